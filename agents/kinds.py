@@ -1,0 +1,252 @@
+"""The kinds of write on agents: create, duplicate, update, archive, delete."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from agents import store
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.paths import flatten, get, nest
+from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
+from controlplane.operations.models import Operation, State
+
+
+class _NewAgent(Kind):
+    """Create and duplicate. The remote takes no key of ours, so a lost answer is found again by the name: one
+    operation for a name at a time, and what bore that name before is remembered."""
+
+    object_type = "agent"
+
+    def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
+        return f"agent-name:{hashlib.sha256(str(wanted['name']).encode()).hexdigest()[:40]}"
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return {"ids": sorted(self._namesakes(client, op))}
+
+    def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        if op.object_id:
+            return _get(client, op.object_id)
+        known = set((op.before or {}).get("ids", []))
+        found = [_get(client, agent_id) for agent_id in self._namesakes(client, op) if agent_id not in known]
+        agents = [agent for agent in found if agent is not None]
+        ours = [agent for agent in agents if self.fits(op, agent)]
+        if len(ours) == 1:
+            return ours[0]
+        return {"candidates": [agent["agent_id"] for agent in agents]} if agents else None
+
+    def _namesakes(self, client: ElevenLabs, op: Operation) -> list[str]:
+        rows = client.all_agents(search=op.wanted["name"])
+        return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == op.wanted["name"]]
+
+    def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
+        """Does this agent have every setting that was asked for?"""
+        return all(get(agent, path) == value for path, value in flatten(op.wanted["body"]).items())
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(State.NOT_APPLIED, "Read back: there is no such agent. It is safe to create it again.")
+        if ids := seen.get("candidates"):
+            return Verdict(
+                State.OVERTAKEN,
+                f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it cannot be told which of them, "
+                "if any, this request made. Compare them before you create another.",
+            )
+        return Verdict(State.DONE)
+
+    def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        known = (op.before or {}).get("ids", [])
+        if seen is None or object_id in known or seen.get("name") != op.wanted["name"]:
+            return False
+        return self.fits(op, seen)
+
+    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return {name: seen[name] for name in ("agent_id", "name", "candidates") if name in seen}
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is None:
+            store.keep_name(op.object_id, op.wanted["name"], cause)
+        elif "candidates" not in seen:
+            op.object_id = seen["agent_id"]
+            Operation.objects.filter(pk=op.pk).update(object_id=op.object_id)
+            store.keep(seen, cause)
+
+
+@register
+class CreateAgent(_NewAgent):
+    name = "agent.create"
+
+    def title(self, op: Operation) -> str:
+        return f"Create the agent {op.wanted['name']}"
+
+    def done(self, op: Operation) -> str:
+        return f"Created the agent {op.wanted['name']}."
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        return Reply(object_id=client.create_agent({"name": op.wanted["name"], **op.wanted["body"]}))
+
+
+@register
+class DuplicateAgent(_NewAgent):
+    name = "agent.duplicate"
+
+    def title(self, op: Operation) -> str:
+        return f"Duplicate {op.names['source']} as {op.wanted['name']}"
+
+    def done(self, op: Operation) -> str:
+        return f"Duplicated {op.names['source']} as {op.wanted['name']}. Its numbers stay with the original."
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        _existing(client, op.wanted["source"], op.names["source"])
+        return super().check(client, op)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        return Reply(object_id=client.duplicate_agent(op.wanted["source"], name=op.wanted["name"]))
+
+
+class _Patch(Kind):
+    """A partial update: wanted["set"] is {path: value}, wanted["shown"] what the page showed there."""
+
+    object_type = "agent"
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        agent = _existing(client, op.object_id, op.names["object"])
+        wanted, shown, now = op.wanted["set"], op.wanted["shown"], self._values(op, agent)
+        if now == wanted:
+            raise Already("Nothing was sent: ElevenLabs already has these settings.", seen=agent)
+        moved = [path for path in wanted if now[path] not in (shown.get(path), wanted[path])]
+        if moved:
+            raise Stop(
+                f"{op.names['object']} was changed meanwhile, outside this page: {', '.join(label(p) for p in moved)}. "
+                "Look at what it is now, then save again.",
+                seen=agent,
+            )
+        return now
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        before = op.before or {}
+        patch = nest({path: value for path, value in op.wanted["set"].items() if before.get(path) != value})
+        return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
+
+    def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        return _get(client, op.object_id)
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
+        wanted, before, now = op.wanted["set"], op.before or {}, self._values(op, seen)
+        changing = [path for path in wanted if before.get(path) != wanted[path]]
+        third = [path for path in changing if now[path] not in (wanted[path], before.get(path))]
+        kept = [path for path in changing if now[path] == wanted[path]]
+        if third and not kept:
+            return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {', '.join(map(label, third))}.")
+        if not kept:
+            return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
+        return Verdict(State.DONE, not_kept=[label(path) for path in changing if path not in kept])
+
+    def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
+        return {path: get(agent, path) for path in op.wanted["set"]}
+
+    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return {"agent_id": seen["agent_id"], "name": seen.get("name")}
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is not None:
+            store.keep(seen, cause)
+
+
+@register
+class UpdateAgent(_Patch):
+    name = "agent.update"
+
+    def title(self, op: Operation) -> str:
+        return f"Change {op.names['object']}: {', '.join(label(path) for path in op.wanted['set'])}"
+
+    def done(self, op: Operation) -> str:
+        changed = [path for path, value in op.wanted["set"].items() if (op.before or {}).get(path) != value]
+        return f"Saved {op.names['object']}: {', '.join(label(path) for path in changed)}."
+
+
+@register
+class ArchiveAgent(_Patch):
+    """Archive and restore: one setting of the agent, told in words of its own."""
+
+    name = "agent.archive"
+
+    def title(self, op: Operation) -> str:
+        return f"{'Archive' if self._archives(op) else 'Restore'} {op.names['object']}"
+
+    def done(self, op: Operation) -> str:
+        if self._archives(op):
+            return f"Archived {op.names['object']}. Numbers bound to it stay bound."
+        return f"Restored {op.names['object']}."
+
+    def _archives(self, op: Operation) -> bool:
+        return bool(op.wanted["set"]["platform_settings.archived"])
+
+
+@register
+class DeleteAgent(Kind):
+    name = "agent.delete"
+    object_type = "agent"
+    removes = True
+
+    def title(self, op: Operation) -> str:
+        return f"Delete the agent {op.names['object']}"
+
+    def done(self, op: Operation) -> str:
+        return f"Deleted the agent {op.names['object']}."
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        agent = _get(client, op.object_id)
+        if agent is None:
+            raise Already(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
+        numbers = [RemoteNumber.parse(row) for row in client.all_numbers(agent_id=op.object_id)]
+        bound = [number.phone_number for number in numbers if number.agent_id == op.object_id]
+        if bound:
+            raise Stop(
+                f"{op.names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
+                f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Release or move them first."
+            )
+        return self.brief(agent)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        client.delete_agent(op.object_id)
+        return Reply(op.object_id)
+
+    def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        return _get(client, op.object_id)
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(State.DONE)
+        return Verdict(State.NOT_APPLIED, "Read back: the agent is still there. It is safe to delete it again.")
+
+    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+        return {"agent_id": seen["agent_id"], "name": seen.get("name")}
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is None:
+            store.bury(op.object_id, cause)
+        else:
+            store.keep(seen, cause)
+
+
+def label(path: str) -> str:
+    """A setting's path in words, short: "conversation_config.tts.voice_id" -> "voice id"."""
+    return path.rsplit(".", 1)[-1].replace("_", " ")
+
+
+def _get(client: ElevenLabs, agent_id: str) -> dict[str, Any] | None:
+    try:
+        return client.get_agent(agent_id).raw
+    except NotFound:
+        return None
+
+
+def _existing(client: ElevenLabs, agent_id: str, name: str) -> dict[str, Any]:
+    agent = _get(client, agent_id)
+    if agent is None:
+        raise Stop(f"{name} does not exist any more: it was deleted at ElevenLabs.")
+    return agent

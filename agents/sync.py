@@ -1,0 +1,66 @@
+"""How a sync lists and keeps agents. The remote hides archived agents from a plain list, so it is read twice."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from agents import store
+from agents.models import Agent
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
+from controlplane.elevenlabs.errors import BadShape
+from controlplane.mirror.models import RemoteObject
+from controlplane.mirror.sync import Collection
+from controlplane.operations import settle
+from controlplane.operations.models import Operation
+
+
+class Agents(Collection):
+    model = Agent
+    what = "agents"
+
+    def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
+        yield from client.all_agents(archived=False)
+        yield from client.all_agents(archived=True)
+
+    def id_of(self, row: dict[str, Any]) -> str:
+        return AgentSummary.parse(row).agent_id
+
+    def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
+        """Details are fetched only where the listing says that they changed: one call for each agent is too many."""
+        summary = AgentSummary.parse(row)
+        if isinstance(known, Agent) and not _details_needed(known, summary):
+            values = store.summary_values(summary) | {"missing_since": None, "gone_at": None}
+            return store.save_summary(known, values, cause)
+        try:
+            data = client.get_agent(summary.agent_id).raw
+        except NotFound:
+            return False  # deleted since it was listed: the next run will not list it
+        if why := unstorable(data):
+            raise BadShape(f"An agent cannot be kept: {why}.")
+        return store.keep(data, _cause(summary.agent_id, data, cause), summary=summary)
+
+    def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
+        return store.keep(client.get_agent(remote_id).raw, cause)
+
+    def bury(self, remote_id: str, cause: Cause) -> bool:
+        return store.bury(remote_id, _cause(remote_id, None, cause))
+
+    def unlisted(self) -> Iterator[RemoteObject]:
+        yield from Agent.objects.filter(gone_at=None)
+
+    def touched_since(self, moment: datetime) -> set[str]:
+        return Operation.touched_since("agent", moment)
+
+
+def _details_needed(known: Agent, summary: AgentSummary) -> bool:
+    return (
+        not known.remote_data
+        or known.gone_at is not None
+        or known.details_as_of != summary.updated_at_unix_secs
+        or (known.name, known.tags, known.archived) != (summary.name, summary.tags, summary.archived)
+    )
+
+
+def _cause(remote_id: str, data: dict[str, Any] | None, cause: Cause) -> Cause:
+    return settle.late_cause("agent", remote_id, data) or cause

@@ -1,0 +1,70 @@
+"""Write the ledger. Call it inside the transaction of the change it tells: no entry, no change."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from controlplane.audit.models import Entry
+
+SYSTEM = "system"  # the name of the workers, where no person asked
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something changed and who is behind it."""
+
+    kind: Entry.Cause
+    id: str
+    actor: User | None = None
+    actor_name: str = SYSTEM
+    reason: str = ""
+
+
+def record(
+    kind: str,
+    *,
+    object_type: str,
+    object_id: str,
+    object_name: str,
+    cause: Cause,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> Entry:
+    """Write one entry. Raises `TransactionManagementError` outside a transaction."""
+    return record_many([entry(kind, object_type, object_id, object_name, cause=cause, before=before, after=after)])[0]
+
+
+def entry(
+    kind: str,
+    object_type: str,
+    object_id: str,
+    object_name: str,
+    *,
+    cause: Cause,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> Entry:
+    """An entry not yet written, for bulk paths."""
+    return Entry(
+        kind=kind,
+        object_type=object_type,
+        object_id=object_id,
+        object_name=object_name,
+        before=dict(before or {}),
+        after=dict(after or {}),
+        actor=cause.actor,
+        actor_name=cause.actor_name,
+        cause=cause.kind,
+        cause_id=cause.id,
+        reason=cause.reason,
+    )
+
+
+def record_many(entries: Iterable[Entry]) -> list[Entry]:
+    connection = transaction.get_connection()
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("The ledger is written in the transaction of the change it tells.")
+    return Entry.objects.bulk_create(entries, batch_size=500)

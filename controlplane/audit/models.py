@@ -1,0 +1,37 @@
+"""The ledger: one append-only table of everything that happened."""
+
+from django.conf import settings
+from django.db import models
+
+
+class Entry(models.Model):
+    """One change of one object, written in the transaction of the change it tells."""
+
+    class Cause(models.TextChoices):
+        OPERATION = "operation", "asked for here"
+        SYNC = "sync", "outside change"
+        SYSTEM = "system", "clean-up"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    kind = models.CharField(max_length=60)  # "number.changed", "agent.gone", "operation.refused"
+    object_type = models.CharField(max_length=20)
+    object_id = models.CharField(max_length=64, blank=True)  # the remote's id
+    object_name = models.TextField(blank=True)
+    before = models.JSONField(default=dict)  # {path: value}, only what differs
+    after = models.JSONField(default=dict)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    actor_name = models.TextField()  # as text too: it outlives the user
+    cause = models.CharField(max_length=12, choices=Cause.choices)
+    cause_id = models.CharField(max_length=64, blank=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "history entry"
+        verbose_name_plural = "history entries"
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["object_type", "object_id", "-id"], name="entry_of_object")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_name or self.object_id}"

@@ -1,0 +1,34 @@
+"""Creates the administrator `admin` with a generated password, where there is no superuser yet."""
+
+import secrets
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+NAME = "admin"
+
+
+@transaction.atomic
+def create_first_administrator() -> str | None:
+    """The password, which is kept nowhere else; None where a superuser exists already."""
+    users = get_user_model()._default_manager
+    if users.filter(is_superuser=True).exists():
+        return None
+    if users.filter(username=NAME).exists():
+        raise CommandError(f'"{NAME}" exists but is no superuser. Create one: manage.py createsuperuser')
+    password = secrets.token_urlsafe(15)
+    users.create_superuser(NAME, password=password)  # type: ignore[attr-defined]
+    return password
+
+
+class Command(BaseCommand):
+    help = "Create the first administrator and print the password once."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password = create_first_administrator()
+        if password is None:
+            self.stdout.write("There is an administrator already.")
+        else:
+            self.stdout.write(f"User name {NAME}, password {password} (shown only now)")

@@ -1,0 +1,42 @@
+"""Nested JSON as {path: value} and back. A path joins keys with dots; a dot inside a key is written `~1`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = None  # a path that is not there reads as null, which is also how the remote shows "not set"
+
+
+def flatten(value: Any, path: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}. A list is one value: the remote replaces lists whole."""
+    if not isinstance(value, Mapping) or (not value and path):
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        step = str(key).replace("~", "~0").replace(".", "~1")
+        flat.update(flatten(inner, f"{path}.{step}" if path else step))
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """{"a.b": 1} -> {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, last = _keys(path)
+        inner = nested
+        for key in parents:
+            inner = inner.setdefault(key, {})
+        inner[last] = value
+    return nested
+
+
+def get(value: Any, path: str) -> Any:
+    """The value at a path, or None where there is nothing."""
+    for key in _keys(path):
+        if not isinstance(value, Mapping) or key not in value:
+            return ABSENT
+        value = value[key]
+    return value
+
+
+def _keys(path: str) -> list[str]:
+    return [step.replace("~1", ".").replace("~0", "~") for step in path.split(".")]

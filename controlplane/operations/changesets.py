@@ -1,0 +1,149 @@
+"""Several operations planned, confirmed and run together, in order, by a worker.
+
+All truth is in the rows: a worker that dies leaves steps planned, being checked or unconfirmed, and the next
+one goes on from there. Nothing here sends: each step is an ordinary operation.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from controlplane.elevenlabs import connect
+from controlplane.operations import journal
+from controlplane.operations.kinds import fingerprint
+from controlplane.operations.models import ChangeSet, Operation, State
+from controlplane.operations.run import Wish, carry_out, name_of
+
+log = logging.getLogger(__name__)
+
+CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
+
+
+def plan(title: str, wishes: Sequence[Wish], *, key: str, actor: User | None) -> ChangeSet:
+    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`."""
+    change_set = ChangeSet(
+        key=key,
+        title=title,
+        fingerprint=fingerprint(title, *[(wish.kind.name, wish.object_id, wish.wanted) for wish in wishes]),
+        actor=actor,
+        actor_name=name_of(actor),
+    )
+    try:
+        with transaction.atomic(durable=True):
+            change_set.save(force_insert=True)
+            for position, wish in enumerate(wishes):
+                _step(
+                    wish.operation(key=_key(change_set, position, 0), actor=actor, state=State.PLANNED),
+                    change_set,
+                    position,
+                )
+    except IntegrityError:
+        first = ChangeSet.objects.get(key=key)
+        if first.fingerprint != change_set.fingerprint:
+            raise journal.KeyReused(first) from None
+        return first
+    return change_set
+
+
+def _key(change_set: ChangeSet, position: int, attempt: int) -> str:
+    return f"set-{change_set.pk}-{position}-{attempt}"
+
+
+def _step(op: Operation, change_set: ChangeSet, position: int) -> None:
+    op.change_set, op.position = change_set, position
+    op.save(force_insert=True)
+
+
+def current_steps(change_set: ChangeSet) -> list[Operation]:
+    """The newest attempt at each step, in order."""
+    newest = {op.position: op for op in change_set.steps.order_by("position", "id")}
+    return [newest[position] for position in sorted(newest)]
+
+
+def run_due() -> int:
+    """Go on with every running change set that no worker holds; how many were worked on."""
+    due = ChangeSet.objects.filter(state=ChangeSet.State.RUNNING, claimed_until__lte=timezone.now()).order_by("id")
+    worked = 0
+    for change_set in due:
+        worked += work(change_set)
+    return worked
+
+
+def work(change_set: ChangeSet) -> bool:
+    """Run the steps that are left, in order; stop at the first that is not done. False if another worker holds it."""
+    if not _claim(change_set):
+        return False
+    client = connect()
+    for step in current_steps(change_set):
+        if step.state == State.DONE:
+            continue
+        if step.state == State.PLANNED:
+            try:
+                journal.claim(step)
+                carry_out(step, client=client, secrets={})
+            except (journal.Held, journal.Expired) as held:
+                return _stop(change_set, f"Step {step.position + 1} waits: {held}")
+        if step.is_open:
+            return _release(change_set)  # unconfirmed: it is settled first, then the next round goes on
+        if step.state != State.DONE:
+            return _stop(change_set, f"Step {step.position + 1}: {step.message}")
+        if not _claim(change_set, extend=True):
+            return True
+    _end(change_set, ChangeSet.State.DONE, "")
+    return True
+
+
+def resume(change_set: ChangeSet, *, actor: User | None) -> None:
+    """Plan the steps that did not get done anew, and let a worker go on. Does nothing unless it is stopped."""
+    with transaction.atomic(durable=True):
+        moved = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.STOPPED).update(
+            state=ChangeSet.State.RUNNING, problem="", ended_at=None, claimed_until=timezone.now()
+        )
+        if not moved:
+            return
+        for step in current_steps(change_set):
+            if step.state in (State.DONE, State.PLANNED, State.INTENT, State.SENT):
+                continue
+            attempt = change_set.steps.filter(position=step.position).count()
+            again = Operation(
+                key=_key(change_set, step.position, attempt),
+                state=State.PLANNED,
+                actor=actor,
+                actor_name=name_of(actor),
+                **{name: getattr(step, name) for name in _COPIED},
+            )
+            _step(again, change_set, step.position)
+
+
+_COPIED = ("kind", "resource", "fingerprint", "object_type", "object_id", "names", "title", "wanted", "reason")
+
+
+def _claim(change_set: ChangeSet, *, extend: bool = False) -> bool:
+    now = timezone.now()
+    mine = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.RUNNING)
+    mine = mine.filter(claimed_until=change_set.claimed_until) if extend else mine.filter(claimed_until__lte=now)
+    until = now + CLAIM
+    if not mine.update(claimed_until=until):
+        return False
+    change_set.claimed_until = until
+    return True
+
+
+def _release(change_set: ChangeSet) -> bool:
+    ChangeSet.objects.filter(pk=change_set.pk).update(claimed_until=timezone.now())
+    return True
+
+
+def _stop(change_set: ChangeSet, problem: str) -> bool:
+    return _end(change_set, ChangeSet.State.STOPPED, problem)
+
+
+def _end(change_set: ChangeSet, state: ChangeSet.State, problem: str) -> bool:
+    ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.RUNNING).update(
+        state=state, problem=problem, ended_at=timezone.now()
+    )
+    return True

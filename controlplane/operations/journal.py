@@ -1,0 +1,173 @@
+"""The three commits of a write. Each is durable on its own, and each but the first is a conditional UPDATE,
+so that two processes can never both decide one operation."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import Call, unstorable
+from controlplane.operations.kinds import Kind, Verdict, kind_of
+from controlplane.operations.models import OPEN, ChangeSet, Operation, State
+
+
+class Held(Exception):
+    """Another operation holds this resource; `operation` says who and since when."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(
+            f"Not sent. {operation.actor_name} asked at {operation.created_at:%H:%M:%S} UTC to: {operation.title}. "
+            "Until that is decided, nothing else can be changed here."
+        )
+        self.operation = operation
+
+
+class KeyReused(Exception):
+    """The key of a form came back with other values."""
+
+    def __init__(self, first: Operation | ChangeSet) -> None:
+        super().__init__(
+            f"Not sent. This form was sent before with other values, and that stands: {first.title}. "
+            "Open the page again to ask for something else."
+        )
+
+
+class Expired(Exception):
+    """The operation was decided by somebody else (too slow before sending): nothing was sent."""
+
+
+def begin(op: Operation) -> bool:
+    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one."""
+    try:
+        with transaction.atomic(durable=True):
+            op.save(force_insert=True)
+    except IntegrityError:
+        first = Operation.objects.filter(key=op.key).first()
+        if first is not None:
+            if first.fingerprint != op.fingerprint:
+                raise KeyReused(first) from None
+            op.pk = first.pk
+            op.refresh_from_db()
+            return False
+        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN).first()
+        if holder is None:  # decided between our two looks: the lock is free again
+            return begin(op)
+        raise Held(holder) from None
+    return True
+
+
+def claim(op: Operation) -> None:
+    """A planned step becomes an intent and takes the lock. Raises `Held`, or `Expired` if it is no longer planned."""
+    try:
+        with transaction.atomic(durable=True):
+            moved = Operation.objects.filter(pk=op.pk, state=State.PLANNED).update(
+                state=State.INTENT, created_at=timezone.now()
+            )
+    except IntegrityError:
+        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN).first()
+        raise Held(holder or op) from None
+    if not moved:
+        raise Expired(str(op))
+    op.refresh_from_db()
+
+
+def mark_sent(op: Operation, before: dict[str, Any]) -> None:
+    """Commit B: from here on, no machine repeats this write."""
+    now = timezone.now()
+    values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + patience(kind_of(op.kind))}
+    with transaction.atomic(durable=True):
+        moved = Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values)
+    if not moved:
+        raise Expired(str(op))
+    _set(op, values)
+
+
+def note_id(op: Operation, object_id: str) -> None:
+    """Keep the id that the remote has just given, before anything else can go wrong."""
+    with transaction.atomic(durable=True):
+        Operation.objects.filter(pk=op.pk).update(object_id=object_id)
+    op.object_id = object_id
+
+
+def note_call(op: Operation, call: Call | None) -> None:
+    """Keep how the write itself was answered. Saved with the verdict or the note that follows."""
+    if call is not None:
+        op.http_status, op.trace_id, op.milliseconds = call.status, call.trace_id[:80], round(call.milliseconds)
+
+
+def leave_unconfirmed(op: Operation, message: str) -> Operation:
+    """The outcome is not known: say so, and leave the operation to `settle`."""
+    values = {"message": message, **_call_values(op)}
+    with transaction.atomic(durable=True):
+        Operation.objects.filter(pk=op.pk, state=State.SENT).update(**values)
+    op.refresh_from_db()
+    return op
+
+
+def finish(
+    op: Operation, verdict: Verdict, *, seen: dict[str, Any] | None, known_by: str, expected: State = State.SENT
+) -> Operation:
+    """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
+    kind = kind_of(op.kind)
+    message = verdict.message
+    if seen is not None and (why := unstorable(seen)):
+        seen = None
+        message += f" What ElevenLabs shows now cannot be kept here ({why})."
+    values = {
+        "state": verdict.state,
+        "message": message,
+        "known_by": known_by,
+        "not_kept": verdict.not_kept,
+        "seen": None if seen is None else kind.brief(seen),
+        "ended_at": timezone.now(),
+        "settle_at": None,
+        **_call_values(op),
+    }
+    with transaction.atomic(durable=True):
+        if Operation.objects.filter(pk=op.pk, state=expected).update(**values):
+            _set(op, values)
+            _tell(op, kind, seen)
+            return op
+    op.refresh_from_db()
+    return op
+
+
+def _tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
+    ours = op.state == State.DONE
+    if ours or seen is not None:
+        kind.store(op, seen, cause_of(op) if ours else ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}"))
+    ledger.record(
+        f"operation.{op.state}",
+        object_type=op.object_type,
+        object_id=op.object_id,
+        object_name=op.names.get("object", ""),
+        after={"asked": op.title, "message": op.message},
+        cause=cause_of(op),
+    )
+
+
+def cause_of(op: Operation) -> ledger.Cause:
+    return ledger.Cause(Entry.Cause.OPERATION, str(op.pk), op.actor, op.actor_name, op.reason)
+
+
+def patience(kind: Kind) -> timedelta:
+    """How long after sending a "no" is not believed: the remote may still apply it, or list it later."""
+    return settings.SETTLE_AFTER if kind.patience is None else timedelta(seconds=kind.patience)
+
+
+def _call_values(op: Operation) -> dict[str, Any]:
+    return {
+        "object_id": op.object_id,
+        "http_status": op.http_status,
+        "trace_id": op.trace_id,
+        "milliseconds": op.milliseconds,
+    }
+
+
+def _set(op: Operation, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(op, name, value)

@@ -1,0 +1,115 @@
+"""What a kind of write has to say; `run` and `settle` do the rest and know no kind by name."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import ElevenLabs
+from controlplane.operations.models import Operation, State
+
+Secrets = Mapping[str, str]
+
+
+class Stop(Exception):
+    """A check says no: nothing was sent. `seen` is the object as the remote shows it instead, `field` the form's."""
+
+    def __init__(self, message: str, *, seen: Mapping[str, Any] | None = None, field: str = "") -> None:
+        super().__init__(message)
+        self.seen = None if seen is None else dict(seen)
+        self.field = field
+
+
+class Already(Exception):
+    """The remote is as wanted already: nothing needs sending. `seen` is what it shows."""
+
+    def __init__(self, message: str, *, seen: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.seen = None if seen is None else dict(seen)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the one call answered: the id it names, and the object if the answer holds it."""
+
+    object_id: str = ""
+    seen: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    state: State
+    message: str = ""
+    not_kept: list[str] = field(default_factory=list)
+
+
+class Kind:
+    """One kind of write. Subclasses are stateless; an operation is passed to each method."""
+
+    name: ClassVar[str]
+    object_type: ClassVar[str]
+    patience: ClassVar[int | None] = None  # seconds before a "no" is believed; None: settings.SETTLE_AFTER
+    removes: ClassVar[bool] = False  # a 404 fulfils the wish, and there is nothing to read afterwards
+
+    def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
+        """What it locks."""
+        return f"{self.object_type}:{object_id}"
+
+    def title(self, op: Operation) -> str:
+        """What is asked, as a sentence without its stop: "Move +1 … from A to B"."""
+        raise NotImplementedError
+
+    def done(self, op: Operation) -> str:
+        """The same in the past tense, with its stop and what it means for callers."""
+        raise NotImplementedError
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        """Read the remote and return what stands there now. Raises `Stop` or `Already`."""
+        raise NotImplementedError
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        """The one remote call."""
+        raise NotImplementedError
+
+    def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        """Read back what the remote shows now; None if there is nothing."""
+        raise NotImplementedError
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        """Wanted, before or a third thing? Decides from `op` and `seen` alone."""
+        raise NotImplementedError
+
+    def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        """Does this object, found by a sync, show the effect of `op`?"""
+        return op.object_id == object_id and self.judge(op, seen).state == State.DONE
+
+    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+        """The few values of an object that this kind is about, for `before`, `seen` and the history."""
+        raise NotImplementedError
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        """Bring the mirror row to what was seen (None with a verdict of done: as asked). In the verdict's transaction."""
+        raise NotImplementedError
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: type[Kind]) -> type[Kind]:
+    """Make a kind findable by the name that stands in the database."""
+    _kinds[kind.name] = kind()
+    return kind
+
+
+def kind_of(name: str) -> Kind:
+    return _kinds[name]
+
+
+def all_kinds() -> dict[str, Kind]:
+    return dict(_kinds)
+
+
+def fingerprint(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

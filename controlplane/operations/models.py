@@ -1,0 +1,136 @@
+"""What somebody asked of the remote, and what became of it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from controlplane.elevenlabs import ElevenLabsError
+    from controlplane.operations.kinds import Stop
+
+
+class State(models.TextChoices):
+    """Where an operation stands. What is not `planned`, `intent` or `sent` is a verdict, and final."""
+
+    PLANNED = "planned", "planned"
+    INTENT = "intent", "being checked"
+    SENT = "sent", "unconfirmed"
+    DONE = "done", "done"
+    REFUSED = "refused", "refused"
+    NOT_SENT = "not_sent", "not sent"
+    NOT_APPLIED = "not_applied", "not applied"
+    OVERTAKEN = "overtaken", "overtaken"
+
+
+OPEN = (State.INTENT, State.SENT)
+
+
+class ChangeSet(models.Model):
+    """Operations planned, confirmed and run together, in order, by a worker."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        DONE = "done", "done"
+        STOPPED = "stopped", "stopped"
+
+    key = models.CharField(max_length=64, unique=True)
+    title = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    problem = models.TextField(blank=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor_name = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(default=timezone.now)  # a worker holds it until then
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("resume_changeset", "Can resume stopped change sets")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Operation(models.Model):
+    """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
+
+    # Of this run only, never saved: why a check stopped it, and the error that the remote answered.
+    stop: Stop | None = None
+    error: ElevenLabsError | None = None
+
+    key = models.CharField(max_length=64, unique=True, default=uuid.uuid4)  # from the rendered form
+    kind = models.CharField(max_length=40, db_index=True)
+    resource = models.CharField(max_length=120)  # what it locks while it is open
+    fingerprint = models.CharField(max_length=64)  # of kind, resource and wanted: a key is good for one deed only
+    state = models.CharField(max_length=12, choices=State.choices, default=State.INTENT)
+
+    object_type = models.CharField(max_length=20)
+    object_id = models.CharField(max_length=64, blank=True)  # empty until the remote has given one
+    names = models.JSONField(default=dict)  # of the things involved, as the page showed them
+    title = models.TextField()  # what was asked, in one sentence
+    wanted = models.JSONField(default=dict)  # never a secret
+    before = models.JSONField(null=True, blank=True)  # read from the remote just before sending
+    seen = models.JSONField(null=True, blank=True)  # read from the remote after
+    not_kept = models.JSONField(default=list, blank=True)  # fields that the remote answered differently
+
+    message = models.TextField(blank=True)  # what happened, for staff
+    known_by = models.TextField(blank=True)  # how the verdict is known
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    trace_id = models.CharField(max_length=80, blank=True)
+    milliseconds = models.PositiveIntegerField(null=True, blank=True)
+
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    actor_name = models.TextField()
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    settle_at = models.DateTimeField(null=True, blank=True)  # when to read the remote back next
+    ended_at = models.DateTimeField(null=True, blank=True)
+    late_at = models.DateTimeField(null=True, blank=True)  # when a sync saw it take effect after all
+
+    change_set = models.ForeignKey(ChangeSet, null=True, blank=True, on_delete=models.PROTECT, related_name="steps")
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("settle_operation", "Can check unconfirmed operations now")]
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "-id"], name="operation_of_object"),
+            models.Index(fields=["settle_at"], condition=models.Q(state="sent"), name="operation_to_settle"),
+        ]
+        constraints = [
+            # The lock: one open operation for each resource, on SQLite and PostgreSQL alike.
+            models.UniqueConstraint(
+                fields=["resource"], condition=models.Q(state__in=["intent", "sent"]), name="one_open_operation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @classmethod
+    def touched_since(cls, object_type: str, moment: datetime) -> set[str]:
+        """Remote ids with an operation that is open, or was decided since then."""
+        lately = models.Q(state__in=OPEN) | models.Q(ended_at__gte=moment)
+        return set(cls.objects.filter(lately, object_type=object_type).values_list("object_id", flat=True))
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        return self.state == State.SENT
+
+    @property
+    def took(self) -> timedelta | None:
+        return self.ended_at - self.created_at if self.ended_at else None

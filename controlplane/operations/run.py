@@ -1,0 +1,136 @@
+"""Run one write: commit the intent, check, commit "sent", one attempt, commit the verdict.
+
+Never called inside a transaction: each commit must be durable before the next step, and no remote call may
+hold one open. `atomic(durable=True)` in the journal guards that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from controlplane.audit import ledger
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, Outcome, connect
+from controlplane.operations import journal
+from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
+from controlplane.operations.models import Operation, State
+
+CHECKED = "Read from ElevenLabs before sending."
+ANSWERED = "ElevenLabs answered the request."
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for. `names` is how the page showed the things involved; `wanted` holds no secret."""
+
+    kind: type[Kind]
+    object_id: str
+    wanted: Mapping[str, Any]
+    names: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    def operation(self, *, key: str, actor: User | None, state: State) -> Operation:
+        kind = kind_of(self.kind.name)
+        resource = kind.resource(self.object_id, self.wanted)
+        op = Operation(
+            key=key,
+            kind=kind.name,
+            resource=resource,
+            fingerprint=fingerprint(kind.name, resource, self.wanted),
+            state=state,
+            object_type=kind.object_type,
+            object_id=self.object_id,
+            names=dict(self.names),
+            wanted=dict(self.wanted),
+            actor=actor,
+            actor_name=name_of(actor),
+            reason=self.reason,
+        )
+        op.title = kind.title(op)
+        return op
+
+
+def name_of(actor: User | None) -> str:
+    if actor is None:
+        return ledger.SYSTEM
+    full = actor.get_full_name()
+    return f"{full} ({actor.get_username()})" if full else actor.get_username()
+
+
+def run(
+    wish: Wish,
+    *,
+    key: str,
+    actor: User | None,
+    secrets: Secrets | None = None,
+    client: ElevenLabs | None = None,
+) -> Operation:
+    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`."""
+    op = wish.operation(key=key, actor=actor, state=State.INTENT)
+    if journal.begin(op):  # commit A
+        carry_out(op, client=client or connect(), secrets=secrets or {})
+    return op
+
+
+def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operation:
+    """From a committed intent to a verdict, or to "unconfirmed"."""
+    kind = kind_of(op.kind)
+    try:
+        before = kind.check(client, op)
+    except Already as already:
+        verdict = Verdict(State.DONE, str(already))
+        return journal.finish(op, verdict, seen=already.seen, known_by=CHECKED, expected=State.INTENT)
+    except Stop as stop:
+        op.stop = stop
+        verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}")
+        return journal.finish(op, verdict, seen=stop.seen, known_by=CHECKED, expected=State.INTENT)
+    except ElevenLabsError as error:
+        verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}")
+        return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
+
+    journal.mark_sent(op, before)  # commit B
+    try:
+        reply = kind.send(client, op, secrets)
+    except ElevenLabsError as error:
+        journal.note_call(op, client.last_call)
+        return _after_error(op, kind, error)
+    journal.note_call(op, client.last_call)
+    return _after_reply(op, kind, client, reply)  # commit C
+
+
+def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) -> Operation:
+    seen = reply.seen
+    if reply.object_id and not op.object_id:
+        journal.note_id(op, reply.object_id)
+    if seen is None and not kind.removes:
+        try:
+            seen = kind.look(client, op)
+        except ElevenLabsError:
+            seen = None  # the answer to the write stands; the next sync brings the rest
+    verdict = Verdict(State.DONE) if reply.seen is None else kind.judge(op, reply.seen)
+    if verdict.state == State.DONE:
+        verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)
+    return journal.finish(op, verdict, seen=seen, known_by=ANSWERED)
+
+
+def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation:
+    op.error = error
+    if isinstance(error, NotFound) and kind.removes:
+        verdict = Verdict(State.DONE, f"{kind.done(op)} It was already gone at ElevenLabs.")
+        return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
+    if error.outcome is Outcome.REFUSED:
+        verdict = Verdict(State.REFUSED, f"ElevenLabs refused: {error} Nothing was changed.")
+        return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
+    if error.outcome is Outcome.NOT_SENT:
+        verdict = Verdict(State.NOT_SENT, f"Not sent. {error} Nothing was changed; it is safe to try again.")
+        return journal.finish(op, verdict, seen=None, known_by="The request never left this machine.")
+    return journal.leave_unconfirmed(
+        op, f"{error} ElevenLabs may or may not have done it. Until that is known, nobody can change it here."
+    )
+
+
+def done_message(op: Operation, kind: Kind, verdict: Verdict) -> str:
+    if not verdict.not_kept:
+        return kind.done(op)
+    return f"{kind.done(op)} ElevenLabs did not keep: {', '.join(verdict.not_kept)}."

@@ -1,0 +1,15 @@
+"""Wake-ups: each runs what is due in the database, so a message lost, doubled or late does no harm."""
+
+from celery import shared_task
+
+from controlplane.operations import changesets, settle as settling
+
+
+@shared_task
+def settle() -> int:
+    return settling.settle_due()
+
+
+@shared_task
+def run_change_sets() -> int:
+    return changesets.run_due()

@@ -1,0 +1,235 @@
+"""All settings, in this order: environment, ElevenLabs, Django, database, Celery, sign-in and security, pages, logging.
+
+Every variable is read through `env`, and each one may also be given as a file (`NAME_FILE=/run/secrets/name`).
+The README has them in one table.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the environment says goes first
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+PORT = env.int("PORT", default=8000)
+
+# --- ElevenLabs -------------------------------------------------------------------------------------------------
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
+SANDBOX_KEY = "sk_sandbox"  # opens the local sandbox and nothing else
+ELEVENLABS_API_KEY = env.str("ELEVENLABS_API_KEY", default="") or SANDBOX_KEY
+ELEVENLABS_BASE_URL = env.str("ELEVENLABS_BASE_URL", default="") or (
+    f"http://127.0.0.1:{SANDBOX_PORT}" if ELEVENLABS_API_KEY == SANDBOX_KEY else "https://api.elevenlabs.io"
+)
+ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
+ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  # seconds, one page
+
+# A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
+SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
+SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
+PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
+PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
+
+# --- Django -----------------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "crispy_forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "controlplane",
+    "controlplane.audit",
+    "controlplane.mirror",
+    "controlplane.operations",
+    "controlplane.dashboard",
+    "agents",
+    "numbers",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "controlplane.urls"
+WSGI_APPLICATION = "controlplane.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "controlplane.dashboard.context.picture",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # of the pages; the database holds UTC
+USE_I18N = False
+USE_TZ = True
+FORMAT_MODULE_PATH = None
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+# --- Database ---------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+# --- Celery: the broker only wakes workers; what is due stands in the database ------------------------------------
+BROKER_DIR = VAR_DIR / "broker"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SOFT_TIME_LIMIT = 840
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False  # a click never waits for a broker: beat finds the same row
+if CELERY_BROKER_URL.startswith("filesystem"):
+    for folder in ("messages", "control"):
+        (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "data_folder_in": str(BROKER_DIR / "messages"),
+        "data_folder_out": str(BROKER_DIR / "messages"),
+        "control_folder": str(BROKER_DIR / "control"),
+        "polling_interval": 0.2,
+    }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 3600,
+        "socket_timeout": 2,
+        "socket_connect_timeout": 2,
+    }
+
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    # The remote sends no event when something changes, so the picture is as old as this interval at most.
+    "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
+    # Imports are usually listed after 5 s; the due times in the database space the calls out, this only looks.
+    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 2, "options": {"expires": 2}},
+    # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
+    "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
+    # Picks up what a lost message or a killed worker left behind.
+    "run change sets": {
+        "task": "controlplane.operations.tasks.run_change_sets",
+        "schedule": 15,
+        "options": {"expires": 15},
+    },
+}
+
+# --- Sign-in and security ---------------------------------------------------------------------------------------
+HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only where the browser really speaks http: on one's own machine
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a readable cookie
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_EVAL],  # Alpine, which the admin theme is written in, evaluates expressions
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF, "https://storage.googleapis.com", "https://*.elevenlabs.io"],  # voice previews
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+        "base-uri": [SELF],
+        "object-src": [NONE],
+    },
+}
+
+# --- Pages ------------------------------------------------------------------------------------------------------
+CRISPY_TEMPLATE_PACK = "unfold_crispy"
+CRISPY_ALLOWED_TEMPLATE_PACKS = ["unfold_crispy"]
+CRISPY_FAIL_SILENTLY = False
+from controlplane.dashboard.unfold import UNFOLD  # noqa: E402, F401
+
+# --- Logging: to the terminal, each line passed through the scrubber ----------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"scrub": {"()": "controlplane.elevenlabs.ScrubFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["scrub"]}},
+    "root": {"handlers": ["terminal"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class NumbersConfig(AppConfig):
+    name = "numbers"
+    verbose_name = "Numbers"
+
+    def ready(self) -> None:
+        from numbers import kinds  # noqa: F401 - registers the kinds of write

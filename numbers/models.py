@@ -1,0 +1,100 @@
+"""The mirror of the remote's phone numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models.functions import Concat
+
+from agents.models import Agent
+from controlplane.mirror.models import RemoteObject
+from controlplane.operations.models import OPEN, Operation
+from numbers.e164 import grouped
+
+ORPHANED = Q(agent__gone_at__isnull=False)
+
+
+class State(models.TextChoices):
+    """What staff see of a number. Worked out, never stored: it follows from the row and its open operation."""
+
+    GONE = "gone", "Gone"
+    UNCONFIRMED = "unconfirmed", "Unconfirmed"
+    PROPAGATING = "propagating", "Importing"
+    ORPHANED = "orphaned", "Orphaned"
+    ASSIGNED = "assigned", "Assigned"
+    UNASSIGNED = "unassigned", "Unassigned"
+
+
+class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
+    def here(self) -> PhoneNumberQuerySet:
+        """Without tombstones."""
+        return self.filter(gone_at=None)
+
+    def orphaned(self) -> PhoneNumberQuerySet:
+        return self.here().filter(ORPHANED)
+
+    def with_state(self) -> PhoneNumberQuerySet:
+        """Adds `state_now`, a `State`."""
+        open_here = Operation.objects.filter(resource=Concat(Value("number:"), OuterRef("remote_id")), state__in=OPEN)
+        return self.annotate(
+            state_now=Case(
+                When(gone_at__isnull=False, then=Value(State.GONE.value)),
+                When(Exists(open_here), then=Value(State.UNCONFIRMED.value)),
+                When(listed_at=None, then=Value(State.PROPAGATING.value)),
+                When(ORPHANED, then=Value(State.ORPHANED.value)),
+                When(~Q(bound_to=""), then=Value(State.ASSIGNED.value)),
+                default=Value(State.UNASSIGNED.value),
+                output_field=models.CharField(),
+            )
+        )
+
+
+class PhoneNumber(RemoteObject):
+    object_type = "number"
+
+    phone_number = models.CharField("number", max_length=300, db_index=True)  # E.164; a SIP user for some trunks
+    label = models.CharField(max_length=300, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="numbers")
+    bound_to = models.CharField(max_length=64, blank=True)  # the remote's agent id, also where no row knows it
+    supports_inbound = models.BooleanField(default=True)
+    imported_at = models.DateTimeField(null=True, blank=True)  # when an import from here was accepted
+    listed_at = models.DateTimeField(null=True, blank=True)  # when a listing showed it first; empty: propagating
+    poll_at = models.DateTimeField(null=True, blank=True)  # when to look for it in the listing next
+
+    objects = PhoneNumberQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "number"
+        ordering = ["phone_number", "id"]
+        permissions = [("assign_phonenumber", "Can assign, move and release numbers")]
+        indexes = [
+            models.Index(fields=["gone_at", "phone_number"], name="number_here"),
+            models.Index(fields=["poll_at"], condition=models.Q(poll_at__isnull=False), name="number_to_poll"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name()
+
+    def display_name(self) -> str:
+        return grouped(self.phone_number)
+
+    @property
+    def state(self) -> State:
+        """As `with_state`, for one row; a list annotates instead."""
+        now = self.__dict__.get("state_now")
+        if now is None:
+            now = PhoneNumber.objects.with_state().get(pk=self.pk).__dict__["state_now"]
+        return State(now)
+
+    def told(self) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "phone_number": self.phone_number,
+            "label": self.label,
+            "provider": self.provider,
+            "agent_id": self.bound_to or None,
+            "agent_name": str(self.agent) if self.agent else None,
+        }
+        return told | {"gone": True} if self.gone_at else told

@@ -1,0 +1,51 @@
+"""Wait for imported numbers to be listed. When to look next stands in each row, so any worker can go on."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from controlplane.audit.ledger import Cause
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect
+from numbers import store
+from numbers.models import PhoneNumber
+
+# Seconds between looks: close together while it is usual (about 5 s), then each minute, to ten minutes in all.
+WAITS = (1, 1, 1, 2, 3, 5, 8, 13, 26)
+THEN_EACH = timedelta(minutes=1)
+GIVE_UP_AFTER = timedelta(minutes=10)
+
+
+def poll_due(client: ElevenLabs | None = None) -> int:
+    """Look for every import that is due; how many are listed now."""
+    due = PhoneNumber.objects.here().filter(listed_at=None, poll_at__lte=timezone.now()).order_by("poll_at")[:100]
+    listed = 0
+    for row in due:
+        claimed = PhoneNumber.objects.filter(pk=row.pk, poll_at=row.poll_at).update(poll_at=next_look(row))
+        if claimed:
+            listed += look(row, client or connect())
+    return listed
+
+
+def look(row: PhoneNumber, client: ElevenLabs) -> bool:
+    """Is it listed now? Then it is stored as such."""
+    try:
+        page = client.list_numbers(phone_number=row.phone_number)
+    except ElevenLabsError:
+        return False  # the row keeps its next due time
+    found = next((data for data in page.rows if data.get("phone_number_id") == row.remote_id), None)
+    if found is None:
+        return False
+    store.keep(found, Cause(Entry.Cause.SYNC, "poll"), listed=True)
+    return True
+
+
+def next_look(row: PhoneNumber) -> object:
+    """The next due time after now, or None when ten minutes have passed and only staff look again."""
+    now = timezone.now()
+    due = row.imported_at or row.first_seen
+    for wait in WAITS:
+        due += timedelta(seconds=wait)
+        if due > now:
+            return due
+    return now + THEN_EACH if now + THEN_EACH <= (row.imported_at or row.first_seen) + GIVE_UP_AFTER else None

@@ -1,0 +1,77 @@
+"""How a sync lists and keeps numbers, and the run over everything."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from agents import store as agent_store
+from agents.models import Agent
+from agents.sync import Agents
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import ElevenLabs, NotFound, connect
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.models import RemoteObject, SyncRun
+from controlplane.mirror.sync import Collection, sync
+from controlplane.operations import settle
+from controlplane.operations.models import Operation
+from numbers import store
+from numbers.models import PhoneNumber
+
+
+class Numbers(Collection):
+    model = PhoneNumber
+    what = "numbers"
+
+    def __init__(self) -> None:
+        self._agents: dict[str, Agent] | None = None
+
+    def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
+        return client.all_numbers()
+
+    def id_of(self, row: dict[str, Any]) -> str:
+        return RemoteNumber.parse(row).phone_number_id
+
+    def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
+        number = RemoteNumber.parse(row)
+        mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=number.phone_number_id)
+        if mirrored.remote_data != row and (late := settle.late_cause("number", number.phone_number_id, row)):
+            cause = late
+        return store.keep_row(mirrored, number, cause, agent=self._agent(number, client, cause), listed=True)
+
+    def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
+        return store.keep(client.get_number(remote_id).raw, cause)
+
+    def bury(self, remote_id: str, cause: Cause) -> bool:
+        return store.bury(remote_id, settle.late_cause("number", remote_id, None) or cause)
+
+    def unlisted(self) -> Iterator[RemoteObject]:
+        yield from PhoneNumber.objects.here().exclude(listed_at=None)
+
+    def touched_since(self, moment: datetime) -> set[str]:
+        return Operation.touched_since("number", moment)
+
+    def _agent(self, number: RemoteNumber, client: ElevenLabs, cause: Cause) -> Agent | None:
+        """The row of the agent that a number is bound to; one that the listing did not show is looked up."""
+        if number.agent_id is None:
+            return None
+        if self._agents is None:
+            self._agents = {agent.remote_id: agent for agent in Agent.objects.all()}
+        if number.agent_id not in self._agents:
+            name = (number.assigned_agent.agent_name if number.assigned_agent else None) or ""
+            _look_up(client, number.agent_id, name, cause)
+            self._agents[number.agent_id] = Agent.objects.get(remote_id=number.agent_id)
+        return self._agents[number.agent_id]
+
+
+def _look_up(client: ElevenLabs, agent_id: str, name: str, cause: Cause) -> None:
+    try:
+        agent_store.keep(client.get_agent(agent_id).raw, cause)
+    except NotFound:
+        agent_store.keep_tombstone(agent_id, name, cause)
+
+
+def sync_all(*, requested_by: User | None = None, client: ElevenLabs | None = None) -> SyncRun | None:
+    """One run over agents and numbers, agents first. None if another run is under way."""
+    return sync([Agents(), Numbers()], client or connect(), requested_by=requested_by)
