@@ -1,2 +1,47 @@
-def picture(request):
-    return {}
+"""What every page says: which remote it speaks to, how old the picture is, what is not confirmed yet."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from controlplane.elevenlabs import is_sandbox
+from controlplane.mirror.models import SyncRun
+from controlplane.operations.models import Operation, State
+
+
+def remote_name() -> str:
+    """ "Sandbox", or the host that a real key speaks to."""
+    if is_sandbox(settings.ELEVENLABS_BASE_URL):
+        return "Sandbox"
+    return urlsplit(settings.ELEVENLABS_BASE_URL).hostname or settings.ELEVENLABS_BASE_URL
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """django-unfold's label in the header: text and colour."""
+    return [remote_name(), "warning" if is_sandbox(settings.ELEVENLABS_BASE_URL) else "success"]
+
+
+def unconfirmed_badge(request: HttpRequest) -> str | None:
+    count = Operation.objects.filter(state=State.SENT).count()
+    return str(count) if count else None
+
+
+def picture(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: the newest run that listed everything, and whether one is under way."""
+    if not request.path.startswith("/admin/") or not getattr(request, "user", None) or not request.user.is_staff:
+        return {}
+    runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
+    complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
+    if complete is None:
+        complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).first()
+    as_of = complete.started_at if complete else None
+    return {
+        "picture_as_of": as_of,
+        "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
+        "sync_running": any(run.state == SyncRun.State.RUNNING for run in runs),
+        "remote_name": remote_name(),
+        "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL),
+    }

@@ -1,1 +1,77 @@
-UNFOLD: dict[str, object] = {}
+"""The look of the admin: names, colours and the way around. Read by django-unfold."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _may(permission: str) -> Any:
+    def may(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return may
+
+
+def _page(title: str, icon: str, url: str, permission: str | None = None, **more: Any) -> dict[str, Any]:
+    page = {"title": title, "icon": icon, "link": reverse_lazy(url), **more}
+    return page | {"permission": _may(permission)} if permission else page
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Agent Control Plane",
+    "SITE_HEADER": "Agent Control Plane",
+    "SITE_SUBHEADER": "Voice agents and numbers",
+    "SITE_SYMBOL": "graphic_eq",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
+    "BORDER_RADIUS": "6px",
+    "ENVIRONMENT": "controlplane.dashboard.context.environment",
+    "DASHBOARD_CALLBACK": "controlplane.dashboard.overview.overview",
+    "STYLES": [lambda request: static("controlplane/site.css")],
+    "SCRIPTS": [lambda request: static("controlplane/site.js")],
+    "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 254.604)",
+            "100": "oklch(93.2% .032 255.585)",
+            "200": "oklch(88.2% .059 254.128)",
+            "300": "oklch(80.9% .105 251.813)",
+            "400": "oklch(70.7% .165 254.624)",
+            "500": "oklch(62.3% .214 259.815)",
+            "600": "oklch(54.6% .245 262.881)",
+            "700": "oklch(48.8% .243 264.376)",
+            "800": "oklch(42.4% .199 265.638)",
+            "900": "oklch(37.9% .146 265.522)",
+            "950": "oklch(28.2% .091 267.935)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "items": [
+                    _page("Overview", "dashboard", "admin:index"),
+                    _page("Agents", "support_agent", "admin:agents_agent_changelist", "agents.view_agent"),
+                    _page("Numbers", "call", "admin:numbers_phonenumber_changelist", "numbers.view_phonenumber"),
+                    _page(
+                        "Activity",
+                        "swap_horiz",
+                        "admin:operations_operation_changelist",
+                        "operations.view_operation",
+                        badge="controlplane.dashboard.context.unconfirmed_badge",
+                        badge_variant="warning",
+                    ),
+                    _page("Sync", "sync", "admin:mirror_syncrun_changelist", "mirror.view_syncrun"),
+                    _page("People", "group", "admin:auth_user_changelist", "auth.change_user"),
+                    _page("Roles", "badge", "admin:auth_group_changelist", "auth.change_group"),
+                ],
+            },
+        ],
+    },
+}

@@ -19,7 +19,7 @@ def create_first_administrator() -> str | None:
     if users.filter(username=NAME).exists():
         raise CommandError(f'"{NAME}" exists but is no superuser. Create one: manage.py createsuperuser')
     password = secrets.token_urlsafe(15)
-    users.create_superuser(NAME, password=password)  # type: ignore[attr-defined]
+    users.create_superuser(NAME, password=password)
     return password
 
 

@@ -97,7 +97,9 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
     def __init__(self, last_word: str) -> None:
         super().__init__()
         self.last_word = last_word
+        self.is_ready = False
         self.ended_by_itself: list[str] = []
+        self.process_id = os.getpid()
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         for name, arguments in processes().items():
             command = "exec " + shlex.join([sys.executable, *arguments])
@@ -120,10 +122,11 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
             if self._terminating:
                 return
             time.sleep(0.1)
+        self.is_ready = True
         self.events.put(Message("line", self.last_word, datetime.now(), "ready", None))
 
     def terminate(self) -> None:
-        if self._terminating:
+        if self._terminating or os.getpid() != self.process_id:  # a fork has this handler too, for a moment
             return
         if not self._all_started():  # Ctrl-C in the first moment: honcho does not know every process yet
             threading.Timer(0.1, self.terminate).start()
@@ -161,6 +164,8 @@ class Command(BaseCommand):
         everything = Everything(welcome(password))
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # the terminal was closed
         everything.loop()
+        if password and not everything.is_ready:
+            self.stdout.write(f"The password of the new administrator is {password}")
         if everything.ended_by_itself:
             names = " and ".join(everything.ended_by_itself)
             raise CommandError(f"{names} ended by itself, so everything was stopped. The reason stands above.")

@@ -1,0 +1,65 @@
+# Everything that people and CI run. `make` alone lists it.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint pytest fmt bench constraints clean
+
+PYTHON3 ?= python3
+PYTHON := .venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Tests, lint and benchmarks never use the real key of `.env`, nor the files of a running `make run`.
+ISOLATED := SECRET_KEY=only-for-tests-0123456789-0123456789-0123456789-0123456789 ELEVENLABS_API_KEY=sk_sandbox \
+	ELEVENLABS_BASE_URL= ALLOWED_HOSTS=localhost,127.0.0.1 DEBUG=false HTTPS=false VAR_DIR=$(CURDIR)/var/test
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/runtime .env ## install what is missing, then run everything on this machine
+	@DEBUG=false exec $(PYTHON) manage.py up
+
+test: lint pytest ## the gate: lint, types, migrations, then all tests
+
+lint: .venv/dev ## ruff, mypy, missing migrations, system checks
+	@mkdir -p var/test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(ISOLATED) $(PYTHON) -m mypy .
+	$(ISOLATED) $(PYTHON) manage.py makemigrations --check --dry-run
+	$(ISOLATED) $(PYTHON) manage.py check --fail-level WARNING
+
+pytest: .venv/dev ## all tests, in parallel (ARGS="tests/ship -k port" for some)
+	@mkdir -p var/test
+	$(ISOLATED) $(PYTHON) -m pytest -n auto $(ARGS)
+
+fmt: .venv/dev ## let ruff rewrite what it can
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: .venv/dev ## run each of benchmarks/*.py
+	@mkdir -p var/test
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
+
+constraints: .venv/dev ## write the versions installed now to constraints.txt
+	@{ sed '/^[^#]/d' constraints.txt; $(PYTHON) -m pip freeze; } > .venv/constraints && cp .venv/constraints constraints.txt
+
+clean: ## remove what can be made again; .env and the database stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results var/static var/test
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/runtime: requirements.txt constraints.txt
+	@$(PYTHON3) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON3=python3.11 ...")'
+	@test -x .venv/bin/pip || $(PYTHON3) -m venv .venv
+	@echo "Installing requirements.txt into .venv ..."
+	@$(PYTHON) -m pip install --quiet -r requirements.txt -c constraints.txt
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.txt
+	@echo "Installing requirements-dev.txt into .venv ..."
+	@$(PYTHON) -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+.env: | .venv/runtime
+	@umask 077 && $(PYTHON) -c 'import secrets; \
+		print("# Written once by make run; .env.example tells what else can stand here."); \
+		print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
+		print("HTTPS=false")' > $@

@@ -1,0 +1,51 @@
+"""What staff can ask for on agents. Each becomes one operation; see `controlplane/operations/run.py`."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from agents import kinds
+from agents.models import Agent
+from controlplane.operations.models import Operation
+from controlplane.operations.run import Wish, run
+
+ARCHIVED = "platform_settings.archived"
+
+
+def create(*, name: str, body: dict[str, Any], key: str, actor: User | None, reason: str = "") -> Operation:
+    """`body` is the rest of the remote's create request: tags, conversation_config, platform_settings."""
+    wanted = {"name": name, "body": body}
+    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, reason), key=key, actor=actor)
+
+
+def update(
+    agent: Agent, *, values: dict[str, Any], shown: dict[str, Any], key: str, actor: User | None, reason: str = ""
+) -> Operation:
+    """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
+    wish = Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), reason)
+    return run(wish, key=key, actor=actor)
+
+
+def archive(agent: Agent, *, archived: bool, key: str, actor: User | None, reason: str = "") -> Operation:
+    """Archive an agent, or restore it (`archived=False`)."""
+    wanted = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
+    return run(Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), reason), key=key, actor=actor)
+
+
+def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, reason: str = "") -> Operation:
+    wanted = {"name": name, "source": agent.remote_id, "body": {}}
+    names = {"object": name, "source": str(agent)}
+    return run(Wish(kinds.DuplicateAgent, "", wanted, names, reason), key=key, actor=actor)
+
+
+def delete(agent: Agent, *, key: str, actor: User | None, reason: str = "") -> Operation:
+    """For an agent without numbers. One with numbers goes by `numbers.services.retire_agent`."""
+    return run(deletion(agent, reason), key=key, actor=actor)
+
+
+def deletion(agent: Agent, reason: str = "") -> Wish:
+    return Wish(kinds.DeleteAgent, agent.remote_id, {}, _names(agent), reason)
+
+
+def _names(agent: Agent) -> dict[str, str]:
+    return {"object": str(agent)}

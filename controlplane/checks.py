@@ -1,0 +1,99 @@
+"""System checks: one for each setting that can be missing or wrong. `manage.py check` runs them, and `up` too."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
+
+from controlplane.elevenlabs.address import LOOPBACK, check_base_url, check_key
+
+SHORTEST_SECRET_KEY = 50
+
+
+@register()
+def remote(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    hint = "Leave out both ELEVENLABS_API_KEY and ELEVENLABS_BASE_URL to use the sandbox."
+    try:
+        check_base_url(settings.ELEVENLABS_BASE_URL)
+    except ValueError as problem:
+        return [Error(str(problem), hint=hint, id="controlplane.E001")]
+    try:
+        check_key(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY)
+    except ValueError as problem:
+        return [Error(str(problem), hint=hint, id="controlplane.E002")]
+    return []
+
+
+@register()
+def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    if (settings.BASE_DIR / "numbers" / "__init__.py").exists():
+        problems.append(
+            Error(
+                "numbers/__init__.py hides the standard library's module of the same name.",
+                hint="Delete it: controlplane/__init__.py makes the folder importable without it.",
+                id="controlplane.E003",
+            )
+        )
+    folder = settings.VAR_DIR
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent  # what does not exist yet is made by `up`, if its parent allows
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        problems.append(
+            Error(
+                f"{settings.VAR_DIR} cannot be written to.",
+                hint="Give this user the folder, or set VAR_DIR to another one.",
+                id="controlplane.E004",
+            )
+        )
+    return problems
+
+
+@register(Tags.security)
+def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What is convenient with the sandbox is careless with a key that opens a real workspace."""
+    if settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY:
+        return []
+    problems: list[CheckMessage] = []
+    if settings.DEBUG:
+        problems.append(
+            Caution(
+                "DEBUG is on with a real ElevenLabs key: error pages show what the process holds in memory.",
+                hint="Set DEBUG=false, or leave the key out to use the sandbox.",
+                id="controlplane.W001",
+            )
+        )
+    if not settings.HTTPS and set(settings.ALLOWED_HOSTS) - LOOPBACK:
+        problems.append(
+            Caution(
+                "HTTPS is off on an address that other machines can reach: passwords and tokens travel readably.",
+                hint="Set HTTPS=true behind a proxy that speaks https, or keep ALLOWED_HOSTS to this machine.",
+                id="controlplane.W002",
+            )
+        )
+    return problems
+
+
+@register(Tags.security, deploy=True)
+def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    if len(settings.SECRET_KEY) < SHORTEST_SECRET_KEY:
+        problems.append(
+            Error(
+                f"SECRET_KEY has fewer than {SHORTEST_SECRET_KEY} characters: sessions could be forged.",
+                hint="python3 -c 'import secrets; print(secrets.token_urlsafe(50))' makes a good one.",
+                id="controlplane.E005",
+            )
+        )
+    if settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY:
+        problems.append(
+            Caution(
+                "No ElevenLabs key is set, so the sandbox is used.",
+                hint="Set ELEVENLABS_API_KEY, or ELEVENLABS_API_KEY_FILE.",
+                id="controlplane.W003",
+            )
+        )
+    return problems

@@ -1,0 +1,64 @@
+"""ElevenLabs over HTTP: the client, what it answers, and how it fails."""
+
+from .address import SANDBOX_KEY, check_base_url, check_key, is_sandbox
+from .client import ElevenLabs, connect
+from .errors import (
+    BadShape,
+    Conflict,
+    ConnectionLost,
+    ElevenLabsError,
+    Forbidden,
+    Invalid,
+    KeyRefused,
+    Limited,
+    NoConnection,
+    NoSuchRoute,
+    NotFound,
+    NotSent,
+    Outcome,
+    TimedOut,
+    Unavailable,
+    Unclear,
+)
+from .schemas import Agent, AgentSummary, AssignedAgent, Llm, Page, PhoneNumber, User, Voice, VoicePage, unstorable
+from .scrub import ScrubFilter, scrub, secrets_in_memory
+from .transport import Call
+
+__all__ = [
+    "SANDBOX_KEY",
+    "Agent",
+    "AgentSummary",
+    "AssignedAgent",
+    "BadShape",
+    "Call",
+    "Conflict",
+    "ConnectionLost",
+    "ElevenLabs",
+    "ElevenLabsError",
+    "Forbidden",
+    "Invalid",
+    "KeyRefused",
+    "Limited",
+    "Llm",
+    "NoConnection",
+    "NoSuchRoute",
+    "NotFound",
+    "NotSent",
+    "Outcome",
+    "Page",
+    "PhoneNumber",
+    "ScrubFilter",
+    "TimedOut",
+    "Unavailable",
+    "Unclear",
+    "User",
+    "Voice",
+    "VoicePage",
+    "check_base_url",
+    "check_key",
+    "connect",
+    "is_sandbox",
+    "scrub",
+    "secrets_in_memory",
+    "unstorable",
+]

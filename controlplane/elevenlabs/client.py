@@ -1,0 +1,251 @@
+"""ElevenLabs' verbs: one method for each endpoint that this project uses. Every failure is an ElevenLabsError."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+from .address import SANDBOX_KEY
+from .errors import BadShape, NoSuchRoute, NotSent
+from .schemas import ID_FORM, Agent, AgentSummary, Json, Llm, Page, PhoneNumber, User, Voice, VoicePage
+from .scrub import mask_from_now_on, secret_values, secrets_in_memory
+from .transport import Call, Transport
+
+AGENTS = "/v1/convai/agents"
+NUMBERS = "/v1/convai/phone-numbers"
+NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
+MOST_PAGES = 1000
+MOST_SUMMARIES = 100
+
+
+class ElevenLabs:
+    """One workspace, seen by one click or one task: `calls` tells what this object asked for.
+
+    The connections below are kept for each thread, so making one of these for every click costs nothing.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        read_deadline: float = 20.0,
+        write_deadline: float = 10.0,
+        patience: float = 45.0,
+    ) -> None:
+        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address."""
+        if key != SANDBOX_KEY:
+            mask_from_now_on(key)
+        self._http = Transport(
+            base_url, key, read_deadline=read_deadline, write_deadline=write_deadline, patience=patience
+        )
+        self._numbers_are_paged = True
+
+    @classmethod
+    def over(cls, transport: Transport) -> Self:
+        """For tests that bring their own transport."""
+        client = cls.__new__(cls)
+        client._http, client._numbers_are_paged = transport, True
+        return client
+
+    def __repr__(self) -> str:
+        return f"<ElevenLabs {self._http.base_url}>"
+
+    @property
+    def base_url(self) -> str:
+        return self._http.base_url
+
+    @property
+    def calls(self) -> list[Call]:
+        return self._http.calls
+
+    @property
+    def last_call(self) -> Call | None:
+        return self.calls[-1] if self.calls else None
+
+    # --- Agents -----------------------------------------------------------------------------------------------
+
+    def list_agents(
+        self, *, archived: bool = False, cursor: str | None = None, page_size: int = 100, search: str | None = None
+    ) -> Page:
+        """The remote hides archived agents from a plain list: ask for both kinds to see all."""
+        wanted = {"archived": "true" if archived else "false", "page_size": page_size}
+        return Page.parse(self._http.read(AGENTS, _given(**wanted, cursor=cursor, search=search)), "agents")
+
+    def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
+        """Every row of every page. Ends normally only where the remote said that the list ends."""
+        return _every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
+
+    def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
+        """None means that the remote has no such agent. An id that is absent could not be told either way."""
+        wanted = [_id(agent_id) for agent_id in dict.fromkeys(ids)]
+        found: dict[str, AgentSummary | None] = {}
+        for start in range(0, len(wanted), MOST_SUMMARIES):
+            some = wanted[start : start + MOST_SUMMARIES]
+            answer = self._http.read(f"{AGENTS}/summaries", {"agent_ids": some})
+            if not isinstance(answer, dict):
+                raise BadShape("ElevenLabs' answer is not a set of agents.")
+            for agent_id in some:
+                entry = answer.get(agent_id)
+                entry = entry if isinstance(entry, dict) else {}
+                if entry.get("status") == "success":
+                    with suppress(BadShape):
+                        found[agent_id] = AgentSummary.parse(entry.get("data"))
+                elif entry.get("status") == "failure":
+                    reasons = (str(entry.get("error_code")), str(entry.get("error_status")))
+                    if any(reason == "404" or reason.endswith("not_found") for reason in reasons):
+                        found[agent_id] = None
+        return found
+
+    def get_agent(self, agent_id: str) -> Agent:
+        return Agent.parse(self._http.read(f"{AGENTS}/{_id(agent_id)}"))
+
+    def create_agent(self, body: Json) -> str:
+        return _new_id(self._http.write("POST", f"{AGENTS}/create", body), "agent_id")
+
+    def update_agent(self, agent_id: str, patch: Json) -> Agent:
+        """Objects are merged, lists replaced, null clears. Unknown keys are dropped without a word: read back."""
+        return Agent.parse(self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch))
+
+    def duplicate_agent(self, agent_id: str, *, name: str) -> str:
+        return _new_id(self._http.write("POST", f"{AGENTS}/{_id(agent_id)}/duplicate", {"name": name}), "agent_id")
+
+    def delete_agent(self, agent_id: str) -> None:
+        """NotFound where it was gone already."""
+        self._http.write("DELETE", f"{AGENTS}/{_id(agent_id)}", answer_needed=False)
+
+    # --- Phone numbers ----------------------------------------------------------------------------------------
+
+    def list_numbers(
+        self,
+        *,
+        cursor: str | None = None,
+        page_size: int = 100,
+        phone_number: str | None = None,
+        agent_id: str | None = None,
+        search: str | None = None,
+    ) -> Page:
+        """Where the remote has no paged list yet, the older one, which is a bare array and filters by agent only."""
+        agent = _id(agent_id) if agent_id is not None else None
+        if self._numbers_are_paged:
+            wanted = _given(
+                cursor=cursor, page_size=page_size, phone_number=phone_number, agent_id=agent, search=search
+            )
+            try:
+                return Page.parse(self._http.read(NUMBERS_PAGED, wanted), "phone_numbers", more_if_unsaid=False)
+            except NoSuchRoute:
+                if cursor is not None:  # half of a list must not go on as a whole one
+                    raise
+        rows = Page.parse({"rows": self._http.read(NUMBERS, _given(agent_id=agent)), "has_more": False}, "rows").rows
+        self._numbers_are_paged = False
+        if phone_number is not None:
+            rows = [row for row in rows if row.get("phone_number") == phone_number]
+        if search is not None:
+            rows = [row for row in rows if search.lower() in f"{row.get('label')} {row.get('phone_number')}".lower()]
+        return Page(rows, None, False)
+
+    def all_numbers(
+        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+    ) -> Iterator[Json]:
+        """As `all_agents`."""
+        return _every_page(
+            lambda cursor: self.list_numbers(cursor=cursor, phone_number=phone_number, agent_id=agent_id, search=search)
+        )
+
+    def get_number(self, number_id: str) -> PhoneNumber:
+        return PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}"))
+
+    def import_number(self, body: Json) -> str:
+        """The body holds credentials of the carrier; they are masked for as long as this call lasts."""
+        with secrets_in_memory(*secret_values(body)):
+            try:
+                return _new_id(self._http.write("POST", NUMBERS, body), "phone_number_id")
+            finally:
+                body = {}  # a traceback shows the variables of its frames
+
+    def update_number(self, number_id: str, patch: Json) -> PhoneNumber:
+        """`{"agent_id": None}` unbinds the number."""
+        return PhoneNumber.parse(self._http.write("PATCH", f"{NUMBERS}/{_id(number_id)}", patch))
+
+    def delete_number(self, number_id: str) -> None:
+        """Only removes it from ElevenLabs. NotFound where it was gone already."""
+        self._http.write("DELETE", f"{NUMBERS}/{_id(number_id)}", answer_needed=False)
+
+    # --- What an agent can be made of, and who we are -----------------------------------------------------------
+
+    def list_voices(
+        self, *, search: str | None = None, page_token: str | None = None, page_size: int = 30
+    ) -> VoicePage:
+        """Voices that cannot be read are left out: a picker is better with the rest than without any."""
+        wanted = _given(search=search, next_page_token=page_token, page_size=page_size, include_total_count="false")
+        page = Page.parse(self._http.read("/v2/voices", wanted), "voices", cursor_key="next_page_token")
+        voices = []
+        for row in page.rows:
+            with suppress(BadShape):
+                voices.append(Voice.parse(row))
+        return VoicePage(voices, page.next_cursor, page.has_more)
+
+    def get_voice(self, voice_id: str) -> Voice:
+        return Voice.parse(self._http.read(f"/v1/voices/{_id(voice_id)}"))
+
+    def list_llms(self) -> list[Llm]:
+        """As with voices, what cannot be read is left out."""
+        answer = self._http.read("/v1/convai/llm/list")
+        rows = answer.get("llms") if isinstance(answer, dict) else None
+        if not isinstance(rows, list):
+            raise BadShape("ElevenLabs' answer is not a list of language models.")
+        models = []
+        for row in rows:
+            with suppress(BadShape):
+                models.append(Llm.parse(row))
+        return models
+
+    def get_user(self) -> User:
+        """A key may run agents and still not be allowed to read this: KeyRefused then says nothing about the rest."""
+        return User.parse(self._http.read("/v1/user"))
+
+
+def connect(*, patience: float = 45.0) -> ElevenLabs:
+    """The workspace of this project's settings. Raises ValueError where address and key do not belong together."""
+    from django.conf import settings  # nothing else in this package knows Django
+
+    return ElevenLabs(
+        settings.ELEVENLABS_BASE_URL,
+        settings.ELEVENLABS_API_KEY,
+        read_deadline=settings.ELEVENLABS_READ_DEADLINE,
+        write_deadline=settings.ELEVENLABS_WRITE_DEADLINE,
+        patience=patience,
+    )
+
+
+def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Json]:
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(MOST_PAGES):
+        page = page_at(cursor)
+        yield from page.rows
+        if not page.has_more or page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+        if cursor in seen:
+            raise BadShape("ElevenLabs' list runs in a circle: a page sends back to one that was read.")
+        seen.add(cursor)
+    raise BadShape(f"ElevenLabs' list has more than {MOST_PAGES} pages.")
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _id(value: object) -> str:
+    """An id that is safe in a path: it holds nothing that a URL would read as more than a name."""
+    if not isinstance(value, str) or not re.fullmatch(ID_FORM, value):
+        raise NotSent("This is not an id of ElevenLabs, so nothing was sent.")
+    return value
+
+
+def _new_id(answer: object, field: str) -> str:
+    value = answer.get(field) if isinstance(answer, dict) else None
+    if not isinstance(value, str) or not re.fullmatch(ID_FORM, value):
+        raise BadShape("ElevenLabs' answer does not name what was made.")
+    return value

@@ -1,0 +1,134 @@
+"""Connections with a deadline for the whole call, and with the knowledge of whether a byte of the request left.
+
+requests' timeout is for each read: an answer that drips outlives it, in its headers as in its body. So a timer ends
+the socket under the call. It must be `socket.socket.shutdown`: the method of an SSL socket would drop the encryption
+under the feet of the thread that is reading.
+"""
+
+import socket
+import threading
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from . import address
+
+
+class Flight:
+    """One attempt at a call, from the first look at the address to the last byte of the answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.ends = monotonic() + seconds
+        self.engaged = False  # one of our connections took part, so `sent` can be believed
+        self.sent = False  # the first byte of the request was handed to the network
+        self.timed_out = False
+        self._over = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def left(self) -> float:
+        return self.ends - monotonic()
+
+    def holds(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._socket = sock
+
+    def _expire(self) -> None:
+        with self._lock:  # once over, the socket may be serving the next call
+            if self._over:
+                return
+            self.timed_out = True
+            if self._socket is not None:
+                with suppress(OSError):  # it may have ended by itself
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        _here.flight = self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        with self._lock:
+            self._over = True
+            self._socket = None
+        self._timer.cancel()
+        _here.flight = None
+
+
+class _Here(threading.local):
+    flight: Flight | None = None
+
+
+_here = _Here()
+
+
+class _Watched(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's, but within what is left of the deadline, shared out over all addresses of the name."""
+        flight = _here.flight or Flight(10)
+        flight.engaged = True
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
+        failure: Exception = NewConnectionError(self, "no address of this name may be used")
+        for tried, (family, kind, protocol, _, where) in enumerate(found):
+            if not address.may_connect(self.host, str(where[0])):
+                continue
+            seconds = flight.left() / (len(found) - tried)
+            if seconds <= 0:
+                raise ConnectTimeoutError(self, "no time left to connect")
+            sock = None
+            try:
+                sock = socket.socket(family, kind, protocol)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(seconds)
+                sock.connect(where)
+                sock.settimeout(max(flight.left(), 0.001))  # a TLS handshake keeps to this as a whole
+            except OSError as error:
+                if sock is not None:
+                    sock.close()
+                late = isinstance(error, TimeoutError)
+                failure = ConnectTimeoutError(self, "timed out") if late else NewConnectionError(self, "refused")
+            else:
+                return sock
+        raise failure
+
+    def send(self, data: Any) -> None:
+        flight = _here.flight
+        if self.sock is None:
+            self.connect()
+        if flight is not None and self.sock is not None:
+            if not flight.sent and flight.left() <= 0:
+                raise ConnectTimeoutError(self, "no time left to send")
+            flight.engaged = flight.sent = True
+            flight.holds(self.sock)
+        super().send(data)
+
+
+class _WatchedTls(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTls
+
+
+class Adapter(HTTPAdapter):
+    """Never repeats anything by itself: urllib3's retries are off unless an adapter asks for them."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

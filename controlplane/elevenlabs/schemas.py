@@ -1,0 +1,214 @@
+"""The shapes of ElevenLabs' answers: unknown fields are kept, wrong types are errors, nothing is converted."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+
+from .errors import BadShape
+
+Json = dict[str, Any]
+ID_FORM = r"^[A-Za-z0-9_-]{1,64}$"
+Id = Annotated[str, StringConstraints(pattern=ID_FORM)]
+UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # to the end of the year 9999, the last that Python can tell
+
+LONGEST_NAME = 300
+LARGEST_ROW = 4 * 1024 * 1024
+DEEPEST = 100
+
+
+class Remote(BaseModel):
+    """An object as ElevenLabs sent it. `raw` is the very JSON, unknown fields included."""
+
+    model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())
+    what: ClassVar[str] = "an object"
+    _raw: Json = PrivateAttr(default_factory=dict)
+
+    @property
+    def raw(self) -> Json:
+        return self._raw
+
+    @classmethod
+    def parse(cls, data: object) -> Self:
+        """Raises BadShape, which names the field and never its value."""
+        if not isinstance(data, dict):
+            raise BadShape(f"ElevenLabs' answer is not {cls.what}.")
+        try:
+            parsed = cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            field = ".".join(str(part) for part in first["loc"])[:80]
+            problem = "is missing" if first["type"] == "missing" else "is not what it should be"
+        else:
+            parsed._raw = data
+            return parsed
+        raise BadShape(f"ElevenLabs sent {cls.what} whose field {field} {problem}.")
+
+
+class AgentSummary(Remote):
+    what = "an agent"
+    agent_id: Id
+    name: str
+    tags: list[str] = []
+    archived: bool = False
+    created_at_unix_secs: UnixSecs | None = None
+    updated_at_unix_secs: UnixSecs | None = None
+    last_call_time_unix_secs: UnixSecs | None = None
+    voice_id: str | None = None
+    access_info: Json | None = None
+
+
+class AgentMetadata(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    created_at_unix_secs: UnixSecs | None = None
+    updated_at_unix_secs: UnixSecs | None = None
+
+
+class Agent(Remote):
+    what = "an agent"
+    agent_id: Id
+    name: str
+    conversation_config: Json
+    platform_settings: Json = {}
+    metadata: AgentMetadata = AgentMetadata()
+    phone_numbers: list[Json] = []
+    tags: list[str] = []
+    version_id: str | None = None
+    branch_id: str | None = None
+    main_branch_id: str | None = None
+    access_info: Json | None = None
+
+    @property
+    def archived(self) -> bool:
+        return self.platform_settings.get("archived") is True
+
+
+class AssignedAgent(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    agent_id: str
+    agent_name: str | None = None
+    environment: str | None = None
+    branch_id: str | None = None
+
+
+class PhoneNumber(Remote):
+    """`provider` is whatever the remote says: twilio, sip_trunk, exotel, or one that does not exist yet."""
+
+    what = "a phone number"
+    phone_number_id: Id
+    phone_number: str
+    label: str
+    provider: str = ""
+    assigned_agent: AssignedAgent | None = None
+    supports_inbound: bool = True
+    supports_outbound: bool = True
+
+    @property
+    def agent_id(self) -> str | None:
+        """The agent that answers this number. An empty id is read as none."""
+        return (self.assigned_agent.agent_id or None) if self.assigned_agent else None
+
+
+class Voice(Remote):
+    what = "a voice"
+    voice_id: Id
+    name: str
+    category: str | None = None
+    labels: Json = {}
+    description: str | None = None
+    preview_url: str | None = None
+
+
+class Llm(Remote):
+    what = "a language model"
+    llm: str
+    is_checkpoint: bool = False
+    max_tokens_limit: int | None = None
+    max_context_limit: int | None = None
+    available_reasoning_efforts: list[str] | None = None
+    deprecation_info: Json | None = None
+
+    @property
+    def deprecated(self) -> bool:
+        return bool(self.deprecation_info) and (self.deprecation_info or {}).get("is_deprecated") is True
+
+
+class User(Remote):
+    what = "a user"
+    user_id: str
+    workspace_id: str | None = None
+    subscription: Json = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing. The rows are as they came: whoever stores them parses each, and sets bad ones aside."""
+
+    rows: list[Json]
+    next_cursor: str | None
+    has_more: bool
+
+    @classmethod
+    def parse(
+        cls, data: object, key: str, *, cursor_key: str = "next_cursor", more_if_unsaid: bool | None = None
+    ) -> Self:
+        """Raises BadShape for a page that cannot be read to its end, because it would pass for a complete listing."""
+        rows = data.get(key) if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(rows, list):
+            raise BadShape("ElevenLabs' answer is not a page of a list.")
+        if not all(isinstance(row, dict) for row in rows):
+            raise BadShape("ElevenLabs sent a list with something in it that is no object.")
+        cursor = data.get(cursor_key)
+        has_more = data.get("has_more", more_if_unsaid if cursor is None else None)
+        if not isinstance(has_more, bool) or not (cursor is None or isinstance(cursor, str)):
+            raise BadShape("ElevenLabs sent a page that does not say how the list goes on.")
+        if has_more and not cursor:
+            raise BadShape("ElevenLabs says that the list goes on, but not where.")
+        return cls(rows, cursor or None, has_more)
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePage:
+    voices: list[Voice]
+    next_page_token: str | None
+    has_more: bool
+
+
+def unstorable(raw: Json) -> str | None:
+    """Why this object cannot be kept in PostgreSQL (jsonb, text), in a few words; None if it can."""
+    for name in ("name", "label", "phone_number"):
+        value = raw.get(name)
+        if isinstance(value, str) and len(value) > LONGEST_NAME:
+            return f"its {name} is longer than {LONGEST_NAME} characters"
+    left: list[tuple[object, int]] = [(raw, 1)]
+    while left:
+        value, depth = left.pop()
+        if depth > DEEPEST:
+            return f"it is nested deeper than {DEEPEST} levels"
+        reason = _bad_value(value)
+        if reason:
+            return reason
+        if isinstance(value, dict):
+            left += [(key, depth) for key in value] + [(item, depth + 1) for item in value.values()]
+        elif isinstance(value, list):
+            left += [(item, depth + 1) for item in value]
+    if len(json.dumps(raw, ensure_ascii=False).encode()) > LARGEST_ROW:
+        return f"it is larger than {LARGEST_ROW // 1024 // 1024} MB"
+    return None
+
+
+def _bad_value(value: object) -> str | None:
+    if isinstance(value, str):
+        if "\0" in value:
+            return "a text holds a NUL character"
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "a text holds half of a character (a lone surrogate)"
+    elif isinstance(value, float) and not math.isfinite(value):
+        return "a number is infinite or no number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "a number is larger than 64 bits"
+    return None

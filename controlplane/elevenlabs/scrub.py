@@ -1,0 +1,125 @@
+"""Keep secrets out of every text that leaves the process: logs, error messages, stored notes.
+
+Imports nothing of Django or ours: the logging configuration loads it first.
+"""
+
+import base64
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from urllib.parse import quote, quote_plus
+
+MASK = "[hidden]"
+SHORTEST = 4  # a shorter "secret" is a slip of the finger, and masking it would shred every text
+
+_SECRET_FIELDS = {"token", "account_auth_token", "auth_token", "password", "api_key", "api_token"}
+# What every record has and no caller can fill, so that only the message, the traceback and extras are looked at.
+_OF_LOGGING = set(logging.makeLogRecord({}).__dict__) - {"exc_text", "stack_info"}
+
+_QUOTE = r"""\\*["']?"""
+_IS = r"""(?:\\*["']?\s*[:=]|["']\s*,)\s*b?"""
+_VALUE = r"""(?:\\*"(?:[^"\\]|\\[^"])*|\\*'[^']*|[^\s"'&,;}\])]+)"""
+_NAMES = r"(?:account[_-]?)?auth[_-]?token|api[_-]?token|access[_-]?token|api[_-]?key|xi-api-key|token|password|secret"
+_HEX32 = r"(?<![0-9a-zA-Z]))[0-9a-fA-F]{32}\b"
+_PATTERNS = (
+    # A key of ElevenLabs, wherever it stands.
+    (re.compile(r"(?<![A-Za-z0-9])sk_(?!sandbox\b)[A-Za-z0-9_-]{6,}"), f"sk_{MASK}"),
+    # name: value, name=value, "name": "value", also escaped inside a string, and ('name', 'value') of header lists.
+    (re.compile(rf"((?<![A-Za-z0-9])b?{_QUOTE}\b(?:{_NAMES})\b{_IS})({_VALUE})", re.IGNORECASE), rf"\1{MASK}"),
+    (
+        re.compile(r"""(\bauthorization\b["']?\s*[:=,]\s*b?["']?(?:bearer|basic)\s+)[^\s"',]+""", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    # A Twilio token stands near the account's SID, or near a word that names it.
+    (re.compile(rf"(\b(?:AC|SK)[0-9a-fA-F]{{32}}\b[^\n]{{0,60}}?{_HEX32}"), rf"\1{MASK}"),
+    (re.compile(rf"(\b(?:token|secret|password)\b[^\n]{{0,30}}?{_HEX32}", re.IGNORECASE), rf"\1{MASK}"),
+)
+
+_in_memory: ContextVar[tuple[str, ...]] = ContextVar("secrets in memory", default=())
+_for_good: set[str] = set()
+
+
+def scrub(text: str) -> str:
+    """The same text with every known secret replaced."""
+    for secret in (*_in_memory.get(), *_for_good):
+        for form in _forms(secret):
+            text = text.replace(form, MASK)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+@contextmanager
+def secrets_in_memory(*secrets: str) -> Iterator[None]:
+    """Inside this block the given values are masked in whatever form they turn up."""
+    known = tuple(secret for secret in secrets if isinstance(secret, str) and len(secret) >= SHORTEST)
+    token = _in_memory.set((*_in_memory.get(), *known))
+    try:
+        yield
+    finally:
+        _in_memory.reset(token)
+
+
+def mask_from_now_on(secret: str) -> None:
+    """For the API key, which the process holds as long as it lives."""
+    if len(secret) >= SHORTEST:
+        _for_good.add(secret)
+
+
+def _forms(secret: str) -> list[str]:
+    """How a value looks in texts, the longest first, so that no form leaves the rest of another behind."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    forms |= {json.dumps(form)[1:-1] for form in tuple(forms)}  # JSON in a JSON string
+    forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    forms |= {form.lower() for form in tuple(forms) if "%" in form}
+    for before in range(3):
+        # Inside a longer base64 text a value has one of three looks; the letters it shares with its neighbours go.
+        encoded = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        skipped = (0, 2, 3)[before]
+        kept = (before + len(raw)) // 3 * 4
+        if kept - skipped >= 8:
+            forms |= {encoded[skipped:kept], encoded[skipped:kept].translate(str.maketrans("+/", "-_"))}
+    forms |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    return sorted(forms, key=len, reverse=True)
+
+
+def secret_values(body: object) -> list[str]:
+    """The credentials in a request's body, however deep."""
+    found: list[str] = []
+    left: list[tuple[str, object]] = [("", body)]
+    while left:
+        name, value = left.pop()
+        if isinstance(value, dict):
+            left += [(str(key), item) for key, item in value.items()]
+        elif isinstance(value, list | tuple):
+            left += [(name, item) for item in value]
+        elif isinstance(value, str) and name in _SECRET_FIELDS:
+            found.append(value)
+    return found
+
+
+class ScrubFilter(logging.Filter):
+    """For every handler: rewrites the record itself, so that no later handler sees more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001 - the arguments are anybody's; a log line must not raise
+            text = f"{record.msg} [its arguments did not fit]"
+        record.msg, record.args = scrub(text), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        record.exc_info = None  # else a handler could print the traceback again, unmasked
+        for name, value in list(record.__dict__.items()):
+            if name in _OF_LOGGING:
+                continue
+            if isinstance(value, str):
+                setattr(record, name, scrub(value))
+            elif isinstance(value, dict | list | tuple):
+                setattr(record, name, scrub(repr(value)))
+        return True

@@ -1,0 +1,231 @@
+"""Requests to ElevenLabs and nothing else: one deadline for each call, reads repeated, writes sent once."""
+
+import json
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from . import errors, verdict
+from .address import check_base_url, check_key
+from .connection import Adapter, Flight
+from .errors import ElevenLabsError
+from .verdict import Reply
+
+LARGEST_BODY = 10 * 1024 * 1024  # after decoding
+TRIES = 3
+LONGEST_WAIT = 30.0
+STALE_AFTER = 2.0  # seconds without an answer after which a kept connection is not trusted with a write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is told about one call: to the log, the operation and the report. `path` holds ids, never values."""
+
+    method: str
+    path: str
+    status: int | None
+    trace_id: str
+    milliseconds: int
+    tries: int
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: even when it does not follow a redirect, requests reads its whole body to prepare for it."""
+
+
+class _Key(AuthBase):
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["xi-api-key"] = self._key
+        return request
+
+
+_thread = threading.local()
+
+
+class Transport:
+    """`patience` is the time in seconds for all tries and waits of one read."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        read_deadline: float = 20.0,
+        write_deadline: float = 10.0,
+        patience: float = 45.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = check_base_url(base_url)
+        check_key(self.base_url, key)
+        self._key = _Key(key)
+        self._read_deadline = read_deadline
+        self._write_deadline = write_deadline
+        self._patience = patience
+        self._sleep = sleep
+        self.calls: list[Call] = []
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.base_url}>"
+
+    def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The parsed JSON of a GET, tried up to three times."""
+        began = time.monotonic()
+        for tries in range(1, TRIES + 1):
+            left = self._patience - (time.monotonic() - began)
+            answer = self._attempt("GET", path, params, None, min(self._read_deadline, left))
+            result = _json(answer) if isinstance(answer, Reply) else answer
+            wait = self._wait(result, tries) if isinstance(result, ElevenLabsError) and result.retriable else None
+            if wait is None or time.monotonic() - began + wait >= self._patience:
+                break
+            self._sleep(wait)
+        self._note(Call("GET", path, answer.status, _trace(answer), _since(began), tries))
+        if isinstance(result, ElevenLabsError):
+            raise result
+        return result
+
+    def write(self, method: str, path: str, body: dict[str, Any] | None = None, *, answer_needed: bool = True) -> Any:
+        """The parsed JSON of one attempt. Without `answer_needed` every success is one, and None comes back."""
+        began = time.monotonic()
+        answer = self._attempt(method, path, None, body, self._write_deadline)
+        body = None  # a traceback shows the variables of its frames
+        result = _json(answer, needed=answer_needed) if isinstance(answer, Reply) else answer
+        self._note(Call(method, path, answer.status, _trace(answer), _since(began), 1))
+        if isinstance(result, ElevenLabsError):
+            raise result
+        return result
+
+    def _attempt(
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None, seconds: float
+    ) -> Reply | ElevenLabsError:
+        """Errors are returned, not raised: so none carries the frames that held the key and the body."""
+        session = _session()
+        if method != "GET" and time.monotonic() - _thread.heard.get(self.base_url, -STALE_AFTER) > STALE_AFTER:
+            session.close()  # the other side may be closing the kept connection at this moment
+        try:
+            request = self._prepare(session, method, path, params, body)
+        except (ValueError, TypeError, RecursionError, requests.RequestException):
+            return errors.NotSent("These values cannot be sent to ElevenLabs.")
+        reply: Reply | None = None
+        failure: ElevenLabsError | None = None
+        with Flight(seconds) as flight:
+            try:
+                reply = self._exchange(session, request, seconds)
+            except ElevenLabsError as error:
+                failure = error
+            except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+                failure = verdict.from_failure(error, flight, seconds=seconds)
+        if flight.timed_out and failure is None:
+            failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:g} seconds.")
+        if failure is not None or reply is None:
+            session.close()
+            return failure or errors.Unclear("ElevenLabs' answer could not be read.")
+        _thread.heard[self.base_url] = time.monotonic()
+        return reply if 200 <= reply.status < 300 else verdict.from_reply(reply, body)
+
+    def _prepare(
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: dict[str, Any] | None,
+    ) -> requests.PreparedRequest:
+        data, headers = None, {"Accept": "application/json", "Accept-Encoding": "gzip"}
+        if body is not None:
+            data = json.dumps(body, allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        url = self.base_url + path
+        return session.prepare_request(requests.Request(method, url, headers, None, data, params, self._key))
+
+    @staticmethod
+    def _exchange(session: requests.Session, request: requests.PreparedRequest, seconds: float) -> Reply:
+        response = session.send(request, stream=True, timeout=seconds, allow_redirects=False)
+        try:
+            body = bytearray()
+            declared = response.headers.get("content-length", "")
+            if declared.isdecimal() and int(declared[:20]) > LARGEST_BODY:
+                raise errors.BadShape("ElevenLabs' answer is larger than any answer should be.")
+            for chunk in response.iter_content(64 * 1024):
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise errors.BadShape("ElevenLabs' answer is larger than any answer should be.")
+        except BaseException:
+            with suppress(Exception):
+                response.raw.close()  # a connection with half an answer in it serves nobody
+            raise
+        return Reply(response.status_code, response.headers, bytes(body))
+
+    def _wait(self, error: ElevenLabsError, tries: int) -> float | None:
+        """Seconds before the next try; None where there is none."""
+        if tries >= TRIES:
+            return None
+        own: float = 0.5 * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
+        return min(max(error.retry_after or 0.0, own), LONGEST_WAIT)
+
+    def _note(self, call: Call) -> None:
+        self.calls.append(call)
+        log.debug(
+            "%s %s -> %s in %d ms, tries %d, trace %s",
+            call.method, call.path, call.status, call.milliseconds, call.tries, call.trace_id or "none",
+        )  # fmt: skip
+
+
+def _session() -> requests.Session:
+    """This thread's session. After a fork the parent's is left alone: two processes must not share a socket."""
+    if getattr(_thread, "process", None) != os.getpid():
+        session = _Session()
+        session.trust_env = False  # no proxies, no netrc, no certificate bundle from the environment
+        session.headers = requests.structures.CaseInsensitiveDict({"User-Agent": "agent-control-plane"})
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.mount("https://", Adapter())
+        session.mount("http://", Adapter())
+        _thread.session, _thread.process = session, os.getpid()
+        _thread.heard = {}  # base URL -> when an answer was last read whole
+    session = _thread.session
+    assert isinstance(session, requests.Session)  # noqa: S101 - for the type checker
+    return session
+
+
+def _json(reply: Reply, *, needed: bool = True) -> Any:
+    """The body's JSON, or the error that it is."""
+    trouble = {"status": reply.status, "trace_id": reply.trace_id()}
+    if not needed and not reply.body.strip():
+        return None
+    if needed and reply.status not in {200, 201}:
+        return errors.BadShape(f"ElevenLabs gave an unexpected answer (status {reply.status}).", **trouble)  # type: ignore[arg-type]
+    try:
+        data = json.loads(reply.body, parse_int=_whole_number)
+    except (ValueError, RecursionError):
+        return errors.BadShape("ElevenLabs' answer is empty or not JSON.", **trouble)  # type: ignore[arg-type]
+    return data if needed else None
+
+
+def _whole_number(digits: str) -> int | float:
+    """Python refuses to read thousands of digits. The row that has them must not take the whole page with it."""
+    return int(digits) if len(digits) < 1000 else float("inf")
+
+
+def _trace(answer: Reply | ElevenLabsError) -> str:
+    return answer.trace_id() if isinstance(answer, Reply) else answer.trace_id
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,73 @@
+"""How a page asks for a write and tells what became of it. Used by the admin pages of agents and numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.journal import Expired, Held, KeyReused
+from controlplane.operations.models import ChangeSet, Operation, State
+
+
+def in_dialog(request: HttpRequest) -> bool:
+    """Asked for by the dialog of a page (htmx), not by the address bar: only the form itself is wanted."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def show(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """A page with a form: whole, or as the inside of a dialog. Both are the same template on two frames."""
+    frame = "controlplane/dialog.html" if in_dialog(request) else "controlplane/page.html"
+    return TemplateResponse(request, template, {**context, "frame": frame}, status=status)
+
+
+def go_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Leave the form for a page, from the dialog too."""
+    if in_dialog(request):
+        return HttpResponse(headers={"HX-Redirect": url})
+    return HttpResponseRedirect(url)
+
+
+def attempt(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
+    """Run `ask`. A form whose wish was not fulfilled gets the reason as an error and a new key; None then.
+
+    An unconfirmed operation is no error of the form: asking again would be a second write.
+    """
+    try:
+        op = ask()
+    except (Held, KeyReused, Expired) as refusal:
+        _refuse(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
+        return None
+    if op.state in (State.DONE, State.SENT, State.INTENT):
+        return op
+    _refuse(form, field_of(form, op), op.message)
+    return None
+
+
+def field_of(form: Form, op: Operation) -> str | None:
+    """The form's field that a check or the remote complained about."""
+    if op.stop is not None and op.stop.field in form.fields:
+        return op.stop.field
+    named = [op.error.param, *(place for place, _ in op.error.fields)] if op.error is not None else []
+    return next((name for place in named for name in reversed(place.split(".")) if name in form.fields), None)
+
+
+def _refuse(form: KeyedForm, field: str | None, message: str) -> None:
+    form.add_error(field, message)
+    form.with_new_key()
+
+
+def tell(request: HttpRequest, op: Operation) -> None:
+    """Say what became of an operation, with a link to it."""
+    level = messages.SUCCESS if op.state == State.DONE else messages.WARNING if op.is_open else messages.ERROR
+    words = {State.INTENT: "Being checked before it is sent.", State.SENT: op.message}.get(State(op.state), op.message)
+    messages.add_message(request, level, format_html('{} <a href="{}">Details</a>', words, url_of(op)))
+
+
+def url_of(op: Operation | ChangeSet) -> str:
+    return reverse(f"admin:operations_{op._meta.model_name}_change", args=[op.pk])

@@ -1,0 +1,12 @@
+"""How a PATCH changes a stored object: objects are merged deeply, everything else is replaced, null included."""
+
+from typing import Any
+
+
+def merged(old: Any, new: Any) -> Any:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    result = dict(old)
+    for name, value in new.items():
+        result[name] = merged(old[name], value) if name in old else value
+    return result

@@ -1,0 +1,19 @@
+"""The awkward truths of the remote that can be switched, at the start and while it runs."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    # Seconds on the sandbox's clock before an imported number is in any list.
+    listed_after: Annotated[float, Field(ge=0)] = 5.0
+    # Whether GET by id also says 404 until then; otherwise it answers at once.
+    hidden_until_listed: bool = False
+    # What a number shows after its agent was deleted: the dead id, nothing (yet it is still bound), or truly unbound.
+    after_delete: Literal["dangling", "null", "released"] = "dangling"
+    latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    # `offset`: a row that goes away between two pages makes the next page skip one, as with index-backed lists.
+    paging: Literal["keyset", "offset"] = "keyset"

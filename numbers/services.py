@@ -1,0 +1,95 @@
+"""What staff can ask for on numbers. Each becomes one operation; see `controlplane/operations/run.py`."""
+
+from dataclasses import dataclass, field
+
+from django.contrib.auth.models import User
+
+from agents import services as agent_services
+from agents.models import Agent
+from controlplane.elevenlabs import secrets_in_memory
+from controlplane.operations import changesets
+from controlplane.operations.models import ChangeSet, Operation
+from controlplane.operations.run import Wish, run
+from numbers import kinds
+from numbers.e164 import grouped
+from numbers.models import PhoneNumber
+
+
+@dataclass(frozen=True)
+class TwilioCredentials:
+    """They live in the memory of one request and are handed on to ElevenLabs; nothing keeps them."""
+
+    sid: str = field(repr=False)
+    token: str = field(repr=False)
+    account_auth_token: str = field(default="", repr=False)
+    region_token: str = field(default="", repr=False)
+
+
+def import_number(
+    phone_number: str,
+    *,
+    label: str,
+    credentials: TwilioCredentials,
+    agent: Agent | None = None,
+    enable_sms: bool = False,
+    region: dict[str, str] | None = None,
+    key: str,
+    actor: User | None,
+    reason: str = "",
+) -> Operation:
+    """`phone_number` is E.164; `region` is the remote's region_config without its token."""
+    names = {"object": grouped(phone_number), "to": str(agent or kinds.UNASSIGNED)}
+    wanted = {
+        "phone_number": phone_number,
+        "label": label,
+        "agent_id": agent.remote_id if agent else None,
+        "enable_sms": enable_sms,
+        "region": region,
+    }
+    secrets = dict(vars(credentials))
+    with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
+        wish = Wish(kinds.ImportNumber, "", wanted, names, reason)
+        return run(wish, key=key, actor=actor, secrets=secrets)
+
+
+def assign(
+    number: PhoneNumber, agent: Agent | None, *, shown: str, key: str, actor: User | None, reason: str = ""
+) -> Operation:
+    """Assign, move or (agent None) release. `shown` is the remote agent id that the page showed, or ""."""
+    return run(assignment(number, agent, shown=shown, reason=reason), key=key, actor=actor)
+
+
+def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, reason: str = "") -> Wish:
+    names = {
+        "object": number.display_name(),
+        "from": agent_name(shown) if shown else kinds.UNASSIGNED,
+        "to": str(agent) if agent else kinds.UNASSIGNED,
+    }
+    wanted = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
+    return Wish(kinds.AssignNumber, number.remote_id, wanted, names, reason)
+
+
+def rename(number: PhoneNumber, label: str, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
+    wanted = {"label": label, "shown": shown}
+    wish = Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, reason)
+    return run(wish, key=key, actor=actor)
+
+
+def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
+    """`shown` is the remote agent id that the page showed, or ""."""
+    names = {"object": number.display_name()}
+    return run(Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, reason), key=key, actor=actor)
+
+
+def retire_agent(agent: Agent, successor: Agent | None, *, key: str, actor: User | None, reason: str = "") -> ChangeSet:
+    """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
+    numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
+    moves = [assignment(number, successor, shown=number.bound_to, reason=reason) for number in numbers]
+    deed = f"move its numbers to {successor}" if successor else "release its numbers"
+    title = f"Delete the agent {agent} and {deed}"
+    return changesets.plan(title, [*moves, agent_services.deletion(agent, reason)], key=key, actor=actor)
+
+
+def agent_name(remote_id: str) -> str:
+    agent = Agent.objects.filter(remote_id=remote_id).first()
+    return str(agent) if agent else f"an unknown agent …{remote_id[-4:]}"

@@ -1,0 +1,199 @@
+"""Real processes of the project, each with an environment and a folder of its own, and none left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(sys.executable).parent
+PATIENCE = 60  # seconds; what takes longer has failed, on a busy machine too
+MARK = "SHIP_TEST"
+
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find
+
+
+class Running:
+    """A process in a session of its own, whose lines can be waited for."""
+
+    def __init__(self, command: list[str], environment: Environment) -> None:
+        self.lines: list[str] = []
+        self.ended = False
+        self.news = threading.Condition()
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self) -> None:
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line.rstrip())
+                self.news.notify_all()
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, text: str) -> str:
+        """The first line with this text."""
+
+        def found() -> str | None:
+            return next((line for line in self.lines if text in line), None)
+
+        with self.news:
+            self.news.wait_for(lambda: found() or self.ended, PATIENCE)
+            line = found()
+        assert line, f"{text!r} was never said. Said was:\n{self.output}"
+        return line
+
+    def interrupt(self) -> int:
+        """As the terminal does at Ctrl-C: the whole group gets the signal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.wait()
+
+    def stop(self) -> int:
+        """As Docker does: the first process gets the signal."""
+        self.process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        code = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        return code
+
+
+def started_with(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> Iterator[str]:
+    """A new database of the kind that the tests run on."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield f"sqlite:///{tmp_path / 'ship.sqlite3'}"
+        return
+    name = f"ship_{uuid.uuid4().hex}"
+    maintenance = urlsplit(server)._replace(path="/postgres").geturl()
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def broker_url() -> Iterator[str]:
+    """Of the kind that the tests run on; on Redis a database of its own for each parallel process."""
+    server = os.environ.get("CELERY_BROKER_URL", "")
+    if not server.startswith("redis"):
+        yield "filesystem://"
+        return
+    number = 8 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+    url = urlsplit(server)._replace(path=f"/{number}").geturl()
+    with redis.Redis.from_url(url) as connection:
+        connection.flushdb()
+        yield url
+        connection.flushdb()
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, free_port: Callable[[], int], database_url: str, broker_url: str
+) -> Iterator[Environment]:
+    """Everything is named, so that a `.env` in the checkout adds nothing; ends what was started with it."""
+    mark = uuid.uuid4().hex
+    yield {
+        "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "HOSTNAME": socket.gethostname(),
+        "PYTHONUNBUFFERED": "1",
+        MARK: mark,
+        "SECRET_KEY": "only-for-tests-0123456789-0123456789-0123456789-0123456789",
+        "ELEVENLABS_API_KEY": "sk_sandbox",
+        "ELEVENLABS_BASE_URL": "",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "DEBUG": "false",
+        "HTTPS": "false",
+        "PORT": str(free_port()),
+        "SANDBOX_PORT": str(free_port()),
+        "VAR_DIR": str(tmp_path / "var"),
+        "STATIC_ROOT": str(tmp_path / "static"),
+        "DATABASE_URL": database_url,
+        "CELERY_BROKER_URL": broker_url,
+    }
+    for process in started_with(mark):
+        process.kill()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def run(environment: Environment) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command to its end."""
+
+    def run(*command: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment | changes,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start(environment: Environment) -> Callable[..., Running]:
+    """Starts a command and returns at once."""
+
+    def start(*command: str, **changes: str) -> Running:
+        return Running(list(command), environment | changes)
+
+    return start
+
+
+@pytest.fixture
+def left_over(environment: Environment) -> Callable[[], list[psutil.Process]]:
+    return lambda: started_with(environment[MARK])

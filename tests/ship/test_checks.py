@@ -1,0 +1,91 @@
+"""The system checks: each says what is wrong, and a production-like configuration is free of them."""
+
+import sys
+
+import pytest
+from django.core.checks import run_checks
+
+REAL = "not-a-real-key"
+
+
+def found(deploy: bool = False) -> set[str]:
+    return {message.id for message in run_checks(include_deployment_checks=deploy) if message.id} - {"axes.W003"}
+
+
+def ours(deploy: bool = False) -> set[str]:
+    return {name for name in found(deploy) if name.startswith("controlplane.")}
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong(settings, tmp_path):
+    settings.ELEVENLABS_API_KEY = REAL
+    settings.ELEVENLABS_BASE_URL = "https://api.elevenlabs.io"
+    settings.DEBUG = False
+    settings.HTTPS = True
+    settings.ALLOWED_HOSTS = ["panel.example.com"]
+    settings.SECRET_KEY = "k" * 50
+    settings.VAR_DIR = tmp_path
+
+
+def test_nothing_wrong():
+    assert ours(deploy=True) == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"ELEVENLABS_BASE_URL": "http://api.elevenlabs.io"}, "controlplane.E001"),
+        ({"ELEVENLABS_BASE_URL": "https://elsewhere.example.com"}, "controlplane.E001"),
+        ({"ELEVENLABS_API_KEY": "sk_sandbox"}, "controlplane.E002"),
+        ({"ELEVENLABS_API_KEY": "two words"}, "controlplane.E002"),
+        ({"DEBUG": True}, "controlplane.W001"),
+        ({"HTTPS": False}, "controlplane.W002"),
+    ],
+)
+def test_each_mistake_is_named(settings, changes, expected):
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert ours() == {expected}
+
+
+def test_the_sandbox_needs_no_https(settings):
+    settings.ELEVENLABS_API_KEY = "sk_sandbox"
+    settings.ELEVENLABS_BASE_URL = "http://127.0.0.1:8100"
+    settings.HTTPS = False
+    settings.DEBUG = True
+    assert ours() == set()
+    assert ours(deploy=True) == {"controlplane.W003"}
+
+
+def test_a_short_secret_key_is_an_error_in_production(settings):
+    settings.SECRET_KEY = "short"
+    assert ours() == set()
+    assert ours(deploy=True) == {"controlplane.E005"}
+
+
+def test_a_shadowed_standard_module_is_an_error(settings, tmp_path):
+    (tmp_path / "numbers").mkdir()
+    (tmp_path / "numbers" / "__init__.py").touch()
+    settings.BASE_DIR = tmp_path
+    assert ours() == {"controlplane.E003"}
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(settings, tmp_path):
+    (tmp_path / "file").touch()
+    settings.VAR_DIR = tmp_path / "file" / "var"
+    assert ours() == {"controlplane.E004"}
+    settings.VAR_DIR = tmp_path / "not" / "yet"
+    assert ours() == set()
+
+
+def test_production_has_no_warning(run):
+    result = run(
+        sys.executable,
+        *("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        ELEVENLABS_API_KEY=REAL,
+        ALLOWED_HOSTS="panel.example.com",
+        HTTPS="true",
+        BEHIND_PROXY="true",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no issues (0 silenced)" in result.stdout

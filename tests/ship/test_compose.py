@@ -1,0 +1,127 @@
+"""docker-compose.yml is valid, and its commands, healthchecks and variables work: run here without Docker."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+
+from .conftest import ROOT, SCRIPTS
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+OURS = ("web", "worker", "beat", "migrate")
+TYPED = {"POSTGRES_PASSWORD": "secret", "ALLOWED_HOSTS": "panel.example.com"}
+
+
+def test_the_file_is_valid():
+    command = [SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_confined_and_watched(name):
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"]
+    assert "healthcheck" in service or name == "migrate"  # which runs once and ends
+    assert "ports" not in service or service["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
+
+
+def interpolated(text: str) -> str:
+    """`${NAME:-default}` and `${NAME:?message}` as Compose reads them."""
+    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", lambda m: TYPED.get(m[1], m[3] if m[2] == "-" else ""), text)
+
+
+@pytest.fixture
+def production(environment):
+    """What Compose sets, except for what leads out of this machine."""
+    given = {name: interpolated(value) for name, value in SERVICES["web"]["environment"].items() if value is not None}
+    mine = {name: environment[name] for name in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    remote = {"ELEVENLABS_API_KEY": "not-a-key", "ELEVENLABS_BASE_URL": "http://127.0.0.1:9"}
+    fixed = {name: environment.pop(name) for name in tuple(environment) if name in ("HTTPS", "ALLOWED_HOSTS")}
+    assert set(fixed) <= set(given)
+    environment.update(given | mine | remote)
+    Path(environment["VAR_DIR"]).mkdir()  # as the image does
+    return environment
+
+
+@pytest.fixture
+def migrated(production, run):
+    result = run(*SERVICES["migrate"]["command"])
+    assert result.returncode == 0, result.stdout + result.stderr
+    return production
+
+
+def health(name: str) -> list[str]:
+    kind, *command = SERVICES[name]["healthcheck"]["test"]
+    return ["sh", "-c", command[0].replace("$$", "$")] if kind == "CMD-SHELL" else command
+
+
+def test_web(migrated, run, start):
+    assert run("python", "manage.py", "collectstatic", "--no-input").returncode == 0
+    assert run(*health("web")).returncode != 0
+    web = start(*SERVICES["web"]["command"])
+    web.wait_for("Booting worker")
+    address = f"http://127.0.0.1:{migrated['PORT']}"
+    with urlopen(f"{address}/healthz", timeout=30) as answer:
+        assert answer.read().strip() == b"ok"
+    result = run(*health("web"))
+    assert result.returncode == 0, result.stderr
+
+    def get(path: str, **headers: str):
+        proxied = {"Host": "panel.example.com", "X-Forwarded-Proto": "https"} | headers
+        return urlopen(Request(address + path, headers=proxied), timeout=30)
+
+    manifest = json.loads(Path(migrated["STATIC_ROOT"], "staticfiles.json").read_text())["paths"]
+    with get(f"/static/{manifest['admin/css/base.css']}") as file:
+        assert "immutable" in file.headers["Cache-Control"]
+    with get("/admin/login/") as page:
+        assert manifest["unfold/css/styles.css"] in page.read().decode()
+        assert "secure" in page.headers["Set-Cookie"].lower()
+    with pytest.raises(HTTPError) as refused:
+        get("/admin/login/", Host="elsewhere.example.com")
+    assert refused.value.code == 400
+    assert "DEBUG" not in refused.value.read().decode()
+    assert web.stop() == 0
+
+
+def test_worker_knows_every_task_that_beat_sends(migrated, run, start):
+    assert run(*health("worker")).returncode != 0
+    worker = start(*SERVICES["worker"]["command"])
+    worker.wait_for(" ready.")
+    result = run(*health("worker"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    name = f"worker@{migrated['HOSTNAME']}"
+    answer = run("celery", "-A", "controlplane", "inspect", "registered", "-d", name, "--json", "--timeout", "10")
+    known = json.loads(answer.stdout)[name]
+    schedule = "from django.conf import settings; print(*[e['task'] for e in settings.CELERY_BEAT_SCHEDULE.values()])"
+    scheduled = run(sys.executable, "manage.py", "shell", "--no-imports", "-c", schedule).stdout.split()
+    assert scheduled
+    assert set(scheduled) <= set(known)
+    assert worker.stop() == 0
+
+
+def test_beat(migrated, run, start):
+    assert run(*health("beat")).returncode != 0
+    beat = start(*SERVICES["beat"]["command"])
+    beat.wait_for("Sending due task")
+    result = run(*health("beat"))
+    assert result.returncode == 0, result.stderr
+    assert beat.stop() == 0
+
+
+def test_the_image_holds_what_is_imported_and_no_secret():
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {"agents", "controlplane", "numbers", "static", "templates", "manage.py", "requirements.txt"} <= allowed
+    assert not {".env", "var", ".git"} & allowed
+    assert all((ROOT / name).exists() for name in allowed)
+    assert all(SERVICES[name]["image"] == SERVICES["web"]["image"] for name in OURS)
