@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import AgentSummary
 from controlplane.elevenlabs import Agent as RemoteAgent
+from controlplane.elevenlabs import AgentSummary
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
 

@@ -4,6 +4,7 @@ Every variable is read through `env`, and each one may also be given as a file (
 The README has them in one table.
 """
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,14 +16,22 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the environment says goes first
 
+
+def text(name: str, default: str = "") -> str:
+    """A secret or address, without the line end that a file brings along."""
+    return env.str(name, default=default).strip()
+
+
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+with contextlib.suppress(OSError):  # a system check says what is wrong with it
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 PORT = env.int("PORT", default=8000)
 
 # --- ElevenLabs -------------------------------------------------------------------------------------------------
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
 SANDBOX_KEY = "sk_sandbox"  # opens the local sandbox and nothing else
-ELEVENLABS_API_KEY = env.str("ELEVENLABS_API_KEY", default="") or SANDBOX_KEY
-ELEVENLABS_BASE_URL = env.str("ELEVENLABS_BASE_URL", default="") or (
+ELEVENLABS_API_KEY = text("ELEVENLABS_API_KEY") or SANDBOX_KEY
+ELEVENLABS_BASE_URL = text("ELEVENLABS_BASE_URL") or (
     f"http://127.0.0.1:{SANDBOX_PORT}" if ELEVENLABS_API_KEY == SANDBOX_KEY else "https://api.elevenlabs.io"
 )
 ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
@@ -35,7 +44,7 @@ PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
-SECRET_KEY = env.str("SECRET_KEY")
+SECRET_KEY = env.str("SECRET_KEY").strip()
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -111,7 +120,7 @@ if DEBUG:
     STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 # --- Database ---------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}")}
+DATABASES = {"default": env.db_url_config(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
@@ -125,7 +134,7 @@ else:
 
 # --- Celery: the broker only wakes workers; what is due stands in the database ------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+CELERY_BROKER_URL = text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
@@ -137,7 +146,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False  # a click never waits for a broker: beat finds the same row
 if CELERY_BROKER_URL.startswith("filesystem"):
     for folder in ("messages", "control"):
-        (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            (BROKER_DIR / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
         "data_folder_in": str(BROKER_DIR / "messages"),
         "data_folder_out": str(BROKER_DIR / "messages"),
@@ -206,7 +216,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF, UNSAFE_EVAL],  # Alpine, which the admin theme is written in, evaluates expressions
         "style-src": [SELF, UNSAFE_INLINE],
         "img-src": [SELF, "data:"],
-        "media-src": [SELF, "https://storage.googleapis.com", "https://*.elevenlabs.io"],  # voice previews
+        "media-src": [SELF, ELEVENLABS_BASE_URL, "https://storage.googleapis.com", "https://*.elevenlabs.io"],  # previews
         "frame-ancestors": [NONE],
         "form-action": [SELF],
         "base-uri": [SELF],
@@ -231,5 +241,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "axes": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},  # two lines for each look at what is due would bury the rest
+        "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Concat
 
 from agents.models import Agent
@@ -50,6 +50,11 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
             )
         )
 
+    def count_by_state(self) -> dict[str, int]:
+        """{State: how many}, gone ones left out."""
+        counted = self.here().with_state().order_by().values_list(F("state_now")).annotate(count=Count("pk"))
+        return dict(counted)
+
 
 class PhoneNumber(RemoteObject):
     object_type = "number"
@@ -88,6 +93,13 @@ class PhoneNumber(RemoteObject):
         if now is None:
             now = PhoneNumber.objects.with_state().get(pk=self.pk).__dict__["state_now"]
         return State(now)
+
+    @property
+    def listing_took(self) -> str:
+        """How long after its import the number was listed."""
+        if self.imported_at is None or self.listed_at is None:
+            return ""
+        return f"{(self.listed_at - self.imported_at).total_seconds():.1f} s"
 
     def told(self) -> dict[str, Any]:
         told: dict[str, Any] = {

@@ -78,7 +78,9 @@ def rename(number: PhoneNumber, label: str, *, shown: str, key: str, actor: User
 def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
     """`shown` is the remote agent id that the page showed, or ""."""
     names = {"object": number.display_name()}
-    return run(Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, reason), key=key, actor=actor)
+    return run(
+        Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, reason), key=key, actor=actor
+    )
 
 
 def retire_agent(agent: Agent, successor: Agent | None, *, key: str, actor: User | None, reason: str = "") -> ChangeSet:

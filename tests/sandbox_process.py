@@ -1,6 +1,8 @@
 """The sandbox as a process of its own, and its control surface as methods. Used by every test-suite that needs a
 remote."""
 
+import base64
+import json
 import os
 import signal
 import subprocess
@@ -112,6 +114,8 @@ class Sandbox:
 
     def fault(self, method: str, path: str, fault: str, **more: Any) -> None:
         """One scripted fault: `fault("PATCH", "/v1/convai/agents/*", "status", status=500, when="after")`."""
+        if isinstance(more.get("raw"), bytes):  # a body that is no JSON
+            more["raw"] = base64.b64encode(more["raw"]).decode()
         self.faults([{"method": method, "path": path, "fault": fault, **more}])
 
     def faults(self, script: list[dict[str, Any]]) -> None:
@@ -147,6 +151,8 @@ class Sandbox:
 
     def console(self, action: str, **details: Any) -> dict[str, Any]:
         """Somebody does something in the ElevenLabs console: `console("assign", number=..., agent_id=...)`."""
+        if action == "overlay" and details.get("set") is not None:
+            details["set"] = json.dumps(details["set"])  # as text, because it may hold what no request body may
         return self._ok("POST", "/_sandbox/console", {"action": action, **details})
 
     def advance(self, seconds: float) -> float:

@@ -5,36 +5,37 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Agent',
+            name="Agent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('remote_id', models.CharField(max_length=64, unique=True, verbose_name='ID')),
-                ('remote_data', models.JSONField(blank=True, default=dict)),
-                ('first_seen', models.DateTimeField(default=django.utils.timezone.now)),
-                ('missing_since', models.DateTimeField(blank=True, null=True)),
-                ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('name', models.CharField(blank=True, db_index=True, max_length=300)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('archived', models.BooleanField(default=False)),
-                ('voice_id', models.CharField(blank=True, max_length=64, verbose_name='voice')),
-                ('language', models.CharField(blank=True, max_length=40)),
-                ('llm', models.CharField(blank=True, max_length=120, verbose_name='LLM')),
-                ('last_call_at', models.DateTimeField(blank=True, null=True)),
-                ('created_remotely_at', models.DateTimeField(blank=True, null=True)),
-                ('details_as_of', models.BigIntegerField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("remote_id", models.CharField(max_length=64, unique=True, verbose_name="ID")),
+                ("remote_data", models.JSONField(blank=True, default=dict)),
+                ("first_seen", models.DateTimeField(default=django.utils.timezone.now)),
+                ("missing_since", models.DateTimeField(blank=True, null=True)),
+                ("gone_at", models.DateTimeField(blank=True, null=True)),
+                ("name", models.CharField(blank=True, db_index=True, max_length=300)),
+                ("tags", models.JSONField(blank=True, default=list)),
+                ("archived", models.BooleanField(default=False)),
+                ("voice_id", models.CharField(blank=True, max_length=64, verbose_name="voice")),
+                ("language", models.CharField(blank=True, max_length=40)),
+                ("llm", models.CharField(blank=True, max_length=120, verbose_name="LLM")),
+                ("last_call_at", models.DateTimeField(blank=True, null=True)),
+                ("created_remotely_at", models.DateTimeField(blank=True, null=True)),
+                ("details_as_of", models.BigIntegerField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['name', 'id'],
-                'permissions': [('archive_agent', 'Can archive and restore agents'), ('duplicate_agent', 'Can duplicate agents')],
-                'indexes': [models.Index(fields=['gone_at', 'archived', 'name'], name='agent_active')],
+                "ordering": ["name", "id"],
+                "permissions": [
+                    ("archive_agent", "Can archive and restore agents"),
+                    ("duplicate_agent", "Can duplicate agents"),
+                ],
+                "indexes": [models.Index(fields=["gone_at", "archived", "name"], name="agent_active")],
             },
         ),
     ]

@@ -1,5 +1,7 @@
 """The ledger: one append-only table of everything that happened."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
@@ -35,3 +37,23 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_name or self.object_id}"
+
+    @property
+    def words(self) -> str:
+        """The change in one line: "agent name: none → Sales Bot …4f2a"."""
+        if self.kind.startswith("operation."):
+            return f"{self.after.get('asked', '')}: {self.kind.removeprefix('operation.').replace('_', ' ')}"
+        if self.kind.endswith(".added"):
+            return "first seen"
+        if self.kind.endswith(".gone"):
+            return "gone at ElevenLabs"
+        names = {path: path.rsplit(".", 1)[-1].replace("_", " ") for path in {**self.before, **self.after}}
+        changes = [
+            f"{name}: {_short(self.before.get(path))} → {_short(self.after.get(path))}" for path, name in names.items()
+        ]
+        return "; ".join(changes)
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -31,8 +31,8 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "controlplane.dashboard.context.environment",
     "DASHBOARD_CALLBACK": "controlplane.dashboard.overview.overview",
-    "STYLES": [lambda request: static("controlplane/site.css")],
-    "SCRIPTS": [lambda request: static("controlplane/site.js")],
+    "STYLES": [lambda _: static("controlplane/site.css")],
+    "SCRIPTS": [lambda _: static("controlplane/site.js")],
     "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},
     "COLORS": {
         "primary": {

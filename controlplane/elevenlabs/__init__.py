@@ -1,4 +1,8 @@
-"""ElevenLabs over HTTP: the client, what it answers, and how it fails."""
+"""ElevenLabs over HTTP: the client, what it answers, and how it fails.
+
+The function `scrub` is taken from its module of the same name: exported here, it would hide the module, and the
+logging configuration could not find the filter in it.
+"""
 
 from .address import SANDBOX_KEY, check_base_url, check_key, is_sandbox
 from .client import ElevenLabs, connect
@@ -21,7 +25,7 @@ from .errors import (
     Unclear,
 )
 from .schemas import Agent, AgentSummary, AssignedAgent, Llm, Page, PhoneNumber, User, Voice, VoicePage, unstorable
-from .scrub import ScrubFilter, scrub, secrets_in_memory
+from .scrub import ScrubFilter, secrets_in_memory
 from .transport import Call
 
 __all__ = [
@@ -58,7 +62,6 @@ __all__ = [
     "check_key",
     "connect",
     "is_sandbox",
-    "scrub",
     "secrets_in_memory",
     "unstorable",
 ]

@@ -246,6 +246,7 @@ def _id(value: object) -> str:
 
 def _new_id(answer: object, field: str) -> str:
     value = answer.get(field) if isinstance(answer, dict) else None
-    if not isinstance(value, str) or not re.fullmatch(ID_FORM, value):
-        raise BadShape("ElevenLabs' answer does not name what was made.")
-    return value
+    if isinstance(value, str) and re.fullmatch(ID_FORM, value):
+        return value
+    answer = value = None  # a traceback shows the variables of its frames, and the answer may repeat a credential
+    raise BadShape("ElevenLabs' answer does not name what was made.")

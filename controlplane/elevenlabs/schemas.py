@@ -185,7 +185,7 @@ def unstorable(raw: Json) -> str | None:
     left: list[tuple[object, int]] = [(raw, 1)]
     while left:
         value, depth = left.pop()
-        if depth > DEEPEST:
+        if depth > DEEPEST and isinstance(value, dict | list):
             return f"it is nested deeper than {DEEPEST} levels"
         reason = _bad_value(value)
         if reason:

@@ -129,7 +129,7 @@ class Transport:
             try:
                 reply = self._exchange(session, request, seconds)
             except ElevenLabsError as error:
-                failure = error
+                failure = error.with_traceback(None)
             except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 failure = verdict.from_failure(error, flight, seconds=seconds)
         if flight.timed_out and failure is None:

@@ -1,5 +1,6 @@
 """What every mirrored remote object has, and the runs that keep the picture true."""
 
+import json
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -30,6 +31,10 @@ class RemoteObject(models.Model):
     def id_suffix(self) -> str:
         """The last four of the id: what tells two objects of one name apart."""
         return "…" + self.remote_id[-4:]
+
+    @property
+    def pretty_data(self) -> str:
+        return json.dumps(self.remote_data, indent=2, ensure_ascii=False)
 
     def display_name(self) -> str:
         raise NotImplementedError

@@ -60,9 +60,7 @@ class Collection(ABC):
         """Remote ids with an operation open, or decided since then: what was listed may be older than they are."""
 
 
-def sync(
-    collections: Sequence[Collection], client: ElevenLabs, *, requested_by: User | None = None
-) -> SyncRun | None:
+def sync(collections: Sequence[Collection], client: ElevenLabs, *, requested_by: User | None = None) -> SyncRun | None:
     """One run over all collections, in order. None if another run is under way."""
     run = _start(requested_by)
     if run is None:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 
 class KeyedForm(forms.Form):
@@ -17,8 +18,14 @@ class KeyedForm(forms.Form):
 
     def with_new_key(self) -> None:
         """For the form shown again after an attempt that ended: what is sent next is a new wish."""
-        self.data = self.data.copy()
-        self.data[self.add_prefix("key")] = str(uuid.uuid4())
+        self.show_instead("key", str(uuid.uuid4()))
+
+    def show_instead(self, field: str, value: str) -> None:
+        """Show this value in place of what was typed."""
+        data = QueryDict(mutable=True)
+        data.update(self.data)
+        data[self.add_prefix(field)] = value
+        self.data = data
 
     @property
     def operation_key(self) -> str:

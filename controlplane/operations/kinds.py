@@ -90,7 +90,7 @@ class Kind:
         raise NotImplementedError
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
-        """Bring the mirror row to what was seen (None with a verdict of done: as asked). In the verdict's transaction."""
+        """Bring the mirror row to what was seen; None when done: as asked. In the verdict's transaction."""
         raise NotImplementedError
 
 

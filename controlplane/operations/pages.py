@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -13,6 +15,13 @@ from django.utils.html import format_html
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import Expired, Held, KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
+
+
+def actor_of(request: HttpRequest) -> User:
+    """Who asks. Every page here is behind a permission, so nobody anonymous gets this far."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def in_dialog(request: HttpRequest) -> bool:

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from controlplane.operations import changesets, settle as settling
+from controlplane.operations import changesets
+from controlplane.operations import settle as settling
 
 
 @shared_task

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from . import agents, phone_numbers
-from .errors import document_not_found
+from .errors import document_not_found, invalid
 from .messages import Json
 from .world import Call
 
@@ -76,7 +76,7 @@ class Overlay(Action):
 
     action: Literal["overlay"]
     id: str
-    set: Any
+    set: Json | str | None  # text: JSON inside a string, for what no request body may hold (NaN, half a surrogate)
 
 
 Deed = Annotated[
@@ -130,9 +130,20 @@ def act(call: Call, deed: Any) -> Json:
 
 
 def lay_over(call: Call, deed: Overlay) -> None:
-    text = None if deed.set is None else json.dumps(deed.set)
+    values = read_overlay(deed.set) if isinstance(deed.set, str) else deed.set
+    text = None if values is None else json.dumps(values)
     db = call.state.db
     changed = db.execute("UPDATE agents SET overlay = ? WHERE agent_id = ?", (text, deed.id)).rowcount
     changed += db.execute("UPDATE numbers SET overlay = ? WHERE phone_number_id = ?", (text, deed.id)).rowcount
     if not changed:
         raise document_not_found(deed.id)
+
+
+def read_overlay(text: str) -> Json:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise invalid("set", "The overlay must be a JSON object, or one inside a string.")
+    return values

@@ -88,8 +88,10 @@ def speak(world: World, fault: Fault, generation: int, wire: Wire, true: Answer)
 
 def scripted(fault: Fault, true: Answer) -> Answer:
     """The answer of a fault that is still HTTP. Whatever the script says goes first."""
-    if fault.fault in ("pause", "drip", "truncate", "edit") and fault.status is None and fault.body is None:
+    if fault.fault in ("pause", "drip", "truncate", "edit") and not told(fault):
         return true
+    if fault.raw is not None:
+        return Answer(raw=fault.raw, status=fault.status or 200, headers=fault.headers)
     match fault.fault:
         case "garbage":
             answer = Answer(raw=b'{"agents": [{"agent_id": "agent_', status=fault.status or 200)
@@ -104,6 +106,10 @@ def scripted(fault: Fault, true: Answer) -> Answer:
             answer = default_answer(status) if fault.body is None else Answer(fault.body, status=status)
     answer.headers = {**answer.headers, **fault.headers}
     return answer
+
+
+def told(fault: Fault) -> bool:
+    return fault.status is not None or fault.body is not None or fault.raw is not None
 
 
 def default_answer(status: int) -> Answer:

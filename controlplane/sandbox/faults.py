@@ -5,7 +5,7 @@ import threading
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from .messages import Json, Request
 
@@ -35,6 +35,7 @@ class Fault(BaseModel):
     fault: Kind
     status: Annotated[int, Field(ge=100, le=599)] | None = None
     body: Any = None
+    raw: Base64Bytes | None = None  # a body that is no JSON, in base64; goes before `body`
     headers: dict[str, str] = {}
     # before: nothing is applied; after: the write is applied first; late: applied `late_seconds` later on the
     # sandbox's clock, though the client hears of a failure now.
@@ -96,4 +97,4 @@ class FaultQueue:
 
     def report(self) -> list[Json]:
         with self.changed:
-            return [fault.model_dump() for fault in self.waiting]
+            return [fault.model_dump(mode="json") for fault in self.waiting]

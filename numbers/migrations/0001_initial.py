@@ -6,38 +6,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('agents', '0001_initial'),
+        ("agents", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PhoneNumber',
+            name="PhoneNumber",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('remote_id', models.CharField(max_length=64, unique=True, verbose_name='ID')),
-                ('remote_data', models.JSONField(blank=True, default=dict)),
-                ('first_seen', models.DateTimeField(default=django.utils.timezone.now)),
-                ('missing_since', models.DateTimeField(blank=True, null=True)),
-                ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('phone_number', models.CharField(db_index=True, max_length=300, verbose_name='number')),
-                ('label', models.CharField(blank=True, max_length=300)),
-                ('provider', models.CharField(blank=True, max_length=40)),
-                ('bound_to', models.CharField(blank=True, max_length=64)),
-                ('supports_inbound', models.BooleanField(default=True)),
-                ('imported_at', models.DateTimeField(blank=True, null=True)),
-                ('listed_at', models.DateTimeField(blank=True, null=True)),
-                ('poll_at', models.DateTimeField(blank=True, null=True)),
-                ('agent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='numbers', to='agents.agent')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("remote_id", models.CharField(max_length=64, unique=True, verbose_name="ID")),
+                ("remote_data", models.JSONField(blank=True, default=dict)),
+                ("first_seen", models.DateTimeField(default=django.utils.timezone.now)),
+                ("missing_since", models.DateTimeField(blank=True, null=True)),
+                ("gone_at", models.DateTimeField(blank=True, null=True)),
+                ("phone_number", models.CharField(db_index=True, max_length=300, verbose_name="number")),
+                ("label", models.CharField(blank=True, max_length=300)),
+                ("provider", models.CharField(blank=True, max_length=40)),
+                ("bound_to", models.CharField(blank=True, max_length=64)),
+                ("supports_inbound", models.BooleanField(default=True)),
+                ("imported_at", models.DateTimeField(blank=True, null=True)),
+                ("listed_at", models.DateTimeField(blank=True, null=True)),
+                ("poll_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="numbers",
+                        to="agents.agent",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'number',
-                'ordering': ['phone_number', 'id'],
-                'permissions': [('assign_phonenumber', 'Can assign, move and release numbers')],
-                'indexes': [models.Index(fields=['gone_at', 'phone_number'], name='number_here'), models.Index(condition=models.Q(('poll_at__isnull', False)), fields=['poll_at'], name='number_to_poll')],
+                "verbose_name": "number",
+                "ordering": ["phone_number", "id"],
+                "permissions": [("assign_phonenumber", "Can assign, move and release numbers")],
+                "indexes": [
+                    models.Index(fields=["gone_at", "phone_number"], name="number_here"),
+                    models.Index(
+                        condition=models.Q(("poll_at__isnull", False)), fields=["poll_at"], name="number_to_poll"
+                    ),
+                ],
             },
         ),
     ]

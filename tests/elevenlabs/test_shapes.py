@@ -54,15 +54,21 @@ def test_every_field_may_be_of_a_wrong_type_and_none_gets_through_changed(kind: 
     for name in GOOD[kind]:
         for wrong in (None, 7, 7.5, "7", "canary", True, [], ["x"], [7], {}, {"x": 7}, float("nan")):
             data = {**GOOD[kind], name: wrong}
-            try:
-                parsed = kind.parse(data)
-            except BadShape as error:
-                assert name in str(error)
-                assert "canary" not in str(error)
+            parsed, complaint = attempt(kind, data)
+            if parsed is None:
+                assert name in complaint
+                assert "canary" not in complaint
             else:
-                got = getattr(parsed, name, wrong)
-                assert got == wrong or got != got or type(got).__name__ in {"AgentMetadata", "AssignedAgent"}
-                assert type(got) is type(wrong) or type(got).__name__ in {"AgentMetadata", "AssignedAgent"}
+                got = getattr(parsed, name)
+                inner = type(got).__name__ in {"AgentMetadata", "AssignedAgent"}
+                assert inner or (type(got) is type(wrong) and (got == wrong or wrong != wrong))
+
+
+def attempt(kind: type[Remote], data: object):
+    try:
+        return kind.parse(data), ""
+    except BadShape as error:
+        return None, str(error)
 
 
 @pytest.mark.parametrize("bad", ["../x", "", "a b", "a/b", "a" * 65, "a\n", "é"])

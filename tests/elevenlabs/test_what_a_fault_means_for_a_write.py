@@ -251,9 +251,9 @@ def elevenlabs_is(monkeypatch):
 
     def set_addresses(*addresses, trusted=True):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in addresses]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         if trusted:
-            monkeypatch.setattr(address, "may_connect", lambda host, ip: True)
+            monkeypatch.setattr(address, "may_connect", lambda *_: True)
 
     return set_addresses
 
@@ -272,7 +272,7 @@ def test_a_name_that_is_not_found_is_not_sent(monkeypatch, client_of):
 def test_a_name_that_leads_to_this_machine_or_its_cloud_is_not_connected_to(ip, monkeypatch, elevenlabs_is, client_of):
     elevenlabs_is((ip, 443), trusted=False)
     tried = []
-    monkeypatch.setattr(socket.socket, "connect", lambda self, where: tried.append(where))
+    monkeypatch.setattr(socket.socket, "connect", lambda _, where: tried.append(where))
     assert write(client_of("https://api.elevenlabs.io")).outcome is Outcome.NOT_SENT
     assert tried == []
 

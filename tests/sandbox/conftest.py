@@ -10,18 +10,20 @@ from tests.sandbox_process import Sandbox
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    sandbox = Sandbox().start(tmp_path_factory.mktemp("own") / "state.sqlite3")
+    state = tmp_path_factory.mktemp("own") / "state.sqlite3"
+    sandbox = Sandbox().start(state)
     yield sandbox
-    sandbox.stop()
+    assert sandbox.stop() == 0
+    assert state.with_name("state.sqlite3.log").read_text() == "", "no call may end in a traceback"
 
 
-@pytest.fixture()
+@pytest.fixture
 def sandbox(running: Sandbox) -> Sandbox:
     running.reset()
     return running
 
 
-@pytest.fixture()
+@pytest.fixture
 def sandbox_of_its_own(tmp_path: Path) -> Iterator[Sandbox]:
     sandbox = Sandbox().start(tmp_path / "state.sqlite3")
     yield sandbox

@@ -18,7 +18,7 @@ from tests.sandbox_process import Sandbox
 ONCE: Any = {"max_retries": 0}
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(sandbox: Sandbox) -> ElevenLabs:
     return ElevenLabs(api_key=sandbox.key, base_url=sandbox.url, timeout=20)
 

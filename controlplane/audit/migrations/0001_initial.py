@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,27 +14,42 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('kind', models.CharField(max_length=60)),
-                ('object_type', models.CharField(max_length=20)),
-                ('object_id', models.CharField(blank=True, max_length=64)),
-                ('object_name', models.TextField(blank=True)),
-                ('before', models.JSONField(default=dict)),
-                ('after', models.JSONField(default=dict)),
-                ('actor_name', models.TextField()),
-                ('cause', models.CharField(choices=[('operation', 'asked for here'), ('sync', 'outside change'), ('system', 'clean-up')], max_length=12)),
-                ('cause_id', models.CharField(blank=True, max_length=64)),
-                ('reason', models.TextField(blank=True)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                ("kind", models.CharField(max_length=60)),
+                ("object_type", models.CharField(max_length=20)),
+                ("object_id", models.CharField(blank=True, max_length=64)),
+                ("object_name", models.TextField(blank=True)),
+                ("before", models.JSONField(default=dict)),
+                ("after", models.JSONField(default=dict)),
+                ("actor_name", models.TextField()),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[("operation", "asked for here"), ("sync", "outside change"), ("system", "clean-up")],
+                        max_length=12,
+                    ),
+                ),
+                ("cause_id", models.CharField(blank=True, max_length=64)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'history entry',
-                'verbose_name_plural': 'history entries',
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['object_type', 'object_id', '-id'], name='entry_of_object')],
+                "verbose_name": "history entry",
+                "verbose_name_plural": "history entries",
+                "ordering": ["-id"],
+                "indexes": [models.Index(fields=["object_type", "object_id", "-id"], name="entry_of_object")],
             },
         ),
     ]

@@ -27,7 +27,10 @@ def ago(moment: datetime | None) -> SafeString | str:
         return "never"
     local = timezone.localtime(moment)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), format_date(local, "j M Y, H:i:s T"), ago_text(moment)
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(),
+        format_date(local, "j M Y, H:i:s T"),
+        ago_text(moment),
     )
 
 

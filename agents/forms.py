@@ -1,0 +1,242 @@
+"""The forms of agents. The big one sends only what differs from what its page showed."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+
+from agents import catalogue, options, patch
+from agents.fields import DEFAULTS, MAY_BE_EMPTY, PATHS, RANGES, as_typed, shown_of, tags_in
+from agents.models import SETTINGS, Agent
+from controlplane.mirror.paths import get, nest
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.models import Operation
+
+VOICE_ID = r"[A-Za-z0-9_-]{1,64}"
+NUMBER = {"inputmode": "decimal", "autocomplete": "off"}
+CODE = {"spellcheck": "false", "autocomplete": "off", "class": "cp-mono"}
+
+
+class AgentForm(KeyedForm):
+    """Creates an agent, or edits the one it is given."""
+
+    name = forms.CharField(max_length=300, required=False)
+    tags = forms.CharField(required=False, help_text="Separated by commas.")
+    voice_id = forms.CharField(label="Voice", required=False)
+    other_voice_id = forms.CharField(
+        label="Or the id of a voice",
+        required=False,
+        help_text="If it is filled in, it is used instead of the choice above.",
+        widget=forms.TextInput(attrs=CODE),
+    )
+    first_message = forms.CharField(
+        required=False,
+        strip=False,
+        help_text="What callers hear first. Empty: the agent waits for the caller to speak.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    system_prompt = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={"rows": 16, "data-count": "1"}))
+    language = forms.CharField(required=False, widget=forms.Select, help_text="For hearing and for speaking.")
+    llm = forms.CharField(label="LLM", required=False, max_length=120, widget=forms.Select)
+    temperature = forms.FloatField(
+        required=False,
+        help_text="0 is steady, higher is freer; at most 2. Empty: not sent to the LLM at all.",
+        widget=forms.TextInput(attrs=NUMBER),
+    )
+    model_id = forms.CharField(
+        label="Voice model",
+        required=False,
+        widget=forms.Select(
+            attrs={"data-english": " ".join(options.ENGLISH_MODELS), "data-other": " ".join(options.OTHER_MODELS)}
+        ),
+        help_text="English needs another one than all other languages.",
+    )
+    stability = forms.FloatField(
+        required=False, help_text="0 to 1. Low is livelier, high is more even.", widget=forms.TextInput(attrs=NUMBER)
+    )
+    similarity_boost = forms.FloatField(
+        label="Similarity", required=False, help_text="0 to 1. How close to the original voice.", widget=forms.TextInput(attrs=NUMBER)
+    )
+    speed = forms.FloatField(required=False, help_text="0.7 to 1.2; 1 is normal.", widget=forms.TextInput(attrs=NUMBER))
+    max_duration_seconds = forms.IntegerField(
+        label="Longest call, in seconds", required=False, widget=forms.TextInput(attrs=NUMBER)
+    )
+    agent_concurrency_limit = forms.IntegerField(
+        label="Calls at the same time",
+        required=False,
+        help_text="-1 means no limit but that of the workspace.",
+        widget=forms.TextInput(attrs=NUMBER),
+    )
+    daily_limit = forms.IntegerField(label="Calls per day", required=False, widget=forms.TextInput(attrs=NUMBER))
+    patch = forms.CharField(
+        label="Other settings, as JSON",
+        required=False,
+        help_text="For what has no field on this page. Objects are merged, a list replaces the whole list, null clears. "
+        "What is sent is kept in the history: no passwords or keys here.",
+        widget=forms.Textarea(attrs={"rows": 8, **CODE}),
+    )
+    shown = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
+    as_of = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, agent: Agent | None = None, **kwargs: Any) -> None:
+        self.agent = agent
+        self.stored = DEFAULTS if agent is None else shown_of(agent.remote_data)
+        initial = {name: displayed(name, value) for name, value in self.stored.items()}
+        if agent is not None:
+            initial |= {"shown": json.dumps(self.stored), "as_of": digest(agent)}
+        super().__init__(*args, initial=initial, **kwargs)
+        self.shown: dict[str, Any] = {}
+        self.changed: dict[str, Any] = {}  # {field: value} of what differs from what was shown
+        self.patched: dict[str, Any] = {}  # {path: value} of the JSON patch
+        self.llms_unread = ""
+        if agent is None:
+            self.fields["name"].widget.attrs["autofocus"] = True
+        self._offer()
+
+    def _offer(self) -> None:
+        """What the selects hold: what is known, what is stored, what was typed."""
+        try:
+            offers = catalogue.llms()
+        except catalogue.Unread as why:
+            offers, self.llms_unread = [], str(why)
+        names = {offer.name: f"{offer.name} ({offer.note})" if offer.note else offer.name for offer in offers}
+        here = {field: (as_typed(field, self.stored[field]), str(self[field].value() or "")) for field in ("llm", "language", "model_id")}
+        self._choose("llm", options.choices(names, *here["llm"]) if names else [(name, name) for name in dict.fromkeys(here["llm"]) if name])
+        self._choose("language", options.choices(options.LANGUAGES, *here["language"]))
+        self._choose("model_id", options.choices(options.VOICE_MODELS, *here["model_id"]))
+
+    def _choose(self, field: str, choices: list[tuple[str, str]]) -> None:
+        empty = [] if self.stored[field] else [("", "–")]
+        self.fields[field].widget.choices = [*empty, *choices]  # type: ignore[attr-defined]
+
+    @property
+    def chosen_voice(self) -> str:
+        return str(self["voice_id"].value() or "")
+
+    @property
+    def stored_voice(self) -> str:
+        return str(self.stored["voice_id"] or "")
+
+    def clean_tags(self) -> list[str]:
+        return tags_in(self.cleaned_data["tags"])
+
+    def clean_patch(self) -> str:
+        text: str = self.cleaned_data["patch"]
+        self.patched = patch.parse(text) if text else {}
+        return text
+
+    def clean_shown(self) -> str:
+        if self.agent is None:
+            return ""
+        try:
+            shown = json.loads(self.cleaned_data["shown"])
+            self.shown = {name: shown[name] for name in PATHS}
+        except (ValueError, KeyError, TypeError):
+            raise forms.ValidationError("This page came back incomplete. Open it again.") from None
+        return ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        typed = {name: as_typed(name, cleaned[name]) for name in PATHS if name in cleaned}
+        if other := cleaned.get("other_voice_id"):
+            typed["voice_id"] = other
+        if self.agent is None:
+            self.changed = typed
+        elif self.shown:
+            self.changed = {name: value for name, value in typed.items() if value != as_typed(name, self.shown[name])}
+        for name, value in self.changed.items():
+            self._check(name, value)
+        self._check_voice_model(typed)
+        self._check_patch()
+        return cleaned
+
+    def _check(self, name: str, value: Any) -> None:
+        label = str(self[name].label)
+        if value in ("", None) and name not in MAY_BE_EMPTY:
+            self.add_error(name, f"{label} cannot be empty.")
+        elif name == "voice_id" and not re.fullmatch(VOICE_ID, value):
+            field = "other_voice_id" if self.cleaned_data.get("other_voice_id") else name
+            self.add_error(field, "This is not the id of a voice: up to 64 letters, digits, - and _.")
+        elif name in RANGES and value is not None:
+            low, high = RANGES[name]
+            if value < low or (high is not None and value > high):
+                between = f"between {low:g} and {high:g}" if high is not None else f"{low:g} or more"
+                self.add_error(name, f"{label} has to be {between}.")
+
+    def _check_voice_model(self, typed: Mapping[str, Any]) -> None:
+        model, language = typed.get("model_id"), typed.get("language")
+        if model and language and self.changed.keys() & {"model_id", "language"} and not options.suits(model, language):
+            suiting = options.listed(options.VOICE_MODELS[name] for name in options.models_for(language))
+            self.add_error("model_id", f"ElevenLabs refuses this voice model for {options.language_name(language)}. These suit it: {suiting}.")
+
+    def _check_patch(self) -> None:
+        """The patch was written against the JSON that this page showed."""
+        if self.patched and self.agent is not None and self.cleaned_data.get("as_of") != digest(self.agent) and not self._first():
+            self.add_error("patch", "The agent was changed meanwhile. Look at its JSON below, then save again.")
+            self.data = self.data.copy()
+            self.data["as_of"] = digest(self.agent)
+
+    def body(self) -> dict[str, Any]:
+        """What creates the agent, but for its name."""
+        flat = {PATHS[name]: value for name, value in self.changed.items() if name != "name"}
+        return nest(flat | self.patched)
+
+    def wish(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """({path: value} to set, {path: value} that the page showed there)."""
+        assert self.agent is not None
+        first = self._first()
+        before = first.wanted.get("shown", {}) if first else {}
+        patched = {path: before.get(path, get(self.agent.remote_data, path)) for path in self.patched}
+        values = {PATHS[name]: value for name, value in self.changed.items()}
+        values |= {path: value for path, value in self.patched.items() if value != patched[path]}
+        shown = {PATHS[name]: self.shown[name] for name in self.changed}
+        return values, shown | {path: patched[path] for path in values if path in patched}
+
+    def go_on_from(self, agent: Agent) -> None:
+        """Show the form again on what the agent is now: what was typed stays, the rest follows the agent."""
+        now = shown_of(agent.remote_data)
+        self.data = self.data.copy()
+        for name in PATHS:
+            if as_typed(name, now[name]) == as_typed(name, self.shown[name]):
+                continue
+            if name in self.changed:
+                self.add_error(name, f"Now it is: {in_words(name, now[name])}")
+            else:
+                self.data[name] = displayed(name, now[name])
+        self.data["shown"], self.data["as_of"] = json.dumps(now), digest(agent)
+        self.stored = now
+        self._offer()
+
+    def _first(self) -> Operation | None:
+        """What this very form asked for before: a repeated form is compared with that, not with what came of it."""
+        return Operation.objects.filter(key=str(self.cleaned_data.get("key", "")), kind="agent.update").first()
+
+
+class DuplicateForm(KeyedForm):
+    name = forms.CharField(
+        label="Name of the copy", max_length=300, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
+    )
+
+
+class ArchiveForm(KeyedForm):
+    """Which way stands in the form: a page that is out of date must not turn Archive into Restore."""
+
+    deed = forms.ChoiceField(choices=[("archive", "Archive"), ("restore", "Restore")], widget=forms.HiddenInput)
+
+
+def displayed(name: str, value: Any) -> Any:
+    typed = as_typed(name, value)
+    return ", ".join(typed) if name == "tags" else typed
+
+
+def in_words(name: str, value: Any) -> str:
+    text = str(displayed(name, value)) if value not in (None, "", []) else "empty"
+    return f"{text[:300]} … ({len(text):,} characters)" if len(text) > 300 else text
+
+
+def digest(agent: Agent) -> str:
+    parts = {part: agent.remote_data.get(part) for part in SETTINGS}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""The JSON that staff type for settings that have no field: checked before anything is sent."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from agents.fields import FIELD_AT, PATHS
+from controlplane.elevenlabs import unstorable
+from controlplane.mirror.paths import flatten
+
+# The parts of an agent that ElevenLabs takes. Anything else it would drop without a word.
+PARTS = ("conversation_config", "platform_settings", "workflow")
+ARCHIVED = "platform_settings.archived"
+# The reader's own words for what JSON calls by other names.
+WHAT = {list: "a list", str: "a text", bool: "true or false", type(None): "null", int: "a number", float: "a number"}
+
+
+def parse(text: str) -> dict[str, Any]:
+    """{path: value} of a typed patch. Raises ValidationError with everything that is wrong."""
+    value = _load(text)
+    if not isinstance(value, dict):
+        raise ValidationError(f"This has to be a JSON object in braces, not {WHAT.get(type(value), 'this')}.")
+    if not value:
+        return {}
+    if why := unstorable(value):
+        raise ValidationError(f"This cannot be sent: {why}.")
+    wrong = [f"“{part}” is no part of an agent that can be set here: {', '.join(PARTS)}." for part in value if part not in PARTS and part not in PATHS.values()]
+    if both := _both_tool_forms(value):
+        wrong.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
+    flat = flatten(value)
+    for path, inner in flat.items():
+        if name := _field_in(path):
+            wrong.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
+        elif path == ARCHIVED:
+            wrong.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
+        elif inner == {}:
+            wrong.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
+    if wrong:
+        raise ValidationError(wrong)
+    return flat
+
+
+def _load(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ValidationError(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except RecursionError:
+        raise ValidationError("This is nested too deep.") from None
+    except ValueError:  # thousands of digits
+        raise ValidationError("This holds a number that is too long.") from None
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValidationError(f"“{twice[0]}” stands twice in the same object.")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValidationError(f"{name} is no number that JSON knows.")
+
+
+def _field_in(path: str) -> str | None:
+    """The form's field that a path sets, holds or reaches into."""
+    for own, name in FIELD_AT.items():
+        if own == path or own.startswith(f"{path}.") or path.startswith(f"{own}."):
+            return name.replace("_", " ")
+    return None
+
+
+def _both_tool_forms(value: Any, path: str = "") -> str | None:
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping):
+        return None
+    if "tools" in value and "tool_ids" in value:
+        return f"“{path}”" if path else "It"
+    for key, inner in value.items():
+        if found := _both_tool_forms(inner, f"{path}.{key}" if path else str(key)):
+            return found
+    return None

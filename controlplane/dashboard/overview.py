@@ -1,0 +1,31 @@
+"""The front page: what needs somebody, how much there is, what happened last."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from agents.models import Agent
+from controlplane.mirror.models import SyncRun
+from controlplane.operations.models import ChangeSet, Operation
+from controlplane.operations.models import State as OperationState
+from numbers.models import PhoneNumber, State
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    may = request.user.has_perm
+    if may("numbers.view_phonenumber"):
+        counts = PhoneNumber.objects.count_by_state()
+        context["numbers_total"] = sum(counts.values())
+        context["number_states"] = [(state, counts.get(state, 0)) for state in State if state != State.GONE]
+    if may("agents.view_agent"):
+        here = Agent.objects.filter(gone_at=None)
+        context["agents_active"] = here.filter(archived=False).count()
+        context["agents_archived"] = here.filter(archived=True).count()
+    if may("operations.view_operation"):
+        recent = Operation.objects.defer("wanted", "before", "seen")
+        context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
+        context["recent"] = list(recent[:8])
+        context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
+    if may("mirror.view_syncrun"):
+        context["last_run"] = SyncRun.objects.exclude(state=SyncRun.State.RUNNING).first()
+    return context | {"title": "Overview"}

@@ -1,0 +1,99 @@
+"""Activity: what was asked of ElevenLabs and what became of it. Read-only, but for "Check now" and "Resume"."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import path
+from unfold.decorators import display
+
+from controlplane.dashboard.readonly import ReadOnlyAdmin
+from controlplane.dashboard.templatetags.when import ago
+from controlplane.operations import views
+from controlplane.operations.models import ChangeSet, Operation, State
+
+COLOURS = {
+    "planned": "default",
+    "being checked": "info",
+    "unconfirmed": "warning",
+    "done": "success",
+    "refused": "danger",
+    "not sent": "danger",
+    "not applied": "danger",
+    "overtaken": "danger",
+}
+
+
+class VerdictFilter(admin.SimpleListFilter):
+    title = "verdict"
+    parameter_name = "verdict"
+
+    def lookups(self, request, model_admin):
+        return State.choices
+
+    def queryset(self, request, queryset):
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin):
+    list_display = ["asked", "verdict", "who", "when", "milliseconds", "trace_id"]
+    list_filter = [VerdictFilter, "object_type", "kind"]
+    search_fields = ["title", "object_id", "actor_name", "trace_id"]
+    list_display_links = ["asked"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+        return Operation.objects.defer("wanted", "before", "seen", "not_kept", "names")
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/check/", wrap(views.check_now), name="operations_operation_check"),
+            path("<int:pk>/verdict/", wrap(views.verdict), name="operations_operation_verdict"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.operation(request, object_id, self.admin_site.each_context(request))
+
+    @display(description="Asked", ordering="title")
+    def asked(self, op: Operation) -> str:
+        return op.title
+
+    @display(description="Verdict", ordering="state", label=COLOURS)
+    def verdict(self, op: Operation) -> str:
+        return op.get_state_display()
+
+    @display(description="Who", ordering="actor_name")
+    def who(self, op: Operation) -> str:
+        return op.actor_name
+
+    @display(description="When", ordering="created_at")
+    def when(self, op: Operation) -> str:
+        return ago(op.created_at)
+
+
+@admin.register(ChangeSet)
+class ChangeSetAdmin(ReadOnlyAdmin):
+    list_display = ["title", "progress", "actor_name", "when"]
+    search_fields = ["title", "actor_name"]
+    list_filter = ["state"]
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/resume/", wrap(views.resume), name="operations_changeset_resume"),
+            path("<int:pk>/steps/", wrap(views.steps), name="operations_changeset_steps"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.change_set(request, object_id, self.admin_site.each_context(request))
+
+    @display(description="State", ordering="state", label={"running": "info", "done": "success", "stopped": "danger"})
+    def progress(self, change_set: ChangeSet) -> str:
+        return change_set.get_state_display()
+
+    @display(description="When", ordering="created_at")
+    def when(self, change_set: ChangeSet) -> str:
+        return ago(change_set.created_at)

@@ -1,0 +1,142 @@
+"""The list of numbers and its filters. What changes a number is in `views`; nothing is edited by a ModelForm."""
+
+from django.contrib import admin
+from django.db.models import QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import path
+from unfold.decorators import display
+
+from controlplane.dashboard.readonly import ReadOnlyAdmin
+from controlplane.dashboard.templatetags.when import ago
+from controlplane.mirror.models import SyncRun
+from numbers import retire, views
+from numbers.models import PhoneNumber, State
+from numbers.rights import with_rights
+from numbers.search import matching
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Gone numbers are kept, and shown only when asked for."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request, model_admin):
+        return [("all", "All, with gone ones"), *((state.value, state.label) for state in State)]
+
+    def choices(self, changelist):
+        first, *rest = super().choices(changelist)
+        return [{**first, "display": "All but gone ones"}, *rest]
+
+    def queryset(self, request, queryset):
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(state_now=self.value()) if self.value() else queryset.filter(gone_at=None)
+
+
+class AgentFilter(admin.SimpleListFilter):
+    """Numbers of one agent: set by links (`?agent=<id>`), not chosen from a list of thousands."""
+
+    title = "agent"
+    parameter_name = "agent"
+
+    def lookups(self, request, model_admin):
+        wanted = self.used_parameters.get(self.parameter_name) or request.GET.get(self.parameter_name)
+        return [(wanted, f"agent …{wanted[-4:]}")] if wanted else [("", "")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(bound_to=self.value()) if self.value() else queryset
+
+
+class ProviderFilter(admin.SimpleListFilter):
+    title = "provider"
+    parameter_name = "provider"
+
+    def lookups(self, request, model_admin):
+        providers = PhoneNumber.objects.order_by("provider").values_list("provider", flat=True).distinct()
+        return [(provider, provider) for provider in providers if provider]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(provider=self.value()) if self.value() else queryset
+
+
+@admin.register(PhoneNumber)
+class PhoneNumberAdmin(ReadOnlyAdmin):
+    list_display = ["number", "label_cell", "agent_cell", "state_cell", "provider", "seen", "deeds"]
+    list_display_links = None
+    list_filter = [StateFilter, ProviderFilter, AgentFilter]
+    search_fields = ["phone_number", "label", "remote_id"]
+    search_help_text = "Digits, label, agent or id"
+    list_fullwidth = True
+    list_filter_submit = False
+    change_list_template = "numbers/changelist.html"
+
+    class Media:
+        js = ["controlplane/numbers.js"]
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        own = [
+            ("agent-options/", views.agent_options, "agent_options"),
+            ("<int:pk>/assign/", views.assign, "assign"),
+            ("<int:pk>/release/", views.release, "release"),
+            ("<int:pk>/rename/", views.rename, "rename"),
+            ("<int:pk>/remove/", views.remove, "remove"),
+            ("<int:pk>/cells/", views.cells, "cells"),
+        ]
+        return [
+            path("delete-agent/<int:pk>/", wrap(retire.delete_agent), name="numbers_retire_agent"),
+            *(path(route, wrap(view), name=f"numbers_phonenumber_{name}") for route, view, name in own),
+            *super().get_urls(),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("numbers.add_phonenumber")
+
+    def add_view(self, request, form_url="", extra_context=None):
+        return views.import_number(request)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.number_page(request, object_id)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PhoneNumber]:
+        newest = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).order_by("-id").values("started_at")[:1]
+        numbers = PhoneNumber.objects.with_state().select_related("agent").defer("remote_data", "agent__remote_data")
+        seen = Coalesce("gone_at", "missing_since", Subquery(newest))
+        return with_rights(numbers, request.user).annotate(seen_at=seen)
+
+    def get_search_results(self, request, queryset, search_term):
+        return (matching(queryset, search_term) if search_term.strip() else queryset), False
+
+    def changelist_view(self, request, extra_context=None):
+        empty = not PhoneNumber.objects.exists()
+        return super().changelist_view(request, {**(extra_context or {}), "nothing_yet": empty})
+
+    @display(description="Number", ordering="phone_number")
+    def number(self, number: PhoneNumber) -> str:
+        return self._cell("number_cell", number)
+
+    @display(description="Label", ordering="label")
+    def label_cell(self, number: PhoneNumber) -> str:
+        return number.label
+
+    @display(description="Answered by", ordering="agent__name")
+    def agent_cell(self, number: PhoneNumber) -> str:
+        return self._cell("agent_cell", number)
+
+    @display(description="State", ordering="state_now")
+    def state_cell(self, number: PhoneNumber) -> str:
+        return self._cell("state_cell", number)
+
+    @display(description="Last seen", ordering="seen_at")
+    def seen(self, number: PhoneNumber) -> str:
+        return ago(number.__dict__["seen_at"])
+
+    @display(description="")
+    def deeds(self, number: PhoneNumber) -> str:
+        return self._cell("deeds", number)
+
+    def _cell(self, name: str, number: PhoneNumber) -> str:
+        return render_to_string(f"numbers/{name}.html", {"number": number})

@@ -1,0 +1,184 @@
+"""The forms of numbers. Credentials are typed, handed on and forgotten: their fields are empty on every page."""
+
+from typing import Any
+
+from crispy_forms.helper import FormHelper
+from crispy_forms.layout import Column, Fieldset, Layout, Row
+from django import forms
+from unfold import widgets
+
+from agents.models import Agent
+from controlplane.operations.forms import KeyedForm
+from numbers.e164 import parse
+
+SID = r"^(AC|SK)[0-9a-fA-F]{32}$"
+REGIONS = [
+    ("", "United States (default)"),
+    ("us1", "us1 – United States"),
+    ("ie1", "ie1 – Ireland"),
+    ("au1", "au1 – Australia"),
+]
+EDGES = [
+    (edge, edge or "as the region says")
+    for edge in (
+        "",
+        "ashburn",
+        "dublin",
+        "frankfurt",
+        "sao-paulo",
+        "singapore",
+        "sydney",
+        "tokyo",
+        "umatilla",
+        "roaming",
+    )
+]
+SECRET = {"autocomplete": "new-password", "spellcheck": "false"}
+
+
+def active_agents() -> Any:
+    return Agent.objects.filter(gone_at=None, archived=False).defer("remote_data")
+
+
+class ShownForm(KeyedForm):
+    """Carries the agent that the page showed, so that a change made meanwhile elsewhere is not overwritten."""
+
+    shown = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+class AssignForm(ShownForm):
+    agent = forms.ModelChoiceField(
+        active_agents(),
+        error_messages={
+            "required": "Choose an agent.",
+            "invalid_choice": "This agent is archived or gone. Choose another.",
+        },
+    )
+
+
+class RenameForm(KeyedForm):
+    label = forms.CharField(max_length=300, help_text="What this number is for. Shown here and at ElevenLabs.")
+    shown = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
+
+
+class RetireForm(KeyedForm):
+    """What becomes of the numbers of an agent that is deleted."""
+
+    RELEASE, MOVE = "release", "move"
+    deed = forms.ChoiceField(
+        choices=[(RELEASE, "Release them"), (MOVE, "Move them to another agent")],
+        error_messages={"required": "Choose what becomes of its numbers."},
+    )
+    agent = forms.ModelChoiceField(active_agents(), required=False)
+
+    def __init__(self, *args: Any, leaving: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agent"].queryset = active_agents().exclude(pk=leaving.pk)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("deed") == self.MOVE and not cleaned.get("agent") and "agent" not in self.errors:
+            self.add_error("agent", "Choose the agent that answers these numbers from now on.")
+        return cleaned
+
+
+class ImportForm(KeyedForm):
+    phone_number = forms.CharField(
+        label="Phone number",
+        max_length=40,
+        help_text="A number you have at Twilio, with its country code: +1 555 010 0123.",
+        widget=widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+    label = forms.CharField(
+        max_length=300, help_text="What it is for, such as “Support, US”.", widget=widgets.UnfoldAdminTextInputWidget
+    )
+    sid = forms.RegexField(
+        SID,
+        label="Twilio SID",
+        help_text="Account SID (AC…) or API key SID (SK…).",
+        error_messages={
+            "invalid": "A SID is AC or SK followed by 32 characters 0–9 and a–f. Copy it from Twilio's console."
+        },
+        widget=widgets.UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    token = forms.CharField(
+        label="Auth token or key secret",
+        max_length=200,
+        help_text="Goes to ElevenLabs once and is not kept here.",
+        widget=widgets.UnfoldAdminPasswordWidget(attrs=SECRET),
+    )
+    account_auth_token = forms.CharField(
+        label="Account auth token",
+        max_length=200,
+        required=False,
+        help_text="Only for an API key (SK…): ElevenLabs checks calls that come in with it.",
+        widget=widgets.UnfoldAdminPasswordWidget(attrs=SECRET),
+    )
+    agent = forms.ModelChoiceField(
+        active_agents(),
+        required=False,
+        empty_label="none yet",
+        help_text="Optional: it can be assigned later.",
+        widget=widgets.UnfoldAdminSelectWidget,
+    )
+    enable_sms = forms.BooleanField(
+        label="Let ElevenLabs take the number's SMS too",
+        required=False,
+        help_text="Replaces the SMS webhook that the number has at Twilio now.",
+        widget=widgets.UnfoldBooleanWidget,
+    )
+    region = forms.ChoiceField(
+        label="Twilio region", choices=REGIONS, required=False, widget=widgets.UnfoldAdminSelectWidget
+    )
+    edge = forms.ChoiceField(
+        label="Edge location", choices=EDGES, required=False, widget=widgets.UnfoldAdminSelectWidget
+    )
+    region_token = forms.CharField(
+        label="Region auth token",
+        max_length=200,
+        required=False,
+        help_text="Only with a region: Twilio gives each region a token of its own.",
+        widget=widgets.UnfoldAdminPasswordWidget(attrs=SECRET),
+    )
+
+    @property
+    def helper(self) -> FormHelper:
+        helper = FormHelper()
+        helper.form_tag = False
+        helper.disable_csrf = True  # the page's template has it
+        helper.layout = Layout(
+            "key",
+            Fieldset("The number", Row(Column("phone_number"), Column("label")), "agent", "enable_sms"),
+            Fieldset("Twilio credentials", "sid", Row(Column("token"), Column("account_auth_token"))),
+            Fieldset(
+                "Region, if the number is not in Twilio's default",
+                Row(Column("region"), Column("edge")),
+                "region_token",
+            ),
+        )
+        return helper
+
+    def clean_phone_number(self) -> str:
+        try:
+            return parse(self.cleaned_data["phone_number"])
+        except ValueError as problem:
+            raise forms.ValidationError(str(problem)) from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if str(cleaned.get("sid", "")).startswith("SK") and not cleaned.get("account_auth_token"):
+            self.add_error("account_auth_token", "An API key (SK…) needs the account's auth token as well.")
+        if cleaned.get("region") and not cleaned.get("region_token"):
+            self.add_error("region_token", "A region needs its own auth token.")
+        if not cleaned.get("region") and (cleaned.get("edge") or cleaned.get("region_token")):
+            self.add_error("region", "Choose the region that this edge or token belongs to.")
+        return cleaned
+
+    def region_config(self) -> dict[str, str] | None:
+        """As ElevenLabs wants it, but for the token."""
+        if not self.cleaned_data["region"]:
+            return None
+        config = {"region_id": self.cleaned_data["region"]}
+        if self.cleaned_data["edge"]:
+            config["edge_location"] = self.cleaned_data["edge"]
+        return config

@@ -1,0 +1,69 @@
+"""Delete an agent: first its numbers, then itself. Stands here because agents know nothing of numbers."""
+
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from agents import services as agent_services
+from agents.models import Agent
+from controlplane.operations import tasks
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.journal import KeyReused
+from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.wake import wake
+from numbers import services
+from numbers.forms import RetireForm
+from numbers.views import agents_to_choose, framed
+
+MOST_SHOWN = 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("agents.delete_agent", raise_exception=True)
+def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET shows what would happen. POST deletes an agent without numbers, or plans the steps for one that has some."""
+    agent = get_object_or_404(Agent.objects.defer("remote_data"), pk=pk)
+    numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
+    count = numbers.count()
+    data = request.POST if request.method == "POST" else None
+    form = RetireForm(data, leaving=agent) if count else KeyedForm(data)
+    if form.is_bound and form.is_valid():
+        done = _retire(request, agent, form) if isinstance(form, RetireForm) else _delete(request, agent, form)
+        if done is not None:
+            return done
+    context = {
+        "form": form,
+        "agent": agent,
+        "numbers": numbers[:MOST_SHOWN],
+        "count": count,
+        "more": max(0, count - MOST_SHOWN),
+        "title": f"Delete {agent}",
+        **agents_to_choose(request, form),
+    }
+    context["agents"] = [other for other in context["agents"] if other.pk != agent.pk]
+    return show(request, "numbers/delete_agent.html", framed(request, context), status=422 if form.errors else 200)
+
+
+def _delete(request: HttpRequest, agent: Agent, form: KeyedForm) -> HttpResponse | None:
+    op = attempt(form, lambda: agent_services.delete(agent, key=form.operation_key, actor=actor_of(request)))
+    if op is None:
+        return None
+    tell(request, op)
+    return go_to(request, url_of(op) if op.is_open else reverse("admin:agents_agent_changelist"))
+
+
+def _retire(request: HttpRequest, agent: Agent, form: RetireForm) -> HttpResponse | None:
+    if not request.user.has_perm("numbers.assign_phonenumber"):
+        raise PermissionDenied
+    successor = form.cleaned_data["agent"] if form.cleaned_data["deed"] == RetireForm.MOVE else None
+    try:
+        change_set = services.retire_agent(agent, successor, key=form.operation_key, actor=actor_of(request))
+    except KeyReused as reused:
+        form.add_error(None, str(reused))
+        form.with_new_key()
+        return None
+    wake(tasks.run_change_sets)
+    return go_to(request, url_of(change_set))

@@ -1,0 +1,16 @@
+"""What the person who looks may do with each row, told by the row, so that a cell needs no request."""
+
+from typing import Any
+
+from django.db.models import Value
+
+from numbers.models import PhoneNumberQuerySet
+
+
+def with_rights(numbers: PhoneNumberQuerySet, user: Any) -> PhoneNumberQuerySet:
+    """Adds may_assign, may_rename and may_remove."""
+    return numbers.annotate(
+        may_assign=Value(user.has_perm("numbers.assign_phonenumber")),
+        may_rename=Value(user.has_perm("numbers.change_phonenumber")),
+        may_remove=Value(user.has_perm("numbers.delete_phonenumber")),
+    )

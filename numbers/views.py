@@ -1,0 +1,216 @@
+"""The pages that change a number. Each is a page of its own and, opened from a list, the inside of a dialog."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.models import Operation
+from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from numbers import services
+from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm, active_agents
+from numbers.models import PhoneNumber
+from numbers.rights import with_rights
+
+MOST_OPTIONS = 50
+
+Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One verb on a number: who may, what is asked, what is run."""
+
+    permission: str
+    form: type[KeyedForm]
+    template: str
+    title: str
+    shown: Callable[[PhoneNumber], str]
+    ask: Ask
+
+
+def page_of(deed: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
+    """GET shows the form, POST carries it out and goes back to where it was asked."""
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @permission_required(deed.permission, raise_exception=True)
+    def view(request: HttpRequest, pk: int) -> HttpResponse:
+        number = get_object_or_404(PhoneNumber.objects.select_related("agent"), pk=pk)
+        fresh = {"shown": deed.shown(number), "label": number.label, "agent": request.GET.get("agent")}
+        form = deed.form(request.POST if request.method == "POST" else None, initial=fresh)
+        if form.is_bound and form.is_valid():
+            op = attempt(form, lambda: deed.ask(number, form, request))
+            if op is not None:
+                tell(request, op)
+                return go_to(request, _back(request, op))
+            number.refresh_from_db()  # the check may have seen and stored what it is now: go on from there
+            form.show_instead("shown", deed.shown(number))
+        title = deed.title.format(number=number)
+        context = {"form": form, "number": number, "title": title, **agents_to_choose(request, form)}
+        return show(request, deed.template, framed(request, context), status=422 if form.errors else 200)
+
+    return view
+
+
+assign = page_of(
+    Deed(
+        "numbers.assign_phonenumber",
+        AssignForm,
+        "numbers/assign.html",
+        "Who answers {number}?",
+        lambda number: number.bound_to,
+        lambda number, form, request: services.assign(
+            number,
+            form.cleaned_data["agent"],
+            shown=form.cleaned_data["shown"],
+            key=form.operation_key,
+            actor=actor_of(request),
+        ),
+    )
+)
+release = page_of(
+    Deed(
+        "numbers.assign_phonenumber",
+        ShownForm,
+        "numbers/release.html",
+        "Release {number}",
+        lambda number: number.bound_to,
+        lambda number, form, request: services.assign(
+            number, None, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
+        ),
+    )
+)
+rename = page_of(
+    Deed(
+        "numbers.change_phonenumber",
+        RenameForm,
+        "numbers/rename.html",
+        "Label {number}",
+        lambda number: number.label,
+        lambda number, form, request: services.rename(
+            number,
+            form.cleaned_data["label"],
+            shown=form.cleaned_data["shown"],
+            key=form.operation_key,
+            actor=actor_of(request),
+        ),
+    )
+)
+remove = page_of(
+    Deed(
+        "numbers.delete_phonenumber",
+        ShownForm,
+        "numbers/remove.html",
+        "Remove {number} from ElevenLabs",
+        lambda number: number.bound_to,
+        lambda number, form, request: services.remove(
+            number, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
+        ),
+    )
+)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters()
+@sensitive_variables()
+@permission_required("numbers.add_phonenumber", raise_exception=True)
+def import_number(request: HttpRequest) -> HttpResponse:
+    form = ImportForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        cleaned = form.cleaned_data
+        credentials = services.TwilioCredentials(
+            cleaned["sid"], cleaned["token"], cleaned["account_auth_token"], cleaned["region_token"]
+        )
+        op = attempt(
+            form,
+            lambda: services.import_number(
+                cleaned["phone_number"],
+                label=cleaned["label"],
+                credentials=credentials,
+                agent=cleaned["agent"],
+                enable_sms=cleaned["enable_sms"],
+                region=form.region_config(),
+                key=form.operation_key,
+                actor=actor_of(request),
+            ),
+        )
+        if op is not None:
+            tell(request, op)
+            return go_to(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
+    context = framed(request, {"form": form, "title": "Import a number from Twilio"})
+    return show(request, "numbers/import.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+@permission_required("numbers.assign_phonenumber", raise_exception=True)
+def agent_options(request: HttpRequest) -> HttpResponse:
+    """The agents that fit what was typed, as options for the list in the assign and delete dialogs."""
+    return render(request, "numbers/agent_options.html", agents_to_choose(request, None))
+
+
+@require_GET
+@permission_required("numbers.view_phonenumber", raise_exception=True)
+def cells(request: HttpRequest, pk: int) -> HttpResponse:
+    """The cells of a row that move by themselves while a number is importing or unconfirmed."""
+    numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
+    return render(request, "numbers/cells.html", {"number": get_object_or_404(numbers, pk=pk)})
+
+
+def agents_to_choose(request: HttpRequest, form: KeyedForm | None) -> dict[str, Any]:
+    term = request.GET.get("q", "").strip()
+    chosen = str(form["agent"].value() or "") if form is not None and "agent" in form.fields else ""
+    found = active_agents()
+    if term:
+        found = found.filter(name__icontains=term) | found.filter(remote_id__icontains=term)
+    if leaving := request.GET.get("not", ""):
+        found = found.exclude(pk=leaving) if leaving.isdecimal() else found
+    some: list[Agent] = list(found.order_by("name", "pk")[: MOST_OPTIONS + 1])
+    if chosen.isdecimal() and chosen not in {str(agent.pk) for agent in some}:
+        some = [*active_agents().filter(pk=chosen), *some]
+    more = len(some) > MOST_OPTIONS
+    return {"agents": some[:MOST_OPTIONS], "more_agents": more, "chosen": chosen, "term": term}
+
+
+def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    return {**admin.site.each_context(request), "subtitle": None, **context}
+
+
+def _back(request: HttpRequest, op: Operation) -> str:
+    """To the list or page that opened the dialog; to the operation while it is not decided."""
+    came_from = request.headers.get("HX-Current-URL", "")
+    if op.is_open:
+        return url_of(op)
+    if url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
+        return came_from
+    return reverse("admin:numbers_phonenumber_changelist")
+
+
+def number_page(request: HttpRequest, pk: str) -> HttpResponse:
+    if not request.user.has_perm("numbers.view_phonenumber"):
+        raise PermissionDenied
+    numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
+    number = get_object_or_404(numbers, pk=pk)
+    context = {"number": number, "title": number.display_name()}
+    return show(request, "numbers/number.html", framed(request, context | _past(number)))
+
+
+def _past(number: PhoneNumber) -> dict[str, Any]:
+    about = {"object_type": "number", "object_id": number.remote_id}
+    return {
+        "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:10],
+        "entries": Entry.objects.filter(**about)[:10],
+    }
