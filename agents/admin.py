@@ -1,9 +1,116 @@
-from django.contrib import admin
+"""The list of agents, as cards or lines. What changes an agent is in `views`; nothing is edited by a ModelForm."""
 
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import path
+from unfold.decorators import display
+
+from agents import catalogue, listing, views
 from agents.models import Agent
+from agents.options import language_name
 from controlplane.dashboard.readonly import ReadOnlyAdmin
+from controlplane.dashboard.templatetags.when import ago
 
 
 @admin.register(Agent)
 class AgentAdmin(ReadOnlyAdmin):
-    pass
+    # The order of these columns is that of `listing.ORDERS`.
+    list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "created", "deeds"]
+    list_display_links = None
+    list_filter = [
+        listing.StateFilter,
+        listing.LanguageFilter,
+        listing.LlmFilter,
+        listing.TagFilter,
+        listing.NumbersFilter,
+    ]
+    search_fields = ["name", "remote_id", "tags"]
+    search_help_text = "Name, id or tag"
+    ordering = ["name", "pk"]
+    list_fullwidth = True
+    change_list_template = "agents/changelist.html"
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        own = [
+            ("voices/", views.voices, "voices"),
+            ("voice-names/", views.voice_names, "voice_names"),
+            ("<int:pk>/duplicate/", views.duplicate, "duplicate"),
+            ("<int:pk>/archive/", views.archive, "archive"),
+        ]
+        return [*(path(route, wrap(view), name=f"agents_agent_{name}") for route, view, name in own), *super().get_urls()]
+
+    def add_view(self, request, form_url="", extra_context=None):
+        return views.create(request)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.page(request, object_id)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return views.delete(request, object_id)
+
+    def history_view(self, request, object_id, extra_context=None):
+        return views.page(request, object_id)
+
+    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("agents.view_agent")
+
+    def get_changelist(self, request, **kwargs):
+        return listing.AgentChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        bound = Count("numbers", filter=Q(numbers__gone_at=None))
+        return super().get_queryset(request).defer("remote_data").annotate(number_count=bound)
+
+    def get_search_results(self, request, queryset, search_term):
+        return (listing.matching(queryset, search_term) if search_term.strip() else queryset), False
+
+    def changelist_view(self, request, extra_context=None):
+        response = super().changelist_view(request, {"title": "Agents", **(extra_context or {})})
+        if changelist := getattr(response, "context_data", {}).get("cl"):
+            self._name_voices(changelist)
+            response.context_data["any_agent"] = bool(changelist.result_count) or Agent.objects.exists()
+        return response
+
+    def _name_voices(self, changelist: listing.AgentChangeList) -> None:
+        """Names known from memory now; the page asks for the others after it has been drawn."""
+        ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
+        names = catalogue.voice_names(ids)
+        for agent in changelist.result_list:
+            agent.voice_name = names.get(agent.voice_id)
+            agent.language_name = language_name(agent.language)
+        changelist.voices_to_name = sorted(ids - names.keys())
+
+    @display(description="Agent", ordering="name")
+    def agent(self, agent: Agent) -> str:
+        return render_to_string("agents/name.html", {"agent": agent})
+
+    @display(description="Voice", ordering="voice_id")
+    def voice(self, agent: Agent) -> str:
+        return render_to_string("agents/voice.html", {"agent": agent})
+
+    @display(description="Language", ordering="language")
+    def language_cell(self, agent: Agent) -> str:
+        return language_name(agent.language) or "–"
+
+    @display(description="Numbers", ordering="number_count")
+    def bound(self, agent: Agent) -> str:
+        return str(agent.number_count)
+
+    @display(description="Last call", ordering="last_call_at")
+    def last_call(self, agent: Agent) -> str:
+        return ago(agent.last_call_at)
+
+    @display(description="State", ordering="archived")
+    def state_cell(self, agent: Agent) -> str:
+        return render_to_string("agents/state.html", {"agent": agent})
+
+    @display(description="Created", ordering="created_remotely_at")
+    def created(self, agent: Agent) -> str:
+        return ago(agent.created_remotely_at) if agent.created_remotely_at else "–"
+
+    @display(description="")
+    def deeds(self, agent: Agent) -> str:
+        return agent.deeds

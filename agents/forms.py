@@ -68,7 +68,7 @@ class AgentForm(KeyedForm):
         label="Calls at the same time",
         required=False,
         help_text="-1 means no limit but that of the workspace.",
-        widget=forms.TextInput(attrs=NUMBER),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     daily_limit = forms.IntegerField(label="Calls per day", required=False, widget=forms.TextInput(attrs=NUMBER))
     patch = forms.CharField(

@@ -19,7 +19,7 @@ environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the envir
 
 def text(name: str, default: str = "") -> str:
     """A secret or address, without the line end that a file brings along."""
-    return env.str(name, default=default).strip()
+    return str(env.str(name, default=default)).strip()
 
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))

@@ -70,7 +70,8 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     search_fields = ["phone_number", "label", "remote_id"]
     search_help_text = "Digits, label, agent or id"
     list_fullwidth = True
-    list_filter_submit = False
+    show_add_link = False  # the template has a button that says Import
+    show_full_result_count = True
     change_list_template = "numbers/changelist.html"
 
     class Media:

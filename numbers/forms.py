@@ -3,7 +3,7 @@
 from typing import Any
 
 from crispy_forms.helper import FormHelper
-from crispy_forms.layout import Column, Fieldset, Layout, Row
+from crispy_forms.layout import HTML, Column, Fieldset, Layout, Row
 from django import forms
 from unfold import widgets
 
@@ -33,6 +33,8 @@ EDGES = [
         "roaming",
     )
 ]
+AGENT = '{% include "numbers/agent_choice.html" with label="Agent (can be assigned later)" none="none yet" %}'
+GONE = "This agent is archived or gone. Choose another."
 SECRET = {"autocomplete": "new-password", "spellcheck": "false"}
 
 
@@ -117,9 +119,7 @@ class ImportForm(KeyedForm):
     agent = forms.ModelChoiceField(
         active_agents(),
         required=False,
-        empty_label="none yet",
-        help_text="Optional: it can be assigned later.",
-        widget=widgets.UnfoldAdminSelectWidget,
+        error_messages={"invalid_choice": GONE},
     )
     enable_sms = forms.BooleanField(
         label="Let ElevenLabs take the number's SMS too",
@@ -148,7 +148,7 @@ class ImportForm(KeyedForm):
         helper.disable_csrf = True  # the page's template has it
         helper.layout = Layout(
             "key",
-            Fieldset("The number", Row(Column("phone_number"), Column("label")), "agent", "enable_sms"),
+            Fieldset("The number", Row(Column("phone_number"), Column("label")), HTML(AGENT), "enable_sms"),
             Fieldset("Twilio credentials", "sid", Row(Column("token"), Column("account_auth_token"))),
             Fieldset(
                 "Region, if the number is not in Twilio's default",

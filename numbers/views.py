@@ -151,7 +151,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
         if op is not None:
             tell(request, op)
             return go_to(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
-    context = framed(request, {"form": form, "title": "Import a number from Twilio"})
+    context = framed(request, {"form": form, "title": "Import a number from Twilio", **agents_to_choose(request, form)})
     return show(request, "numbers/import.html", context, status=422 if form.errors else 200)
 
 
@@ -182,7 +182,9 @@ def agents_to_choose(request: HttpRequest, form: KeyedForm | None) -> dict[str, 
     if chosen.isdecimal() and chosen not in {str(agent.pk) for agent in some}:
         some = [*active_agents().filter(pk=chosen), *some]
     more = len(some) > MOST_OPTIONS
-    return {"agents": some[:MOST_OPTIONS], "more_agents": more, "chosen": chosen, "term": term}
+    return {"agents": some[:MOST_OPTIONS], "more_agents": more, "chosen": chosen, "term": term} | (
+        {"none": none} if (none := request.GET.get("none")) else {}
+    )
 
 
 def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

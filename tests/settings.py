@@ -13,10 +13,15 @@ os.environ.setdefault("VAR_DIR", str(Path(tempfile.gettempdir()) / f"controlplan
 Path(os.environ["VAR_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)
 
 from controlplane.settings import *  # noqa: E402, F403
-from controlplane.settings import STORAGES  # noqa: E402
+from controlplane.settings import DATABASES, STORAGES  # noqa: E402
 
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 ELEVENLABS_WRITE_DEADLINE = 2.0
 ELEVENLABS_READ_DEADLINE = 5.0
+
+# A file, not memory: some tests have other processes and threads work on the same database.
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": os.environ["VAR_DIR"] + "/tests.sqlite3"}
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"

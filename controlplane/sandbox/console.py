@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from . import agents, phone_numbers
 from .errors import document_not_found, invalid
 from .messages import Json
+from .number_bodies import NumberPatch
 from .world import Call
 
 
@@ -24,7 +25,7 @@ class Assign(Action):
 class PatchNumber(Action):
     action: Literal["patch_number"]
     number: str
-    patch: Json
+    patch: NumberPatch
 
 
 class AddNumber(Action):
@@ -57,7 +58,7 @@ class RenameAgent(Action):
 class PatchAgent(Action):
     action: Literal["patch_agent"]
     agent_id: str
-    patch: Json
+    patch: agents.Changes
 
 
 class ArchiveAgent(Action):
@@ -101,7 +102,8 @@ def act(call: Call, deed: Any) -> Json:
             phone_numbers.patch(world, cause, deed.number, {"agent_id": deed.agent_id})
             return {"phone_number_id": deed.number}
         case PatchNumber():
-            phone_numbers.patch(world, cause, deed.number, deed.patch)
+            changes = deed.patch.model_dump(mode="json", include=deed.patch.model_fields_set)
+            phone_numbers.patch(world, cause, deed.number, changes)
             return {"phone_number_id": deed.number}
         case AddNumber():
             number = deed.model_dump(exclude={"action", "agent_id"})
@@ -112,12 +114,12 @@ def act(call: Call, deed: Any) -> Json:
             phone_numbers.delete(world, cause, deed.number)
             return {"phone_number_id": deed.number}
         case CreateAgent():
-            changes = agents.Changes(name=deed.name, conversation_config=deed.conversation_config)
-            return {"agent_id": agents.create(state, cause, changes)}
+            new = agents.Changes(name=deed.name, conversation_config=deed.conversation_config)
+            return {"agent_id": agents.create(state, cause, new)}
         case RenameAgent():
             agents.patch(state, cause, deed.agent_id, agents.Changes(name=deed.name))
         case PatchAgent():
-            agents.patch(state, cause, deed.agent_id, agents.Changes.model_validate(deed.patch))
+            agents.patch(state, cause, deed.agent_id, deed.patch)
         case ArchiveAgent():
             archived = {"archived": deed.action == "archive_agent"}
             agents.patch(state, cause, deed.agent_id, agents.Changes(platform_settings=archived))

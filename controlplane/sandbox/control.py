@@ -26,8 +26,8 @@ class Clock(BaseModel):
 
 
 class LedgerQuery(BaseModel):
-    since: int = 0
-    limit: int = 100_000
+    since: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, lt=2**63)] = 100_000
 
 
 class CallsQuery(BaseModel):

@@ -7,7 +7,7 @@ import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from . import app, late
 from .errors import current, plain
@@ -98,11 +98,11 @@ class Handler(BaseHTTPRequestHandler):
         if len(body) < int(length):
             self.close_connection = True
             return None
-        url = urlsplit(self.path)
+        path, _, query_text = self.path.partition("?")
         host = self.headers.get("host", "")
         address = host if HOST.fullmatch(host) else "{}:{}".format(*self.server.server_address[:2])
-        query = parse_qs(url.query, keep_blank_values=True) if url.query else {}
-        return Request(self.command, url.path, query, self.headers, body, base_url=f"http://{address}")
+        query = parse_qs(query_text, keep_blank_values=True) if query_text else {}
+        return Request(self.command, path, query, self.headers, body, base_url=f"http://{address}")
 
     def refuse(self, answer: Answer) -> None:
         """What was sent with the call is left unread, so the connection cannot be used again."""

@@ -78,6 +78,7 @@ def test_large_bodies(sandbox: Sandbox) -> None:
     [
         b"\x16\x03\x01\x02\x00\r\n\r\n",
         b"GET\r\n\r\n",
+        b"GET //[?x=%zz HTTP/1.1\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"BREW /v1/user HTTP/1.1\r\n\r\n",
         b"POST /v1/user HTTP/1.1\r\ncontent-length: -5\r\n\r\n",

@@ -10,8 +10,10 @@ AGENTS, NUMBERS = "/v1/convai/agents", "/v1/convai/v2/phone-numbers"
 
 
 def walk(sandbox: Sandbox, path: str, size: int, **query: Any) -> list[list[dict[str, Any]]]:
-    pages, cursor = [], None
+    pages, cursor, used = [], None, set()
     while True:
+        assert cursor not in used, "a cursor that leads back to itself"
+        used.add(cursor)
         answer = sandbox.get(path, page_size=size, **query, **({"cursor": cursor} if cursor else {}))
         rows = answer["agents"] if path == AGENTS else answer["phone_numbers"]
         assert len(rows) <= size

@@ -1,0 +1,154 @@
+"""How agents are found: search, filters, and the order of a list."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+from unfold.views import ChangeList
+
+from agents.models import Agent
+from agents.options import language_name
+
+LOOK = "look"
+LOOKS = ("cards", "list")
+ORDERS = [("1", "Name"), ("-6", "Last call, newest first"), ("-5", "Numbers, most first"), ("-8", "Created, newest first")]
+
+
+class AgentChangeList(ChangeList):
+    """Knows the look: it stays in every link of the page and filters nothing."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        wanted = request.GET.get(LOOK)
+        self.look = wanted if wanted in LOOKS else LOOKS[0]
+        super().__init__(request, *args, **kwargs)
+        self.orders = ORDERS
+        self.order = str(self.params.get("o", ""))
+        self.narrowed = bool(self.query) or any(spec.value() for spec in self.filter_specs)
+
+    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = super().get_filters_params(params)
+        found.pop(LOOK, None)
+        return found
+
+    def look_links(self) -> list[tuple[str, str, bool]]:
+        """(words, address, is it the present one)."""
+        return [(look.capitalize(), self.get_query_string({LOOK: look}), look == self.look) for look in LOOKS]
+
+
+class Choice(admin.SimpleListFilter):
+    """A filter drawn as a select; `nothing` is what it says while it is not used."""
+
+    nothing = "All"
+
+    def options(self) -> list[tuple[str, str, bool]]:
+        chosen = self.value() or ""
+        known = [("", self.nothing), *((str(value), str(words)) for value, words in self.lookup_choices)]
+        if chosen and chosen not in {value for value, _ in known}:
+            known.append((chosen, chosen))
+        return [(value, words, value == chosen) for value, words in known]
+
+    def has_output(self) -> bool:
+        return True
+
+
+class StateFilter(Choice):
+    title = "State"
+    parameter_name = "state"
+    nothing = "Active"
+
+    def lookups(self, request, model_admin):
+        return [("archived", "Archived"), ("gone", "Gone"), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        match self.value():
+            case "all":
+                return queryset
+            case "gone":
+                return queryset.filter(gone_at__isnull=False)
+            case "archived":
+                return queryset.filter(gone_at=None, archived=True)
+            case _:
+                return queryset.filter(gone_at=None, archived=False)
+
+
+class _Column(Choice):
+    """One of the values that agents have in a column."""
+
+    def lookups(self, request, model_admin):
+        values = Agent.objects.exclude(**{self.parameter_name: ""}).order_by(self.parameter_name)
+        found = values.values_list(self.parameter_name, flat=True).distinct()
+        return [(value, self.words(value)) for value in found]
+
+    def words(self, value: str) -> str:
+        return value
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class LanguageFilter(_Column):
+    title = "Language"
+    parameter_name = "language"
+
+    def words(self, value: str) -> str:
+        return language_name(value)
+
+
+class LlmFilter(_Column):
+    title = "LLM"
+    parameter_name = "llm"
+
+
+class TagFilter(Choice):
+    title = "Tag"
+    parameter_name = "tag"
+
+    def lookups(self, request, model_admin):
+        tags = {str(tag) for some in Agent.objects.exclude(tags=[]).values_list("tags", flat=True) for tag in some}
+        return [(tag, tag) for tag in sorted(tags, key=str.casefold)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        if not self.value():
+            return queryset
+        return with_tag_text(queryset).filter(_in_tags(json.dumps(self.value())) | _in_tags(json.dumps(self.value(), ensure_ascii=False)))
+
+
+class NumbersFilter(Choice):
+    title = "Numbers"
+    parameter_name = "numbers"
+
+    def lookups(self, request, model_admin):
+        return [("some", "Has numbers"), ("none", "No numbers")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        # The relation is followed backwards: this package does not import that of numbers.
+        here = Agent.objects.filter(pk=OuterRef("pk"), numbers__isnull=False, numbers__gone_at=None)
+        match self.value():
+            case "some":
+                return queryset.filter(Exists(here))
+            case "none":
+                return queryset.filter(~Exists(here))
+            case _:
+                return queryset
+
+
+def matching(queryset: QuerySet[Agent], search: str) -> QuerySet[Agent]:
+    """Every word stands in the name, the id or a tag. An id's end may be typed as pages show it: …4f2a."""
+    found = with_tag_text(queryset)
+    for word in search.split():
+        plain = word.lstrip("…") or word
+        tag = _in_tags(plain) | _in_tags(json.dumps(plain)[1:-1])
+        found = found.filter(Q(name__icontains=plain) | Q(remote_id__icontains=plain) | tag)
+    return found
+
+
+def with_tag_text(queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+    """SQLite cannot look into JSON lists; as text it finds a tag, escaped (as Django writes it there) or not."""
+    return queryset.alias(tag_text=Cast("tags", TextField()))
+
+
+def _in_tags(text: str) -> Q:
+    return Q(tag_text__icontains=text)

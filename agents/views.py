@@ -1,0 +1,179 @@
+"""The pages that create, show and change agents. Each checks its own permission and method; GET changes nothing.
+
+They are functions of their own because Django runs a ModelForm's page inside a transaction, and a write to the
+remote must never be made in one.
+"""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from agents import catalogue, history, services
+from agents.fields import shown_of
+from agents.forms import AgentForm, ArchiveForm, DuplicateForm, in_words
+from agents.models import Agent
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.models import Operation
+from controlplane.operations.pages import attempt, go_to, show, tell, url_of
+
+page_methods = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page_methods
+@permission_required("agents.add_agent", raise_exception=True)
+def create(request: HttpRequest) -> HttpResponse:
+    form = AgentForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        op = attempt(
+            form,
+            lambda: services.create(
+                name=form.changed["name"], body=form.body(), key=form.operation_key, actor=request.user
+            ),
+        )
+        if op is not None:
+            return _after(request, op)
+    context = {"form": form, "title": "Create an agent"}
+    return show(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
+
+
+@page_methods
+def page(request: HttpRequest, pk: str) -> HttpResponse:
+    """One agent: a form for those who may change it, plain facts for everybody else and where nothing can change."""
+    if not request.user.has_perm("agents.view_agent"):
+        raise PermissionDenied
+    agent = _agent(pk)
+    may_change = request.user.has_perm("agents.change_agent")
+    if request.method == "POST" and not may_change:
+        raise PermissionDenied
+    if not may_change or agent.gone_at or not agent.remote_data:
+        if request.method == "POST":
+            messages.error(request, "Nothing was sent: this agent cannot be changed as it stands.")
+            return HttpResponseRedirect(request.path)
+        return show(request, "agents/read.html", _page(request, _shown(request, agent)))
+    form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)
+    if form.is_bound and form.is_valid():
+        values, shown = form.wish()
+        if not values:
+            messages.info(request, "Nothing was sent: nothing was changed.")
+            return HttpResponseRedirect(request.path)
+        op = attempt(
+            form,
+            lambda: services.update(agent, values=values, shown=shown, key=form.operation_key, actor=request.user),
+        )
+        if op is not None:
+            return _after(request, op)
+        agent.refresh_from_db()  # the check may have read and stored what it is now
+        form.go_on_from(agent)
+    context = {"form": form, **_shown(request, agent)}
+    return show(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
+
+
+@page_methods
+@permission_required("agents.duplicate_agent", raise_exception=True)
+def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
+    agent = _agent(pk)
+    form = DuplicateForm(request.POST or None, initial={"name": f"Copy of {agent.display_name()}"[:300]})
+    if form.is_bound and form.is_valid() and _is_here(form, agent):
+        name = form.cleaned_data["name"]
+        op = attempt(form, lambda: services.duplicate(agent, name=name, key=form.operation_key, actor=request.user))
+        if op is not None:
+            return _after(request, op)
+    context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
+    return show(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
+
+
+@page_methods
+@permission_required("agents.archive_agent", raise_exception=True)
+def archive(request: HttpRequest, pk: str) -> HttpResponse:
+    """Archives an active agent, restores an archived one."""
+    agent = _agent(pk)
+    form = ArchiveForm(request.POST or None, initial={"deed": "restore" if agent.archived else "archive"})
+    if form.is_bound and form.is_valid() and _is_here(form, agent):
+        archived = form.cleaned_data["deed"] == "archive"
+        op = attempt(
+            form, lambda: services.archive(agent, archived=archived, key=form.operation_key, actor=request.user)
+        )
+        if op is not None:
+            return _after(request, op)
+        agent.refresh_from_db()
+    restores = form["deed"].value() == "restore"
+    context = {"form": form, "agent": agent, "restores": restores, "title": f"{'Restore' if restores else 'Archive'} {agent}"}
+    context["number_count"] = agent.numbers.filter(gone_at=None).count()
+    return show(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("agents.delete_agent", raise_exception=True)
+def delete(request: HttpRequest, pk: str) -> HttpResponse:
+    """Deleting asks first what becomes of the agent's numbers; their package has that page."""
+    return HttpResponseRedirect(reverse("admin:numbers_retire_agent", args=[_agent(pk).pk]))
+
+
+@require_GET
+def voices(request: HttpRequest) -> HttpResponse:
+    """The voices that fit what was typed, as choices of the form."""
+    if not (request.user.has_perm("agents.add_agent") or request.user.has_perm("agents.change_agent")):
+        raise PermissionDenied
+    term = request.GET.get("voice_search", "").strip()[:200]
+    chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
+    context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
+    try:
+        found = catalogue.voices(term)
+    except catalogue.Unread as why:
+        found, context["unread"] = [], str(why)
+    by_id = {offer.voice_id: offer for offer in found}
+    kept = [by_id.pop(voice_id, None) or catalogue.voice(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
+    context |= {"offers": [*kept, *by_id.values()], "none_found": not found}
+    return render(request, "agents/voices.html", context)
+
+
+@require_GET
+@permission_required("agents.view_agent", raise_exception=True)
+def voice_names(request: HttpRequest) -> HttpResponse:
+    """Names for the voices of a list that was drawn without asking ElevenLabs."""
+    ids = [voice_id for voice_id in dict.fromkeys(request.GET.getlist("id")) if voice_id.replace("-", "").replace("_", "").isalnum()][:100]
+    names = {voice_id: name for voice_id, name in catalogue.learn_voice_names(ids).items() if name}
+    return render(request, "agents/voice_names.html", {"names": names})
+
+
+def _agent(pk: str) -> Agent:
+    if not str(pk).isdecimal():
+        raise Http404
+    agent: Agent = get_object_or_404(Agent, pk=pk)
+    return agent
+
+
+def _is_here(form: KeyedForm, agent: Agent) -> bool:
+    if agent.gone_at:
+        form.add_error(None, f"Not sent. {agent} is gone at ElevenLabs.")
+    return not agent.gone_at
+
+
+def _after(request: HttpRequest, op: Operation) -> HttpResponse:
+    """To the agent; to the operation while it is not decided, or where no row knows the agent yet."""
+    tell(request, op)
+    row = None if op.is_open or not op.object_id else Agent.objects.filter(remote_id=op.object_id).only("pk").first()
+    return go_to(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
+
+
+def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
+    shown = shown_of(agent.remote_data)
+    return {
+        "agent": agent,
+        "title": str(agent),
+        "voice": catalogue.voice(agent.voice_id),
+        "facts": [(history.name_of(name), in_words(name, value)) for name, value in shown.items()],
+        "pretty": json.dumps(agent.remote_data, indent=2, ensure_ascii=False, sort_keys=True),
+        **history.about(request, agent),
+    }
+
+
+def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    return {**admin.site.each_context(request), **context}

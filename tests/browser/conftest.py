@@ -1,0 +1,129 @@
+"""The whole thing, as `make run` starts it: web, worker, beat and sandbox as processes, and Chromium in front."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+SWITCHES = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    url: str
+    sandbox: str
+    user: str
+    password: str
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of its own, of the kind that the other tests use."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'controlplane.sqlite3'}"
+        return
+    name = f"controlplane_browser_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server.rpartition("/")[0] + "/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield f"{server.rpartition('/')[0]}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Site]:
+    """`manage.py up`, ready. Its output is the only place where the first password stands."""
+    var = tmp_path_factory.mktemp("var")
+    port, sandbox_port = free_port(), free_port()
+    broker = os.environ.get("CELERY_BROKER_URL", "")
+    environment = os.environ | {
+        "SECRET_KEY": uuid.uuid4().hex * 2,
+        "DEBUG": "false",
+        "HTTPS": "false",
+        "VAR_DIR": str(var),
+        "STATIC_ROOT": str(var / "static"),
+        "DATABASE_URL": database_url,
+        "CELERY_BROKER_URL": broker.rpartition("/")[0] + "/6" if broker else "",
+        "ELEVENLABS_API_KEY": "",
+        "ELEVENLABS_BASE_URL": "",
+        "PORT": str(port),
+        "SANDBOX_PORT": str(sandbox_port),
+        "SYNC_INTERVAL_SECONDS": "10",
+        "DJANGO_SETTINGS_MODULE": "controlplane.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if not broker:
+        del environment["CELERY_BROKER_URL"]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    log = var / "up.log"
+    password, lines = "", []
+    for line in process.stdout:
+        lines.append(line)
+        if found := re.search(r"Password +(\S+)", line):
+            password = found[1]
+        if "Ctrl-C" in line:
+            break
+    else:
+        pytest.fail("manage.py up ended before it was ready:\n" + "".join(lines))
+    drain = subprocess.Popen(["tee", str(log)], stdin=process.stdout, stdout=subprocess.DEVNULL)
+    yield Site(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}", "admin", password)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(timeout=60)
+    drain.wait(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    found = shutil.which("chromium")
+    if found is None:
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail("Chromium is not installed, and REQUIRE_BROWSER is set.")
+        pytest.skip("Chromium is not installed.")
+    return {"executable_path": found, "args": SWITCHES.split()}
+
+
+@pytest.fixture()
+def staff(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page of the first administrator, signed in. A script error on any page fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=site.url)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto("/")
+    page.get_by_label("Username").fill(site.user)
+    page.get_by_label("Password").fill(site.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/admin/")
+    yield page
+    context.close()
+    assert errors == []
