@@ -1,7 +1,7 @@
 """The list of agents, as cards or lines. What changes an agent is in `views`; nothing is edited by a ModelForm."""
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import path
@@ -12,6 +12,8 @@ from agents.models import Agent
 from agents.options import language_name
 from controlplane.dashboard.readonly import ReadOnlyAdmin
 from controlplane.dashboard.templatetags.when import ago
+
+DEEDS = ("change", "duplicate", "archive", "delete")
 
 
 @admin.register(Agent)
@@ -40,7 +42,10 @@ class AgentAdmin(ReadOnlyAdmin):
             ("<int:pk>/duplicate/", views.duplicate, "duplicate"),
             ("<int:pk>/archive/", views.archive, "archive"),
         ]
-        return [*(path(route, wrap(view), name=f"agents_agent_{name}") for route, view, name in own), *super().get_urls()]
+        return [
+            *(path(route, wrap(view), name=f"agents_agent_{name}") for route, view, name in own),
+            *super().get_urls(),
+        ]
 
     def add_view(self, request, form_url="", extra_context=None):
         return views.create(request)
@@ -69,16 +74,19 @@ class AgentAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request, extra_context=None):
         response = super().changelist_view(request, {"title": "Agents", **(extra_context or {})})
-        if changelist := getattr(response, "context_data", {}).get("cl"):
-            self._name_voices(changelist)
+        if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
+            self._prepare(changelist, request)
             response.context_data["any_agent"] = bool(changelist.result_count) or Agent.objects.exists()
         return response
 
-    def _name_voices(self, changelist: listing.AgentChangeList) -> None:
-        """Names known from memory now; the page asks for the others after it has been drawn."""
+    def _prepare(self, changelist: listing.AgentChangeList, request: HttpRequest) -> None:
+        """What the rows say beside their columns. A voice whose name is not in memory is named after the page is
+        drawn: a list never waits for ElevenLabs."""
+        rights = {deed for deed in DEEDS if request.user.has_perm(f"agents.{deed}_agent")}
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
         names = catalogue.voice_names(ids)
         for agent in changelist.result_list:
+            agent.rights = rights
             agent.voice_name = names.get(agent.voice_id)
             agent.language_name = language_name(agent.language)
         changelist.voices_to_name = sorted(ids - names.keys())
@@ -99,7 +107,7 @@ class AgentAdmin(ReadOnlyAdmin):
     def bound(self, agent: Agent) -> str:
         return str(agent.number_count)
 
-    @display(description="Last call", ordering="last_call_at")
+    @display(description="Last call", ordering=F("last_call_at").asc(nulls_first=True))
     def last_call(self, agent: Agent) -> str:
         return ago(agent.last_call_at)
 
@@ -107,10 +115,10 @@ class AgentAdmin(ReadOnlyAdmin):
     def state_cell(self, agent: Agent) -> str:
         return render_to_string("agents/state.html", {"agent": agent})
 
-    @display(description="Created", ordering="created_remotely_at")
+    @display(description="Created", ordering=F("created_remotely_at").asc(nulls_first=True))
     def created(self, agent: Agent) -> str:
         return ago(agent.created_remotely_at) if agent.created_remotely_at else "–"
 
     @display(description="")
     def deeds(self, agent: Agent) -> str:
-        return agent.deeds
+        return render_to_string("agents/deeds.html", {"agent": agent})

@@ -36,7 +36,10 @@ class Offer:
 
     @classmethod
     def of(cls, voice: Voice) -> "Offer":
-        labels = [voice.category, *(voice.labels.get(name) for name in ("gender", "age", "accent", "language", "use_case"))]
+        labels = [
+            voice.category,
+            *(voice.labels.get(name) for name in ("gender", "age", "accent", "language", "use_case")),
+        ]
         words = tuple(str(label).replace("_", " ") for label in labels if isinstance(label, str) and label)
         preview = voice.preview_url or ""
         return cls(
@@ -130,7 +133,9 @@ def _read_llms() -> list[LlmOffer] | str:
     offers = []
     for model in models:
         instead = (model.deprecation_info or {}).get("replacement_model")
-        note = f"deprecated, use {instead}" if model.deprecated and instead else "deprecated" if model.deprecated else ""
+        note = (
+            f"deprecated, use {instead}" if model.deprecated and instead else "deprecated" if model.deprecated else ""
+        )
         offers.append(LlmOffer(model.llm, note))
     return offers
 

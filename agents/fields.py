@@ -62,6 +62,15 @@ RANGES: dict[str, tuple[float, float | None]] = {
 }
 
 MAY_BE_EMPTY = {"tags", "first_message", "system_prompt", "temperature"}
+_WORDS = {
+    "voice_id": "Voice id",
+    "llm": "LLM",
+    "model_id": "Voice model",
+    "similarity_boost": "Similarity",
+    "max_duration_seconds": "Longest call, in seconds",
+    "agent_concurrency_limit": "Calls at the same time",
+    "daily_limit": "Calls per day",
+}
 _LINES = {"first_message", "system_prompt"}
 
 
@@ -87,3 +96,8 @@ def as_typed(name: str, value: Any) -> Any:
 
 def tags_in(text: str) -> list[str]:
     return list(dict.fromkeys(tag for part in text.split(",") if (tag := " ".join(part.split()))))
+
+
+def words(name: str) -> str:
+    """A field's name as the facts of an agent show it."""
+    return _WORDS.get(name, name.replace("_", " ").capitalize())

@@ -38,7 +38,9 @@ class AgentForm(KeyedForm):
         help_text="What callers hear first. Empty: the agent waits for the caller to speak.",
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    system_prompt = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={"rows": 16, "data-count": "1"}))
+    system_prompt = forms.CharField(
+        required=False, strip=False, widget=forms.Textarea(attrs={"rows": 16, "data-count": "1"})
+    )
     language = forms.CharField(required=False, widget=forms.Select, help_text="For hearing and for speaking.")
     llm = forms.CharField(label="LLM", required=False, max_length=120, widget=forms.Select)
     temperature = forms.FloatField(
@@ -58,7 +60,10 @@ class AgentForm(KeyedForm):
         required=False, help_text="0 to 1. Low is livelier, high is more even.", widget=forms.TextInput(attrs=NUMBER)
     )
     similarity_boost = forms.FloatField(
-        label="Similarity", required=False, help_text="0 to 1. How close to the original voice.", widget=forms.TextInput(attrs=NUMBER)
+        label="Similarity",
+        required=False,
+        help_text="0 to 1. How close to the original voice.",
+        widget=forms.TextInput(attrs=NUMBER),
     )
     speed = forms.FloatField(required=False, help_text="0.7 to 1.2; 1 is normal.", widget=forms.TextInput(attrs=NUMBER))
     max_duration_seconds = forms.IntegerField(
@@ -103,8 +108,16 @@ class AgentForm(KeyedForm):
         except catalogue.Unread as why:
             offers, self.llms_unread = [], str(why)
         names = {offer.name: f"{offer.name} ({offer.note})" if offer.note else offer.name for offer in offers}
-        here = {field: (as_typed(field, self.stored[field]), str(self[field].value() or "")) for field in ("llm", "language", "model_id")}
-        self._choose("llm", options.choices(names, *here["llm"]) if names else [(name, name) for name in dict.fromkeys(here["llm"]) if name])
+        here = {
+            field: (as_typed(field, self.stored[field]), str(self[field].value() or ""))
+            for field in ("llm", "language", "model_id")
+        }
+        self._choose(
+            "llm",
+            options.choices(names, *here["llm"])
+            if names
+            else [(name, name) for name in dict.fromkeys(here["llm"]) if name],
+        )
         self._choose("language", options.choices(options.LANGUAGES, *here["language"]))
         self._choose("model_id", options.choices(options.VOICE_MODELS, *here["model_id"]))
 
@@ -170,11 +183,19 @@ class AgentForm(KeyedForm):
         model, language = typed.get("model_id"), typed.get("language")
         if model and language and self.changed.keys() & {"model_id", "language"} and not options.suits(model, language):
             suiting = options.listed(options.VOICE_MODELS[name] for name in options.models_for(language))
-            self.add_error("model_id", f"ElevenLabs refuses this voice model for {options.language_name(language)}. These suit it: {suiting}.")
+            self.add_error(
+                "model_id",
+                f"ElevenLabs refuses this voice model for {options.language_name(language)}. These suit it: {suiting}.",
+            )
 
     def _check_patch(self) -> None:
         """The patch was written against the JSON that this page showed."""
-        if self.patched and self.agent is not None and self.cleaned_data.get("as_of") != digest(self.agent) and not self._first():
+        if (
+            self.patched
+            and self.agent is not None
+            and self.cleaned_data.get("as_of") != digest(self.agent)
+            and not self._first()
+        ):
             self.add_error("patch", "The agent was changed meanwhile. Look at its JSON below, then save again.")
             self.data = self.data.copy()
             self.data["as_of"] = digest(self.agent)
@@ -217,7 +238,9 @@ class AgentForm(KeyedForm):
 
 class DuplicateForm(KeyedForm):
     name = forms.CharField(
-        label="Name of the copy", max_length=300, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"})
+        label="Name of the copy",
+        max_length=300,
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),
     )
 
 

@@ -14,7 +14,12 @@ from agents.options import language_name
 
 LOOK = "look"
 LOOKS = ("cards", "list")
-ORDERS = [("1", "Name"), ("-6", "Last call, newest first"), ("-5", "Numbers, most first"), ("-8", "Created, newest first")]
+ORDERS = [
+    ("1", "Name"),
+    ("-6", "Last call, newest first"),
+    ("-5", "Numbers, most first"),
+    ("-8", "Created, newest first"),
+]
 
 
 class AgentChangeList(ChangeList):
@@ -113,7 +118,9 @@ class TagFilter(Choice):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
         if not self.value():
             return queryset
-        return with_tag_text(queryset).filter(_in_tags(json.dumps(self.value())) | _in_tags(json.dumps(self.value(), ensure_ascii=False)))
+        return with_tag_text(queryset).filter(
+            _in_tags(json.dumps(self.value())) | _in_tags(json.dumps(self.value(), ensure_ascii=False))
+        )
 
 
 class NumbersFilter(Choice):

@@ -26,7 +26,11 @@ def parse(text: str) -> dict[str, Any]:
         return {}
     if why := unstorable(value):
         raise ValidationError(f"This cannot be sent: {why}.")
-    wrong = [f"“{part}” is no part of an agent that can be set here: {', '.join(PARTS)}." for part in value if part not in PARTS and part not in PATHS.values()]
+    wrong = [
+        f"“{part}” is no part of an agent that can be set here: {', '.join(PARTS)}."
+        for part in value
+        if part not in PARTS and part not in PATHS.values()
+    ]
     if both := _both_tool_forms(value):
         wrong.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
     flat = flatten(value)

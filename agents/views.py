@@ -5,6 +5,7 @@ remote must never be made in one.
 """
 
 import json
+import re
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,13 +16,16 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from agents import catalogue, history, services
-from agents.fields import shown_of
-from agents.forms import AgentForm, ArchiveForm, DuplicateForm, in_words
+from agents import catalogue, services
+from agents.fields import shown_of, words
+from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, in_words
 from agents.models import Agent
+from controlplane.audit.models import Entry
 from controlplane.operations.forms import KeyedForm
-from controlplane.operations.models import Operation
-from controlplane.operations.pages import attempt, go_to, show, tell, url_of
+from controlplane.operations.models import OPEN, Operation
+from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+
+MOST_NUMBERS = 50
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -34,7 +38,7 @@ def create(request: HttpRequest) -> HttpResponse:
         op = attempt(
             form,
             lambda: services.create(
-                name=form.changed["name"], body=form.body(), key=form.operation_key, actor=request.user
+                name=form.changed["name"], body=form.body(), key=form.operation_key, actor=actor_of(request)
             ),
         )
         if op is not None:
@@ -65,7 +69,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
             return HttpResponseRedirect(request.path)
         op = attempt(
             form,
-            lambda: services.update(agent, values=values, shown=shown, key=form.operation_key, actor=request.user),
+            lambda: services.update(agent, values=values, shown=shown, key=form.operation_key, actor=actor_of(request)),
         )
         if op is not None:
             return _after(request, op)
@@ -82,7 +86,9 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     form = DuplicateForm(request.POST or None, initial={"name": f"Copy of {agent.display_name()}"[:300]})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         name = form.cleaned_data["name"]
-        op = attempt(form, lambda: services.duplicate(agent, name=name, key=form.operation_key, actor=request.user))
+        op = attempt(
+            form, lambda: services.duplicate(agent, name=name, key=form.operation_key, actor=actor_of(request))
+        )
         if op is not None:
             return _after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
@@ -98,13 +104,18 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
         op = attempt(
-            form, lambda: services.archive(agent, archived=archived, key=form.operation_key, actor=request.user)
+            form, lambda: services.archive(agent, archived=archived, key=form.operation_key, actor=actor_of(request))
         )
         if op is not None:
             return _after(request, op)
         agent.refresh_from_db()
     restores = form["deed"].value() == "restore"
-    context = {"form": form, "agent": agent, "restores": restores, "title": f"{'Restore' if restores else 'Archive'} {agent}"}
+    context = {
+        "form": form,
+        "agent": agent,
+        "restores": restores,
+        "title": f"{'Restore' if restores else 'Archive'} {agent}",
+    }
     context["number_count"] = agent.numbers.filter(gone_at=None).count()
     return show(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
 
@@ -129,7 +140,11 @@ def voices(request: HttpRequest) -> HttpResponse:
     except catalogue.Unread as why:
         found, context["unread"] = [], str(why)
     by_id = {offer.voice_id: offer for offer in found}
-    kept = [by_id.pop(voice_id, None) or catalogue.voice(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
+    kept = [
+        by_id.pop(voice_id, None) or catalogue.voice(voice_id)
+        for voice_id in dict.fromkeys((chosen, stored))
+        if voice_id
+    ]
     context |= {"offers": [*kept, *by_id.values()], "none_found": not found}
     return render(request, "agents/voices.html", context)
 
@@ -138,7 +153,8 @@ def voices(request: HttpRequest) -> HttpResponse:
 @permission_required("agents.view_agent", raise_exception=True)
 def voice_names(request: HttpRequest) -> HttpResponse:
     """Names for the voices of a list that was drawn without asking ElevenLabs."""
-    ids = [voice_id for voice_id in dict.fromkeys(request.GET.getlist("id")) if voice_id.replace("-", "").replace("_", "").isalnum()][:100]
+    asked = dict.fromkeys(request.GET.getlist("id")[:100])
+    ids = [voice_id for voice_id in asked if re.fullmatch(VOICE_ID, voice_id)]
     names = {voice_id: name for voice_id, name in catalogue.learn_voice_names(ids).items() if name}
     return render(request, "agents/voice_names.html", {"names": names})
 
@@ -169,11 +185,24 @@ def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "agent": agent,
         "title": str(agent),
         "voice": catalogue.voice(agent.voice_id),
-        "facts": [(history.name_of(name), in_words(name, value)) for name, value in shown.items()],
+        "facts": [(words(name), in_words(name, value)) for name, value in shown.items()],
         "pretty": json.dumps(agent.remote_data, indent=2, ensure_ascii=False, sort_keys=True),
-        **history.about(request, agent),
+        **_surroundings(agent),
+    }
+
+
+def _surroundings(agent: Agent) -> dict[str, Any]:
+    """Its numbers, what is open on it, and its past. The template shows of it what this person may see."""
+    about = {"object_type": "agent", "object_id": agent.remote_id}
+    bound = agent.numbers.filter(gone_at=None).defer("remote_data").order_by("phone_number", "pk")
+    return {
+        "numbers": bound[:MOST_NUMBERS],
+        "number_count": bound.count(),
+        "open_operation": Operation.objects.filter(**about, state__in=OPEN).first(),
+        "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:10],
+        "entries": Entry.objects.filter(**about)[:10],
     }
 
 
 def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    return {**admin.site.each_context(request), **context}
+    return {**admin.site.each_context(request), "subtitle": None, **context}

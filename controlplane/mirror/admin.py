@@ -12,6 +12,10 @@ from controlplane.mirror.models import SyncRun
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
+    what_it_is = (
+        "A sync run lists everything at ElevenLabs and brings this picture up to date. A worker starts one every "
+        "minute; “Sync now” asks for one at once."
+    )
     list_display = [
         "outcome",
         "when",

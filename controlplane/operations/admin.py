@@ -36,6 +36,9 @@ class VerdictFilter(admin.SimpleListFilter):
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
+    what_it_is = (
+        "Each write that somebody asks of ElevenLabs stands here, with what became of it and how that is known."
+    )
     list_display = ["asked", "verdict", "who", "when", "milliseconds", "trace_id"]
     list_filter = [VerdictFilter, "object_type", "kind"]
     search_fields = ["title", "object_id", "actor_name", "trace_id"]
@@ -75,6 +78,10 @@ class OperationAdmin(ReadOnlyAdmin):
 
 @admin.register(ChangeSet)
 class ChangeSetAdmin(ReadOnlyAdmin):
+    what_it_is = (
+        "A change set is several writes done in order by a worker, such as moving an agent's numbers before it is "
+        "deleted."
+    )
     list_display = ["title", "progress", "actor_name", "when"]
     search_fields = ["title", "actor_name"]
     list_filter = ["state"]

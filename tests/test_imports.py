@@ -1,0 +1,75 @@
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit} -> controlplane.elevenlabs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BELOW = "controlplane.operations controlplane.mirror controlplane.audit".split()
+# Who may not know whom. `dashboard` (top) may know everything, the admin pages may use its read-only base and filters.
+FORBIDDEN = {
+    "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
+    "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
+    "controlplane/audit": ["controlplane.operations", "controlplane.mirror", "agents", "numbers"],
+    "controlplane/mirror": ["agents", "numbers"],
+    "controlplane/operations": ["agents", "numbers"],
+    "agents": ["numbers"],
+}
+OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "models"]
+PAGES = ["admin", "views", "forms", "tasks", "retire"]
+
+
+def imports_of(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+def is_of(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def files(folder: str) -> list[Path]:
+    return [file for file in (ROOT / folder).rglob("*.py") if "migrations" not in file.parts]
+
+
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_nothing_imports_what_is_above_it(folder):
+    assert files(folder)
+    own = OWN.get(folder)
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in files(folder)
+        for module in imports_of(file)
+        for package in FORBIDDEN[folder]
+        if is_of(module, package) and not (own and (is_of(module, own) or own.startswith(module)))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("app", ["agents", "numbers"])
+def test_services_know_no_pages_and_no_tasks(app):
+    wrong = [
+        f"{app}/{name}.py imports {module}"
+        for name in SERVICE_LAYER
+        if (file := ROOT / app / f"{name}.py").exists()
+        for module in imports_of(file)
+        if any(is_of(module, f"{app}.{page}") for page in PAGES)
+    ]
+    assert wrong == []
+
+
+def test_only_services_call_the_client():
+    """Pages and tasks go through services; two pages read the remote for a form or to settle, and write nothing."""
+    allowed = {"controlplane/operations/views.py"}
+    for app in ("agents", "numbers"):
+        for name in (*PAGES, "urls"):
+            file = ROOT / app / f"{name}.py"
+            if file.exists() and str(file.relative_to(ROOT)) not in allowed:
+                assert not any(is_of(module, "controlplane.elevenlabs.client") for module in imports_of(file)), file
