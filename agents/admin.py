@@ -10,10 +10,9 @@ from unfold.decorators import display
 from agents import catalogue, listing, views
 from agents.models import Agent
 from agents.options import language_name
+from agents.rights import with_rights
 from controlplane.dashboard.readonly import ReadOnlyAdmin
 from controlplane.dashboard.templatetags.when import ago
-
-DEEDS = ("change", "duplicate", "archive", "delete")
 
 
 @admin.register(Agent)
@@ -67,7 +66,7 @@ class AgentAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         bound = Count("numbers", filter=Q(numbers__gone_at=None))
-        return super().get_queryset(request).defer("remote_data").annotate(number_count=bound)
+        return Agent.objects.defer("remote_data").annotate(number_count=bound)
 
     def get_search_results(self, request, queryset, search_term):
         return (listing.matching(queryset, search_term) if search_term.strip() else queryset), False
@@ -82,11 +81,10 @@ class AgentAdmin(ReadOnlyAdmin):
     def _prepare(self, changelist: listing.AgentChangeList, request: HttpRequest) -> None:
         """What the rows say beside their columns. A voice whose name is not in memory is named after the page is
         drawn: a list never waits for ElevenLabs."""
-        rights = {deed for deed in DEEDS if request.user.has_perm(f"agents.{deed}_agent")}
+        with_rights(changelist.result_list, request.user)
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
         names = catalogue.voice_names(ids)
         for agent in changelist.result_list:
-            agent.rights = rights
             agent.voice_name = names.get(agent.voice_id)
             agent.language_name = language_name(agent.language)
         changelist.voices_to_name = sorted(ids - names.keys())
@@ -104,7 +102,7 @@ class AgentAdmin(ReadOnlyAdmin):
         return language_name(agent.language) or "–"
 
     @display(description="Numbers", ordering="number_count")
-    def bound(self, agent: Agent) -> str:
+    def bound(self, agent) -> str:
         return str(agent.number_count)
 
     @display(description="Last call", ordering=F("last_call_at").asc(nulls_first=True))

@@ -79,7 +79,7 @@ class AgentForm(KeyedForm):
     patch = forms.CharField(
         label="Other settings, as JSON",
         required=False,
-        help_text="For what has no field on this page. Objects are merged, a list replaces the whole list, null clears. "
+        help_text="For what has no field on this page. Objects are merged, lists replaced whole, null clears. "
         "What is sent is kept in the history: no passwords or keys here.",
         widget=forms.Textarea(attrs={"rows": 8, **CODE}),
     )
@@ -93,7 +93,7 @@ class AgentForm(KeyedForm):
         if agent is not None:
             initial |= {"shown": json.dumps(self.stored), "as_of": digest(agent)}
         super().__init__(*args, initial=initial, **kwargs)
-        self.shown: dict[str, Any] = {}
+        self.before: dict[str, Any] = {}  # {field: value} that the page showed
         self.changed: dict[str, Any] = {}  # {field: value} of what differs from what was shown
         self.patched: dict[str, Any] = {}  # {path: value} of the JSON patch
         self.llms_unread = ""
@@ -123,7 +123,7 @@ class AgentForm(KeyedForm):
 
     def _choose(self, field: str, choices: list[tuple[str, str]]) -> None:
         empty = [] if self.stored[field] else [("", "–")]
-        self.fields[field].widget.choices = [*empty, *choices]  # type: ignore[attr-defined]
+        self.fields[field].widget.choices = [*empty, *choices]
 
     @property
     def chosen_voice(self) -> str:
@@ -146,7 +146,7 @@ class AgentForm(KeyedForm):
             return ""
         try:
             shown = json.loads(self.cleaned_data["shown"])
-            self.shown = {name: shown[name] for name in PATHS}
+            self.before = {name: shown[name] for name in PATHS}
         except (ValueError, KeyError, TypeError):
             raise forms.ValidationError("This page came back incomplete. Open it again.") from None
         return ""
@@ -158,8 +158,8 @@ class AgentForm(KeyedForm):
             typed["voice_id"] = other
         if self.agent is None:
             self.changed = typed
-        elif self.shown:
-            self.changed = {name: value for name, value in typed.items() if value != as_typed(name, self.shown[name])}
+        elif self.before:
+            self.changed = {name: value for name, value in typed.items() if value != as_typed(name, self.before[name])}
         for name, value in self.changed.items():
             self._check(name, value)
         self._check_voice_model(typed)
@@ -197,8 +197,7 @@ class AgentForm(KeyedForm):
             and not self._first()
         ):
             self.add_error("patch", "The agent was changed meanwhile. Look at its JSON below, then save again.")
-            self.data = self.data.copy()
-            self.data["as_of"] = digest(self.agent)
+            self.show_instead("as_of", digest(self.agent))
 
     def body(self) -> dict[str, Any]:
         """What creates the agent, but for its name."""
@@ -207,27 +206,28 @@ class AgentForm(KeyedForm):
 
     def wish(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """({path: value} to set, {path: value} that the page showed there)."""
-        assert self.agent is not None
         first = self._first()
         before = first.wanted.get("shown", {}) if first else {}
-        patched = {path: before.get(path, get(self.agent.remote_data, path)) for path in self.patched}
+        remote = self.agent.remote_data if self.agent else {}
+        patched = {path: before.get(path, get(remote, path)) for path in self.patched}
         values = {PATHS[name]: value for name, value in self.changed.items()}
         values |= {path: value for path, value in self.patched.items() if value != patched[path]}
-        shown = {PATHS[name]: self.shown[name] for name in self.changed}
+        shown = {PATHS[name]: self.before[name] for name in self.changed}
         return values, shown | {path: patched[path] for path in values if path in patched}
 
     def go_on_from(self, agent: Agent) -> None:
         """Show the form again on what the agent is now: what was typed stays, the rest follows the agent."""
         now = shown_of(agent.remote_data)
-        self.data = self.data.copy()
+        again = {"shown": json.dumps(now), "as_of": digest(agent)}
         for name in PATHS:
-            if as_typed(name, now[name]) == as_typed(name, self.shown[name]):
+            if as_typed(name, now[name]) == as_typed(name, self.before[name]):
                 continue
             if name in self.changed:
                 self.add_error(name, f"Now it is: {in_words(name, now[name])}")
             else:
-                self.data[name] = displayed(name, now[name])
-        self.data["shown"], self.data["as_of"] = json.dumps(now), digest(agent)
+                again[name] = displayed(name, now[name])
+        for field, value in again.items():
+            self.show_instead(field, value)
         self.stored = now
         self._offer()
 

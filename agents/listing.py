@@ -22,7 +22,7 @@ ORDERS = [
 ]
 
 
-class AgentChangeList(ChangeList):
+class AgentChangeList(ChangeList):  # type: ignore[misc]  # django-unfold has no types
     """Knows the look: it stays in every link of the page and filters nothing."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -64,7 +64,7 @@ class StateFilter(Choice):
     parameter_name = "state"
     nothing = "Active"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("archived", "Archived"), ("gone", "Gone"), ("all", "All")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
@@ -82,7 +82,9 @@ class StateFilter(Choice):
 class _Column(Choice):
     """One of the values that agents have in a column."""
 
-    def lookups(self, request, model_admin):
+    parameter_name: str
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         values = Agent.objects.exclude(**{self.parameter_name: ""}).order_by(self.parameter_name)
         found = values.values_list(self.parameter_name, flat=True).distinct()
         return [(value, self.words(value)) for value in found]
@@ -111,7 +113,7 @@ class TagFilter(Choice):
     title = "Tag"
     parameter_name = "tag"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         tags = {str(tag) for some in Agent.objects.exclude(tags=[]).values_list("tags", flat=True) for tag in some}
         return [(tag, tag) for tag in sorted(tags, key=str.casefold)]
 
@@ -127,7 +129,7 @@ class NumbersFilter(Choice):
     title = "Numbers"
     parameter_name = "numbers"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("some", "Has numbers"), ("none", "No numbers")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:

@@ -20,6 +20,7 @@ from agents import catalogue, services
 from agents.fields import shown_of, words
 from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, in_words
 from agents.models import Agent
+from agents.rights import with_rights
 from controlplane.audit.models import Entry
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
@@ -139,7 +140,7 @@ def voices(request: HttpRequest) -> HttpResponse:
         found = catalogue.voices(term)
     except catalogue.Unread as why:
         found, context["unread"] = [], str(why)
-    by_id = {offer.voice_id: offer for offer in found}
+    by_id: dict[str, catalogue.Offer | None] = {offer.voice_id: offer for offer in found}
     kept = [
         by_id.pop(voice_id, None) or catalogue.voice(voice_id)
         for voice_id in dict.fromkeys((chosen, stored))
@@ -182,7 +183,7 @@ def _after(request: HttpRequest, op: Operation) -> HttpResponse:
 def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     shown = shown_of(agent.remote_data)
     return {
-        "agent": agent,
+        "agent": with_rights([agent], request.user)[0],
         "title": str(agent),
         "voice": catalogue.voice(agent.voice_id),
         "facts": [(words(name), in_words(name, value)) for name, value in shown.items()],

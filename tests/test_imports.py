@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BELOW = "controlplane.operations controlplane.mirror controlplane.audit".split()
+BELOW = ["controlplane.operations", "controlplane.mirror", "controlplane.audit"]
 # Who may not know whom. `dashboard` (top) may know everything, the admin pages may use its read-only base and filters.
 FORBIDDEN = {
     "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],

@@ -63,5 +63,6 @@
         setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
 
+    for (const form of document.querySelectorAll("form[data-auto]")) form.dataset.auto = "on"; /* no need for its button */
     for (const place of document.querySelectorAll("[data-count-of]")) count(place);
 })();

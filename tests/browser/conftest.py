@@ -112,7 +112,7 @@ def browser_type_launch_args() -> dict[str, object]:
     return {"executable_path": found, "args": SWITCHES.split()}
 
 
-@pytest.fixture()
+@pytest.fixture
 def staff(browser: Browser, site: Site) -> Iterator[Page]:
     """A page of the first administrator, signed in. A script error on any page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=site.url)

@@ -1,0 +1,109 @@
+import pytest
+
+from controlplane.operations.models import Operation, State
+from tests.agents.conftest import at_remote, mirrored, opened, patches, stored, url_of
+
+pytestmark = pytest.mark.django_db
+
+
+def outside(remote, agent, **patch):
+    """Somebody changes the agent in the ElevenLabs console, and no sync has seen it yet."""
+    assert remote.call("PATCH", f"/v1/convai/agents/{agent.remote_id}", json=patch).ok
+
+
+def test_a_field_changed_outside_is_refused_and_shown_as_it_is_now(remote, operator):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"name": "Mine"}
+    outside(remote, agent, name="Theirs")
+    before = len(patches(remote))
+    response = operator.post(url, body)
+    assert response.status_code == 422
+    assert response.context["form"].errors["name"] == ["Now it is: Theirs"]
+    assert "changed meanwhile, outside this page: name" in response.content.decode()
+    assert len(patches(remote)) == before
+    assert Operation.objects.get().state == State.NOT_SENT
+
+    form = response.context["form"]
+    again = {field.html_name: field.value() or "" for field in form}
+    assert again["name"] == "Mine"
+    assert operator.post(url, again).status_code == 302  # knowing what it is now, they may overwrite it
+    assert at_remote(remote, agent)["name"] == "Mine"
+
+
+def test_saving_again_does_not_take_back_what_changed_in_other_fields(remote, operator):
+    agent = mirrored(remote, agent={"first_message": "Hello"})
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"name": "Mine"}
+    outside(remote, agent, name="Theirs", conversation_config={"agent": {"first_message": "Good evening"}})
+    form = operator.post(url, body).context["form"]
+    assert form["first_message"].value() == "Good evening"
+    assert operator.post(url, {field.html_name: field.value() or "" for field in form}).status_code == 302
+    now = at_remote(remote, agent)
+    assert (now["name"], now["conversation_config"]["agent"]["first_message"]) == ("Mine", "Good evening")
+
+
+def test_what_changed_elsewhere_does_not_stand_in_the_way(remote, operator):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"name": "Mine"}
+    outside(remote, agent, conversation_config={"agent": {"first_message": "Good evening"}})
+    assert operator.post(url, body).status_code == 302
+    assert at_remote(remote, agent)["conversation_config"]["agent"]["first_message"] == "Good evening"
+
+
+def test_a_json_patch_written_against_an_older_picture_is_refused(remote, operator):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"patch": '{"conversation_config": {"turn": {"turn_timeout": 9}}}'}
+    outside(remote, agent, conversation_config={"turn": {"turn_timeout": 12}})
+    stored(agent.remote_id)  # a sync has seen it
+    before = len(patches(remote))
+    response = operator.post(url, body)
+    assert response.status_code == 422
+    assert "changed meanwhile" in response.context["form"].errors["patch"][0]
+    assert len(patches(remote)) == before
+    form = response.context["form"]
+    assert operator.post(url, {field.html_name: field.value() or "" for field in form}).status_code == 302
+
+
+def test_an_agent_deleted_outside_is_told(remote, operator):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"name": "Mine"}
+    remote.call("DELETE", f"/v1/convai/agents/{agent.remote_id}")
+    response = operator.post(url, body)
+    assert response.status_code == 422
+    assert "does not exist any more" in response.content.decode()
+
+
+@pytest.mark.parametrize("shown", ["", "{}", "[]", "null", "{", '{"name": 1}'])
+def test_a_page_that_came_back_damaged_sends_nothing(remote, operator, shown):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    response = operator.post(url, opened(operator, url) | {"name": "Mine", "shown": shown})
+    assert response.status_code == 422
+    assert "incomplete" in response.content.decode()
+    assert not Operation.objects.exists()
+
+
+def test_a_gone_agent_is_read_only(remote, operator):
+    agent = mirrored(remote)
+    url = url_of("change", agent)
+    body = opened(operator, url) | {"name": "Mine"}
+    agent.gone_at = agent.first_seen
+    agent.save()
+    page = operator.get(url)
+    assert "form" not in page.context
+    assert "Gone at ElevenLabs since" in page.content.decode()
+    assert operator.post(url, body).status_code == 302
+    assert not Operation.objects.exists()
+
+
+def test_an_agent_known_by_name_only_offers_a_sync(remote, operator):
+    agent = mirrored(remote)
+    agent.remote_data = {}
+    agent.save()
+    page = operator.get(url_of("change", agent)).content.decode()
+    assert "Only the name of this agent is known" in page
+    assert "Sync now" in page

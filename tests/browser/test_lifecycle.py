@@ -1,0 +1,136 @@
+"""The owner's lifecycle through the pages alone, with worker and beat running, judged by the official SDK.
+
+It also takes the pictures of `docs/screenshots/`: `make screenshots` sets SCREENSHOTS.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from elevenlabs import ElevenLabs
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site
+
+pytestmark = pytest.mark.browser
+
+PICTURES = Path(os.environ.get("SCREENSHOTS", "test-results/screenshots"))
+SID, TOKEN = "AC" + "7" * 32, "f" * 32
+NUMBER = "+1 555 010 0123"
+
+
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def create_agent(page: Page, name: str) -> None:
+    page.goto("/admin/agents/agent/add/")
+    page.locator("#id_name").fill(name)
+    page.locator("#id_first_message").fill(f"Hello, this is {name}.")
+    page.locator("#id_system_prompt").fill(f"You are {name}. You help callers.")
+    picture(page, "agent-create")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text(f"Created the agent {name}.")).to_be_visible()
+
+
+def choose_agent(page: Page, name: str) -> None:
+    """In the open dialog: type, see the list narrow to one, and see it named as the one that answers then."""
+    page.get_by_placeholder("Type a name or id").press_sequentially(name, delay=20)  # a fast typist
+    option = page.locator("#cp-agent option", has_text=name)
+    expect(option).to_have_count(1)
+    expect(page.locator("#cp-agent option")).to_have_count(1)
+    expect(page.locator("[data-chosen]")).to_contain_text(name)
+
+
+def test_the_lifecycle(staff: Page, site: Site) -> None:
+    page = staff
+    remote = ElevenLabs(base_url=site.sandbox, api_key="sk_sandbox")
+    expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
+    page.goto("/admin/numbers/phonenumber/")
+    expect(page.get_by_text("No numbers yet")).to_be_visible()
+    picture(page, "numbers-empty")
+
+    create_agent(page, "Support Bot")
+
+    page.goto("/admin/numbers/phonenumber/add/")
+    page.locator("#id_phone_number").fill("+1 (555) 010-0123")
+    page.locator("#id_label").fill("Main line")
+    page.locator("#id_sid").fill(SID)
+    page.locator("#id_token").fill(TOKEN)
+    picture(page, "number-import")
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_text(f"Imported {NUMBER}.")).to_be_visible()
+    row = page.locator("#result_list tr", has_text=NUMBER)
+    expect(row.get_by_text("Importing")).to_be_visible()
+    picture(page, "number-importing")
+    url = page.url
+    expect(row.get_by_text("Unassigned")).to_be_visible(timeout=30_000)  # by itself, on the page that is open
+    assert page.url == url
+
+    row.get_by_role("button", name="no agent").click()
+    choose_agent(page, "Support Bot")
+    picture(page, "number-assign")
+    page.get_by_role("button", name="Assign", exact=True).click()
+    expect(page.get_by_text(re.compile(f"Assigned {re.escape(NUMBER)} to Support Bot"))).to_be_visible()
+    expect(row.get_by_text("Assigned", exact=True)).to_be_visible()
+    number_id = remote.conversational_ai.phone_numbers.list()[0].phone_number_id
+
+    def answered_by() -> str:
+        assigned = remote.conversational_ai.phone_numbers.get(number_id).assigned_agent
+        return assigned.agent_name if assigned else ""
+
+    assert answered_by() == "Support Bot"
+
+    create_agent(page, "Sales Bot")
+    page.goto("/admin/numbers/phonenumber/")
+    row.get_by_role("button", name="Support Bot").click()
+    choose_agent(page, "Sales Bot")
+    picture(page, "number-move")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.get_by_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))).to_be_visible()
+    picture(page, "numbers")
+    assert answered_by() == "Sales Bot"
+
+    page.goto("/admin/agents/agent/")
+    picture(page, "agents")
+    page.get_by_role("link", name="Support Bot").first.click()
+    picture(page, "agent")
+    page.get_by_role("link", name="Delete").first.click()
+    expect(page.get_by_text("answers no number")).to_be_visible()
+    picture(page, "agent-delete")
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("Deleted the agent Support Bot")).to_be_visible()
+    left = remote.conversational_ai.agents.list().agents
+    assert [agent.name for agent in left] == ["Sales Bot"]
+
+    page.goto("/admin/agents/agent/")
+    page.get_by_role("link", name="Sales Bot").first.click()
+    page.get_by_role("link", name="Delete").first.click()
+    picture(page, "agent-delete-with-numbers")
+    page.get_by_label(re.compile("Release")).check()
+    page.get_by_role("button", name="Delete agent").click()
+    expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # the worker's doing
+    picture(page, "change-set")
+    assert answered_by() == ""
+    assert remote.conversational_ai.agents.list().agents == []
+
+    page.goto("/admin/numbers/phonenumber/")
+    row.get_by_role("link", name="Remove").click()
+    picture(page, "number-remove")
+    page.get_by_role("button", name=f"Remove {NUMBER}").click()
+    expect(page.get_by_text(f"Removed {NUMBER} from ElevenLabs.")).to_be_visible()
+    assert remote.conversational_ai.phone_numbers.list() == []
+
+    page.goto("/admin/operations/operation/")
+    expect(page.locator("#result_list tbody tr")).to_have_count(9)
+    expect(page.get_by_text("done", exact=True)).to_have_count(9)
+    picture(page, "activity")
+    page.get_by_role("link", name=re.compile("Move .* from Support Bot")).click()
+    expect(page.get_by_text("ElevenLabs answered the request.")).to_be_visible()
+    picture(page, "operation")
+    page.goto("/admin/mirror/syncrun/")
+    picture(page, "sync")
+    page.goto("/admin/")
+    picture(page, "overview")

@@ -1,0 +1,40 @@
+"""One clock for both sides: what passes here passes in the sandbox too."""
+
+import time
+
+import time_machine
+
+from controlplane.operations import settle
+from numbers import propagation
+from numbers.sync import sync_all
+from tests.sandbox_process import Sandbox
+
+LONG_ENOUGH = 200  # seconds: every verdict is due by then (60 s, imports 100 s, dead intents 3 min)
+
+
+class Clock:
+    """Runs on like the real one, and forward at will: no test waits for it or depends on it."""
+
+    def __init__(self, remote: Sandbox, traveller: time_machine.Traveller) -> None:
+        self.remote = remote
+        self.traveller = traveller
+
+    def passes(self, seconds: float) -> None:
+        self.traveller.shift(seconds)
+        self.remote.advance(seconds)
+
+
+def started(remote: Sandbox) -> time_machine.travel:
+    """To be entered right after the sandbox was reset."""
+    return time_machine.travel(time.time(), tick=True)
+
+
+def recover(clock: Clock) -> None:
+    """What the workers do in the minutes after a fault."""
+    clock.passes(LONG_ENOUGH)
+    settle.settle_due()
+    for _ in range(2):
+        run = sync_all()
+        assert run is not None
+        assert run.state == run.State.COMPLETE, run.problem
+    propagation.poll_due()

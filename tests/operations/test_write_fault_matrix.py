@@ -1,0 +1,127 @@
+"""Every kind of write, with every reply that the remote can give, cut off at every point: afterwards the remote, the
+operations and the mirror tell one story, and each verdict is true."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from controlplane.audit.models import Entry
+from controlplane.operations import journal
+from controlplane.operations.kinds import all_kinds, kind_of
+from controlplane.operations.models import Operation, State
+from tests.operations.clock import recover
+from tests.operations.oracle import EFFECT, violations
+from tests.operations.writes import WRITES, Write
+
+pytestmark = pytest.mark.django_db
+
+REPLIES: dict[str, dict[str, Any] | None] = {
+    "ok": None,
+    "500-before": {"fault": "status", "status": 500},
+    "500-after": {"fault": "status", "status": 500, "when": "after"},
+    "hang-after": {"fault": "hang", "when": "after"},
+    "reset-after": {"fault": "reset", "when": "after"},
+    "html-200-after": {"fault": "html", "when": "after"},
+    "empty-200-after": {"fault": "empty", "when": "after"},
+    "truncated-after": {"fault": "truncate", "when": "after"},
+    "401": {"fault": "status", "status": 401},
+    "409": {"fault": "status", "status": 409},
+    "429": {"fault": "status", "status": 429},
+}
+BEFORE_SENDING = ["after the intent", "after the check", "after marking it sent"]
+AFTER_SENDING = ["never", "after the reply", "in the verdict's commit", "after the verdict"]
+CASES = [(write, reply, crash) for write in WRITES for reply in REPLIES for crash in AFTER_SENDING]
+CASES += [(write, "ok", crash) for write in WRITES for crash in BEFORE_SENDING]
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+def test_no_case_is_missing():
+    assert len(CASES) == len(set(CASES)) == 12 * (11 * 4 + 3) == 564
+    assert {write.kind for write in WRITES.values()} == set(EFFECT) == set(all_kinds())
+
+
+@pytest.mark.parametrize(("name", "reply", "crash"), CASES)
+def test_one_story(name, reply, crash, clock, settings, monkeypatch):
+    write, remote = WRITES[name], clock.remote
+    ask = write.set_up(clock)
+    since, told = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    if fault := REPLIES[reply]:
+        remote.fault(write.method, "/v1/convai/*", **fault)
+    if reply == "hang-after":
+        settings.ELEVENLABS_WRITE_DEADLINE = 0.1
+
+    with monkeypatch.context() as patch, ends_at(crash, write, patch):
+        ask("key")
+
+    remote.clear_faults()
+    op = Operation.objects.get()
+    assert op.state == expected_at_once(write, reply, crash)
+    if not op.is_open:
+        assert violations_but_of_mirror(remote, since) == []
+    recover(clock)
+    assert violations(remote, since=since, history_since=told) == []
+    assert Operation.objects.count() == 1
+
+
+def expected_at_once(write: Write, reply: str, crash: str) -> State:
+    """Known before anybody reads back: as much as the reply told, if it was still noted down."""
+    if crash in BEFORE_SENDING[:2]:
+        return State.INTENT
+    if crash not in ("never", "after the verdict"):
+        return State.SENT
+    if reply == "ok" or (reply == "empty-200-after" and write.method == "DELETE"):
+        return State.DONE
+    return State.REFUSED if reply in ("401", "429") else State.SENT
+
+
+def violations_but_of_mirror(remote: Any, since: int) -> list[str]:
+    """Before the next sync, a negative verdict that is known at once must already fit the ledger."""
+    return [wrong for wrong in violations(remote, since=since) if wrong.startswith("operation")]
+
+
+@contextmanager
+def ends_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cut the write off there, as a kill or a failing database would."""
+    with ExitStack() as stack:
+        if crash != "never":
+            stack.enter_context(pytest.raises(DatabaseError if crash == "in the verdict's commit" else Crash))
+        match crash:
+            case "after the intent":
+                patch.setattr(journal, "begin", then_crash(journal.begin))
+            case "after the check":
+                kind = kind_of(write.kind)
+                patch.setattr(kind, "check", then_crash(kind.check), raising=False)
+            case "after marking it sent":
+                patch.setattr(journal, "mark_sent", then_crash(journal.mark_sent))
+            case "after the reply":
+                patch.setattr(journal, "note_call", then_crash(journal.note_call))
+            case "in the verdict's commit":
+                stack.enter_context(connection.execute_wrapper(fail_in_verdict))
+            case "after the verdict":
+                patch.setattr(journal, "finish", then_crash(journal.finish))
+                patch.setattr(journal, "leave_unconfirmed", then_crash(journal.leave_unconfirmed))
+        yield
+
+
+def then_crash(function: Callable[..., Any]) -> Callable[..., Any]:
+    def cut_off(*args: Any, **kwargs: Any) -> Any:
+        function(*args, **kwargs)
+        raise Crash
+
+    return cut_off
+
+
+def fail_in_verdict(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """A real database error as the last statement of the verdict's commit, or of the note that there is none yet."""
+    result = execute(sql, params, many, context)
+    verdict = sql.startswith("INSERT") and "audit_entry" in sql and any(str(p).startswith("operation.") for p in params)
+    note = sql.startswith("UPDATE") and '"message"' in sql and '"settle_at"' not in sql
+    if verdict or note:
+        execute("SELECT 1 FROM no_such_table", (), False, context)
+    return result
