@@ -37,7 +37,7 @@ fmt: .venv/dev ## let ruff rewrite what it can
 
 bench: .venv/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
+	@set -e; for file in benchmarks/[!_h]*.py; do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
 
 constraints: .venv/dev ## write the versions installed now to constraints.txt
 	@{ sed '/^[^#]/d' constraints.txt; $(PYTHON) -m pip freeze; } > .venv/constraints && cp .venv/constraints constraints.txt

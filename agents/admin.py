@@ -30,6 +30,7 @@ class AgentAdmin(ReadOnlyAdmin):
     search_fields = ["name", "remote_id", "tags"]
     search_help_text = "Name, id or tag"
     ordering = ["name", "pk"]
+    show_full_result_count = False
     list_fullwidth = True
     change_list_template = "agents/changelist.html"
 
@@ -56,7 +57,7 @@ class AgentAdmin(ReadOnlyAdmin):
         return views.delete(request, object_id)
 
     def history_view(self, request, object_id, extra_context=None):
-        return views.page(request, object_id)
+        return views.history(request, object_id)
 
     def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
         return request.user.has_perm("agents.view_agent")

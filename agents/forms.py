@@ -131,7 +131,8 @@ class AgentForm(KeyedForm):
 
     @property
     def stored_voice(self) -> str:
-        return str(self.stored["voice_id"] or "")
+        """Of an agent that exists; it stays selectable whatever is searched."""
+        return str(self.stored["voice_id"] or "") if self.agent else ""
 
     def clean_tags(self) -> list[str]:
         return tags_in(self.cleaned_data["tags"])

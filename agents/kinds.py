@@ -61,15 +61,16 @@ class _NewAgent(Kind):
             return False
         return self.fits(op, seen)
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return {name: seen[name] for name in ("agent_id", "name", "candidates") if name in seen}
+
+    def found(self, seen: dict[str, Any]) -> str:
+        return str(seen["agent_id"])
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is None:
             store.keep_name(op.object_id, op.wanted["name"], cause)
         elif "candidates" not in seen:
-            op.object_id = seen["agent_id"]
-            Operation.objects.filter(pk=op.pk).update(object_id=op.object_id)
             store.keep(seen, cause)
 
 
@@ -148,8 +149,8 @@ class _Patch(Kind):
     def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
         return {path: get(agent, path) for path in op.wanted["set"]}
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
-        return {"agent_id": seen["agent_id"], "name": seen.get("name")}
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+        return self._values(op, seen)
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is not None:
@@ -209,7 +210,7 @@ class DeleteAgent(Kind):
                 f"{op.names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
                 f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Release or move them first."
             )
-        return self.brief(agent)
+        return self.brief(op, agent)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         client.delete_agent(op.object_id)
@@ -223,7 +224,7 @@ class DeleteAgent(Kind):
             return Verdict(State.DONE)
         return Verdict(State.NOT_APPLIED, "Read back: the agent is still there. It is safe to delete it again.")
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return {"agent_id": seen["agent_id"], "name": seen.get("name")}
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:

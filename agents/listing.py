@@ -14,11 +14,12 @@ from agents.options import language_name
 
 LOOK = "look"
 LOOKS = ("cards", "list")
+# Numbered as Django numbers the columns of `AgentAdmin.list_display`.
 ORDERS = [
-    ("1", "Name"),
-    ("-6", "Last call, newest first"),
-    ("-5", "Numbers, most first"),
-    ("-8", "Created, newest first"),
+    ("0", "Name"),
+    ("-5", "Last call, newest first"),
+    ("-4", "Numbers, most first"),
+    ("-7", "Created, newest first"),
 ]
 
 
@@ -32,6 +33,10 @@ class AgentChangeList(ChangeList):  # type: ignore[misc]  # django-unfold has no
         self.orders = ORDERS
         self.order = str(self.params.get("o", ""))
         self.narrowed = bool(self.query) or any(spec.value() for spec in self.filter_specs)
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count  # not counted: the header then leaves it out
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = super().get_filters_params(params)
@@ -83,11 +88,11 @@ class _Column(Choice):
     """One of the values that agents have in a column."""
 
     parameter_name: str
+    column: int
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        values = Agent.objects.exclude(**{self.parameter_name: ""}).order_by(self.parameter_name)
-        found = values.values_list(self.parameter_name, flat=True).distinct()
-        return [(value, self.words(value)) for value in found]
+        values = {str(row[self.column]) for row in _known(request) if row[self.column]}
+        return sorted(((value, self.words(value)) for value in values), key=lambda choice: choice[1].casefold())
 
     def words(self, value: str) -> str:
         return value
@@ -99,6 +104,7 @@ class _Column(Choice):
 class LanguageFilter(_Column):
     title = "Language"
     parameter_name = "language"
+    column = 0
 
     def words(self, value: str) -> str:
         return language_name(value)
@@ -107,6 +113,7 @@ class LanguageFilter(_Column):
 class LlmFilter(_Column):
     title = "LLM"
     parameter_name = "llm"
+    column = 1
 
 
 class TagFilter(Choice):
@@ -114,7 +121,7 @@ class TagFilter(Choice):
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        tags = {str(tag) for some in Agent.objects.exclude(tags=[]).values_list("tags", flat=True) for tag in some}
+        tags = {str(tag) for row in _known(request) for tag in row[2]}
         return [(tag, tag) for tag in sorted(tags, key=str.casefold)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
@@ -142,6 +149,15 @@ class NumbersFilter(Choice):
                 return queryset.filter(~Exists(here))
             case _:
                 return queryset
+
+
+def _known(request: HttpRequest) -> list[tuple[str, str, list[Any]]]:
+    """(language, LLM, tags) of every agent, read once for all filters of a page."""
+    known: list[tuple[str, str, list[Any]]] | None = request.__dict__.get("known_agents")
+    if known is None:
+        known = list(Agent.objects.order_by().values_list("language", "llm", "tags"))
+        request.__dict__["known_agents"] = known
+    return known
 
 
 def matching(queryset: QuerySet[Agent], search: str) -> QuerySet[Agent]:

@@ -38,13 +38,15 @@ class Agents(Collection):
             return False  # deleted since it was listed: the next run will not list it
         if why := unstorable(data):
             raise BadShape(f"An agent cannot be kept: {why}.")
-        return store.keep(data, _cause(summary.agent_id, data, cause), summary=summary)
+        before = known.remote_data if known is not None else None
+        late = settle.late_cause("agent", summary.agent_id, data, before)
+        return store.keep(data, late or cause, summary=summary)
 
     def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
         return store.keep(client.get_agent(remote_id).raw, cause)
 
     def bury(self, remote_id: str, cause: Cause) -> bool:
-        return store.bury(remote_id, _cause(remote_id, None, cause))
+        return store.bury(remote_id, settle.late_cause("agent", remote_id, None) or cause)
 
     def unlisted(self) -> Iterator[RemoteObject]:
         yield from Agent.objects.filter(gone_at=None)
@@ -60,7 +62,3 @@ def _details_needed(known: Agent, summary: AgentSummary) -> bool:
         or known.details_as_of != summary.updated_at_unix_secs
         or (known.name, known.tags, known.archived) != (summary.name, summary.tags, summary.archived)
     )
-
-
-def _cause(remote_id: str, data: dict[str, Any] | None, cause: Cause) -> Cause:
-    return settle.late_cause("agent", remote_id, data) or cause

@@ -84,7 +84,8 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
 @permission_required("agents.duplicate_agent", raise_exception=True)
 def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     agent = _agent(pk)
-    form = DuplicateForm(request.POST or None, initial={"name": f"Copy of {agent.display_name()}"[:300]})
+    data = request.POST if request.method == "POST" else None
+    form = DuplicateForm(data, initial={"name": f"Copy of {agent.display_name()}"[:300]})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         name = form.cleaned_data["name"]
         op = attempt(
@@ -101,7 +102,8 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
 def archive(request: HttpRequest, pk: str) -> HttpResponse:
     """Archives an active agent, restores an archived one."""
     agent = _agent(pk)
-    form = ArchiveForm(request.POST or None, initial={"deed": "restore" if agent.archived else "archive"})
+    data = request.POST if request.method == "POST" else None
+    form = ArchiveForm(data, initial={"deed": "restore" if agent.archived else "archive"})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
         op = attempt(
@@ -126,6 +128,13 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
 def delete(request: HttpRequest, pk: str) -> HttpResponse:
     """Deleting asks first what becomes of the agent's numbers; their package has that page."""
     return HttpResponseRedirect(reverse("admin:numbers_retire_agent", args=[_agent(pk).pk]))
+
+
+@require_GET
+@permission_required("agents.view_agent", raise_exception=True)
+def history(request: HttpRequest, pk: str) -> HttpResponse:
+    """Django's own history of an object knows nothing of the ledger; the agent's page tells its last changes."""
+    return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[_agent(pk).pk]))
 
 
 @require_GET

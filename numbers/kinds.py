@@ -10,6 +10,7 @@ from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, V
 from controlplane.operations.models import Operation, State
 from numbers import store
 from numbers.e164 import same
+from numbers.models import PhoneNumber
 
 UNASSIGNED = "no agent"
 
@@ -35,6 +36,7 @@ class ImportNumber(Kind):
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         if agent_id := op.wanted.get("agent_id"):
             check_agent(client, agent_id, op.names["to"])
+        _not_on_its_way(op)
         there = self._find(client, op)
         if there is not None:
             raise Stop(
@@ -74,21 +76,27 @@ class ImportNumber(Kind):
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
             return Verdict(State.NOT_APPLIED, "Read back: the number is not there. It is safe to import it again.")
+        if op.http_status == 409:
+            return Verdict(
+                State.OVERTAKEN,
+                "ElevenLabs answered that this number is there already, and it is: somebody else imported it "
+                "meanwhile. It is in the list of numbers now.",
+            )
         return Verdict(State.DONE)
 
     def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
         return seen is not None and same(str(seen.get("phone_number")), op.wanted["phone_number"])
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return {"phone_number_id": seen.get("phone_number_id"), **_binding(seen)}
+
+    def found(self, seen: dict[str, Any]) -> str:
+        return str(seen["phone_number_id"])
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if op.state != State.DONE and seen is not None:
             store.keep(seen, cause, listed=True)
             return
-        if seen is not None:
-            op.object_id = str(seen["phone_number_id"])
-            Operation.objects.filter(pk=op.pk).update(object_id=op.object_id)
         store.keep_import(op.object_id, op.wanted, seen, cause)
 
 
@@ -168,7 +176,7 @@ class AssignNumber(_OnNumber):
             State.OVERTAKEN, f"Read back: it is with {_agent_name(seen)} now; somebody changed it meanwhile."
         )
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return _binding(seen)
 
 
@@ -191,7 +199,7 @@ class RenameNumber(_OnNumber):
             raise Already(f"{op.names['object']} already has this label; nothing was sent.", seen=number)
         if now != op.wanted["shown"]:
             raise Stop(f"{op.names['object']} is labelled “{now}” now: somebody changed it meanwhile.", seen=number)
-        return self.brief(number)
+        return self.brief(op, number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         return Reply(op.object_id, client.update_number(op.object_id, {"label": op.wanted["label"]}).raw)
@@ -205,7 +213,7 @@ class RenameNumber(_OnNumber):
             return Verdict(State.NOT_APPLIED, "Read back: the label is the old one. It is safe to do it again.")
         return Verdict(State.OVERTAKEN, f"Read back: the label is “{seen.get('label')}” now.")
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return {"label": seen.get("label")}
 
 
@@ -243,7 +251,7 @@ class RemoveNumber(_OnNumber):
             return Verdict(State.DONE)
         return Verdict(State.NOT_APPLIED, "Read back: the number is still there. It is safe to remove it again.")
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return _binding(seen)
 
 
@@ -257,6 +265,17 @@ def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:
         ) from None
     if agent.archived:
         raise Stop(f"{name} is archived. Restore it first, or choose another.", field="agent")
+
+
+def _not_on_its_way(op: Operation) -> None:
+    """A number that was imported here and is in no listing yet: the remote's list cannot tell that it is there."""
+    here = PhoneNumber.objects.here().filter(phone_number=op.wanted["phone_number"], listed_at=None).first()
+    if here is not None and here.imported_at is not None:
+        raise Stop(
+            f"{op.names['object']} is already on its way: its import was accepted at "
+            f"{here.imported_at:%H:%M:%S} UTC, and ElevenLabs does not list it yet.",
+            field="phone_number",
+        )
 
 
 def _get(client: ElevenLabs, number_id: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Wait for imported numbers to be listed. When to look next stands in each row, so any worker can go on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 from django.utils import timezone
 
@@ -40,12 +41,13 @@ def look(row: PhoneNumber, client: ElevenLabs) -> bool:
     return True
 
 
-def next_look(row: PhoneNumber) -> object:
+def next_look(row: PhoneNumber) -> datetime | None:
     """The next due time after now, or None when ten minutes have passed and only staff look again."""
     now = timezone.now()
-    due = row.imported_at or row.first_seen
-    for wait in WAITS:
-        due += timedelta(seconds=wait)
-        if due > now:
-            return due
-    return now + THEN_EACH if now + THEN_EACH <= (row.imported_at or row.first_seen) + GIVE_UP_AFTER else None
+    began = due = row.imported_at or row.first_seen
+    waits = chain((timedelta(seconds=wait) for wait in WAITS), repeat(THEN_EACH))
+    while due <= now:
+        due += next(waits)
+        if due > began + GIVE_UP_AFTER:
+            return None
+    return due

@@ -36,9 +36,10 @@ class Numbers(Collection):
     def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
         number = RemoteNumber.parse(row)
         mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=number.phone_number_id)
-        if mirrored.remote_data != row and (late := settle.late_cause("number", number.phone_number_id, row)):
+        agent, before = self._agent(number, client, cause), mirrored.remote_data
+        if before != row and (late := settle.late_cause("number", number.phone_number_id, row, before)):
             cause = late
-        return store.keep_row(mirrored, number, cause, agent=self._agent(number, client, cause), listed=True)
+        return store.keep_row(mirrored, number, cause, agent=agent, listed=True)
 
     def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
         return store.keep(client.get_number(remote_id).raw, cause)

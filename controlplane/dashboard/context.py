@@ -20,13 +20,15 @@ def remote_name() -> str:
 
 
 def environment(request: HttpRequest) -> list[str]:
-    """django-unfold's label in the header: text and colour."""
-    return [remote_name(), "warning" if is_sandbox(settings.ELEVENLABS_BASE_URL) else "success"]
+    """django-unfold's label in the header: which remote and, on a real one, which workspace; and a colour."""
+    if is_sandbox(settings.ELEVENLABS_BASE_URL):
+        return [remote_name(), "warning"]
+    known = SyncRun.objects.exclude(workspace="").values_list("workspace", flat=True).first()
+    return [f"{remote_name()} · workspace …{known[-6:]}" if known else remote_name(), "success"]
 
 
-def unconfirmed_badge(request: HttpRequest) -> str | None:
-    count = Operation.objects.filter(state=State.SENT).count()
-    return str(count) if count else None
+def unconfirmed_badge(request: HttpRequest) -> str:
+    return str(Operation.objects.filter(state=State.SENT).count() or "")
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class SyncRun(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     problem = models.TextField(blank=True)  # why it is partial
+    workspace = models.CharField(max_length=64, blank=True)  # empty where the key may not read it
     calls = models.PositiveIntegerField(default=0)
     seen = models.PositiveIntegerField(default=0)
     added = models.PositiveIntegerField(default=0)

@@ -68,6 +68,7 @@ def sync(collections: Sequence[Collection], client: ElevenLabs, *, requested_by:
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     problems: list[str] = []
     try:
+        run.workspace = _workspace(client)
         for collection in collections:
             problems += _sync_one(collection, run, client, cause)
     finally:
@@ -78,6 +79,15 @@ def sync(collections: Sequence[Collection], client: ElevenLabs, *, requested_by:
         run.ended_at = timezone.now()
         run.save()
     return run
+
+
+def _workspace(client: ElevenLabs) -> str:
+    """Which workspace the key opens, for the header of the pages. A key may do all else and not read this."""
+    try:
+        workspace = client.get_user().workspace_id or ""
+    except ElevenLabsError:
+        return ""
+    return workspace[:64] if workspace.isascii() and workspace.isprintable() else ""
 
 
 def _start(requested_by: User | None) -> SyncRun | None:

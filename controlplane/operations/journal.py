@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from controlplane.audit import ledger
@@ -101,7 +101,7 @@ def note_call(op: Operation, call: Call | None) -> None:
 
 def leave_unconfirmed(op: Operation, message: str) -> Operation:
     """The outcome is not known: say so, and leave the operation to `settle`."""
-    values = {"message": message, **_call_values(op)}
+    values = {"message": storable(message), **_call_values(op)}
     with transaction.atomic(durable=True):
         Operation.objects.filter(pk=op.pk, state=State.SENT).update(**values)
     op.refresh_from_db()
@@ -113,16 +113,36 @@ def finish(
 ) -> Operation:
     """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
     kind = kind_of(op.kind)
-    message = verdict.message
+    message = storable(verdict.message)
+    if seen is not None and verdict.state == State.DONE:
+        op.object_id = op.object_id or kind.found(seen)
     if seen is not None and (why := unstorable(seen)):
         seen = None
         message += f" What ElevenLabs shows now cannot be kept here ({why})."
+    try:
+        return _commit(op, kind, verdict, seen, message, known_by, expected)
+    except DataError as error:
+        if seen is None:
+            raise
+        message += f" What ElevenLabs shows now cannot be kept here (the database refused it: {type(error).__name__})."
+        return _commit(op, kind, verdict, None, message, known_by, expected)
+
+
+def _commit(
+    op: Operation,
+    kind: Kind,
+    verdict: Verdict,
+    seen: dict[str, Any] | None,
+    message: str,
+    known_by: str,
+    expected: State,
+) -> Operation:
     values = {
         "state": verdict.state,
         "message": message,
         "known_by": known_by,
         "not_kept": verdict.not_kept,
-        "seen": None if seen is None else kind.brief(seen),
+        "seen": None if seen is None else kind.brief(op, seen),
         "ended_at": timezone.now(),
         "settle_at": None,
         **_call_values(op),
@@ -152,6 +172,11 @@ def _tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
 
 def cause_of(op: Operation) -> ledger.Cause:
     return ledger.Cause(Entry.Cause.OPERATION, str(op.pk), op.actor, op.actor_name, op.reason)
+
+
+def storable(text: str) -> str:
+    """A message may name what the remote shows, which may hold what no database keeps."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def patience(kind: Kind) -> timedelta:

@@ -85,9 +85,13 @@ class Kind:
         """Does this object, found by a sync, show the effect of `op`?"""
         return op.object_id == object_id and self.judge(op, seen).state == State.DONE
 
-    def brief(self, seen: dict[str, Any]) -> dict[str, Any]:
+    def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         """The few values of an object that this kind is about, for `before`, `seen` and the history."""
         raise NotImplementedError
+
+    def found(self, seen: dict[str, Any]) -> str:
+        """The id of what was made, for a kind that makes something and may read it back without knowing its id."""
+        return ""
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         """Bring the mirror row to what was seen; None when done: as asked. In the verdict's transaction."""

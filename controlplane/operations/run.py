@@ -18,6 +18,7 @@ from controlplane.operations.models import Operation, State
 
 CHECKED = "Read from ElevenLabs before sending."
 ANSWERED = "ElevenLabs answered the request."
+CLICK = 8.0  # seconds that somebody who clicked waits for all tries of one read
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def run(
     """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`."""
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
     if journal.begin(op):  # commit A
-        carry_out(op, client=client or connect(), secrets=secrets or {})
+        carry_out(op, client=client or connect(patience=CLICK), secrets=secrets or {})
     return op
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from controlplane.audit import ledger
@@ -65,18 +66,20 @@ def _close_dead_intents() -> None:
         journal.finish(op, verdict, seen=None, known_by="No request was recorded.", expected=State.INTENT)
 
 
-def late_cause(object_type: str, object_id: str, seen: dict[str, Any] | None) -> ledger.Cause | None:
-    """A sync found a change: is it a write that we had called "not applied", taking effect late? Then link the two."""
-    candidates = Operation.objects.filter(
-        state=State.NOT_APPLIED,
-        object_type=object_type,
-        object_id__in=["", object_id],
-        ended_at__gte=timezone.now() - LATE_WITHIN,
-        late_at=None,
-    )
-    for op in candidates.order_by("-id"):
-        if kind_of(op.kind).shows(op, object_id, seen):
-            return _took_effect_late(op, object_id)
+def late_cause(
+    object_type: str, object_id: str, seen: dict[str, Any] | None, known: dict[str, Any] | None = None
+) -> ledger.Cause | None:
+    """A sync found a change: is it the work of an operation whose answer was lost? `known` is what stood here before.
+
+    A write that we had called "not applied" took effect late: the two are linked. One that is still unconfirmed and
+    made something of which nobody knows the id yet is only named; `settle` decides it.
+    """
+    lost = Q(state=State.NOT_APPLIED, object_id__in=["", object_id], ended_at__gte=timezone.now() - LATE_WITHIN)
+    unconfirmed = Q(state=State.SENT, object_id="")
+    for op in Operation.objects.filter(lost | unconfirmed, object_type=object_type, late_at=None).order_by("-id"):
+        shows = kind_of(op.kind).shows
+        if shows(op, object_id, seen) and not (known and shows(op, object_id, known)):
+            return _took_effect_late(op, object_id) if op.state == State.NOT_APPLIED else journal.cause_of(op)
     return None
 
 

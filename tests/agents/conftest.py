@@ -39,17 +39,17 @@ def signed_in(user: User) -> Client:
     return client
 
 
-@pytest.fixture()
+@pytest.fixture
 def operator(db: None) -> Client:
     return signed_in(person("olga", "Operators"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def viewer(db: None) -> Client:
     return signed_in(person("victor", "Auditors"))
 
 
-@pytest.fixture()
+@pytest.fixture
 def nobody(db: None) -> Client:
     """Staff without any right."""
     return signed_in(person("nina"))
@@ -81,7 +81,7 @@ def opened(client: Client, url: str) -> dict[str, Any]:
     return {name: text.replace("\r\n", "\n").replace("\n", "\r\n") for name, text in as_text.items()}
 
 
-@pytest.fixture()
+@pytest.fixture
 def save(operator: Client) -> Callable[..., Any]:
     """Open an agent's page, change some fields, save."""
 

@@ -108,8 +108,8 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.goto("/admin/agents/agent/")
     page.get_by_role("link", name="Sales Bot").first.click()
     page.get_by_role("link", name="Delete").first.click()
-    picture(page, "agent-delete-with-numbers")
     page.get_by_label(re.compile("Release")).check()
+    picture(page, "agent-delete-with-numbers")
     page.get_by_role("button", name="Delete agent").click()
     expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # the worker's doing
     picture(page, "change-set")
@@ -118,6 +118,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
 
     page.goto("/admin/numbers/phonenumber/")
     row.get_by_role("link", name="Remove").click()
+    expect(page.get_by_role("button", name=f"Remove {NUMBER}")).to_be_visible()
     picture(page, "number-remove")
     page.get_by_role("button", name=f"Remove {NUMBER}").click()
     expect(page.get_by_text(f"Removed {NUMBER} from ElevenLabs.")).to_be_visible()
@@ -125,7 +126,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
 
     page.goto("/admin/operations/operation/")
     expect(page.locator("#result_list tbody tr")).to_have_count(9)
-    expect(page.get_by_text("done", exact=True)).to_have_count(9)
+    expect(page.locator("#result_list tbody tr").get_by_text("done", exact=True)).to_have_count(9)
     picture(page, "activity")
     page.get_by_role("link", name=re.compile("Move .* from Support Bot")).click()
     expect(page.get_by_text("ElevenLabs answered the request.")).to_be_visible()

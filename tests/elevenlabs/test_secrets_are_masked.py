@@ -161,6 +161,17 @@ def test_a_traceback_is_kept_without_its_secret(caplog):
     assert "in fail" in line
 
 
+def test_no_later_handler_gets_the_exception_itself():
+    try:
+        fail()
+    except RuntimeError:
+        record = logging.makeLogRecord({"msg": "x", "exc_info": sys.exc_info()})
+    ScrubFilter().filter(record)
+    assert record.exc_info is None
+    assert "RuntimeError" in record.exc_text
+    assert TOKEN not in record.exc_text
+
+
 def test_extras_of_a_record_are_masked_too():
     record = logging.makeLogRecord({"msg": "x", "data": {"token": TOKEN}, "note": KEY})
     assert ScrubFilter().filter(record)

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import services as agents
+from agents import store as agent_store
 from agents.models import Agent
+from controlplane.audit.ledger import Cause
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import connect
 from controlplane.operations.models import Operation
 from numbers import services as numbers
+from numbers import store as number_store
 from numbers.models import PhoneNumber
-from numbers.sync import sync_all
 from tests.operations.clock import Clock
 
 SID, TOKEN = "AC" + "1" * 32, "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 CREDENTIALS = numbers.TwilioCredentials(sid=SID, token=TOKEN)
 LINE, NEW_LINE = "+15550100123", "+15550100199"
+SEEN = Cause(Entry.Cause.SYNC, "the scene")  # how what is there came into the mirror
 PROMPT = "conversation_config.agent.prompt.prompt"
 
 
@@ -26,25 +31,22 @@ class Write:
 
 
 def agent(clock: Clock, name: str = "Support Bot") -> Agent:
-    """An agent that is there, in the mirror too."""
-    agent_id = clock.remote.console("create_agent", name=name)["agent_id"]
-    mirrored()
+    """An agent that is there, and mirrored."""
+    return mirrored_agent(clock.remote.console("create_agent", name=name)["agent_id"])
+
+
+def mirrored_agent(agent_id: str) -> Agent:
+    agent_store.keep(connect().get_agent(agent_id).raw, SEEN)
     return Agent.objects.get(remote_id=agent_id)
 
 
 def number(clock: Clock, on: Agent | None = None, phone_number: str = LINE) -> PhoneNumber:
     """A number that is there, listed and mirrored."""
     agent_id = on.remote_id if on else None
-    number_id = clock.remote.console("add_number", phone_number=phone_number, label="Main", agent_id=agent_id)
+    added = clock.remote.console("add_number", phone_number=phone_number, label="Main", agent_id=agent_id)
     clock.passes(10)
-    mirrored()
-    return PhoneNumber.objects.get(remote_id=number_id["phone_number_id"])
-
-
-def mirrored() -> None:
-    run = sync_all()
-    assert run is not None
-    assert run.state == run.State.COMPLETE, run.problem
+    number_store.keep(connect().get_number(added["phone_number_id"]).raw, SEEN, listed=True)
+    return PhoneNumber.objects.get(remote_id=added["phone_number_id"])
 
 
 def _create(clock: Clock) -> Callable[[str], Operation]:
@@ -74,8 +76,7 @@ def _restore(clock: Clock) -> Callable[[str], Operation]:
     old = agent(clock)
     clock.passes(2)
     clock.remote.console("archive_agent", agent_id=old.remote_id)
-    mirrored()
-    old.refresh_from_db()
+    old = mirrored_agent(old.remote_id)
     assert old.archived
     return lambda key: agents.archive(old, archived=False, key=key, actor=None)
 

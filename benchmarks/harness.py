@@ -1,0 +1,136 @@
+"""What the benchmarks share: a fresh database of each kind, a sandbox, percentiles, and the page of results.
+
+A script run by hand starts itself once for each database; `main` writes what the runs print to docs/benchmarks.md.
+"""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+SERVER = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
+HEAD = """# Benchmarks
+
+Written by the scripts in `benchmarks/` (`make bench`). Each figure stands beside a floor measured in the same run.
+"""
+sys.path.insert(0, str(ROOT))
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """p50 and p95 in milliseconds."""
+    cuts = quantiles(seconds, n=100)
+    return {"p50": cuts[49] * 1000, "p95": cuts[94] * 1000}
+
+
+@contextmanager
+def database(kind: str, folder: Path) -> Iterator[str | None]:
+    """A URL of an empty database, or None where no PostgreSQL answers."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'bench.sqlite3'}"
+        return
+    import psycopg
+
+    name = f"controlplane_bench_{uuid.uuid4().hex[:8]}"
+    try:
+        connection = psycopg.connect(f"{SERVER}/postgres", autocommit=True)
+    except psycopg.OperationalError:
+        yield None
+        return
+    with connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield f"{SERVER}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def remote(*args: str) -> Iterator[Any]:
+    """A sandbox of its own; Django's settings are pointed at it."""
+    from django.conf import settings
+
+    from tests.sandbox_process import Sandbox
+
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = Sandbox().start(Path(folder) / "state.sqlite3", *args)
+        settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sandbox.url, sandbox.key
+        try:
+            yield sandbox
+        finally:
+            sandbox.stop()
+
+
+def run_measurement(measure: Callable[[], dict[str, Any]]) -> None:
+    """In the child: set Django up on the database of the environment, migrate, measure, print JSON."""
+    import controlplane  # noqa: F401 - first, for the name `numbers`
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    print("RESULT", json.dumps(measure()))
+
+
+def main(
+    title: str, measure: Callable[[], dict[str, Any]], section: Callable[[dict[str, dict[str, Any]]], str]
+) -> None:
+    """Measure on each database in a process of its own and write the section called `title`."""
+    if "--child" in sys.argv:
+        run_measurement(measure)
+        return
+    results: dict[str, dict[str, Any]] = {}
+    for kind in ("SQLite", "PostgreSQL"):
+        with tempfile.TemporaryDirectory() as folder, database(kind.lower(), Path(folder)) as url:
+            if url is None:
+                print(f"{title}: no PostgreSQL at {SERVER}, left out")
+                continue
+            environment = os.environ | {
+                "SECRET_KEY": "for-benchmarks-only-0123456789-0123456789-0123456789",
+                "DATABASE_URL": url,
+                "VAR_DIR": folder,
+                "DEBUG": "false",
+                "HTTPS": "false",
+                "ELEVENLABS_API_KEY": "",
+                "ELEVENLABS_BASE_URL": "",
+                "LOG_LEVEL": "ERROR",
+            }
+            command = [sys.executable, sys.argv[0], "--child"]
+            output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+            results[kind] = json.loads(output.split("RESULT", 1)[1])
+    write_section(title, section(results))
+
+
+def write_section(title: str, text: str) -> None:
+    """Replace the section of this title in docs/benchmarks.md, or add it."""
+    page = PAGE.read_text() if PAGE.exists() else HEAD
+    body = f"## {title}\n\n{text.strip()}\n\n{machine()}\n"
+    pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.DOTALL)
+    page = pattern.sub(lambda _: body, page) if pattern.search(page) else f"{page.rstrip()}\n\n{body}"
+    PAGE.write_text(page.rstrip() + "\n")
+    print(body)
+
+
+def machine() -> str:
+    when = datetime.now(UTC)
+    return (
+        f"*{when:%Y-%m-%d}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}.*"
+    )
+
+
+def table(head: list[str], rows: list[list[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

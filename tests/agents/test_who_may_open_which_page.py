@@ -1,0 +1,116 @@
+"""Every address of agents, for everybody who might come."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from controlplane.operations.models import Operation
+from tests.agents.conftest import mirrored, person, signed_in, url_of
+
+pytestmark = pytest.mark.django_db
+
+#        page            viewer  operator
+PAGES = [
+    ("changelist", 200, 200),
+    ("add", 403, 200),
+    ("change", 200, 200),
+    ("history", 302, 302),
+    ("duplicate", 403, 200),
+    ("archive", 403, 200),
+    ("delete", 403, 302),
+    ("voices", 403, 200),
+    ("voice_names", 200, 200),
+]
+WITHOUT_AGENT = {"changelist", "add", "voices", "voice_names"}
+WRITES = {
+    "add": "add_agent",
+    "change": "change_agent",
+    "duplicate": "duplicate_agent",
+    "archive": "archive_agent",
+    "delete": "delete_agent",
+}
+
+
+def address(page, agent):
+    return url_of(page, None if page in WITHOUT_AGENT else agent)
+
+
+@pytest.fixture
+def agent(remote):
+    return mirrored(remote)
+
+
+@pytest.mark.parametrize(("page", "viewer_sees", "operator_sees"), PAGES)
+def test_reading(agent, viewer, operator, nobody, page, viewer_sees, operator_sees):
+    url = address(page, agent)
+    anonymous = Client().get(url)
+    assert anonymous.status_code == 302
+    assert anonymous.url.startswith(reverse("admin:login"))
+    assert nobody.get(url).status_code == 403
+    assert viewer.get(url).status_code == viewer_sees
+    assert operator.get(url).status_code == operator_sees
+
+
+@pytest.mark.parametrize("page", WRITES)
+def test_writing(agent, viewer, nobody, page):
+    url = address(page, agent)
+    assert Client().post(url, {"name": "x"}).status_code == 302
+    assert nobody.post(url, {"name": "x"}).status_code == 403
+    assert viewer.post(url, {"name": "x"}).status_code == 403
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("page", WRITES)
+def test_each_deed_asks_for_its_own_permission(agent, page):
+    """Everything but the one that the page needs: refused. The one and the right to look: let in."""
+    user = person("almost")
+    every = Permission.objects.filter(content_type__app_label="agents")
+    user.user_permissions.set(every.exclude(codename=WRITES[page]))
+    url = address(page, agent)
+    assert signed_in(user).post(url, {"name": "x"}).status_code == 403
+    user.user_permissions.set(every.filter(codename__in=["view_agent", WRITES[page]]))
+    assert signed_in(type(user).objects.get(pk=user.pk)).post(url, {"name": ""}).status_code != 403
+
+
+@pytest.mark.parametrize(("page", "_", "__"), PAGES)
+def test_opening_a_page_changes_nothing(agent, operator, remote, page, _, __):
+    calls = remote.call_report()["last_id"]
+    operator.get(address(page, agent), {"name": "x", "deed": "archive", "key": "k"})
+    assert {call["method"] for call in remote.calls(since=calls)} <= {"GET"}
+    assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("page", ["voices", "voice_names"])
+def test_a_fragment_takes_only_get(agent, operator, page):
+    assert operator.post(address(page, agent)).status_code == 405
+
+
+@pytest.mark.parametrize("page", ["add", "change", "duplicate", "archive"])
+def test_other_methods_are_refused(agent, operator, page):
+    assert operator.put(address(page, agent)).status_code == 405
+    assert operator.delete(address(page, agent)).status_code == 405
+
+
+def test_a_form_without_its_token_is_refused(agent):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(person("olga", "Operators"), backend="django.contrib.auth.backends.ModelBackend")
+    assert client.post(url_of("archive", agent), {"deed": "archive"}).status_code == 403
+
+
+@pytest.mark.parametrize("pk", ["0", "999999", "abc", "1'--", "9" * 30])
+def test_an_agent_that_is_not_there_is_not_found(operator, pk):
+    for page in ("change", "delete"):
+        assert operator.get(f"/admin/agents/agent/{pk}/{page}/").status_code == 404
+
+
+def test_a_viewer_sees_facts_and_no_form(agent, viewer):
+    response = viewer.get(url_of("change", agent))
+    page = response.content.decode()
+    assert "form" not in response.context
+    assert "gemini-2.5-flash" in page
+    for word in ("Save", "Duplicate", "Archive", "Delete"):
+        assert f">{word}<" not in page
+    cards = viewer.get(url_of("changelist")).content.decode()
+    for word in ("Create", "Edit", "Duplicate", "Archive", "Delete"):
+        assert f">{word}<" not in cards

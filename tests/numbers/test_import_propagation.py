@@ -1,0 +1,232 @@
+"""An import is accepted first and listed later: it is looked for at its due times, and never asked for twice."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from controlplane.elevenlabs import connect
+from controlplane.operations.journal import Held
+from controlplane.operations.models import Operation, State
+from numbers import propagation, services
+from numbers.e164 import parse
+from numbers.kinds import ImportNumber
+from numbers.models import PhoneNumber
+from numbers.models import State as NumberState
+from numbers.sync import sync_all
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import violations
+from tests.operations.writes import CREDENTIALS, NEW_LINE, agent
+
+pytestmark = pytest.mark.django_db
+
+DUE = [1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600]
+MAIN = "+15550100123"
+NOTATIONS = ["+1 (555) 010-0123", "5550100123", "+１５５５０１００１２３", "５５５０１００１２３"]
+
+
+def import_number(phone_number: str = MAIN, key: str = "key") -> Operation:
+    return services.import_number(phone_number, label="Main", credentials=CREDENTIALS, key=key, actor=None)
+
+
+def looks(clock: Clock) -> list[int]:
+    """Play the beat: look whenever it is due. The seconds after the import at which it was looked for."""
+    row = PhoneNumber.objects.get()
+    at = []
+    while row.poll_at is not None:
+        clock.passes((row.poll_at - timezone.now()).total_seconds())
+        at.append(round((row.poll_at - row.imported_at).total_seconds()))
+        before = len(clock.remote.calls())
+        propagation.poll_due()
+        assert len(clock.remote.calls()) == before + 1
+        row.refresh_from_db()
+    return at
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize(("lag", "found_at"), [(0, 1), (5, 5), (6, 8), (59, 60), (61, 120), (599, 600)])
+def test_found_at_the_first_look_after_it_is_listed(lag, found_at, hidden, clock):
+    clock.remote.settings(listed_after=lag, hidden_until_listed=hidden)
+    op = import_number()
+    assert op.state == State.DONE
+    row = PhoneNumber.objects.get()
+    assert (row.state, row.phone_number, row.remote_id) == (NumberState.PROPAGATING, MAIN, op.object_id)
+
+    at = looks(clock)
+
+    assert at == DUE[: DUE.index(found_at) + 1]
+    row.refresh_from_db()
+    assert row.state is NumberState.UNASSIGNED
+    assert round((row.listed_at - row.imported_at).total_seconds()) == found_at
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("lag", [601, 10**8])
+def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
+    clock.remote.settings(listed_after=lag)
+    import_number()
+    assert looks(clock) == DUE
+    row = PhoneNumber.objects.get()
+    assert (row.state, row.poll_at) == (NumberState.PROPAGATING, None)
+    assert propagation.poll_due() == 0
+    assert propagation.look(row, connect()) is False
+
+    for _ in range(3):  # accepted and not listed is not gone
+        sync_all()
+    row.refresh_from_db()
+    assert (row.gone_at, row.missing_since, row.state) == (None, None, NumberState.PROPAGATING)
+
+    clock.passes(lag)
+    assert propagation.look(row, connect()) is True
+    row.refresh_from_db()
+    assert row.state is NumberState.UNASSIGNED
+    assert violations(clock.remote) == []
+
+
+def test_late_looks_do_not_shift_the_ones_after_them(clock):
+    """Workers that were down for a while go on in the same rhythm, and still give up after ten minutes."""
+    clock.remote.settings(listed_after=10**8)
+    import_number()
+    row = PhoneNumber.objects.get()
+    for asleep, due in [(100, 120), (5, 120), (60, 180), (350, 540), (70, 600)]:
+        clock.passes(asleep)
+        propagation.poll_due()
+        row.refresh_from_db()
+        assert row.poll_at - row.imported_at == timedelta(seconds=due)
+    clock.passes(120)
+    propagation.poll_due()
+    row.refresh_from_db()
+    assert row.poll_at is None
+
+
+def test_a_look_that_fails_is_repeated_at_the_next_due_time(clock):
+    import_number()
+    clock.passes(8)
+    clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=400)
+    assert propagation.poll_due() == 0
+    clock.passes(20)
+    assert propagation.poll_due() == 1
+
+
+def test_two_workers_look_once(clock, monkeypatch):
+    import_number()
+    clock.passes(8)
+    looked = []
+
+    def look(row: PhoneNumber, client: object) -> bool:
+        looked.append(row.pk)
+        if len(looked) == 1:
+            propagation.poll_due()  # the other worker, at the same moment
+        return False
+
+    monkeypatch.setattr(propagation, "look", look)
+    propagation.poll_due()
+    assert len(looked) == 1
+
+
+# --- A second import of the same number ---------------------------------------------------------------------------------
+def posts(clock: Clock) -> int:
+    return len(clock.remote.calls(method="POST", path="/v1/convai/phone-numbers"))
+
+
+@pytest.mark.parametrize("typed", NOTATIONS)
+@pytest.mark.parametrize(
+    "moment", ["propagating", "propagating, hidden", "not listed after ten minutes", "listed", "listed, not mirrored"]
+)
+def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
+    clock.remote.settings(listed_after=5 if "listed," in moment else 10**8, hidden_until_listed="hidden" in moment)
+    if moment == "listed":
+        clock.remote.settings(listed_after=0)
+    if moment == "listed, not mirrored":
+        clock.remote.console("add_number", phone_number=MAIN, agent_id=agent(clock).remote_id)
+        clock.passes(10)
+    else:
+        assert import_number(parse(typed), "first").state == State.DONE
+        if "ten minutes" in moment:
+            looks(clock)
+        if moment == "listed":
+            recover(clock)
+    before = posts(clock)
+
+    op = import_number(parse(typed), "second")
+
+    assert (op.state, op.sent_at) == (State.NOT_SENT, None)
+    assert op.stop.field == "phone_number"
+    assert "is already" in op.message
+    assert posts(clock) == before
+    assert PhoneNumber.objects.filter(phone_number=MAIN).count() == 1, "and it is in the list of numbers"
+    if moment == "listed, not mirrored":
+        assert "answered by Support Bot" in op.message
+    if "ten minutes" not in moment:
+        clock.remote.settings(listed_after=5)
+
+
+@pytest.mark.parametrize("typed", NOTATIONS)
+def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(typed, clock):
+    clock.remote.fault("POST", "/v1/convai/phone-numbers", "reset", when="after")
+    first = import_number(MAIN, "first")
+    assert first.state == State.SENT
+    with pytest.raises(Held) as held:
+        import_number(parse(typed), "second")
+    assert held.value.operation == first
+    assert posts(clock) == 1
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+def test_two_imports_at_once_are_one(clock, monkeypatch):
+    send = ImportNumber.send
+
+    def send_while_another_asks(self, client, op, secrets):
+        with pytest.raises(Held):
+            import_number(MAIN, "second")
+        return send(self, client, op, secrets)
+
+    monkeypatch.setattr(ImportNumber, "send", send_while_another_asks)
+    assert import_number(MAIN, "first").state == State.DONE
+    assert posts(clock) == 1
+
+
+def test_a_number_that_came_in_between_check_and_request_is_not_called_ours(clock, monkeypatch):
+    """The remote answers 409: somebody else imported it. It is shown, and it is not told as our work."""
+    send = ImportNumber.send
+
+    def send_after_the_console(self, client, op, secrets):
+        clock.remote.console("add_number", phone_number=MAIN, label="Theirs")
+        return send(self, client, op, secrets)
+
+    monkeypatch.setattr(ImportNumber, "send", send_after_the_console)
+    op = import_number()
+    assert op.state == State.SENT
+    recover(clock)
+    op.refresh_from_db()
+    assert op.state == State.OVERTAKEN
+    assert "already" in op.message
+    assert PhoneNumber.objects.get().label == "Theirs"
+    assert violations(clock.remote) == []
+
+
+def test_a_number_that_never_came_can_be_removed_and_imported_again(clock):
+    clock.remote.settings(listed_after=10**8, hidden_until_listed=True)
+    import_number(MAIN, "first")
+    row = PhoneNumber.objects.get()
+    clock.remote.settings(hidden_until_listed=False)
+    clock.remote.console("delete_number", number=row.remote_id)
+    clock.passes(700)
+    assert services.remove(row, shown="", key="remove", actor=None).state == State.DONE
+    clock.remote.settings(listed_after=5)
+    assert import_number(MAIN, "again").state == State.DONE
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+def test_an_import_bound_to_an_agent_is_assigned_once_it_is_listed(clock):
+    to = agent(clock)
+    op = services.import_number(NEW_LINE, label="N", credentials=CREDENTIALS, agent=to, key="k", actor=None)
+    assert op.state == State.DONE
+    looks(clock)
+    row = PhoneNumber.objects.get()
+    assert (row.state, row.agent) == (NumberState.ASSIGNED, to)
+    recover(clock)
+    assert violations(clock.remote) == []

@@ -1,0 +1,119 @@
+"""Credentials live in the memory of one request. Whatever the remote answers, and wherever it repeats them, they are
+in no message, no row and no line of the log."""
+
+import base64
+import json
+import logging
+from urllib.parse import quote, quote_plus
+
+import pytest
+from django.db import connection
+
+from controlplane.operations.models import Operation, State
+from numbers import services
+from tests.operations.clock import recover
+from tests.operations.oracle import violations
+
+pytestmark = pytest.mark.django_db
+
+SIDS = ["AC" + "5a" * 16]
+TOKENS = ["c4fe" * 8, 'c4nary+/="q\\z%7eé', "c4nary with spaces & more"]
+TWILIO = "POST", "/v1/convai/phone-numbers"
+
+
+def forms_of(secret: str) -> set[str]:
+    plain = secret.encode()
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(json.dumps(secret))[3:-3],
+        base64.b64encode(plain).decode(),
+        base64.urlsafe_b64encode(plain).decode(),
+    }
+
+
+def whole_database() -> str:
+    """Every cell of every table, as text and as JSON."""
+    cells = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            cells += [cell for row in cursor.fetchall() for cell in row if cell is not None]
+    return "\n".join(f"{cell}\n{json.dumps(cell, default=str)}" for cell in cells)
+
+
+def repeats(secret: str) -> list[tuple[str, dict[str, object]]]:
+    """Answers that repeat the token where an answer can."""
+    text = " | ".join(sorted(forms_of(secret)))
+    detail = {"loc": ["body", "token"], "msg": f"bad token {text}", "type": "value_error", "input": secret}
+    return [
+        ("422", {"fault": "status", "status": 422, "body": {"detail": [detail]}}),
+        ("400", {"fault": "status", "status": 400, "body": {"detail": {"status": "bad", "message": text}}}),
+        ("400 text", {"fault": "status", "status": 400, "body": {"detail": f"token={secret}"}}),
+        ("401", {"fault": "status", "status": 401, "body": {"detail": {"status": "x", "message": f"key {text}"}}}),
+        ("409", {"fault": "status", "status": 409, "body": {"detail": {"code": secret, "message": text}}}),
+        ("500", {"fault": "status", "status": 500, "body": {"detail": {"message": text, "param": secret}}}),
+        ("html", {"fault": "html", "when": "after", "raw": f"<h1>{text}</h1>".encode()}),
+        ("200", {"fault": "edit", "when": "after", "body": {"phone_number_id": f"{secret} {secret}"}}),
+        ("header", {"fault": "status", "status": 500, "headers": {"x-request": quote(secret)}}),
+        ("lost", {"fault": "reset", "when": "after"}),
+    ]
+
+
+CASES = [(token, name) for token in TOKENS for name, _ in repeats("")]
+
+
+@pytest.mark.parametrize(("token", "answer"), CASES)
+def test_an_answer_that_repeats_the_credentials(token, answer, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    fault = dict(repeats(token))[answer]
+    clock.remote.fault(*TWILIO, **fault)
+    op = ask(SIDS[0], token)
+    assert op.state != State.DONE
+    recover(clock)
+    assert_nowhere(token, op, caplog.text)
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("token", ["echo-" + "c4fe" * 8, "wrong-token", 'echo-c4nary+/="q\\z%7eé'])
+def test_wrong_credentials_are_refused_without_repeating_them(token, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    op = ask(SIDS[0], token)
+    assert op.state == State.REFUSED
+    assert op.message.startswith("ElevenLabs refused")
+    assert_nowhere(token, op, caplog.text)
+    assert SIDS[0] not in op.message or token == "wrong-token"
+    assert violations(clock.remote) == []
+
+
+def test_a_good_import_keeps_nothing(clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    credentials = services.TwilioCredentials(
+        sid="SK" + "7b" * 16, token=TOKENS[0], account_auth_token="d0d0" * 8, region_token="beef" * 8
+    )
+    region = {"region_id": "ie1", "edge_location": "dublin"}
+    op = services.import_number(
+        "+15550100123", label="Main", credentials=credentials, region=region, key="key", actor=None
+    )
+    assert op.state == State.DONE, op.message
+    recover(clock)
+    for secret in (TOKENS[0], "d0d0" * 8, "beef" * 8):
+        assert_nowhere(secret, op, caplog.text)
+        assert secret not in repr(credentials)
+
+
+def ask(sid: str, token: str) -> Operation:
+    credentials = services.TwilioCredentials(sid=sid, token=token)
+    return services.import_number("+15550100123", label="Main", credentials=credentials, key="key", actor=None)
+
+
+def assert_nowhere(secret: str, op: Operation, log: str) -> None:
+    op.refresh_from_db()
+    told = f"{op.message}\n{op.known_by}\n{op.error!r}\n{op.error and op.error.fields!r}\n{op.error and op.error.codes!r}"
+    for where, text in (("the answer to staff", told), ("the database", whole_database()), ("the log", log)):
+        found = [form for form in forms_of(secret) if form in text]
+        assert not found, f"in {where}: {found}"

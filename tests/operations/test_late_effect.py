@@ -1,0 +1,176 @@
+"""A write whose answer was lost may take effect later: no "no" is given early, and a late effect finds its operation."""
+
+import pytest
+
+from agents import services as agents
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import connect
+from controlplane.operations import settle
+from controlplane.operations.models import Operation, State
+from numbers import propagation
+from numbers import services as numbers
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import violations
+from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent, number
+
+pytestmark = pytest.mark.django_db
+
+NAMES = ["create", "duplicate", "update", "archive", "delete", "import", "assign", "move", "release", "rename", "remove"]
+
+
+def lost(clock: Clock, name: str, late_seconds: float) -> Operation:
+    """Asked for; the answer never comes, the effect comes `late_seconds` later."""
+    ask = WRITES[name].set_up(clock)
+    clock.remote.fault(
+        WRITES[name].method, "/v1/convai/*", "status", status=500, when="late", late_seconds=late_seconds
+    )
+    op = ask("key")
+    assert op.state == State.SENT
+    return op
+
+
+def patience_of(name: str) -> int:
+    return 100 if name == "import" else 60
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_negative_verdict_before_its_time(name, clock):
+    op = lost(clock, name, late_seconds=10_000)
+    passed = 0
+    for seconds in (1, 15, 25, 17, patience_of(name) - 60):  # up to two seconds before
+        clock.passes(seconds)
+        passed += seconds
+        settle.settle(op, connect())
+        assert op.state == State.SENT, f"after {passed} s: {op.message}"
+    clock.passes(3)
+    settle.settle(op, connect())
+    assert op.state == State.NOT_APPLIED
+    assert op.late_at is None
+
+
+@pytest.mark.parametrize("seconds", [1, 20, 55])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_effect_within_the_wait_is_found(name, seconds, clock):
+    op = lost(clock, name, late_seconds=seconds)
+    clock.passes(seconds)
+    clock.remote.get("/v1/user")  # what is late takes effect with the next call
+    recover(clock)
+    op.refresh_from_db()
+    assert (op.state, op.late_at) == (State.DONE, None), op.message
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_effect_after_the_verdict_is_linked_to_it(name, clock):
+    op = lost(clock, name, late_seconds=500)
+    recover(clock)
+    op.refresh_from_db()
+    assert (op.state, op.late_at) == (State.NOT_APPLIED, None), op.message
+    assert violations(clock.remote) == []
+    told = Entry.objects.latest("pk").pk
+
+    clock.passes(400)
+    recover(clock)
+
+    op.refresh_from_db()
+    assert op.state == State.NOT_APPLIED, "a verdict is final"
+    assert op.late_at is not None
+    assert op.object_id
+    new = Entry.objects.filter(pk__gt=told)
+    assert {(entry.cause, entry.cause_id) for entry in new} == {(Entry.Cause.OPERATION, str(op.pk))}
+    assert sorted(entry.kind.partition(".")[2] for entry in new)[-1] == "late"
+    assert new.filter(kind="operation.late").count() == 1
+    assert new.count() == 2, "the change itself, and that it came late"
+    assert violations(clock.remote, history_since=told, late=True) == []
+
+
+def test_an_import_listed_late_is_waited_for(clock):
+    clock.remote.settings(listed_after=90, hidden_until_listed=True)
+    ask = WRITES["import"].set_up(clock)
+    clock.remote.fault("POST", "/v1/convai/*", "reset", when="after")
+    op = ask("key")
+    clock.passes(70)
+    settle.settle_due()
+    op.refresh_from_db()
+    assert op.state == State.SENT, "60 s would have been too early: it is there, but not listed"
+    recover(clock)
+    op.refresh_from_db()
+    assert op.state == State.DONE
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("name", ["create", "import"])
+def test_a_sync_that_sees_it_first_does_not_call_it_an_outside_change(name, clock):
+    """Nobody knows its id yet, but an operation that is still open asked for just this."""
+    ask = WRITES[name].set_up(clock)
+    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    clock.remote.fault("POST", "/v1/convai/*", "reset", when="after")
+    op = ask("key")
+    clock.passes(20)
+    sync_all()
+    op.refresh_from_db()
+    assert op.state == State.SENT
+    recover(clock)
+    op.refresh_from_db()
+    assert (op.state, op.late_at) == (State.DONE, None), op.message
+    assert violations(clock.remote, since=since, history_since=told) == []
+
+
+def test_what_was_done_again_is_not_called_late(clock):
+    """Refused by time, asked again and done: a later change in the console is the console's."""
+    old, to = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, old)
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500)
+    first = numbers.assign(line, to, shown=old.remote_id, key="first", actor=None)
+    recover(clock)
+    assert numbers.assign(line, to, shown=old.remote_id, key="again", actor=None).state == State.DONE
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500)
+    third = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="third", actor=None)
+    recover(clock)
+    assert agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="4", actor=None).state == State.DONE
+    told = Entry.objects.latest("pk").pk
+
+    clock.passes(2)
+    clock.remote.console("patch_number", number=line.remote_id, patch={"label": "Console line"})
+    clock.remote.console("archive_agent", agent_id=old.remote_id)
+    recover(clock)
+
+    for op in (first, third):
+        op.refresh_from_db()
+        assert (op.state, op.late_at) == (State.NOT_APPLIED, None)
+    assert {entry.cause for entry in Entry.objects.filter(pk__gt=told)} == {Entry.Cause.SYNC}
+    assert PhoneNumber.objects.get().label == "Console line"
+    assert Agent.objects.get(pk=old.pk).archived
+
+
+def test_a_late_effect_over_a_newer_write_is_linked_to_the_old_one(clock):
+    old, lost_to, moved_to = agent(clock), agent(clock, "Sales Bot"), agent(clock, "Night Bot")
+    line = number(clock, old)
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="late", late_seconds=500)
+    first = numbers.assign(line, lost_to, shown=old.remote_id, key="first", actor=None)
+    recover(clock)
+    second = numbers.assign(line, moved_to, shown=old.remote_id, key="second", actor=None)
+    assert second.state == State.DONE
+    clock.passes(400)
+    recover(clock)
+    for op in (first, second):
+        op.refresh_from_db()
+    assert (first.state, first.late_at is not None) == (State.NOT_APPLIED, True)
+    assert (second.state, second.late_at) == (State.DONE, None)
+    line.refresh_from_db()
+    assert line.agent == lost_to
+    assert violations(clock.remote, late=True) == []
+
+
+def test_a_late_import_is_there_and_cannot_be_imported_twice(clock):
+    lost(clock, "import", late_seconds=500)
+    recover(clock)
+    clock.passes(400)
+    recover(clock)
+    assert propagation.poll_due() == 0
+    again = numbers.import_number(NEW_LINE, label="Again", credentials=CREDENTIALS, key="again", actor=None)
+    assert (again.state, again.sent_at) == (State.NOT_SENT, None)
+    assert violations(clock.remote, late=True) == []

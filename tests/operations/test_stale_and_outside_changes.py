@@ -1,0 +1,272 @@
+"""What the ElevenLabs console does meanwhile is seen, told and never overwritten unseen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controlplane.audit.models import Entry
+from controlplane.mirror.paths import get
+from controlplane.operations import journal, settle
+from controlplane.operations.models import Operation, State
+from numbers import services as numbers
+from numbers.sync import sync_all
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import mirror_differs, violations
+from tests.operations.writes import PROMPT, WRITES, agent, number
+
+pytestmark = pytest.mark.django_db
+
+Console = Callable[[Clock], None]
+
+
+def only_number(clock: Clock) -> str:
+    return clock.remote.get("/v1/convai/phone-numbers")[0]["phone_number_id"]
+
+
+def agent_named(clock: Clock, name: str) -> str:
+    rows = clock.remote.get("/v1/convai/agents")["agents"]
+    return next(row["agent_id"] for row in rows if row["name"] == name)
+
+
+def binds_to_another(clock: Clock) -> None:
+    other = clock.remote.console("create_agent", name="Console Bot")["agent_id"]
+    clock.remote.console("assign", number=only_number(clock), agent_id=other)
+
+
+def unbinds(clock: Clock) -> None:
+    clock.remote.console("assign", number=only_number(clock), agent_id=None)
+
+
+def relabels(clock: Clock) -> None:
+    clock.remote.console("patch_number", number=only_number(clock), patch={"label": "Console line"})
+
+
+def removes_the_number(clock: Clock) -> None:
+    clock.remote.console("delete_number", number=only_number(clock))
+
+
+def _our_agent(clock: Clock) -> str:
+    return clock.remote.get("/v1/convai/agents")["agents"][0]["agent_id"]
+
+
+def edits_the_agent(clock: Clock) -> None:
+    prompt = {"agent": {"prompt": {"prompt": "Written in the console."}}}
+    patch = {"name": "Console Bot", "conversation_config": prompt}
+    clock.remote.console("patch_agent", agent_id=_our_agent(clock), patch=patch)
+
+
+def deletes_the_agent(clock: Clock) -> None:
+    rows = [
+        row
+        for archived in ("false", "true")
+        for row in clock.remote.get("/v1/convai/agents", archived=archived)["agents"]
+    ]
+    clock.remote.console("delete_agent", agent_id=rows[0]["agent_id"])
+
+
+# --- Row 5: the page showed something that is not so any more ---------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "console", "now"),
+    [
+        ("assign", binds_to_another, "Console Bot"),
+        ("move", binds_to_another, "Console Bot"),
+        ("move", unbinds, "no agent"),
+        ("release", binds_to_another, "Console Bot"),
+        ("rename", relabels, "Console line"),
+        ("remove", binds_to_another, "Console Bot"),
+        ("update", edits_the_agent, "name, prompt"),
+    ],
+)
+def test_a_stale_page_changes_nothing_and_learns_what_is_now(name, console, now, clock):
+    ask = WRITES[name].set_up(clock)
+    console(clock)
+    ledger, calls = len(clock.remote.ledger()), clock.remote.call_report()["last_id"]
+
+    op = ask("key")
+
+    assert (op.state, len(clock.remote.ledger())) == (State.NOT_SENT, ledger)
+    assert {call["method"] for call in clock.remote.calls(since=calls)} == {"GET"}
+    assert now in op.message
+    assert op.sent_at is None
+    assert op.stop is not None
+    assert op.stop.seen is not None
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize(("name", "console"), [("assign", removes_the_number), ("rename", removes_the_number)])
+def test_a_number_that_was_removed_is_not_written(name, console, clock):
+    ask = WRITES[name].set_up(clock)
+    console(clock)
+    op = ask("key")
+    assert (op.state, op.message.count("removed there")) == (State.NOT_SENT, 1)
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+# --- Row 6: the answer is lost, and somebody writes before it is read back ---------------------------------------------
+THIRD: list[tuple[str, Console, Any]] = [
+    ("assign", binds_to_another, "Console Bot"),
+    ("move", binds_to_another, "Console Bot"),
+    ("move", unbinds, None),
+    ("release", binds_to_another, "Console Bot"),
+    ("rename", relabels, "Console line"),
+    ("update", edits_the_agent, {"name": "Console Bot", PROMPT: "Written in the console."}),
+    *[(name, removes_the_number, None) for name in ("assign", "move", "release", "rename")],
+    *[(name, deletes_the_agent, None) for name in ("update", "archive", "restore")],
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("name", "console", "third"), THIRD)
+def test_overtaken_and_both_values_kept(name, console, third, when, clock):
+    ask = WRITES[name].set_up(clock)
+    clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when=when)
+    op = ask("key")
+    assert op.state == State.SENT
+    clock.passes(2)
+    console(clock)
+    writes = len(clock.remote.ledger())
+
+    recover(clock)
+
+    op.refresh_from_db()
+    assert op.state == State.OVERTAKEN, op.message
+    if console in (removes_the_number, deletes_the_agent):
+        assert "meanwhile" in op.message
+        assert op.seen is None
+    elif name == "update":
+        assert op.seen == third
+        assert op.wanted["set"] != third
+    elif name == "rename":
+        assert (op.wanted["label"], op.seen) == ("Night line", {"label": third})
+    else:
+        assert op.seen is not None
+        assert op.seen["agent_name"] == third
+        assert op.seen["agent_id"] != op.wanted["agent_id"]
+    assert len(clock.remote.ledger()) == writes, "nothing is pushed again"
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("name", ["assign", "rename", "update"])
+def test_a_console_write_after_ours_is_told_beside_it(name, clock):
+    console = {"assign": binds_to_another, "rename": relabels, "update": edits_the_agent}[name]
+    op = WRITES[name].set_up(clock)("key")
+    assert op.state == State.DONE
+    clock.passes(2)
+    console(clock)
+    recover(clock)
+    told = list(Entry.objects.filter(object_id=op.object_id, kind__endswith=".changed").order_by("pk"))
+    assert [entry.cause for entry in told] == [Entry.Cause.OPERATION, Entry.Cause.SYNC]
+    assert violations(clock.remote) == []
+
+
+# --- Row 13: the agent that the page offered is gone or archived when it is chosen --------------------------------------
+@pytest.mark.parametrize("deed", ["delete_agent", "archive_agent"])
+@pytest.mark.parametrize("name", ["assign", "move", "import"])
+def test_nothing_is_bound_to_an_agent_that_is_gone_or_archived(name, deed, clock):
+    ask = WRITES[name].set_up(clock)
+    target = "Sales Bot" if name == "move" else "Support Bot"
+    clock.passes(2)
+    clock.remote.console(deed, agent_id=agent_named(clock, target))
+    writes = len(clock.remote.ledger())
+
+    op = ask("key")
+
+    assert op.state == State.NOT_SENT
+    assert ("deleted at ElevenLabs" if deed == "delete_agent" else "is archived") in op.message
+    assert op.stop is not None
+    assert op.stop.field == "agent"
+    assert len(clock.remote.ledger()) == writes
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+def test_a_copy_of_an_agent_that_is_gone_is_not_asked_for(clock):
+    ask = WRITES["duplicate"].set_up(clock)
+    deletes_the_agent(clock)
+    op = ask("key")
+    assert (op.state, "deleted at ElevenLabs" in op.message) == (State.NOT_SENT, True)
+
+
+# --- Row 14: what was to be deleted is gone already ----------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "console"), [("delete", deletes_the_agent), ("remove", removes_the_number)])
+@pytest.mark.parametrize("moment", ["before the check", "after the check"])
+def test_gone_already_is_done_and_says_so(name, console, moment, clock, monkeypatch):
+    ask = WRITES[name].set_up(clock)
+    if moment == "before the check":
+        console(clock)
+    else:
+        mark_sent = journal.mark_sent
+
+        def late_console(op: Operation, before: dict[str, Any]) -> None:
+            console(clock)
+            mark_sent(op, before)
+
+        monkeypatch.setattr(journal, "mark_sent", late_console)
+
+    op = ask("key")
+
+    assert (op.state, "already gone at ElevenLabs" in op.message) == (State.DONE, True)
+    assert (op.sent_at is None) == (moment == "before the check")
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+def test_a_delete_whose_404_is_lost_is_done_when_it_is_read_back(clock):
+    ask = WRITES["delete"].set_up(clock)
+    clock.remote.fault("DELETE", "/v1/convai/*", "reset", when="before")
+    op = ask("key")
+    deletes_the_agent(clock)
+    recover(clock)
+    op.refresh_from_db()
+    assert op.state == State.DONE
+    assert violations(clock.remote) == []
+
+
+# --- Row 12: an agent is deleted in the console while numbers are bound to it --------------------------------------------
+@pytest.mark.parametrize(
+    ("after_delete", "state"), [("dangling", "orphaned"), ("null", "unassigned"), ("released", "unassigned")]
+)
+def test_the_numbers_of_an_agent_that_is_gone(after_delete, state, clock):
+    """Orphaned while the remote shows the dead agent; where it shows none, the number can be assigned like any other."""
+    clock.remote.settings(after_delete=after_delete)
+    gone, heir = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, gone)
+    clock.remote.console("delete_agent", agent_id=gone.remote_id)
+    recover(clock)
+    gone.refresh_from_db()
+    line.refresh_from_db()
+    assert gone.gone_at is not None
+    assert line.state == state
+    assert mirror_differs(clock.remote) == []
+
+    op = numbers.assign(line, heir, shown=line.bound_to, key="key", actor=None)
+
+    assert op.state == State.DONE, op.message
+    line.refresh_from_db()
+    assert (line.state, line.agent) == ("assigned", heir)
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("answers", ["404 once", "403", "archived"])
+def test_an_agent_that_is_only_missing_from_a_list_orphans_nobody(answers, clock):
+    kept, other = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, kept)
+    if answers == "archived":
+        clock.remote.console("archive_agent", agent_id=kept.remote_id)
+    else:
+        body = {"agents": [row for row in clock.remote.get("/v1/convai/agents")["agents"] if row["name"] != kept.name]}
+        clock.remote.fault("GET", "/v1/convai/agents", "edit", query="archived=false", body=body)
+        status = 404 if answers == "404 once" else 403
+        clock.remote.fault("GET", f"/v1/convai/agents/{kept.remote_id}", "status", status=status)
+    for _ in range(3):
+        sync_all()
+    kept.refresh_from_db()
+    line.refresh_from_db()
+    assert (kept.gone_at, kept.missing_since) == (None, None)
+    assert (line.state, line.agent) == ("assigned", kept)
+    assert mirror_differs(clock.remote) == []
+    assert get(other.remote_data, "name") == "Sales Bot"
