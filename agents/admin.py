@@ -18,7 +18,7 @@ from controlplane.dashboard.templatetags.when import ago
 @admin.register(Agent)
 class AgentAdmin(ReadOnlyAdmin):
     # The order of these columns is that of `listing.ORDERS`.
-    list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "created", "deeds"]
+    list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "deeds"]
     list_display_links = None
     list_filter = [
         listing.StateFilter,
@@ -113,10 +113,6 @@ class AgentAdmin(ReadOnlyAdmin):
     @display(description="State", ordering="archived")
     def state_cell(self, agent: Agent) -> str:
         return render_to_string("agents/state.html", {"agent": agent})
-
-    @display(description="Created", ordering=F("created_remotely_at").asc(nulls_first=True))
-    def created(self, agent: Agent) -> str:
-        return ago(agent.created_remotely_at) if agent.created_remotely_at else "–"
 
     @display(description="")
     def deeds(self, agent: Agent) -> str:

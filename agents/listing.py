@@ -19,7 +19,6 @@ ORDERS = [
     ("0", "Name"),
     ("-5", "Last call, newest first"),
     ("-4", "Numbers, most first"),
-    ("-7", "Created, newest first"),
 ]
 
 

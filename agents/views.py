@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from agents import catalogue, services
 from agents.fields import shown_of, words
-from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, in_words
+from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, displayed
 from agents.models import Agent
 from agents.rights import with_rights
 from controlplane.audit.models import Entry
@@ -190,12 +190,12 @@ def _after(request: HttpRequest, op: Operation) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
-    shown = shown_of(agent.remote_data)
+    facts = shown_of(agent.remote_data).items()
     return {
         "agent": with_rights([agent], request.user)[0],
         "title": str(agent),
         "voice": catalogue.voice(agent.voice_id),
-        "facts": [(words(name), in_words(name, value)) for name, value in shown.items()],
+        "facts": [(words(name), "–" if value in (None, "", []) else displayed(name, value)) for name, value in facts],
         "pretty": json.dumps(agent.remote_data, indent=2, ensure_ascii=False, sort_keys=True),
         **_surroundings(agent),
     }

@@ -6,8 +6,9 @@ name with a module of the standard library. The folder has no `__init__.py`, so 
 module; instead the standard module is lent a `__path__`, and `numbers.models` is found as its submodule.
 """
 
-import numbers
 from pathlib import Path
+
+import numbers
 
 numbers.__path__ = [str(Path(__file__).resolve().parent.parent / "numbers")]
 

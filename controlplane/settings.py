@@ -199,6 +199,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -216,7 +217,12 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF, UNSAFE_EVAL],  # Alpine, which the admin theme is written in, evaluates expressions
         "style-src": [SELF, UNSAFE_INLINE],
         "img-src": [SELF, "data:"],
-        "media-src": [SELF, ELEVENLABS_BASE_URL, "https://storage.googleapis.com", "https://*.elevenlabs.io"],  # previews
+        "media-src": [
+            SELF,
+            ELEVENLABS_BASE_URL,
+            "https://storage.googleapis.com",
+            "https://*.elevenlabs.io",
+        ],  # previews
         "frame-ancestors": [NONE],
         "form-action": [SELF],
         "base-uri": [SELF],

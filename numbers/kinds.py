@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.views.decorators.debug import sensitive_variables
+
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
@@ -47,6 +49,7 @@ class ImportNumber(Kind):
             )
         return {"phone_number_id": None}
 
+    @sensitive_variables("secrets", "body")
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         wanted = op.wanted
         body: dict[str, Any] = {

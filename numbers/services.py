@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import User
+from django.views.decorators.debug import sensitive_variables
 
 from agents import services as agent_services
 from agents.models import Agent
@@ -25,6 +26,7 @@ class TwilioCredentials:
     region_token: str = field(default="", repr=False)
 
 
+@sensitive_variables("credentials", "secrets")
 def import_number(
     phone_number: str,
     *,

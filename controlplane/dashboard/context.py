@@ -32,18 +32,18 @@ def unconfirmed_badge(request: HttpRequest) -> str:
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: the newest run that listed everything, and whether one is under way."""
-    if not request.path.startswith("/admin/") or not getattr(request, "user", None) or not request.user.is_staff:
-        return {}
+    """Context processor: which remote; for staff also the newest run that listed everything, and one under way."""
+    remote = {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
+    user = getattr(request, "user", None)
+    if user is None or not user.is_staff:
+        return remote
     runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     if complete is None:
         complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).first()
     as_of = complete.started_at if complete else None
-    return {
+    return remote | {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
         "sync_running": any(run.state == SyncRun.State.RUNNING for run in runs),
-        "remote_name": remote_name(),
-        "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL),
     }

@@ -31,6 +31,26 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "ENVIRONMENT": "controlplane.dashboard.context.environment",
     "DASHBOARD_CALLBACK": "controlplane.dashboard.overview.overview",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("controlplane/icon.svg")},
+    ],
+    "TABS": [
+        {
+            "models": ["operations.operation", "operations.changeset"],
+            "items": [
+                {
+                    "title": "Operations",
+                    "link": reverse_lazy("admin:operations_operation_changelist"),
+                    "permission": _may("operations.view_operation"),
+                },
+                {
+                    "title": "Change sets",
+                    "link": reverse_lazy("admin:operations_changeset_changelist"),
+                    "permission": _may("operations.view_changeset"),
+                },
+            ],
+        },
+    ],
     "STYLES": [lambda _: static("controlplane/site.css")],
     "SCRIPTS": [lambda _: static("controlplane/site.js")],
     "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},

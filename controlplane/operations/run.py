@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, Outcome, connect
@@ -59,6 +60,7 @@ def name_of(actor: User | None) -> str:
     return f"{full} ({actor.get_username()})" if full else actor.get_username()
 
 
+@sensitive_variables("secrets")
 def run(
     wish: Wish,
     *,
@@ -74,6 +76,7 @@ def run(
     return op
 
 
+@sensitive_variables("secrets")
 def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operation:
     """From a committed intent to a verdict, or to "unconfirmed"."""
     kind = kind_of(op.kind)

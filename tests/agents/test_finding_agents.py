@@ -72,13 +72,10 @@ def found(client, **query):
         ({"o": "-4"}, ["Alpha", "Beta"]),
         ({"o": "4"}, ["Beta", "Alpha"]),
         ({"o": "-5"}, ["Alpha", "Beta"]),
-        ({"o": "-7"}, ["Beta", "Alpha"]),
         ({"o": "99"}, ["Beta", "Alpha"]),
     ],
 )
 def test_search_filters_and_order(agents, operator, look, query, names):
-    if query == {"o": "-7"}:
-        Agent.objects.filter(name="Beta").update(created_remotely_at=timezone.now())
     assert found(operator, **query, **({"look": look} if look else {})) == names
 
 

@@ -104,11 +104,14 @@ def test_an_agent_that_is_not_there_is_not_found(operator, pk):
         assert operator.get(f"/admin/agents/agent/{pk}/{page}/").status_code == 404
 
 
-def test_a_viewer_sees_facts_and_no_form(agent, viewer):
+def test_a_viewer_sees_facts_and_no_form(remote, viewer):
+    prompt = "You help. " * 100
+    agent = mirrored(remote, agent={"prompt": {"prompt": prompt}})
     response = viewer.get(url_of("change", agent))
     page = response.content.decode()
     assert "form" not in response.context
     assert "gemini-2.5-flash" in page
+    assert prompt in page
     for word in ("Save", "Duplicate", "Archive", "Delete"):
         assert f">{word}<" not in page
     cards = viewer.get(url_of("changelist")).content.decode()
