@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from agents import store
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound
+from controlplane.elevenlabs import Agent, AgentSummary, BadShape, ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.paths import flatten, get, nest
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
@@ -37,8 +38,10 @@ class _NewAgent(Kind):
         return {"candidates": [agent["agent_id"] for agent in agents]} if agents else None
 
     def _namesakes(self, client: ElevenLabs, op: Operation) -> list[str]:
-        rows = client.all_agents(search=op.wanted["name"])
-        return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == op.wanted["name"]]
+        """Archived ones too: what was made may have been archived since."""
+        name = op.wanted["name"]
+        rows = chain(*(client.all_agents(archived=archived, search=name) for archived in (False, True)))
+        return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == name]
 
     def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
         """Does this agent have every setting that was asked for?"""
@@ -53,7 +56,8 @@ class _NewAgent(Kind):
                 f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it cannot be told which of them, "
                 "if any, this request made. Compare them before you create another.",
             )
-        return Verdict(State.DONE)
+        wanted = flatten(op.wanted["body"])
+        return Verdict(State.DONE, not_kept=[label(path) for path, value in wanted.items() if get(seen, path) != value])
 
     def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
         known = (op.before or {}).get("ids", [])
@@ -128,7 +132,7 @@ class _Patch(Kind):
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         before = op.before or {}
         patch = nest({path: value for path, value in op.wanted["set"].items() if before.get(path) != value})
-        return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
+        return Reply(op.object_id, _about(op.object_id, client.update_agent(op.object_id, patch)))
 
     def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get(client, op.object_id)
@@ -241,9 +245,16 @@ def label(path: str) -> str:
 
 def _get(client: ElevenLabs, agent_id: str) -> dict[str, Any] | None:
     try:
-        return client.get_agent(agent_id).raw
+        return _about(agent_id, client.get_agent(agent_id))
     except NotFound:
         return None
+
+
+def _about(agent_id: str, answer: Agent) -> dict[str, Any]:
+    """What was answered, if it is about the agent that was asked for: else it would be stored as another one."""
+    if answer.agent_id != agent_id:
+        raise BadShape("ElevenLabs answered about another agent than the one it was asked for.")
+    return answer.raw
 
 
 def _existing(client: ElevenLabs, agent_id: str, name: str) -> dict[str, Any]:

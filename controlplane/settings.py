@@ -103,6 +103,8 @@ TEMPLATES = [
     },
 ]
 
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # a form sends a long prompt twice: as typed, and as it was shown
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # of the pages; the database holds UTC
 USE_I18N = False

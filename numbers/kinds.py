@@ -6,7 +6,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import ElevenLabs, NotFound
+from controlplane.elevenlabs import BadShape, ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import Operation, State
@@ -74,7 +74,8 @@ class ImportNumber(Kind):
     def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         wanted = op.wanted["phone_number"]
         rows = client.all_numbers(phone_number=wanted)
-        return next((row for row in rows if same(str(row.get("phone_number")), wanted)), None)
+        found = next((row for row in rows if same(str(row.get("phone_number")), wanted)), None)
+        return None if found is None else RemoteNumber.parse(found).raw
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
@@ -120,7 +121,7 @@ class _OnNumber(Kind):
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is not None:
             store.keep(seen, cause)
-        elif op.state == State.DONE:
+        elif op.state == State.DONE and self.removes:
             store.bury(op.object_id, cause)
 
 
@@ -163,7 +164,8 @@ class AssignNumber(_OnNumber):
         return _binding(number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(op.object_id, client.update_number(op.object_id, {"agent_id": op.wanted["agent_id"]}).raw)
+        answer = client.update_number(op.object_id, {"agent_id": op.wanted["agent_id"]})
+        return Reply(op.object_id, _about(op.object_id, answer))
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
@@ -205,7 +207,8 @@ class RenameNumber(_OnNumber):
         return self.brief(op, number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(op.object_id, client.update_number(op.object_id, {"label": op.wanted["label"]}).raw)
+        answer = client.update_number(op.object_id, {"label": op.wanted["label"]})
+        return Reply(op.object_id, _about(op.object_id, answer))
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
@@ -283,9 +286,16 @@ def _not_on_its_way(op: Operation) -> None:
 
 def _get(client: ElevenLabs, number_id: str) -> dict[str, Any] | None:
     try:
-        return client.get_number(number_id).raw
+        return _about(number_id, client.get_number(number_id))
     except NotFound:
         return None
+
+
+def _about(number_id: str, answer: RemoteNumber) -> dict[str, Any]:
+    """What was answered, if it is about the number that was asked for: else it would be stored as another one."""
+    if answer.phone_number_id != number_id:
+        raise BadShape("ElevenLabs answered about another number than the one it was asked for.")
+    return answer.raw
 
 
 def _binding(number: dict[str, Any]) -> dict[str, Any]:

@@ -32,17 +32,30 @@ def unconfirmed_badge(request: HttpRequest) -> str:
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: which remote; for staff also the newest run that listed everything, and one under way."""
-    remote = {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
+    """Context processor: which remote; for staff also the newest run that listed everything, and one under way.
+
+    The theme renders a page in several pieces, each of which asks for this; it is worked out once for a request.
+    """
+    known: dict[str, Any] | None = request.__dict__.get("_picture")
+    if known is None:
+        known = request.__dict__["_picture"] = _remote() | (_newest_runs() if _is_staff(request) else {})
+    return known
+
+
+def _is_staff(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
-    if user is None or not user.is_staff:
-        return remote
+    return user is not None and user.is_staff
+
+
+def _remote() -> dict[str, Any]:
+    return {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
+
+
+def _newest_runs() -> dict[str, Any]:
     runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
-    if complete is None:
-        complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).first()
     as_of = complete.started_at if complete else None
-    return remote | {
+    return {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
         "sync_running": any(run.state == SyncRun.State.RUNNING for run in runs),

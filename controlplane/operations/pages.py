@@ -75,7 +75,7 @@ def tell(request: HttpRequest, op: Operation) -> None:
     """Say what became of an operation, with a link to it."""
     level = messages.SUCCESS if op.state == State.DONE else messages.WARNING if op.is_open else messages.ERROR
     words = {State.INTENT: "Being checked before it is sent.", State.SENT: op.message}.get(State(op.state), op.message)
-    messages.add_message(request, level, format_html('{} <a href="{}">Details</a>', words, url_of(op)))
+    messages.add_message(request, level, format_html('{} <a class="cp-link" href="{}">Details</a>', words, url_of(op)))
 
 
 def url_of(op: Operation | ChangeSet) -> str:

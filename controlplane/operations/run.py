@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, Outcome, connect
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, Outcome, connect, unstorable
 from controlplane.operations import journal
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
 from controlplane.operations.models import Operation, State
@@ -93,6 +93,9 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}")
         return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
 
+    if why := unstorable(before):
+        verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")
+        return journal.finish(op, verdict, seen=None, known_by=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
     try:
         reply = kind.send(client, op, secrets)
@@ -112,7 +115,8 @@ def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) ->
             seen = kind.look(client, op)
         except ElevenLabsError:
             seen = None  # the answer to the write stands; the next sync brings the rest
-    verdict = Verdict(State.DONE) if reply.seen is None else kind.judge(op, reply.seen)
+    # Without the object there is only the answer to go by, and that said yes.
+    verdict = Verdict(State.DONE) if seen is None else kind.judge(op, seen)
     if verdict.state == State.DONE:
         verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)
     return journal.finish(op, verdict, seen=seen, known_by=ANSWERED)

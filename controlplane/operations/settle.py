@@ -29,7 +29,10 @@ def settle_due(client: ElevenLabs | None = None) -> int:
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
     decided = 0
     for op in due[:200]:
-        decided += not settle(op, client or connect()).is_open
+        try:
+            decided += not settle(op, client or connect()).is_open
+        except Exception:  # noqa: BLE001 - one that cannot be decided must not hold up the others
+            log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
     return decided
 
 
