@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
+from django.utils.connection import ConnectionProxy
 from django.utils.text import slugify
 
 from controlplane.elevenlabs import ElevenLabsError, Voice, connect
+
+cache = ConnectionProxy(caches, "catalogue")
 
 PATIENCE = 5.0  # seconds that a page waits for a list that it can do without
 LLMS_FOR = 600

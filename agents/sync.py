@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from agents import store
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
@@ -18,6 +20,9 @@ from controlplane.operations.models import Operation
 class Agents(Collection):
     model = Agent
     what = "agents"
+
+    def __init__(self) -> None:
+        self._listed_from = timezone.now()
 
     def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
         yield from client.all_agents(archived=False)
@@ -36,6 +41,8 @@ class Agents(Collection):
             data = client.get_agent(summary.agent_id).raw
         except NotFound:
             return False  # deleted since it was listed: the next run will not list it
+        if known is not None and known.remote_id in self.touched_since(self._listed_from):
+            return False  # by an operation, while this run was under way: it knows better
         if why := unstorable(data):
             raise BadShape(f"An agent cannot be kept: {why}.")
         before = known.remote_data if known is not None else None
@@ -52,6 +59,7 @@ class Agents(Collection):
         yield from Agent.objects.filter(gone_at=None)
 
     def touched_since(self, moment: datetime) -> set[str]:
+        self._listed_from = moment
         return Operation.touched_since("agent", moment)
 
 

@@ -134,6 +134,12 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
+CACHES = {
+    # The theme keeps what the command palette found for five minutes, and would not find what was made since.
+    "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+    "catalogue": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # voices and LLMs, for the forms
+}
+
 # --- Celery: the broker only wakes workers; what is due stands in the database ------------------------------------
 BROKER_DIR = VAR_DIR / "broker"
 CELERY_BROKER_URL = text("CELERY_BROKER_URL", "filesystem://localhost")

@@ -91,7 +91,9 @@ def retire_agent(agent: Agent, successor: Agent | None, *, key: str, actor: User
     moves = [assignment(number, successor, shown=number.bound_to, reason=reason) for number in numbers]
     deed = f"move its numbers to {successor}" if successor else "release its numbers"
     title = f"Delete the agent {agent} and {deed}"
-    return changesets.plan(title, [*moves, agent_services.deletion(agent, reason)], key=key, actor=actor)
+    steps = [*moves, agent_services.deletion(agent, reason)]
+    asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
+    return changesets.plan(title, steps, asked=asked, key=key, actor=actor)
 
 
 def agent_name(remote_id: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from agents import store as agent_store
 from agents.models import Agent
@@ -26,6 +27,7 @@ class Numbers(Collection):
 
     def __init__(self) -> None:
         self._agents: dict[str, Agent] | None = None
+        self._listed_from = timezone.now()
 
     def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
         return client.all_numbers()
@@ -37,6 +39,8 @@ class Numbers(Collection):
         number = RemoteNumber.parse(row)
         mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=number.phone_number_id)
         agent, before = self._agent(number, client, cause), mirrored.remote_data
+        if known is not None and before != row and known.remote_id in self.touched_since(self._listed_from):
+            return False  # by an operation, while this run was under way: it knows better
         if before != row and (late := settle.late_cause("number", number.phone_number_id, row, before)):
             cause = late
         return store.keep_row(mirrored, number, cause, agent=agent, listed=True)
@@ -51,6 +55,7 @@ class Numbers(Collection):
         yield from PhoneNumber.objects.here().exclude(listed_at=None)
 
     def touched_since(self, moment: datetime) -> set[str]:
+        self._listed_from = moment
         return Operation.touched_since("number", moment)
 
     def _agent(self, number: RemoteNumber, client: ElevenLabs, cause: Cause) -> Agent | None:

@@ -18,7 +18,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
     sandbox.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def remote(sandbox_process: Sandbox, settings) -> Sandbox:
     """The sandbox, empty, and this process pointed at it."""
     sandbox_process.reset()
@@ -27,7 +27,7 @@ def remote(sandbox_process: Sandbox, settings) -> Sandbox:
     return sandbox_process
 
 
-@pytest.fixture()
+@pytest.fixture
 def chromium() -> Path:
     found = shutil.which("chromium")
     if found is None:

@@ -25,3 +25,4 @@ ELEVENLABS_READ_DEADLINE = 5.0
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": os.environ["VAR_DIR"] + "/tests.sqlite3"}
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+Path(os.environ["VAR_DIR"], "static").mkdir(exist_ok=True)  # what `collectstatic` would have made

@@ -147,6 +147,8 @@ def _keep(
         return
     try:
         differed = collection.keep(row, known, client, cause)
+    except IntegrityError:
+        return  # new, and an operation has just stored it
     except DataError as error:
         _quarantine(run, collection, f"the database refused it ({type(error).__name__})")
         return

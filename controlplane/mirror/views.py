@@ -17,7 +17,7 @@ SYNC_TASK = "numbers.tasks.sync"  # by name: this package is below the one that 
 @permission_required("mirror.add_syncrun", raise_exception=True)
 def start(request: HttpRequest) -> HttpResponse:
     """Ask a worker for a run: nothing remote is listed inside a web request."""
-    if wake(current_app.tasks[SYNC_TASK], request.user.pk):
+    if wake(current_app.signature(SYNC_TASK), request.user.pk):
         messages.info(request, "Asked a worker to sync. The header shows when the picture is new.")
     else:
         messages.warning(

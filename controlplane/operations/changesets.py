@@ -5,8 +5,9 @@ one goes on from there. Nothing here sends: each step is an ordinary operation.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -23,12 +24,15 @@ log = logging.getLogger(__name__)
 CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
 
 
-def plan(title: str, wishes: Sequence[Wish], *, key: str, actor: User | None) -> ChangeSet:
-    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`."""
+def plan(title: str, wishes: Sequence[Wish], *, asked: Mapping[str, Any], key: str, actor: User | None) -> ChangeSet:
+    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`.
+
+    `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
+    """
     change_set = ChangeSet(
         key=key,
         title=title,
-        fingerprint=fingerprint(title, *[(wish.kind.name, wish.object_id, wish.wanted) for wish in wishes]),
+        fingerprint=fingerprint(asked),
         actor=actor,
         actor_name=name_of(actor),
     )

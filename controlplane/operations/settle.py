@@ -31,7 +31,7 @@ def settle_due(client: ElevenLabs | None = None) -> int:
     for op in due[:200]:
         try:
             decided += not settle(op, client or connect()).is_open
-        except Exception:  # noqa: BLE001 - one that cannot be decided must not hold up the others
+        except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
     return decided
 

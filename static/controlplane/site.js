@@ -40,6 +40,7 @@
 
     function say(event, text) {
         if (!event.detail.target || event.detail.target.id !== "cp-dialog") return;
+        letSendAgain();
         const box = document.createElement("p");
         box.className = "cp-errors";
         box.setAttribute("role", "alert");
@@ -53,18 +54,20 @@
         else if (event.target === dialog()) dialog().close();
     });
 
-    /* A button pressed twice asks once; the server would know anyway, by the form's key. */
+    /* A button pressed twice asks once; the server would know anyway, by the form's key. In the capturing phase, so
+       that it comes before htmx. */
     document.addEventListener("submit", (event) => {
         const form = event.target;
         if (!form.matches("[data-once]")) return;
-        if (form.dataset.sent) { event.preventDefault(); return; }
+        if (form.dataset.sent) { event.preventDefault(); event.stopImmediatePropagation(); return; }
         form.dataset.sent = "1";
         for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-busy", "true");
-    });
-    window.addEventListener("pageshow", () => {
+    }, true);
+    function letSendAgain() {
         for (const form of document.querySelectorAll("form[data-sent]")) {
             delete form.dataset.sent;
             for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
         }
-    });
+    }
+    window.addEventListener("pageshow", letSendAgain);
 })();

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
 from agents import store
+from agents.catalogue import cache
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry

@@ -6,7 +6,7 @@ from tests.operations.clock import Clock, started
 from tests.sandbox_process import Sandbox
 
 
-@pytest.fixture()
+@pytest.fixture
 def clock(remote: Sandbox) -> Iterator[Clock]:
     with started(remote) as traveller:
         yield Clock(remote, traveller)

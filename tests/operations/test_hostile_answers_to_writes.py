@@ -10,6 +10,7 @@ from agents.models import Agent
 from controlplane.operations import journal, settle
 from controlplane.operations.kinds import kind_of
 from controlplane.operations.models import Operation, State
+from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import Clock, recover
@@ -90,7 +91,8 @@ def healed(clock: Clock, name: str, ids: list[str]) -> None:
     overlay(clock, ids, None)
     clock.passes(2)
     for agent_id in objects(clock, "create"):
-        clock.remote.console("patch_agent", agent_id=agent_id, patch={"tags": ["healed"]})
+        patch = {"conversation_config": {"agent": {"first_message": "Healed."}}}
+        clock.remote.console("patch_agent", agent_id=agent_id, patch=patch)
 
 
 def real_ids(clock: Clock) -> list[str]:
@@ -127,9 +129,10 @@ def test_hostile_values(name, hostile, moment, clock, monkeypatch):
     ids = real_ids(clock)
     healed(clock, name, ids)
     recover(clock)
-    assert violations(clock.remote) == []
-    assert not Agent.objects.filter(remote_id__in=["", "agent_other"]).exists()
-    assert not PhoneNumber.objects.filter(remote_id__in=["", "phnum_other"]).exists()
+    # A new agent is found again by its name: hidden until the verdict, it is linked to its operation afterwards.
+    assert violations(clock.remote, late=name in ("create", "duplicate")) == []
+    assert not Agent.objects.filter(remote_id="").exists()
+    assert not PhoneNumber.objects.filter(remote_id="").exists()
 
 
 def spoil_after(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +203,6 @@ def test_an_answer_about_another_number_changes_neither_row(clock):
     line, other = number(clock, old), number(clock, old, "+15550100124")
     body = {"phone_number_id": other.remote_id, "phone_number": other.phone_number, "label": "Other"}
     clock.remote.fault("PATCH", "/v1/convai/*", "edit", when="after", body=body)
-    from numbers import services
-
     op = services.assign(line, to, shown=old.remote_id, key="key", actor=None)
 
     assert op.state == State.SENT

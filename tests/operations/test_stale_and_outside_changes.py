@@ -7,7 +7,7 @@ import pytest
 
 from controlplane.audit.models import Entry
 from controlplane.mirror.paths import get
-from controlplane.operations import journal, settle
+from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers
 from numbers.sync import sync_all

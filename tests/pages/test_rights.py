@@ -207,3 +207,12 @@ def test_buttons_are_shown_only_to_who_may_use_them(sign_in, address):
         assert deed in operator
     for deed in ("/assign/", "/release/", "/rename/", "/remove/", "syncrun/start", ">Import<"):
         assert deed not in auditor
+
+
+def test_the_sync_button_asks_a_worker_and_says_so(operator, monkeypatch):
+    asked = []
+    monkeypatch.setattr("celery.canvas.Signature.apply_async", lambda task, *_, **__: asked.append(task.task))
+    answer = operator.post(reverse("admin:mirror_syncrun_start"), headers={"Referer": "http://evil.example/"})
+    assert answer.url == "/admin/"
+    assert asked == ["numbers.tasks.sync"]
+    assert "Asked a worker to sync" in operator.get("/admin/").content.decode()

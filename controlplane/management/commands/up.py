@@ -118,10 +118,15 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
         threading.Thread(target=self.say_last_word, daemon=True).start()  # after the line above, which forks
 
     def say_last_word(self) -> None:
-        while not answers(f"http://127.0.0.1:{settings.PORT}/healthz"):
-            if self._terminating:
-                return
-            time.sleep(0.1)
+        addresses = [
+            f"http://127.0.0.1:{settings.PORT}/healthz",
+            *([settings.ELEVENLABS_BASE_URL] if uses_sandbox() else []),
+        ]
+        for url in addresses:
+            while not answers(url):
+                if self._terminating:
+                    return
+                time.sleep(0.1)
         self.is_ready = True
         self.events.put(Message("line", self.last_word, datetime.now(), "ready", None))
 

@@ -1,0 +1,161 @@
+"""What staff do besides the straight way: two tabs, double clicks, the keyboard alone, a narrow dark screen."""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import Site
+
+pytestmark = pytest.mark.browser
+
+LIST = "/admin/numbers/phonenumber/"
+NEXT = itertools.count(4242)
+PAGES = [
+    "/admin/",
+    LIST,
+    f"{LIST}add/",
+    "/admin/agents/agent/",
+    "/admin/agents/agent/?look=list",
+    "/admin/agents/agent/add/",
+    "/admin/operations/operation/",
+    "/admin/operations/changeset/",
+    "/admin/mirror/syncrun/",
+    "/admin/auth/user/",
+]
+
+
+class Remote:
+    """The sandbox behind the site, as somebody in the ElevenLabs console would change it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.headers["xi-api-key"] = "sk_sandbox"
+
+    def post(self, path: str, body: object) -> dict:
+        answer = self.session.post(self.url + path, json=body, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def patches(self) -> int:
+        return len(self.session.get(f"{self.url}/_sandbox/calls?method=PATCH", timeout=30).json()["calls"])
+
+
+@pytest.fixture(scope="session")
+def remote(site: Site) -> Remote:
+    remote = Remote(site.sandbox)
+    for name in ("Front Desk", "Night Desk", "Third Desk"):
+        remote.post("/v1/convai/agents/create", {"name": name, "conversation_config": {}})
+    return remote
+
+
+@dataclass
+class Line:
+    """A number bound to Front Desk, in the list."""
+
+    remote: Remote
+    number: str
+
+    def picker(self, page: Page) -> Locator:
+        return page.locator("tr", has_text=self.number).locator(".cp-picker")
+
+
+@pytest.fixture
+def line(staff: Page, remote: Remote) -> Line:
+    tail = next(NEXT)
+    agents = remote.session.get(f"{remote.url}/v1/convai/agents", timeout=30).json()["agents"]
+    front = next(agent["agent_id"] for agent in agents if agent["name"] == "Front Desk")
+    number = {"action": "add_number", "phone_number": f"+1555010{tail}", "label": "Main", "agent_id": front}
+    remote.post("/_sandbox/console", number)
+    line = Line(remote, f"+1 555 010 {tail}")
+    for _ in range(20):  # a worker syncs, at our asking and by itself
+        staff.goto(LIST)
+        if line.picker(staff).count():
+            return line
+        with staff.expect_response("**/syncrun/picture/"):  # the header asks by itself how old the picture is
+            staff.get_by_role("button", name="Sync").click()
+    pytest.fail("the sync never brought the number")
+
+
+def choose(page: Page, name: str) -> None:
+    page.get_by_placeholder("Type a name or id").press_sequentially(name, delay=20)
+    expect(page.locator("[data-chosen]")).to_contain_text(name)
+
+
+def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site: Site) -> None:
+    first, second = staff, staff.context.new_page()
+    second.goto(LIST)
+    line.picker(second).click()
+    choose(second, "Third Desk")
+
+    # By the keyboard alone: Enter opens, focus is in the search, Enter confirms.
+    line.picker(first).focus()
+    first.keyboard.press("Enter")
+    expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
+    choose(first, "Night Desk")
+    first.keyboard.press("Enter")
+    expect(first.get_by_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))).to_be_visible()
+    before = line.remote.patches()
+
+    # The other tab still shows Front Desk: nothing is sent, and it says what it is now.
+    second.get_by_role("button", name="Move", exact=True).click()
+    expect(second.get_by_role("alert")).to_contain_text("Not sent.")
+    expect(second.get_by_role("alert")).to_contain_text("Night Desk")
+    assert line.remote.patches() == before
+    second.get_by_role("button", name="Move", exact=True).dblclick()
+    expect(second.get_by_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))).to_be_visible()
+    assert line.remote.patches() == before + 1
+
+    # Escape closes the dialog and the focus is back where it was.
+    line.picker(first).focus()
+    first.keyboard.press("Enter")
+    expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
+    first.keyboard.press("Escape")
+    expect(first.locator("#cp-dialog")).to_be_hidden()
+    expect(line.picker(first)).to_be_focused()
+
+
+def test_a_lost_answer_is_shown_as_unconfirmed_and_checked(staff: Page, line: Line) -> None:
+    fault = {"method": "PATCH", "path": "/v1/convai/phone-numbers/*", "fault": "status", "status": 500, "when": "after"}
+    line.remote.post("/_sandbox/faults", [fault])
+    line.picker(staff).click()
+    choose(staff, "Night Desk")
+    staff.get_by_role("button", name="Move", exact=True).click()
+    expect(staff.locator("#verdict").get_by_text("unconfirmed")).to_be_visible()
+    staff.get_by_role("button", name="Check now").click()
+    expect(staff.get_by_text(re.compile("Read back from ElevenLabs"))).to_be_visible()
+    expect(staff.locator("#verdict").get_by_text("done", exact=True)).to_be_visible()
+
+
+def test_a_voice_can_be_heard_before_it_is_chosen(staff: Page, line: Line) -> None:
+    staff.goto("/admin/agents/agent/add/")
+    preview = staff.locator("audio").first
+    preview.wait_for()
+    loaded = preview.evaluate(
+        """audio => new Promise((resolve, reject) => {
+            audio.addEventListener("loadeddata", () => resolve(audio.duration));
+            audio.addEventListener("error", () => reject(new Error("refused: " + audio.src)));
+            audio.load(); audio.muted = true; audio.play();
+        })"""
+    )
+    assert loaded > 0
+
+
+def test_no_page_is_wider_than_a_narrow_dark_screen(browser: Browser, site: Site, staff: Page, line: Line) -> None:
+    context = browser.new_context(
+        viewport={"width": 400, "height": 800},
+        color_scheme="dark",
+        base_url=site.url,
+        storage_state=staff.context.storage_state(),
+    )
+    page = context.new_page()
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        assert page.evaluate("document.documentElement.classList.contains('dark')"), path
+        expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
+    context.close()

@@ -1,0 +1,282 @@
+"""An agent is deleted with its numbers: step by step, visible and resumable wherever it stops, each step once."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from agents.models import Agent
+from controlplane.operations import changesets, journal, settle
+from controlplane.operations.journal import KeyReused
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers import services
+from numbers.models import PhoneNumber
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import violations
+from tests.operations.writes import agent, number
+
+pytestmark = pytest.mark.django_db
+
+
+class Crash(BaseException):
+    """The worker ends here."""
+
+
+def leaving(clock: Clock, numbers: int = 3) -> Agent:
+    leaver = agent(clock)
+    for at in range(numbers):
+        number(clock, leaver, f"+1555010012{at}")
+    return leaver
+
+
+def retire(leaver: Agent, heir: Agent | None = None, key: str = "key") -> ChangeSet:
+    return services.retire_agent(leaver, heir, key=key, actor=None)
+
+
+def work(change_set: ChangeSet) -> ChangeSet:
+    changesets.run_due()
+    change_set.refresh_from_db()
+    return change_set
+
+
+def states(change_set: ChangeSet) -> list[str]:
+    return [str(step.state) for step in changesets.current_steps(change_set)]
+
+
+def assert_done(clock: Clock, change_set: ChangeSet, leaver: Agent, heir: Agent | None) -> None:
+    change_set.refresh_from_db()
+    assert change_set.state == ChangeSet.State.DONE, change_set.problem
+    recover(clock)
+    leaver.refresh_from_db()
+    assert leaver.gone_at is not None
+    for line in PhoneNumber.objects.all():
+        assert line.agent == heir
+    assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("deed", ["release", "move"])
+def test_numbers_first_then_the_agent(deed, clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot") if deed == "move" else None
+    change_set = retire(leaver, heir)
+    assert states(change_set) == ["planned"] * 4
+    since = clock.remote.ledger()[-1]["id"]
+    work(change_set)
+    kinds = [entry["kind"] for entry in clock.remote.ledger(since)]
+    assert kinds == ["update_number"] * 3 + ["delete_agent"]
+    assert_done(clock, change_set, leaver, heir)
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    method = "DELETE" if step == 3 else "PATCH"
+    clock.remote.fault(method, "/v1/convai/*", "status", status=422, skip=step % 3)
+
+    work(change_set)
+
+    assert change_set.state == ChangeSet.State.STOPPED
+    assert change_set.problem.startswith(f"Step {step + 1}: ElevenLabs refused")
+    assert states(change_set) == ["done"] * step + ["refused"] + ["planned"] * (3 - step)
+    leaver.refresh_from_db()
+    assert leaver.gone_at is None
+    assert work(change_set).state == ChangeSet.State.STOPPED, "no worker goes on by itself"
+
+    changesets.resume(change_set, actor=None)
+    changesets.resume(change_set, actor=None)  # clicked twice
+    work(change_set)
+    assert_done(clock, change_set, leaver, heir)
+    assert change_set.steps.count() == 5, "the first attempt stays to be seen"
+
+
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("effect", ["before", "after"])
+def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    method = "DELETE" if step == 3 else "PATCH"
+    clock.remote.fault(method, "/v1/convai/*", "status", status=500, skip=step % 3, when=effect)
+
+    work(change_set)
+    assert change_set.state == ChangeSet.State.RUNNING
+    expected = ["done"] * step + ["sent"] + ["planned"] * (3 - step)
+    assert states(change_set) == expected
+    work(change_set)
+    assert states(change_set) == expected, "nothing goes past it"
+
+    clock.passes(70)
+    settle.settle_due()
+    work(change_set)
+    if effect == "before":
+        assert change_set.state == ChangeSet.State.STOPPED
+        assert change_set.problem.startswith(f"Step {step + 1}: Read back")
+        changesets.resume(change_set, actor=None)
+        work(change_set)
+    assert_done(clock, change_set, leaver, heir)
+
+
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("point", ["claim", "mark_sent", "note_call", "finish"])
+def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatch):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    original, calls = getattr(journal, point), []
+
+    def dies(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        result = original(*args, **kwargs)
+        if len(calls) == step + 1:
+            raise Crash
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, point, dies)
+        with pytest.raises(Crash):
+            changesets.run_due()
+
+    assert changesets.run_due() == 0, "it is still the dead worker's"
+    clock.passes(200)
+    settle.settle_due()
+    work(change_set)
+    assert (change_set.state == ChangeSet.State.STOPPED) == (point in ("claim", "mark_sent"))
+    if change_set.state == ChangeSet.State.STOPPED:  # nothing had been sent: a person decides
+        changesets.resume(change_set, actor=None)
+        work(change_set)
+    assert_done(clock, change_set, leaver, heir)
+
+
+def test_the_dead_worker_is_not_waited_for_longer_than_it_may_take(clock, monkeypatch):
+    leaver = leaving(clock, 1)
+    change_set = retire(leaver)
+
+    def dies(*args: Any) -> Any:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "claim", dies)
+        with pytest.raises(Crash):
+            changesets.run_due()
+    clock.passes(changesets.CLAIM.total_seconds() - 2)
+    assert changesets.run_due() == 0
+    clock.passes(3)
+    assert changesets.run_due() == 1
+    assert_done(clock, change_set, leaver, None)
+
+
+def test_a_second_worker_in_the_middle_of_a_step_finds_nothing_to_do(clock, monkeypatch):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    mark_sent, others = journal.mark_sent, []
+
+    def another_comes(op: Operation, before: dict[str, Any]) -> None:
+        others.append((changesets.run_due(), changesets.work(ChangeSet.objects.get(pk=change_set.pk))))
+        mark_sent(op, before)
+
+    monkeypatch.setattr(journal, "mark_sent", another_comes)
+    changesets.run_due()
+    assert others == [(0, False)] * 4
+    assert_done(clock, change_set, leaver, heir)
+
+
+def test_a_slow_worker_whose_claim_ran_out_leaves_the_rest_to_the_other(clock, monkeypatch):
+    """The other one comes while a step is under way: it does not send that step again, and does not stop it."""
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    mark_sent, slow = journal.mark_sent, []
+
+    def takes_too_long(op: Operation, before: dict[str, Any]) -> None:
+        if not slow:
+            slow.append(op.pk)
+            clock.passes(100)
+            changesets.run_due()
+        mark_sent(op, before)
+
+    monkeypatch.setattr(journal, "mark_sent", takes_too_long)
+    changesets.run_due()
+    change_set.refresh_from_db()
+    assert change_set.state == ChangeSet.State.RUNNING, change_set.problem
+    work(change_set)
+    assert_done(clock, change_set, leaver, heir)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once(clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    start = threading.Barrier(4)
+    errors: list[BaseException] = []
+
+    def worker() -> None:
+        try:
+            start.wait(10)
+            changesets.run_due()
+        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert_done(clock, change_set, leaver, heir)
+    assert change_set.steps.count() == 4
+
+
+def test_one_key_plans_once(clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    first = retire(leaver, heir)
+    assert retire(leaver, heir) == first
+    with pytest.raises(KeyReused) as refusal:
+        retire(leaver, None)
+    assert str(leaver) in str(refusal.value)
+    assert ChangeSet.objects.count() == 1
+    assert Operation.objects.count() == 4
+    work(first)
+    assert retire(leaver, heir) == first, "sent again when the numbers have moved, it is still the same form"
+    assert_done(clock, first, leaver, heir)
+
+
+def test_a_number_that_somebody_else_holds_stops_it_and_says_who(clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot")
+    change_set = retire(leaver, heir)
+    second = PhoneNumber.objects.get(phone_number="+15550100121")
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="after")
+    held = services.rename(second, "Night line", shown="Main", key="rename", actor=None)
+    assert held.state == State.SENT
+
+    work(change_set)
+
+    assert change_set.state == ChangeSet.State.STOPPED
+    assert change_set.problem.startswith("Step 2 waits: Not sent. system asked at")
+    assert states(change_set) == ["done", "planned", "planned", "planned"]
+    clock.passes(70)
+    settle.settle_due()
+    changesets.resume(change_set, actor=None)
+    work(change_set)
+    assert_done(clock, change_set, leaver, heir)
+
+
+def test_a_number_that_moved_meanwhile_stops_it(clock):
+    leaver, heir, third = leaving(clock), agent(clock, "Sales Bot"), agent(clock, "Night Bot")
+    change_set = retire(leaver, heir)
+    second = PhoneNumber.objects.get(phone_number="+15550100121")
+    clock.remote.console("assign", number=second.remote_id, agent_id=third.remote_id)
+    work(change_set)
+    assert change_set.state == ChangeSet.State.STOPPED
+    assert "is with Night Bot" in change_set.problem
+    assert states(change_set) == ["done", "not_sent", "planned", "planned"]
+
+
+def test_a_number_bound_to_the_agent_meanwhile_keeps_it_alive(clock):
+    leaver = leaving(clock)
+    change_set = retire(leaver)
+    clock.remote.console("add_number", phone_number="+15550100199", agent_id=leaver.remote_id)
+    clock.passes(10)
+    work(change_set)
+    assert change_set.state == ChangeSet.State.STOPPED
+    assert "still answers 1 number" in change_set.problem
+    assert clock.remote.get(f"/v1/convai/agents/{leaver.remote_id}")["name"] == leaver.name

@@ -1,0 +1,118 @@
+"""A process is killed (SIGKILL) at every point of a move, and another one finishes the story."""
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from controlplane.operations.models import Operation, State
+from numbers.models import PhoneNumber
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import violations
+from tests.operations.writes import agent, number
+from tests.sandbox_process import ROOT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOVE = """
+import sys, time
+import django
+django.setup()
+from django.conf import settings
+from agents.models import Agent
+from controlplane.audit import ledger
+from controlplane.operations import journal
+from controlplane.operations.kinds import kind_of
+from numbers import services
+from numbers.models import PhoneNumber
+
+point, settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sys.argv[1:]
+settings.ELEVENLABS_WRITE_DEADLINE = 60
+
+def then_wait(owner, name):
+    function = getattr(owner, name)
+    def call(*args, **kwargs):
+        function(*args, **kwargs)
+        print("there", flush=True)
+        time.sleep(600)
+    setattr(owner, name, call)
+
+places = {
+    "intent": (journal, "begin"),
+    "check": (kind_of("number.assign"), "check"),
+    "sent": (journal, "mark_sent"),
+    "reply": (journal, "note_call"),
+    "verdict's commit": (ledger, "record"),
+    "verdict": (journal, "finish"),
+}
+if point in places:
+    then_wait(*places[point])
+line, to = PhoneNumber.objects.get(), Agent.objects.get(name="Sales Bot")
+services.assign(line, to, shown=line.bound_to, key="key", actor=None)
+"""
+
+
+def database_url() -> str:
+    """Of the database that this test uses."""
+    found = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{found['NAME']}"
+    return f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
+
+
+def killed_at(point: str, clock: Clock) -> None:
+    """Start the move in a process of its own, and kill that as soon as it is there."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", MOVE, point, clock.remote.url, clock.remote.key],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        if point == "request":
+            clock.remote.wait_for_call("PATCH", "/v1/convai/*")
+        else:
+            assert child.stdout.readline() == "there\n"
+    finally:
+        child.send_signal(signal.SIGKILL)
+        assert child.wait(20) == -signal.SIGKILL
+        child.stdout.close()
+
+
+CASES: list[tuple[str, dict[str, Any] | None, State, State]] = [
+    ("intent", None, State.INTENT, State.NOT_SENT),
+    ("check", None, State.INTENT, State.NOT_SENT),
+    ("sent", None, State.SENT, State.NOT_APPLIED),
+    ("request", {"fault": "hang", "when": "after"}, State.SENT, State.DONE),
+    ("request", {"fault": "hang", "when": "before"}, State.SENT, State.NOT_APPLIED),
+    ("reply", None, State.SENT, State.DONE),
+    ("verdict's commit", None, State.SENT, State.DONE),
+    ("verdict", None, State.DONE, State.DONE),
+]
+
+
+@pytest.mark.parametrize(("point", "fault", "left", "verdict"), CASES)
+def test_killed(point, fault, left, verdict, clock):
+    old, to = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, old)
+    if fault:
+        clock.remote.fault("PATCH", "/v1/convai/*", **fault)
+
+    killed_at(point, clock)
+
+    op = Operation.objects.get()
+    assert op.state == left
+    line.refresh_from_db()
+    assert line.agent == (to if left == State.DONE else old), "verdict and mirror are one commit"
+    clock.remote.clear_faults()
+    recover(clock)
+    op.refresh_from_db()
+    assert op.state == verdict, op.message
+    assert PhoneNumber.objects.get().agent == (to if verdict == State.DONE else old)
+    assert violations(clock.remote) == []

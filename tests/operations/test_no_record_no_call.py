@@ -1,0 +1,71 @@
+"""What cannot be written down is not done: a database that fails before the request has left keeps it from leaving."""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from controlplane.operations import settle
+from controlplane.operations.models import Operation, State
+from tests.operations.clock import recover
+from tests.operations.oracle import violations
+from tests.operations.writes import WRITES
+
+pytestmark = pytest.mark.django_db
+
+COMMITS = {"the intent": ("INSERT", '"key"'), "the mark that it is sent": ("UPDATE", '"sent_at"')}
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+@pytest.mark.parametrize("name", WRITES)
+def test_nothing_is_sent(name, commit, clock):
+    ask = WRITES[name].set_up(clock)
+    verb, column = COMMITS[commit]
+    ledger, calls = len(clock.remote.ledger()), clock.remote.call_report()["last_id"]
+
+    def fails(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith(verb) and '"operations_operation"' in sql and column in sql:
+            execute("SELECT 1 FROM no_such_table", (), False, context)
+        return result
+
+    with connection.execute_wrapper(fails), pytest.raises(DatabaseError):
+        ask("key")
+
+    assert len(clock.remote.ledger()) == ledger
+    assert {call["method"] for call in clock.remote.calls(since=calls)} <= {"GET"}
+    if commit == "the intent":
+        assert clock.remote.calls(since=calls) == []
+        assert not Operation.objects.exists()
+    else:
+        assert Operation.objects.get().state == State.INTENT
+    clock.passes(170)
+    settle.settle_due()
+    assert not Operation.objects.exclude(state=State.INTENT).exists(), "it may still be at work"
+    recover(clock)
+    assert violations(clock.remote) == []
+    again = ask("again")
+    assert again.state == State.DONE, "and the way is free again"
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monkeypatch):
+    """A process that slept between check and request finds its operation decided."""
+    from controlplane.operations import journal
+    from controlplane.operations.journal import Expired
+
+    ask = WRITES[name].set_up(clock)
+    ledger, mark_sent = len(clock.remote.ledger()), journal.mark_sent
+
+    def slept(op: Operation, before: dict[str, Any]) -> None:
+        clock.passes(200)
+        settle.settle_due()
+        mark_sent(op, before)
+
+    monkeypatch.setattr(journal, "mark_sent", slept)
+    with pytest.raises(Expired):
+        ask("key")
+    assert len(clock.remote.ledger()) == ledger
+    assert Operation.objects.get().state == State.NOT_SENT
+    recover(clock)
+    assert violations(clock.remote) == []

@@ -1,0 +1,142 @@
+"""A sync that listed the remote before a write does not put the old value back, nor tell the write as a change of others."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.sync import Agents
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import ElevenLabs
+from controlplane.operations import settle
+from controlplane.operations.models import State
+from numbers.models import PhoneNumber
+from numbers.models import State as NumberState
+from numbers.sync import Numbers, sync_all
+from tests.operations.clock import recover
+from tests.operations.oracle import mirror_differs, violations
+from tests.operations.writes import WRITES, agent, number
+
+pytestmark = pytest.mark.django_db
+
+ON_WHAT_IS_THERE = ["update", "archive", "restore", "delete", "assign", "move", "release", "rename", "remove"]
+
+
+def collection_of(name: str) -> Any:
+    return Agents if WRITES[name].kind.startswith("agent") else Numbers
+
+
+def once(deed: Callable[[], Any]) -> Callable[[], None]:
+    left = [deed]
+
+    def do() -> None:
+        if left:
+            left.pop()()
+
+    return do
+
+
+def after_listing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    listing = collection.listing
+
+    def listed(self: Any, client: ElevenLabs) -> Any:
+        rows = list(listing(self, client))
+        deed()
+        yield from rows
+
+    patch.setattr(collection, "listing", listed)
+
+
+def before_storing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    """After the sync has asked what was touched, when it stores its first row."""
+    touched_since = collection.touched_since
+
+    def touched(self: Any, moment: Any) -> set[str]:
+        found = touched_since(self, moment)
+        deed()
+        return found
+
+    patch.setattr(collection, "touched_since", touched)
+
+
+def after_details(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    get_agent = ElevenLabs.get_agent
+
+    def got(self: ElevenLabs, agent_id: str) -> Any:
+        answer = get_agent(self, agent_id)
+        deed()
+        return answer
+
+    patch.setattr(ElevenLabs, "get_agent", got)
+
+
+@pytest.mark.parametrize("moment", [after_listing, before_storing])
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_during_a_sync_stands(name, moment, clock, monkeypatch):
+    ask = WRITES[name].set_up(clock)
+    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    done = []
+    with monkeypatch.context() as patch:
+        moment(collection_of(name), once(lambda: done.append(ask("key"))), patch)
+        sync_all()
+    assert [op.state for op in done] == [State.DONE]
+    # A new number is listed later, and what else the agent of a number shows is read by the next sync.
+    recover(clock)
+    assert violations(clock.remote, since=since, history_since=told) == []
+
+
+def test_a_write_between_the_details_and_their_storing_stands(clock, monkeypatch):
+    ask = WRITES["update"].set_up(clock)
+    clock.passes(2)
+    clock.remote.console("patch_agent", agent_id=agent_id(clock), patch={"tags": ["console"]})
+    clock.passes(2)
+    done = []
+    with monkeypatch.context() as patch:
+        after_details(Agents, once(lambda: done.append(ask("key"))), patch)
+        sync_all()
+    assert [op.state for op in done] == [State.DONE]
+    assert mirror_differs(clock.remote) == []
+    recover(clock)
+    assert violations(clock.remote) == []
+
+
+def agent_id(clock: Any) -> str:
+    return clock.remote.get("/v1/convai/agents")["agents"][0]["agent_id"]
+
+
+@pytest.mark.parametrize("name", ["assign", "move", "release", "rename"])
+def test_while_the_outcome_is_unknown_the_row_is_left_alone(name, clock):
+    ask = WRITES[name].set_up(clock)
+    line = PhoneNumber.objects.get()
+    before = (line.label, line.bound_to, line.remote_data)
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="after")
+    op = ask("key")
+    clock.passes(20)
+    sync_all()
+    line.refresh_from_db()
+    assert (line.label, line.bound_to, line.remote_data) == before
+    assert line.state is NumberState.UNCONFIRMED
+
+    clock.passes(60)
+    settle.settle_due()
+    op.refresh_from_db()
+    assert op.state == State.DONE
+    sync_all()
+    assert violations(clock.remote) == []
+
+
+def test_other_rows_are_synced_meanwhile(clock):
+    old, other = agent(clock), agent(clock, "Sales Bot")
+    line, second = number(clock, old), number(clock, old, "+15550100124")
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500)
+    from numbers import services
+
+    services.assign(line, other, shown=old.remote_id, key="key", actor=None)
+    for each in (line, second):
+        clock.remote.console("patch_number", number=each.remote_id, patch={"label": "Console line"})
+    sync_all()
+    line.refresh_from_db()
+    second.refresh_from_db()
+    assert (line.label, second.label) == ("Main", "Console line")
+    recover(clock)
+    assert violations(clock.remote) == []
