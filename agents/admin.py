@@ -11,8 +11,8 @@ from agents import catalogue, listing, views
 from agents.models import Agent
 from agents.options import language_name
 from agents.rights import with_rights
-from controlplane.dashboard.readonly import ReadOnlyAdmin
-from controlplane.dashboard.templatetags.when import ago
+from controlplane.readonly import ReadOnlyAdmin
+from controlplane.templatetags.when import ago
 
 
 @admin.register(Agent)

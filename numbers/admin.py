@@ -8,9 +8,9 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from controlplane.dashboard.readonly import ReadOnlyAdmin
-from controlplane.dashboard.templatetags.when import ago
 from controlplane.mirror.models import SyncRun
+from controlplane.readonly import ReadOnlyAdmin
+from controlplane.templatetags.when import ago
 from numbers import retire, views
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights

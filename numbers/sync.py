@@ -39,7 +39,8 @@ class Numbers(Collection):
         number = RemoteNumber.parse(row)
         mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=number.phone_number_id)
         agent, before = self._agent(number, client, cause), mirrored.remote_data
-        if known is not None and before != row and known.remote_id in self.touched_since(self._listed_from):
+        differs = before != row or mirrored.gone_at is not None
+        if known is not None and differs and known.remote_id in self.touched_since(self._listed_from):
             return False  # by an operation, while this run was under way: it knows better
         if before != row and (late := settle.late_cause("number", number.phone_number_id, row, before)):
             cause = late

@@ -1,6 +1,6 @@
 """Write the ledger. Call it inside the transaction of the change it tells: no entry, no change."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,20 +23,6 @@ class Cause:
     reason: str = ""
 
 
-def record(
-    kind: str,
-    *,
-    object_type: str,
-    object_id: str,
-    object_name: str,
-    cause: Cause,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-) -> Entry:
-    """Write one entry. Raises `TransactionManagementError` outside a transaction."""
-    return record_many([entry(kind, object_type, object_id, object_name, cause=cause, before=before, after=after)])[0]
-
-
 def entry(
     kind: str,
     object_type: str,
@@ -47,7 +33,7 @@ def entry(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """An entry not yet written, for bulk paths."""
+    """An entry not yet written; `record` writes it."""
     return Entry(
         kind=kind,
         object_type=object_type,
@@ -63,8 +49,9 @@ def entry(
     )
 
 
-def record_many(entries: Iterable[Entry]) -> list[Entry]:
+def record(*entries: Entry) -> None:
+    """Write entries. Raises `TransactionManagementError` outside a transaction."""
     connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("The ledger is written in the transaction of the change it tells.")
-    return Entry.objects.bulk_create(entries, batch_size=500)
+    Entry.objects.bulk_create(entries, batch_size=500)

@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.urls import path
 from unfold.decorators import display
 
-from controlplane.dashboard.readonly import ReadOnlyAdmin
-from controlplane.dashboard.templatetags.when import ago
 from controlplane.mirror import views
 from controlplane.mirror.models import SyncRun
+from controlplane.readonly import ReadOnlyAdmin
+from controlplane.templatetags.when import ago
 
 
 @admin.register(SyncRun)

@@ -42,13 +42,15 @@ def _tell(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Non
     else:
         verb = "changed"
     ledger.record(
-        f"{row.object_type}.{verb}",
-        object_type=row.object_type,
-        object_id=row.remote_id,
-        object_name=row.display_name(),
-        before={path: before[path] for path in paths if path in before},
-        after={path: after[path] for path in paths if path in after},
-        cause=cause,
+        ledger.entry(
+            f"{row.object_type}.{verb}",
+            row.object_type,
+            row.remote_id,
+            row.display_name(),
+            before={path: before[path] for path in paths if path in before},
+            after={path: after[path] for path in paths if path in after},
+            cause=cause,
+        )
     )
 
 

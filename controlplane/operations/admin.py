@@ -6,10 +6,10 @@ from django.http import HttpRequest
 from django.urls import path
 from unfold.decorators import display
 
-from controlplane.dashboard.readonly import ReadOnlyAdmin
-from controlplane.dashboard.templatetags.when import ago
 from controlplane.operations import views
 from controlplane.operations.models import ChangeSet, Operation, State
+from controlplane.readonly import ReadOnlyAdmin
+from controlplane.templatetags.when import ago
 
 COLOURS = {
     "planned": "default",

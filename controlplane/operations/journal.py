@@ -121,6 +121,8 @@ def finish(
         message += f" What ElevenLabs shows now cannot be kept here ({why})."
     try:
         return _commit(op, kind, verdict, seen, message, known_by, expected)
+    except IntegrityError:  # a sync has just stored the new object: now it is there to be compared with
+        return _commit(op, kind, verdict, seen, message, known_by, expected)
     except DataError as error:
         if seen is None:
             raise
@@ -150,24 +152,30 @@ def _commit(
     with transaction.atomic(durable=True):
         if Operation.objects.filter(pk=op.pk, state=expected).update(**values):
             _set(op, values)
-            _tell(op, kind, seen)
+            _store_and_tell(op, kind, seen)
             return op
     op.refresh_from_db()
     return op
 
 
-def _tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
+def _store_and_tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
     if ours or seen is not None:
         kind.store(op, seen, cause_of(op) if ours else ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}"))
-    ledger.record(
-        f"operation.{op.state}",
-        object_type=op.object_type,
-        object_id=op.object_id,
-        object_name=op.names.get("object", ""),
-        after={"asked": op.title, "message": op.message},
+    tell(op, str(op.state), op.message)
+
+
+def tell(op: Operation, what: str, message: str) -> None:
+    """The ledger's entry about an operation itself; what it changed has an entry of its own."""
+    about = ledger.entry(
+        f"operation.{what}",
+        op.object_type,
+        op.object_id,
+        op.names.get("object", ""),
+        after={"asked": op.title, "message": message},
         cause=cause_of(op),
     )
+    ledger.record(about)
 
 
 def cause_of(op: Operation) -> ledger.Cause:

@@ -87,15 +87,8 @@ def late_cause(
 
 
 def _took_effect_late(op: Operation, object_id: str) -> ledger.Cause:
-    cause = journal.cause_of(op)
     with transaction.atomic():
         Operation.objects.filter(pk=op.pk).update(late_at=timezone.now(), object_id=object_id)
-        ledger.record(
-            "operation.late",
-            object_type=op.object_type,
-            object_id=object_id,
-            object_name=op.names.get("object", ""),
-            after={"asked": op.title, "message": "It took effect after all, late."},
-            cause=cause,
-        )
-    return cause
+        op.object_id = object_id
+        journal.tell(op, "late", "It took effect after all, late.")
+    return journal.cause_of(op)

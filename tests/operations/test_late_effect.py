@@ -18,7 +18,19 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db
 
-NAMES = ["create", "duplicate", "update", "archive", "delete", "import", "assign", "move", "release", "rename", "remove"]
+NAMES = [
+    "create",
+    "duplicate",
+    "update",
+    "archive",
+    "delete",
+    "import",
+    "assign",
+    "move",
+    "release",
+    "rename",
+    "remove",
+]
 
 
 def lost(clock: Clock, name: str, late_seconds: float) -> Operation:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from controlplane.operations import settle
+from controlplane.operations import journal, settle
+from controlplane.operations.journal import Expired
 from controlplane.operations.models import Operation, State
 from tests.operations.clock import recover
 from tests.operations.oracle import violations
@@ -51,9 +52,6 @@ def test_nothing_is_sent(name, commit, clock):
 @pytest.mark.parametrize("name", WRITES)
 def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monkeypatch):
     """A process that slept between check and request finds its operation decided."""
-    from controlplane.operations import journal
-    from controlplane.operations.journal import Expired
-
     ask = WRITES[name].set_up(clock)
     ledger, mark_sent = len(clock.remote.ledger()), journal.mark_sent
 
@@ -69,3 +67,11 @@ def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monke
     assert Operation.objects.get().state == State.NOT_SENT
     recover(clock)
     assert violations(clock.remote) == []
+
+
+def test_without_an_address_nothing_is_left_open(clock, settings):
+    ask = WRITES["move"].set_up(clock)
+    settings.ELEVENLABS_BASE_URL = "ftp://nowhere"
+    with pytest.raises(ValueError, match="ELEVENLABS_BASE_URL"):
+        ask("key")
+    assert not Operation.objects.exists()

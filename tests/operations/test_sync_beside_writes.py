@@ -8,8 +8,10 @@ import pytest
 from agents.sync import Agents
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs
+from controlplane.mirror import store as mirror_store
 from controlplane.operations import settle
-from controlplane.operations.models import State
+from controlplane.operations.models import Operation, State
+from numbers import services
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import Numbers, sync_all
@@ -125,12 +127,41 @@ def test_while_the_outcome_is_unknown_the_row_is_left_alone(name, clock):
     assert violations(clock.remote) == []
 
 
+@pytest.mark.parametrize("first", ["the sync", "the operation"])
+@pytest.mark.parametrize("name", ["create", "duplicate", "import"])
+def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, monkeypatch):
+    """Both have looked and found no row of it; then the other one inserts it first."""
+    clock.remote.settings(listed_after=0)
+    ask = WRITES[name].set_up(clock)
+    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    if first == "the operation":
+        clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when="after")
+        assert ask("key").state == State.SENT
+        clock.passes(120)
+    save, other = mirror_store.save, once(sync_all if first == "the sync" else settle.settle_due)
+
+    def after_the_other(row: Any, values: Any, *, cause: Any) -> bool:
+        if row._state.adding:
+            other()
+        return save(row, values, cause=cause)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror_store, "save", after_the_other)
+        if first == "the sync":
+            assert ask("key").state == State.DONE
+        else:
+            run = sync_all()
+            assert run is not None
+            assert run.state == run.State.COMPLETE
+    assert Operation.objects.get().state == State.DONE
+    recover(clock)
+    assert violations(clock.remote, since=since, history_since=told) == []
+
+
 def test_other_rows_are_synced_meanwhile(clock):
     old, other = agent(clock), agent(clock, "Sales Bot")
     line, second = number(clock, old), number(clock, old, "+15550100124")
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500)
-    from numbers import services
-
     services.assign(line, other, shown=old.remote_id, key="key", actor=None)
     for each in (line, second):
         clock.remote.console("patch_number", number=each.remote_id, patch={"label": "Console line"})

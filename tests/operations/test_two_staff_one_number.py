@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 
 from agents.models import Agent
+from controlplane.operations import journal
 from controlplane.operations.journal import Held
 from controlplane.operations.models import OPEN, Operation, State
 from numbers import services
@@ -113,8 +114,6 @@ class _TwoAtOnce:
 @pytest.mark.parametrize("second", ["move", "rename", "remove", "release"])
 def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
     """Asked at the worst moment: the first is sent, and its answer is not there yet."""
-    from controlplane.operations import journal
-
     ask = WRITES["move"].set_up(clock)
     line, ada = PhoneNumber.objects.get(), User.objects.create(username="ada", first_name="Ada", last_name="Byron")
     other, shown = agent(clock, "Night Bot"), line.bound_to
