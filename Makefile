@@ -1,7 +1,7 @@
 # Everything that people and CI run. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest fmt bench constraints clean
+.PHONY: help run test lint pytest fmt screenshots bench constraints clean
 
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
@@ -34,6 +34,9 @@ pytest: .venv/dev ## all tests, in parallel (ARGS="tests/ship -k port" for some)
 fmt: .venv/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+screenshots: .venv/dev ## take the pictures of docs/screenshots anew
+	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py
 
 bench: .venv/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test

@@ -1,4 +1,7 @@
-"""The whole thing, as `make run` starts it: web, worker, beat and sandbox as processes, and Chromium in front."""
+"""The whole thing, as `make run` starts it: web, worker, beat and sandbox as processes, and Chromium in front.
+
+Each file of tests has a site of its own, empty at its start.
+"""
 
 import os
 import re
@@ -17,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parents[2]
+PICTURES = Path(os.environ.get("SCREENSHOTS", "test-results/screenshots"))  # `make screenshots` sets it
 SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -31,13 +35,18 @@ class Site:
     password: str
 
 
+def picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database of its own, of the kind that the other tests use."""
     server = os.environ.get("DATABASE_URL", "")
@@ -51,7 +60,7 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Site]:
     """`manage.py up`, ready. Its output is the only place where the first password stands."""
     var = tmp_path_factory.mktemp("var")

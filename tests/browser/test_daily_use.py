@@ -45,7 +45,7 @@ class Remote:
         return len(self.session.get(f"{self.url}/_sandbox/calls?method=PATCH", timeout=30).json()["calls"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def remote(site: Site) -> Remote:
     remote = Remote(site.sandbox)
     for name in ("Front Desk", "Night Desk", "Third Desk"):

@@ -1,28 +1,20 @@
 """The owner's lifecycle through the pages alone, with worker and beat running, judged by the official SDK.
 
-It also takes the pictures of `docs/screenshots/`: `make screenshots` sets SCREENSHOTS.
+It also takes pictures for `docs/screenshots/`.
 """
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from elevenlabs import ElevenLabs
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, picture
 
 pytestmark = pytest.mark.browser
 
-PICTURES = Path(os.environ.get("SCREENSHOTS", "test-results/screenshots"))
 SID, TOKEN = "AC" + "7" * 32, "f" * 32
 NUMBER = "+1 555 010 0123"
-
-
-def picture(page: Page, name: str) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png")
 
 
 def create_agent(page: Page, name: str) -> None:
@@ -90,11 +82,10 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     picture(page, "number-move")
     page.get_by_role("button", name="Move", exact=True).click()
     expect(page.get_by_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))).to_be_visible()
-    picture(page, "numbers")
+    picture(page, "number-moved")
     assert answered_by() == "Sales Bot"
 
     page.goto("/admin/agents/agent/")
-    picture(page, "agents")
     page.get_by_role("link", name="Support Bot").first.click()
     picture(page, "agent")
     page.get_by_role("link", name="Delete").first.click()
@@ -133,5 +124,3 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     picture(page, "operation")
     page.goto("/admin/mirror/syncrun/")
     picture(page, "sync")
-    page.goto("/admin/")
-    picture(page, "overview")

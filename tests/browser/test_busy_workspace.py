@@ -1,0 +1,71 @@
+"""A workspace as a company has it: the pictures of the README, and the command palette over it."""
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Site, picture
+
+pytestmark = pytest.mark.browser
+
+LIST = "/admin/numbers/phonenumber/"
+
+
+@pytest.fixture
+def busy(staff: Page, site: Site) -> Page:
+    """14 agents and 60 numbers, one of them orphaned, in the picture."""
+    session = requests.Session()
+    session.headers["xi-api-key"] = "sk_sandbox"
+
+    def post(path: str, body: object) -> None:
+        answer = session.post(site.sandbox + path, json=body, timeout=30)
+        assert answer.ok, answer.text
+
+    post("/_sandbox/reset", {"agents": 14, "numbers": 60})
+    rows = session.get(f"{site.sandbox}/v1/convai/phone-numbers", timeout=30).json()
+    bound = next(row["assigned_agent"]["agent_id"] for row in reversed(rows) if row["assigned_agent"])
+    post("/_sandbox/console", {"action": "delete_agent", "agent_id": bound})
+    for _ in range(20):
+        with staff.expect_response("**/syncrun/picture/"):
+            staff.get_by_role("button", name="Sync").click()
+        staff.goto(f"{LIST}?state=orphaned")
+        if staff.get_by_text("agent deleted").count():
+            return staff
+    pytest.fail("the sync never showed the orphans")
+
+
+def test_the_pages_and_the_palette_of_a_busy_workspace(busy: Page, browser: Browser, site: Site) -> None:
+    page = busy
+    picture(page, "numbers-orphaned")
+    page.goto(LIST)
+    expect(page.locator("#result_list tbody tr")).to_have_count(50)
+    picture(page, "numbers")
+    page.goto("/admin/agents/agent/")
+    picture(page, "agents")
+    page.goto("/admin/agents/agent/?look=list")
+    picture(page, "agents-list")
+    page.goto("/admin/")
+    picture(page, "overview")
+    narrow = browser.new_context(
+        viewport={"width": 400, "height": 860},
+        color_scheme="dark",
+        base_url=site.url,
+        storage_state=page.context.storage_state(),
+    )
+    small = narrow.new_page()
+    small.goto(LIST)
+    picture(small, "numbers-narrow-dark")
+    narrow.close()
+
+    # The command palette, by digits in any grouping.
+    page.goto(LIST)
+    number = page.locator("#result_list tbody tr").nth(7).get_by_role("link").first.inner_text()
+    page.keyboard.press("Control+k")
+    page.keyboard.type(re.sub(r"[^0-9]", "", number)[-9:], delay=20)
+    result = page.locator("#command-results-list a", has_text=number)
+    expect(result).to_be_visible()
+    picture(page, "palette")
+    result.click()
+    expect(page.get_by_role("heading", name=number)).to_be_visible()
