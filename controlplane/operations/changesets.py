@@ -4,7 +4,7 @@ All truth is in the rows: a worker that dies leaves steps planned, being checked
 one goes on from there. Nothing here sends: each step is an ordinary operation.
 """
 
-import logging
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -19,8 +19,7 @@ from controlplane.operations.kinds import fingerprint
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import Wish, carry_out, name_of
 
-log = logging.getLogger(__name__)
-
+AT_A_TIME = 600.0  # seconds: well under the time limit of a task, at which the worker would be killed
 CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
 
 
@@ -82,6 +81,7 @@ def work(change_set: ChangeSet) -> bool:
     if not _claim(change_set):
         return False
     client = connect()
+    enough = time.monotonic() + AT_A_TIME
     for step in current_steps(change_set):
         if step.state == State.DONE:
             continue
@@ -95,6 +95,8 @@ def work(change_set: ChangeSet) -> bool:
             return _release(change_set)  # unconfirmed: it is settled first, then the next round goes on
         if step.state != State.DONE:
             return _stop(change_set, f"Step {step.position + 1}: {step.message}")
+        if time.monotonic() > enough:
+            return _release(change_set)
         if not _claim(change_set, extend=True):
             return True
     _end(change_set, ChangeSet.State.DONE, "")

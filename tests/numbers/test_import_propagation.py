@@ -125,7 +125,7 @@ def test_two_workers_look_once(clock, monkeypatch):
     assert len(looked) == 1
 
 
-# --- A second import of the same number ---------------------------------------------------------------------------------
+# --- A second import of the same number -------------------------------------------------------------------------------
 def posts(clock: Clock) -> int:
     return len(clock.remote.calls(method="POST", path="/v1/convai/phone-numbers"))
 

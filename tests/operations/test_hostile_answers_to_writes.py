@@ -53,7 +53,7 @@ OF_AGENTS = {
     "prompt with NUL": '{"conversation_config": {"agent": {"prompt": {"prompt": "a\\u0000b"}}}}',
     "no settings": '{"conversation_config": {}, "platform_settings": {}}',
     "settings null": '{"conversation_config": null, "platform_settings": null}',
-    "settings other types": '{"conversation_config": {"agent": "x", "tts": []}, "platform_settings": {"archived": "x"}}',
+    "settings other types": '{"conversation_config": {"agent": "x", "tts": []}, "platform_settings": {"archived": 1}}',
     "voice too long": json.dumps({"conversation_config": {"tts": {"voice_id": "x" * 5000}}}),
     "changed in the year 10^15": '{"metadata": {"created_at_unix_secs": 1e300, "updated_at_unix_secs": 9e99}}',
     "another id": '{"agent_id": "agent_other"}',
@@ -86,7 +86,7 @@ def spoil(clock: Clock, name: str, text: str | None) -> None:
     overlay(clock, objects(clock, name), text)
 
 
-def healed(clock: Clock, name: str, ids: list[str]) -> None:
+def healed(clock: Clock, ids: list[str]) -> None:
     """The service shows the truth again, and a change of each agent makes a sync look at it anew."""
     overlay(clock, ids, None)
     clock.passes(2)
@@ -126,8 +126,7 @@ def test_hostile_values(name, hostile, moment, clock, monkeypatch):
     assert run.gone == 0 or name in ("delete", "remove")
     op.refresh_from_db()
     assert not op.is_open or op.state == State.SENT
-    ids = real_ids(clock)
-    healed(clock, name, ids)
+    healed(clock, real_ids(clock))
     recover(clock)
     # A new agent is found again by its name: hidden until the verdict, it is linked to its operation afterwards.
     assert violations(clock.remote, late=name in ("create", "duplicate")) == []

@@ -1,4 +1,4 @@
-"""A write whose answer was lost may take effect later: no "no" is given early, and a late effect finds its operation."""
+"""A write whose answer was lost may take effect later: no early "no", and a late effect finds its operation."""
 
 import pytest
 

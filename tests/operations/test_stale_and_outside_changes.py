@@ -105,7 +105,7 @@ def test_a_number_that_was_removed_is_not_written(name, console, clock):
     assert violations(clock.remote) == []
 
 
-# --- Row 6: the answer is lost, and somebody writes before it is read back ---------------------------------------------
+# --- Row 6: the answer is lost, and somebody writes before it is read back --------------------------------------------
 THIRD: list[tuple[str, Console, Any]] = [
     ("assign", binds_to_another, "Console Bot"),
     ("move", binds_to_another, "Console Bot"),
@@ -162,7 +162,7 @@ def test_a_console_write_after_ours_is_told_beside_it(name, clock):
     assert violations(clock.remote) == []
 
 
-# --- Row 13: the agent that the page offered is gone or archived when it is chosen --------------------------------------
+# --- Row 13: the agent that the page offered is gone or archived when it is chosen ------------------------------------
 @pytest.mark.parametrize("deed", ["delete_agent", "archive_agent"])
 @pytest.mark.parametrize("name", ["assign", "move", "import"])
 def test_nothing_is_bound_to_an_agent_that_is_gone_or_archived(name, deed, clock):
@@ -190,7 +190,7 @@ def test_a_copy_of_an_agent_that_is_gone_is_not_asked_for(clock):
     assert (op.state, "deleted at ElevenLabs" in op.message) == (State.NOT_SENT, True)
 
 
-# --- Row 14: what was to be deleted is gone already ----------------------------------------------------------------------
+# --- Row 14: what was to be deleted is gone already -------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "console"), [("delete", deletes_the_agent), ("remove", removes_the_number)])
 @pytest.mark.parametrize("moment", ["before the check", "after the check"])
 def test_gone_already_is_done_and_says_so(name, console, moment, clock, monkeypatch):
@@ -225,12 +225,12 @@ def test_a_delete_whose_404_is_lost_is_done_when_it_is_read_back(clock):
     assert violations(clock.remote) == []
 
 
-# --- Row 12: an agent is deleted in the console while numbers are bound to it --------------------------------------------
+# --- Row 12: an agent is deleted in the console while numbers are bound to it -----------------------------------------
 @pytest.mark.parametrize(
     ("after_delete", "state"), [("dangling", "orphaned"), ("null", "unassigned"), ("released", "unassigned")]
 )
 def test_the_numbers_of_an_agent_that_is_gone(after_delete, state, clock):
-    """Orphaned while the remote shows the dead agent; where it shows none, the number can be assigned like any other."""
+    """Orphaned while the remote shows the dead agent; where it shows none, it can be assigned like any other."""
     clock.remote.settings(after_delete=after_delete)
     gone, heir = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, gone)

@@ -1,4 +1,4 @@
-"""A sync that listed the remote before a write does not put the old value back, nor tell the write as a change of others."""
+"""A sync that listed the remote before a write does not put the old value back, nor tell it as a change of others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +20,6 @@ from tests.operations.oracle import mirror_differs, violations
 from tests.operations.writes import WRITES, agent, number
 
 pytestmark = pytest.mark.django_db
-
-ON_WHAT_IS_THERE = ["update", "archive", "restore", "delete", "assign", "move", "release", "rename", "remove"]
 
 
 def collection_of(name: str) -> Any:

@@ -128,7 +128,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
     def sent(op: Operation, before: dict[str, Any]) -> None:
         mark_sent(op, before)
         calls = clock.remote.call_report()["last_id"]
-        with pytest.raises(Held, match="system asked at .* UTC to: Move") as held:
+        with pytest.raises(Held, match=r"system asked at .* UTC to: Move") as held:
             asks[second]()
         assert held.value.operation == op
         assert clock.remote.calls(since=calls) == [], "not even a read"

@@ -63,7 +63,7 @@ def processes() -> dict[str, list[str]]:
     celery = ["-m", "celery", "--quiet", "-A", "controlplane"]
     # Threads: the manager signals whole process groups, and a prefork child drops its task at once on SIGTERM where
     # a thread finishes it. One process also starts sooner and takes a third of the memory.
-    worker = ["worker", "-n", "worker@controlplane", "--pool", "threads", "--concurrency", "2", "--loglevel", "INFO"]
+    worker = ["worker", "-n", "worker@controlplane", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"]
     gunicorn = ["-m", "gunicorn", "controlplane.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--no-control-socket"]
     sandbox = ["manage.py", "sandbox", "--port", str(settings.SANDBOX_PORT)]
     return {
