@@ -4,6 +4,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+
+class PlainChangeList(ChangeList):
+    """Says how many rows there are, and not how many there would be without what the page leaves out by itself."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
 
 
 class ReadOnlyAdmin(ModelAdmin):

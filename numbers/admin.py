@@ -9,9 +9,9 @@ from django.urls import path
 from unfold.decorators import display
 
 from controlplane.mirror.models import SyncRun
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.when import ago
-from numbers import retire, views
+from numbers import choose, retire, views
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 from numbers.search import matching
@@ -44,7 +44,7 @@ class AgentFilter(admin.SimpleListFilter):
 
     def lookups(self, request, model_admin):
         wanted = self.used_parameters.get(self.parameter_name) or request.GET.get(self.parameter_name)
-        return [(wanted, f"agent …{wanted[-4:]}")] if wanted else [("", "")]
+        return [(wanted, f"agent …{wanted[-4:]}")] if wanted else []
 
     def queryset(self, request, queryset):
         return queryset.filter(bound_to=self.value()) if self.value() else queryset
@@ -62,6 +62,23 @@ class ProviderFilter(admin.SimpleListFilter):
         return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
+def _links(changelist: PlainChangeList) -> dict[str, object]:
+    """The states as links above the list, and whatever else narrows it, to be taken off again."""
+    now = changelist.params.get("state", "")
+    states = [("", "All"), *((state.value, state.label) for state in State)]
+    return {
+        "state_links": [
+            (value, words, value == now, changelist.get_query_string({"state": value} if value else {}, ["state", "p"]))
+            for value, words in states
+        ],
+        "narrowed_by": [
+            (f"{name}: {changelist.params[name][-8:]}", changelist.get_query_string({}, [name, "p"]))
+            for name in ("agent", "provider")
+            if changelist.params.get(name)
+        ],
+    }
+
+
 @admin.register(PhoneNumber)
 class PhoneNumberAdmin(ReadOnlyAdmin):
     list_display = ["number", "label_cell", "agent_cell", "state_cell", "provider", "seen", "deeds"]
@@ -71,7 +88,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     search_help_text = "Digits, label, agent or id"
     list_fullwidth = True
     show_add_link = False  # the template has a button that says Import
-    show_full_result_count = True
+    show_full_result_count = False
     change_list_template = "numbers/changelist.html"
 
     class Media:
@@ -80,7 +97,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     def get_urls(self):
         wrap = self.admin_site.admin_view
         own = [
-            ("agent-options/", views.agent_options, "agent_options"),
+            ("agent-options/", choose.options, "agent_options"),
             ("<int:pk>/assign/", views.assign, "assign"),
             ("<int:pk>/release/", views.release, "release"),
             ("<int:pk>/rename/", views.rename, "rename"),
@@ -108,12 +125,18 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         seen = Coalesce("gone_at", "missing_since", Subquery(newest))
         return with_rights(numbers, request.user).annotate(seen_at=seen)
 
+    def get_changelist(self, request, **kwargs):
+        return PlainChangeList
+
     def get_search_results(self, request, queryset, search_term):
         return (matching(queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request, extra_context=None):
         empty = not PhoneNumber.objects.exists()
-        return super().changelist_view(request, {**(extra_context or {}), "nothing_yet": empty})
+        response = super().changelist_view(request, {**(extra_context or {}), "nothing_yet": empty})
+        if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
+            response.context_data |= _links(changelist)
+        return response
 
     @display(description="Number", ordering="phone_number")
     def number(self, number: PhoneNumber) -> str:
@@ -133,7 +156,10 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
 
     @display(description="Last seen", ordering="seen_at")
     def seen(self, number: PhoneNumber) -> str:
-        return ago(number.__dict__["seen_at"])
+        seen = number.__dict__["seen_at"]
+        if seen and number.missing_since is None and number.gone_at is None:
+            seen = max(seen, number.first_seen)  # imported since the newest run
+        return ago(seen)
 
     @display(description="")
     def deeds(self, number: PhoneNumber) -> str:

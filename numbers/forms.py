@@ -9,9 +9,10 @@ from unfold import widgets
 
 from agents.models import Agent
 from controlplane.operations.forms import KeyedForm
+from numbers.choose import active_agents
 from numbers.e164 import parse
 
-SID = r"^(AC|SK)[0-9a-fA-F]{32}$"
+SID = r"\A(AC|SK)[0-9a-fA-F]{32}\Z"
 REGIONS = [
     ("", "United States (default)"),
     ("us1", "us1 – United States"),
@@ -38,17 +39,26 @@ GONE = "This agent is archived or gone. Choose another."
 SECRET = {"autocomplete": "new-password", "spellcheck": "false"}
 
 
-def active_agents() -> Any:
-    return Agent.objects.filter(gone_at=None, archived=False).defer("remote_data")
-
-
 class ShownForm(KeyedForm):
     """Carries the agent that the page showed, so that a change made meanwhile elsewhere is not overwritten."""
 
     shown = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
-class AssignForm(ShownForm):
+class AgentSearch(KeyedForm):
+    """With a list of agents that narrows as one types: the agent that comes back has to fit what was typed."""
+
+    q = forms.CharField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        agent, typed = cleaned.get("agent"), cleaned.get("q", "").lower()
+        if agent is not None and typed not in agent.name.lower() and typed not in agent.remote_id.lower():
+            self.add_error("agent", f"{agent} does not fit “{cleaned['q']}”, which you typed. Choose from the list.")
+        return cleaned
+
+
+class AssignForm(AgentSearch, ShownForm):
     agent = forms.ModelChoiceField(
         active_agents(),
         error_messages={
@@ -63,7 +73,7 @@ class RenameForm(KeyedForm):
     shown = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
 
 
-class RetireForm(KeyedForm):
+class RetireForm(AgentSearch):
     """What becomes of the numbers of an agent that is deleted."""
 
     RELEASE, MOVE = "release", "move"

@@ -95,6 +95,11 @@ class PhoneNumber(RemoteObject):
         return State(now)
 
     @property
+    def open_operation(self) -> Operation | None:
+        """What is under way or unconfirmed here."""
+        return Operation.objects.filter(resource=f"number:{self.remote_id}", state__in=OPEN).first()
+
+    @property
     def listing_took(self) -> str:
         """How long after its import the number was listed."""
         if self.imported_at is None or self.listed_at is None:

@@ -14,9 +14,9 @@ from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
 from controlplane.operations.wake import wake
-from numbers import services
+from numbers import choose, services
 from numbers.forms import RetireForm
-from numbers.views import agents_to_choose, framed
+from numbers.views import framed
 
 MOST_SHOWN = 20
 
@@ -41,9 +41,8 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
         "count": count,
         "more": max(0, count - MOST_SHOWN),
         "title": f"Delete {agent}",
-        **agents_to_choose(request, form),
+        **choose.choice(request, form, leaving=agent),
     }
-    context["agents"] = [other for other in context["agents"] if other.pk != agent.pk]
     return show(request, "numbers/delete_agent.html", framed(request, context), status=422 if form.errors else 200)
 
 

@@ -9,8 +9,13 @@ from numbers.models import PhoneNumberQuerySet
 
 def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
     """Rows that fit what was typed; "(555) 010-0123" finds +15550100123."""
-    text = term.strip()
-    fits = Q(label__icontains=text) | Q(remote_id__icontains=text) | Q(agent__name__icontains=text) | Q(bound_to=text)
+    text = term.strip().lstrip("…")
+    fits = (
+        Q(label__icontains=text)
+        | Q(remote_id__icontains=text)
+        | Q(agent__name__icontains=text)
+        | Q(bound_to__icontains=text)
+    )
     digits = re.sub(r"[\s().\-/+]", "", text)
     if digits.isdecimal() and digits.isascii():
         fits |= Q(phone_number__contains=digits)

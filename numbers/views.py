@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -15,17 +15,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
-from numbers import services
-from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm, active_agents
+from numbers import choose, services
+from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber
 from numbers.rights import with_rights
-
-MOST_OPTIONS = 50
 
 Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
 
@@ -59,7 +56,7 @@ def page_of(deed: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
             number.refresh_from_db()  # the check may have seen and stored what it is now: go on from there
             form.show_instead("shown", deed.shown(number))
         title = deed.title.format(number=number)
-        context = {"form": form, "number": number, "title": title, **agents_to_choose(request, form)}
+        context = {"form": form, "number": number, "title": title, **choose.choice(request, form)}
         return show(request, deed.template, framed(request, context), status=422 if form.errors else 200)
 
     return view
@@ -151,15 +148,8 @@ def import_number(request: HttpRequest) -> HttpResponse:
         if op is not None:
             tell(request, op)
             return go_to(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
-    context = framed(request, {"form": form, "title": "Import a number from Twilio", **agents_to_choose(request, form)})
-    return show(request, "numbers/import.html", context, status=422 if form.errors else 200)
-
-
-@require_GET
-@permission_required("numbers.assign_phonenumber", raise_exception=True)
-def agent_options(request: HttpRequest) -> HttpResponse:
-    """The agents that fit what was typed, as options for the list in the assign and delete dialogs."""
-    return render(request, "numbers/agent_options.html", agents_to_choose(request, None))
+    context = framed(request, {"form": form, "title": "Import a number from Twilio", **choose.choice(request, form)})
+    return show(request, "numbers/import.html", framed(request, context), status=422 if form.errors else 200)
 
 
 @require_GET
@@ -168,23 +158,6 @@ def cells(request: HttpRequest, pk: int) -> HttpResponse:
     """The cells of a row that move by themselves while a number is importing or unconfirmed."""
     numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
     return render(request, "numbers/cells.html", {"number": get_object_or_404(numbers, pk=pk)})
-
-
-def agents_to_choose(request: HttpRequest, form: KeyedForm | None) -> dict[str, Any]:
-    term = request.GET.get("q", "").strip()
-    chosen = str(form["agent"].value() or "") if form is not None and "agent" in form.fields else ""
-    found = active_agents()
-    if term:
-        found = found.filter(name__icontains=term) | found.filter(remote_id__icontains=term)
-    if leaving := request.GET.get("not", ""):
-        found = found.exclude(pk=leaving) if leaving.isdecimal() else found
-    some: list[Agent] = list(found.order_by("name", "pk")[: MOST_OPTIONS + 1])
-    if chosen.isdecimal() and chosen not in {str(agent.pk) for agent in some}:
-        some = [*active_agents().filter(pk=chosen), *some]
-    more = len(some) > MOST_OPTIONS
-    return {"agents": some[:MOST_OPTIONS], "more_agents": more, "chosen": chosen, "term": term} | (
-        {"none": none} if (none := request.GET.get("none")) else {}
-    )
 
 
 def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -205,6 +178,8 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("numbers.view_phonenumber"):
         raise PermissionDenied
     numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
+    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
+        raise Http404
     number = get_object_or_404(numbers, pk=pk)
     context = {"number": number, "title": number.display_name()}
     return show(request, "numbers/number.html", framed(request, context | _past(number)))

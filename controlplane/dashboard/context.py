@@ -1,5 +1,6 @@
 """What every page says: which remote it speaks to, how old the picture is, what is not confirmed yet."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ from django.utils import timezone
 from controlplane.elevenlabs import is_sandbox
 from controlplane.mirror.models import SyncRun
 from controlplane.operations.models import Operation, State
+
+SYNC_HANGS_AFTER = timedelta(minutes=2)
 
 
 def remote_name() -> str:
@@ -55,8 +58,12 @@ def _newest_runs() -> dict[str, Any]:
     runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     as_of = complete.started_at if complete else None
+    running = next((run for run in runs if run.state == SyncRun.State.RUNNING), None)
     return {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
-        "sync_running": any(run.state == SyncRun.State.RUNNING for run in runs),
+        "picture_run": complete.pk if complete else 0,
+        "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
+        "sync_running": running is not None,
+        "sync_hangs": running is not None and timezone.now() - running.started_at > SYNC_HANGS_AFTER,
     }

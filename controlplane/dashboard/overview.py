@@ -16,6 +16,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may("numbers.view_phonenumber"):
         counts = PhoneNumber.objects.count_by_state()
         context["numbers_total"] = sum(counts.values())
+        context["orphaned"] = counts.get(State.ORPHANED, 0)
         context["number_states"] = [(state, counts.get(state, 0)) for state in State if state != State.GONE]
     if may("agents.view_agent"):
         here = Agent.objects.filter(gone_at=None)

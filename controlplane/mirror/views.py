@@ -31,4 +31,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("mirror.view_syncrun", raise_exception=True)
 def picture(request: HttpRequest) -> HttpResponse:
-    return render(request, "controlplane/picture.html")
+    since = request.GET.get("since", "")
+    return render(
+        request, "controlplane/picture.html", {"since": int(since) if since.isdecimal() and len(since) < 10 else 0}
+    )

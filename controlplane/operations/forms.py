@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import QueryDict
 
 
@@ -26,6 +27,10 @@ class KeyedForm(forms.Form):
         data.update(self.data)
         data[self.add_prefix(field)] = value
         self.data = data
+
+    @property
+    def has_field_errors(self) -> bool:
+        return any(field != NON_FIELD_ERRORS for field in self.errors)
 
     @property
     def operation_key(self) -> str:

@@ -118,6 +118,10 @@ def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) ->
             seen = None  # the answer to the write stands; the next sync brings the rest
     # Without the object there is only the answer to go by, and that said yes.
     verdict = Verdict(State.DONE) if seen is None else kind.judge(op, seen)
+    if verdict.state == State.NOT_APPLIED:
+        return journal.leave_unconfirmed(
+            op, "ElevenLabs took the request, but its answer shows what was before. It is read back until that is sure."
+        )
     if verdict.state == State.DONE:
         verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)
     return journal.finish(op, verdict, seen=seen, known_by=ANSWERED)

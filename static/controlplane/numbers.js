@@ -1,21 +1,41 @@
-/* The assign dialog says which agent answers then: the option chosen in the list. */
+/* Choosing an agent: the list follows what is typed, and only an agent that fits it can be chosen. */
 (function () {
     "use strict";
-    function tell(select) {
-        const place = document.querySelector(`[data-chosen="${select.id}"]`);
-        const option = select.selectedOptions[0];
+    const search = () => document.getElementById("cp-agent-search");
+    const list = () => document.getElementById("cp-agent");
+    let waiting = false; // for the options that fit what was typed last
+
+    function tell() {
+        const place = list() && document.querySelector(`[data-chosen="${list().id}"]`);
+        const option = list() && list().selectedOptions[0];
         if (place) place.textContent = option && option.value ? option.dataset.name : "choose an agent";
     }
-    document.addEventListener("change", (event) => { if (event.target.matches("#cp-agent")) tell(event.target); });
-    document.addEventListener("htmx:afterSettle", () => { const select = document.getElementById("cp-agent"); if (select) tell(select); });
-    document.addEventListener("DOMContentLoaded", () => { const select = document.getElementById("cp-agent"); if (select) tell(select); });
-    /* From the search field, the arrow keys choose in the list. */
+
+    document.addEventListener("input", (event) => {
+        if (event.target !== search()) return;
+        list().selectedIndex = -1; // what was chosen belongs to what was typed before
+        waiting = true;
+        tell();
+    });
+    document.addEventListener("change", (event) => { if (event.target === list()) tell(); });
+    document.addEventListener("htmx:afterSettle", (event) => {
+        if (event.detail.target === list()) waiting = false;
+        tell();
+    });
+    document.addEventListener("htmx:responseError", () => { waiting = false; });
+    document.addEventListener("htmx:sendError", () => { waiting = false; });
+    document.addEventListener("DOMContentLoaded", tell);
+    document.addEventListener("submit", (event) => {
+        if (waiting && event.target.contains(list())) { event.preventDefault(); event.stopImmediatePropagation(); }
+    }, true);
+
+    /* From the search field, the arrow keys choose in the list. Where a form does more than bind, Enter only goes there. */
     document.addEventListener("keydown", (event) => {
-        if (event.target.id !== "cp-agent-search" || !["ArrowDown", "ArrowUp"].includes(event.key)) return;
-        const select = document.getElementById("cp-agent");
-        const step = event.key === "ArrowDown" ? 1 : -1;
-        const next = select.selectedIndex + step;
-        if (select.options[next] && !select.options[next].disabled) { select.selectedIndex = next; tell(select); }
+        if (event.target !== search()) return;
+        if (event.key === "Enter" && search().dataset.enter === "list") { event.preventDefault(); list().focus(); return; }
+        if (!["ArrowDown", "ArrowUp"].includes(event.key)) return;
+        const next = list().options[list().selectedIndex + (event.key === "ArrowDown" ? 1 : -1)];
+        if (next && !next.disabled) { next.selected = true; tell(); }
         event.preventDefault();
     });
 })();

@@ -2,7 +2,10 @@
    Without script the same link leads to the same form on a page of its own. */
 (function () {
     "use strict";
+    const SLOW = 1000; // milliseconds after which sending says that it is under way
     let opener = null;
+    let sending = false;
+    let outdated = false; // a check has just seen that the page behind shows something old
 
     function dialog() {
         let element = document.getElementById("cp-dialog");
@@ -11,54 +14,79 @@
             element.id = "cp-dialog";
             element.setAttribute("aria-labelledby", "cp-dialog-title");
             document.body.append(element);
-            element.addEventListener("close", () => { element.replaceChildren(); if (opener) opener.focus(); });
+            element.addEventListener("cancel", (event) => { if (sending) event.preventDefault(); });
+            element.addEventListener("close", closed);
         }
         return element;
     }
 
-    document.addEventListener("DOMContentLoaded", dialog);
+    function closed() {
+        dialog().replaceChildren();
+        if (outdated) { window.location.reload(); return; }
+        if (opener) opener.focus();
+    }
+
+    function close() { if (!sending) dialog().close(); }
+
+    function inDialog(event) { return event.detail.target && event.detail.target.id === "cp-dialog"; }
+
+    document.addEventListener("DOMContentLoaded", () => { dialog(); comeBack(); readOut(); });
 
     document.addEventListener("htmx:beforeRequest", (event) => {
-        if (event.detail.target && event.detail.target.id === "cp-dialog" && !dialog().contains(event.detail.elt)) {
-            opener = event.detail.elt;
-        }
+        if (!inDialog(event)) return;
+        if (!dialog().contains(event.detail.elt)) { opener = event.detail.elt; return; }
+        sending = true;
+        remember();
+        window.setTimeout(() => { if (sending) note("cp-note", "status", "Sending to ElevenLabs … this may take up to 10 seconds. Leaving the page does not stop it."); }, SLOW);
     });
+    document.addEventListener("htmx:afterRequest", (event) => { if (inDialog(event)) sending = false; });
 
     document.addEventListener("htmx:afterSwap", (event) => {
-        if (event.detail.target.id !== "cp-dialog") return;
+        if (!inDialog(event)) return;
         if (!dialog().open) dialog().showModal();
-        const first = dialog().querySelector("[autofocus], .has-error :is(input, select, textarea), .cp-dialog-body :is(input:not([type=hidden]), select, textarea, button)");
+        const first = ["[autofocus]", ".has-error :is(input, select, textarea)", ".cp-dialog-body :is(input:not([type=hidden]), select, textarea, button:not(.is-danger), a)"]
+            .map((which) => dialog().querySelector(which)).find((element) => element);
         if (first) first.focus();
     });
 
     /* A form that is refused (422) is shown again with its errors; anything else that is no page is an error. */
     document.addEventListener("htmx:beforeSwap", (event) => {
-        if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; }
+        if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; outdated = true; }
     });
-    document.addEventListener("htmx:responseError", (event) => say(event, "The server answered with an error (" + event.detail.xhr.status + "). Look at Activity before you try again: it shows whether anything was sent."));
-    document.addEventListener("htmx:sendError", (event) => say(event, "The control plane could not be reached. Look at Activity before you try again: it shows whether anything was sent."));
+    document.addEventListener("htmx:responseError", (event) => {
+        if (inDialog(event)) failed("The server answered with an error (" + event.detail.xhr.status + "). Look at Activity before you try again: it shows whether anything was sent.");
+    });
+    document.addEventListener("htmx:sendError", (event) => {
+        if (inDialog(event)) failed("The control plane could not be reached. Look at Activity before you try again: it shows whether anything was sent.");
+    });
 
-    function say(event, text) {
-        if (!event.detail.target || event.detail.target.id !== "cp-dialog") return;
-        letSendAgain();
+    function failed(text) { letSendAgain(); note("cp-errors", "alert", text); }
+
+    function note(style, role, text) {
         const box = document.createElement("p");
-        box.className = "cp-errors";
-        box.setAttribute("role", "alert");
+        box.className = style;
+        box.setAttribute("role", role);
         box.textContent = text;
         const body = dialog().querySelector(".cp-dialog-body");
-        if (body) body.prepend(box); else { dialog().replaceChildren(box); dialog().showModal(); }
+        if (body) body.prepend(box); else { dialog().replaceChildren(box); if (!dialog().open) dialog().showModal(); }
     }
 
     document.addEventListener("click", (event) => {
-        if (event.target.closest("[data-close]")) { event.preventDefault(); dialog().close(); }
-        else if (event.target === dialog()) dialog().close();
+        const closer = event.target.closest("[data-close]");
+        if (closer && dialog().contains(closer)) { event.preventDefault(); close(); }
+        else if (event.target === dialog()) close();
+    });
+
+    /* A link that looks like a button answers to the space bar as one. */
+    document.addEventListener("keydown", (event) => {
+        if (event.key === " " && event.target.matches("a[role=button]")) { event.preventDefault(); event.target.click(); }
     });
 
     /* A button pressed twice asks once; the server would know anyway, by the form's key. In the capturing phase, so
        that it comes before htmx. */
     document.addEventListener("submit", (event) => {
         const form = event.target;
-        if (!form.matches("[data-once]")) return;
+        if (event.defaultPrevented || !form.matches("[data-once]")) return;
         if (form.dataset.sent) { event.preventDefault(); event.stopImmediatePropagation(); return; }
         form.dataset.sent = "1";
         for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-busy", "true");
@@ -70,4 +98,28 @@
         }
     }
     window.addEventListener("pageshow", letSendAgain);
+
+    /* After a deed the page is drawn anew: it comes back to where it was, with the focus on what was used. */
+    function remember() {
+        const used = opener && opener.getAttribute("href");
+        sessionStorage.setItem("cp-place", JSON.stringify({ page: location.href, y: window.scrollY, used }));
+    }
+    function comeBack() {
+        const place = JSON.parse(sessionStorage.getItem("cp-place") || "null");
+        sessionStorage.removeItem("cp-place");
+        if (!place || place.page !== location.href) return;
+        window.scrollTo(0, place.y);
+        const used = place.used && [...document.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === place.used);
+        if (used) used.focus({ preventScroll: true });
+    }
+
+    /* What became of it is read out too: a region is announced only if it is there before its text. */
+    function readOut() {
+        const told = document.getElementById("cp-messages");
+        const region = document.createElement("div");
+        region.className = "sr-only";
+        region.setAttribute("role", "status");
+        document.body.append(region);
+        if (told) window.setTimeout(() => { region.textContent = told.textContent.trim(); }, 100);
+    }
 })();

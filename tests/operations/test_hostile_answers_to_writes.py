@@ -53,7 +53,7 @@ OF_AGENTS = {
     "prompt with NUL": '{"conversation_config": {"agent": {"prompt": {"prompt": "a\\u0000b"}}}}',
     "no settings": '{"conversation_config": {}, "platform_settings": {}}',
     "settings null": '{"conversation_config": null, "platform_settings": null}',
-    "settings other types": '{"conversation_config": {"agent": "x", "tts": []}, "platform_settings": {"archived": 1}}',
+    "settings other types": '{"conversation_config": {"agent": "x"}, "platform_settings": {"archived": "x"}}',
     "voice too long": json.dumps({"conversation_config": {"tts": {"voice_id": "x" * 5000}}}),
     "changed in the year 10^15": '{"metadata": {"created_at_unix_secs": 1e300, "updated_at_unix_secs": 9e99}}',
     "another id": '{"agent_id": "agent_other"}',

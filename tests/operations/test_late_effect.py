@@ -99,6 +99,23 @@ def test_an_effect_after_the_verdict_is_linked_to_it(name, clock):
     assert violations(clock.remote, history_since=told, late=True) == []
 
 
+@pytest.mark.parametrize(("when", "verdict"), [("after", State.DONE), ("before", State.NOT_APPLIED)])
+@pytest.mark.parametrize("name", ["assign", "move", "release", "rename", "update", "archive", "restore"])
+def test_an_answer_that_shows_the_old_value_decides_nothing(name, when, verdict, clock):
+    """A success whose answer is as old as a cache may make it: only what is read back after the wait counts."""
+    ask = WRITES[name].set_up(clock)
+    on_numbers = WRITES[name].kind.startswith("number")
+    rows = clock.remote.get("/v1/convai/phone-numbers") if on_numbers else Agent.objects.values("remote_data")
+    old = rows[0] if on_numbers else rows[0]["remote_data"]
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=200, body=old, when=when)
+    op = ask("key")
+    assert op.state == State.SENT, op.message
+    recover(clock)
+    op.refresh_from_db()
+    assert op.state == verdict
+    assert violations(clock.remote) == []
+
+
 def test_an_import_listed_late_is_waited_for(clock):
     clock.remote.settings(listed_after=90, hidden_until_listed=True)
     ask = WRITES["import"].set_up(clock)

@@ -1,0 +1,39 @@
+"""Two answers that every page gives alike: to a script whose session has ended, and to text that no database keeps."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import resolve_url
+from django.utils.http import urlencode
+
+STOP_ASKING = 286  # htmx: swap, and poll no more
+
+
+class SignInAgain:
+    """A fragment of a page is never answered with the sign-in page, which would be poured into a cell of a table."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        sign_in = resolve_url(settings.LOGIN_URL)
+        if request.headers.get("HX-Request") != "true" or not response.headers.get("Location", "").startswith(sign_in):
+            return response
+        if request.headers.get("HX-Target") == "cp-dialog":
+            here = resolve_url(settings.LOGIN_REDIRECT_URL)
+            return HttpResponse(headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': here})}"})
+        return HttpResponse(status=STOP_ASKING, headers={"HX-Reswap": "none"})  # what is typed on the page stays
+
+
+class NoNul:
+    """PostgreSQL keeps no NUL in a text: an address that holds one is refused before anything looks for it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
+            return HttpResponseBadRequest("This address holds a character that no text has.", content_type="text/plain")
+        return self.get_response(request)
