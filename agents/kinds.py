@@ -1,17 +1,24 @@
 """The kinds of write on agents: create, duplicate, update, archive, delete."""
 
 import hashlib
+import json
+import re
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
 from agents import store
+from agents.models import SETTINGS
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import Agent, AgentSummary, BadShape, ElevenLabs, NotFound
+from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.paths import flatten, get, nest
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
-from controlplane.operations.models import Operation, State
+from controlplane.operations.models import OPEN, Operation, State
+
+FOUND_BY_NAME = "The answer was lost; it was found as the only new agent of that name with what was asked for."
+# What a copy has of its own: when, under which ids and by which token it is reached, whether it was archived.
+OF_ITS_OWN = re.compile(r"\.(id|version_id|branch_id|shareable_token|archived|\w+_unix_secs|\w+_at)$")
 
 
 class _NewAgent(Kind):
@@ -57,9 +64,12 @@ class _NewAgent(Kind):
                 "if any, this request made. Compare them before you create another.",
             )
         wanted = flatten(op.wanted["body"])
-        return Verdict(State.DONE, not_kept=[label(path) for path, value in wanted.items() if get(seen, path) != value])
+        not_kept = [label(path) for path, value in wanted.items() if get(seen, path) != value]
+        return Verdict(State.DONE, "" if op.object_id else FOUND_BY_NAME, not_kept)
 
     def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        if op.object_id:  # the answer named it
+            return seen is not None and op.object_id == object_id
         known = (op.before or {}).get("ids", [])
         if seen is None or object_id in known or seen.get("name") != op.wanted["name"]:
             return False
@@ -103,8 +113,12 @@ class DuplicateAgent(_NewAgent):
         return f"Duplicated {op.names['source']} as {op.wanted['name']}. Its numbers stay with the original."
 
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        _existing(client, op.wanted["source"], op.names["source"])
-        return super().check(client, op)
+        source = _existing(client, op.wanted["source"], op.names["source"])
+        return {**super().check(client, op), "settings": _digest(source)}
+
+    def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
+        settings = (op.before or {}).get("settings")
+        return settings is not None and settings == _digest(agent)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         return Reply(object_id=client.duplicate_agent(op.wanted["source"], name=op.wanted["name"]))
@@ -132,7 +146,7 @@ class _Patch(Kind):
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         before = op.before or {}
         patch = nest({path: value for path, value in op.wanted["set"].items() if before.get(path) != value})
-        return Reply(op.object_id, _about(op.object_id, client.update_agent(op.object_id, patch)))
+        return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
 
     def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get(client, op.object_id)
@@ -187,6 +201,11 @@ class ArchiveAgent(_Patch):
             return f"Archived {op.names['object']}. Numbers bound to it stay bound."
         return f"Restored {op.names['object']}."
 
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        if self._archives(op):
+            _not_being_bound(op)
+        return super().check(client, op)
+
     def _archives(self, op: Operation) -> bool:
         return bool(op.wanted["set"]["platform_settings.archived"])
 
@@ -204,6 +223,7 @@ class DeleteAgent(Kind):
         return f"Deleted the agent {op.names['object']}."
 
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        _not_being_bound(op)
         agent = _get(client, op.object_id)
         if agent is None:
             raise Already(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
@@ -245,20 +265,34 @@ def label(path: str) -> str:
 
 def _get(client: ElevenLabs, agent_id: str) -> dict[str, Any] | None:
     try:
-        return _about(agent_id, client.get_agent(agent_id))
+        return client.get_agent(agent_id).raw
     except NotFound:
         return None
-
-
-def _about(agent_id: str, answer: Agent) -> dict[str, Any]:
-    """What was answered, if it is about the agent that was asked for: else it would be stored as another one."""
-    if answer.agent_id != agent_id:
-        raise BadShape("ElevenLabs answered about another agent than the one it was asked for.")
-    return answer.raw
 
 
 def _existing(client: ElevenLabs, agent_id: str, name: str) -> dict[str, Any]:
     agent = _get(client, agent_id)
     if agent is None:
+        store.missing(agent_id)
         raise Stop(f"{name} does not exist any more: it was deleted at ElevenLabs.")
     return agent
+
+
+def _not_being_bound(op: Operation) -> None:
+    """A number may be on its way to this agent. Each side writes down its intent before it looks for the other's, so
+    at least one of the two sees the other; this look has to come before the remote is read."""
+    other = Operation.objects.filter(state__in=OPEN, wanted__agent_id=op.object_id).first()
+    if other is not None:
+        raise Stop(
+            f"{op.names['object']} is wanted for a number: {other.actor_name} asked at "
+            f"{other.created_at:%H:%M:%S} UTC to: {other.title}. Try again when that is decided."
+        )
+
+
+def _digest(agent: dict[str, Any]) -> str | None:
+    """Of everything that a copy takes over; None where that cannot be told."""
+    if unstorable(agent):
+        return None
+    flat = flatten({part: agent.get(part) or {} for part in SETTINGS})
+    kept = {path: value for path, value in flat.items() if not OF_ITS_OWN.search(path)}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

@@ -8,14 +8,19 @@ from django.utils import timezone
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import Agent as RemoteAgent
-from controlplane.elevenlabs import AgentSummary
+from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
 
 
 def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = None) -> bool:
-    """Store what GET answered for one agent; `summary` is its line in the listing, if one was read too."""
+    """Store what GET answered for one agent; `summary` is its line in the listing, if one was read too.
+
+    Raises BadShape for what no database keeps.
+    """
     agent = RemoteAgent.parse(data)
+    if why := unstorable(data):
+        raise BadShape(f"An agent cannot be kept: {why}.")
     row = Agent.objects.filter(remote_id=agent.agent_id).first() or Agent(remote_id=agent.agent_id)
     values: dict[str, Any] = {
         "name": agent.name or "",
@@ -48,7 +53,12 @@ def save_summary(row: Agent, values: dict[str, Any], cause: Cause) -> bool:
 
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
-    return store.save(Agent(remote_id=object_id), {"name": name, "gone_at": timezone.now()}, cause=cause)
+    return store.save(Agent(remote_id=object_id), {"name": name[:300], "gone_at": timezone.now()}, cause=cause)
+
+
+def missing(object_id: str) -> None:
+    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell."""
+    Agent.objects.filter(remote_id=object_id, gone_at=None, missing_since=None).update(missing_since=timezone.now())
 
 
 def bury(object_id: str, cause: Cause) -> bool:

@@ -9,8 +9,7 @@ from django.utils import timezone
 from agents import store
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
-from controlplane.elevenlabs.errors import BadShape
+from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound
 from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.sync import Collection
 from controlplane.operations import settle
@@ -20,6 +19,7 @@ from controlplane.operations.models import Operation
 class Agents(Collection):
     model = Agent
     what = "agents"
+    id_field = "agent_id"
 
     def __init__(self) -> None:
         self._listed_from = timezone.now()
@@ -27,9 +27,6 @@ class Agents(Collection):
     def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
         yield from client.all_agents(archived=False)
         yield from client.all_agents(archived=True)
-
-    def id_of(self, row: dict[str, Any]) -> str:
-        return AgentSummary.parse(row).agent_id
 
     def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
         """Details are fetched only where the listing says that they changed: one call for each agent is too many."""
@@ -43,8 +40,6 @@ class Agents(Collection):
             return False  # deleted since it was listed: the next run will not list it
         if known is not None and known.remote_id in self.touched_since(self._listed_from):
             return False  # by an operation, while this run was under way: it knows better
-        if why := unstorable(data):
-            raise BadShape(f"An agent cannot be kept: {why}.")
         before = known.remote_data if known is not None else None
         late = settle.late_cause("agent", summary.agent_id, data, before)
         return store.keep(data, late or cause, summary=summary)

@@ -1,15 +1,19 @@
 """Wait for imported numbers to be listed. When to look next stands in each row, so any worker can go on."""
 
+import logging
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 
+from django.db import DataError
 from django.utils import timezone
 
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect
+from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, connect
 from numbers import store
 from numbers.models import PhoneNumber
+
+log = logging.getLogger(__name__)
 
 # Seconds between looks: close together while it is usual (about 5 s), then each minute, to ten minutes in all.
 WAITS = (1, 1, 1, 2, 3, 5, 8, 13, 26)
@@ -37,7 +41,11 @@ def look(row: PhoneNumber, client: ElevenLabs) -> bool:
     found = next((data for data in page.rows if data.get("phone_number_id") == row.remote_id), None)
     if found is None:
         return False
-    store.keep(found, Cause(Entry.Cause.SYNC, "poll"), listed=True)
+    try:
+        store.keep(found, Cause(Entry.Cause.SYNC, "poll"), listed=True)
+    except (BadShape, DataError) as error:
+        log.warning("The imported number %s is listed but cannot be kept: %s", row.remote_id, error)
+        return False
     return True
 
 

@@ -11,7 +11,7 @@ from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.run import Wish, run
-from numbers import kinds
+from numbers import importing, kinds
 from numbers.e164 import grouped
 from numbers.models import PhoneNumber
 
@@ -50,7 +50,7 @@ def import_number(
     }
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        wish = Wish(kinds.ImportNumber, "", wanted, names, reason)
+        wish = Wish(importing.ImportNumber, "", wanted, names, reason)
         return run(wish, key=key, actor=actor, secrets=secrets)
 
 

@@ -1,5 +1,6 @@
 """How a sync lists and keeps numbers, and the run over everything."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -11,38 +12,39 @@ from agents import store as agent_store
 from agents.models import Agent
 from agents.sync import Agents
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import ElevenLabs, NotFound, connect
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, connect
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.models import RemoteObject, SyncRun
-from controlplane.mirror.sync import Collection, sync
+from controlplane.mirror.sync import STOPPING, Collection, sync
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
 from numbers import store
 from numbers.models import PhoneNumber
 
+log = logging.getLogger(__name__)
+
 
 class Numbers(Collection):
     model = PhoneNumber
     what = "numbers"
+    id_field = "phone_number_id"
 
     def __init__(self) -> None:
-        self._agents: dict[str, Agent] | None = None
+        self._agents: dict[str, Agent | None] | None = None
         self._listed_from = timezone.now()
 
     def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
         return client.all_numbers()
 
-    def id_of(self, row: dict[str, Any]) -> str:
-        return RemoteNumber.parse(row).phone_number_id
-
     def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
         number = RemoteNumber.parse(row)
-        mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=number.phone_number_id)
+        known_as = number.phone_number_id
+        mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=known_as)
         agent, before = self._agent(number, client, cause), mirrored.remote_data
-        differs = before != row or mirrored.gone_at is not None
+        differs = before != number.raw or mirrored.gone_at is not None
         if known is not None and differs and known.remote_id in self.touched_since(self._listed_from):
             return False  # by an operation, while this run was under way: it knows better
-        if before != row and (late := settle.late_cause("number", number.phone_number_id, row, before)):
+        if before != number.raw and (late := settle.late_cause("number", known_as, number.raw, before)):
             cause = late
         return store.keep_row(mirrored, number, cause, agent=agent, listed=True)
 
@@ -67,16 +69,22 @@ class Numbers(Collection):
             self._agents = {agent.remote_id: agent for agent in Agent.objects.all()}
         if number.agent_id not in self._agents:
             name = (number.assigned_agent.agent_name if number.assigned_agent else None) or ""
-            _look_up(client, number.agent_id, name, cause)
-            self._agents[number.agent_id] = Agent.objects.get(remote_id=number.agent_id)
+            self._agents[number.agent_id] = _look_up(client, number.agent_id, name, cause)
         return self._agents[number.agent_id]
 
 
-def _look_up(client: ElevenLabs, agent_id: str, name: str, cause: Cause) -> None:
+def _look_up(client: ElevenLabs, agent_id: str, name: str, cause: Cause) -> Agent | None:
+    """None where the agent cannot be read: the number is kept all the same, with the id that it is bound to."""
     try:
         agent_store.keep(client.get_agent(agent_id).raw, cause)
     except NotFound:
         agent_store.keep_tombstone(agent_id, name, cause)
+    except STOPPING:
+        raise
+    except ElevenLabsError as error:
+        log.warning("An agent that a number is bound to could not be read: %s", error)
+        return None
+    return Agent.objects.filter(remote_id=agent_id).first()
 
 
 def sync_all(*, requested_by: User | None = None, client: ElevenLabs | None = None) -> SyncRun | None:

@@ -1,42 +1,141 @@
-"""People and roles. Django's own pages in the theme's look, with one limit: only a superuser makes superusers."""
+"""Sign-in, people and roles. Django's own pages in the theme's look, with limits: nobody gives, or takes over, more
+rights than they have themselves; roles are made by superusers; people are deactivated, never deleted."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q, QuerySet
+from django.forms import ModelMultipleChoiceField
+from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
-BEYOND_ROLES = ("is_superuser", "user_permissions")
+
+class SignInForm(AuthenticationForm):
+    """After a wrong sign-in the name stays, and the password is what is typed again."""
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self.is_bound and self.non_field_errors():
+            self.fields["username"].widget.attrs.pop("autofocus", None)
+            self.fields["password"].widget.attrs["autofocus"] = True
+
+
+admin.site.login_form = SignInForm
+
+
+def rights_of(user: Any) -> QuerySet[Permission]:
+    """By roles and directly, also of somebody who is deactivated now. (A superuser's are not listed here.)"""
+    return Permission.objects.filter(Q(user=user) | Q(group__user=user))
+
+
+def is_beyond(person: User, user: Any) -> bool:
+    """May `person` do something that `user` may not? Then a new password would hand it over."""
+    if user.is_superuser:
+        return False
+    return person.is_superuser or rights_of(person).exclude(pk__in=rights_of(user)).exists()
+
+
+class NewPersonForm(UserCreationForm):
+    usable_password = None  # everybody signs in with a password
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        cleaned: dict[str, Any] = self.cleaned_data
+        if not cleaned.get("groups") and not cleaned.get("is_superuser") and "groups" not in self.errors:
+            self.add_error("groups", "Choose a role: without one, this person would sign in and see nothing.")
+        return cleaned
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
-    add_form = UserCreationForm
+    add_form = NewPersonForm
+    add_form_template = None  # the theme's own says that more can be set later; all of it stands on the one page
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "first_name", "last_name", "roles", "is_active", "last_login"]
     list_filter = ["is_active", "groups"]
+    filter_horizontal = []
+    readonly_fields = ["password_link", "last_login", "date_joined"]
     actions = None
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("groups")
 
+    @display(description="Roles")
     def roles(self, user: User) -> str:
         if user.is_superuser:
             return "Superuser"
         return ", ".join(group.name for group in user.groups.all()) or "none"
 
-    def get_readonly_fields(self, request, obj=None):
-        fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *BEYOND_ROLES)
+    @display(description="Password")
+    def password_link(self, user: User) -> str:
+        return format_html('<a class="cp-link" href="../password/">Change password</a>')
 
-    def has_change_permission(self, request, obj=None):
-        """An administrator cannot take over a superuser by a new password."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+    def get_fieldsets(self, request, obj=None):
+        if obj is None:
+            beyond = ["is_superuser"] if request.user.is_superuser else []
+            names = ["username", "first_name", "last_name"]
+            return [(None, {"fields": [*names, "password1", "password2", "groups", *beyond]})]
+        who = ["username", "first_name", "last_name", "email"]
+        if self.has_change_permission(request, obj):
+            who.append("password_link")
+        beyond = ["is_superuser", "user_permissions"] if request.user.is_superuser else []
+        return [
+            (None, {"fields": who}),
+            ("May do", {"fields": ["is_active", "is_staff", "groups", *beyond]}),
+            ("Dates", {"fields": ["last_login", "date_joined"]}),
+        ]
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        words = {
+            "is_active": ("Active", "Switched off, this person cannot sign in. The history keeps the name."),
+            "is_staff": ("Staff", "Only staff can sign in here."),
+        }
+        if field is not None and db_field.name in words:
+            field.label, field.help_text = words[db_field.name]
+        if field is not None and db_field.name == "groups":
+            field.widget = field.widget.widget  # without the menu beside it that makes and changes roles
+        return field
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        if db_field.name != "groups":
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
+        return ModelMultipleChoiceField(
+            self._roles_to_give(request.user),
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+            label="Roles",
+            required=False,
+            help_text="What this person may do. Without any role: sign in, and see nothing.",
+        )
+
+    def _roles_to_give(self, user: Any) -> QuerySet[Group]:
+        """Nobody gives a right that they do not have."""
+        roles = Group.objects.order_by("name")
+        if user.is_superuser:
+            return roles
+        return roles.exclude(permissions__in=Permission.objects.exclude(pk__in=rights_of(user)))
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.is_staff = True  # this site has only staff
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request, obj, post_url_continue=None):
+        return ModelAdmin.response_add(self, request, obj, post_url_continue)  # Django's would ask for the rest now
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if obj is not None and is_beyond(obj, request.user):
             return False
         return super().has_change_permission(request, obj)
 
@@ -46,4 +145,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    """Whoever changes a role gives rights to all who have it, and could give them to themselves."""
+
     actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return request.user.is_superuser

@@ -1,6 +1,13 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class DashboardConfig(AppConfig):
     name = "controlplane.dashboard"
     verbose_name = "Overview"
+
+    def ready(self) -> None:
+        """The pages' words for Django's users and groups. No migration sees them."""
+        auth = apps.get_app_config("auth")
+        auth.verbose_name = "People"
+        role = auth.get_model("group")._meta
+        role.verbose_name, role.verbose_name_plural = "role", "roles"

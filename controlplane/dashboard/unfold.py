@@ -51,8 +51,8 @@ UNFOLD: dict[str, Any] = {
             ],
         },
     ],
-    "STYLES": [lambda _: static("controlplane/site.css")],
-    "SCRIPTS": [lambda _: static("controlplane/site.js")],
+    "STYLES": [lambda _: static("controlplane/site.css"), lambda _: static("controlplane/activity.css")],
+    "SCRIPTS": [lambda _: static("controlplane/site.js"), lambda _: static("controlplane/palette.js")],
     "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},
     "COLORS": {
         "primary": {
@@ -70,7 +70,7 @@ UNFOLD: dict[str, Any] = {
         },
     },
     "SIDEBAR": {
-        "show_search": False,
+        "show_search": True,
         "command_search": True,
         "show_all_applications": False,
         "navigation": [

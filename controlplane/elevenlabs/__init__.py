@@ -24,7 +24,19 @@ from .errors import (
     Unavailable,
     Unclear,
 )
-from .schemas import Agent, AgentSummary, AssignedAgent, Llm, Page, PhoneNumber, User, Voice, VoicePage, unstorable
+from .schemas import (
+    Agent,
+    AgentSummary,
+    AssignedAgent,
+    Llm,
+    Page,
+    PhoneNumber,
+    User,
+    Voice,
+    VoicePage,
+    is_id,
+    unstorable,
+)
 from .scrub import ScrubFilter, secrets_in_memory
 from .transport import Call
 
@@ -61,6 +73,7 @@ __all__ = [
     "check_base_url",
     "check_key",
     "connect",
+    "is_id",
     "is_sandbox",
     "secrets_in_memory",
     "unstorable",

@@ -1,14 +1,25 @@
 """ElevenLabs' verbs: one method for each endpoint that this project uses. Every failure is an ElevenLabsError."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from .address import SANDBOX_KEY
 from .errors import BadShape, NoSuchRoute, NotSent
-from .schemas import ID_FORM, Agent, AgentSummary, Json, Llm, Page, PhoneNumber, User, Voice, VoicePage
-from .scrub import mask_from_now_on, secret_values, secrets_in_memory
+from .schemas import (
+    Agent,
+    AgentSummary,
+    Json,
+    Llm,
+    Page,
+    PhoneNumber,
+    User,
+    Voice,
+    VoicePage,
+    is_id,
+    unstorable,
+)
+from .scrub import mask_from_now_on, scrub, secret_values, secrets_in_memory
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
@@ -16,6 +27,8 @@ NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
 MOST_PAGES = 1000
 MOST_SUMMARIES = 100
+
+Asked = TypeVar("Asked", Agent, PhoneNumber)
 
 
 class ElevenLabs:
@@ -98,14 +111,14 @@ class ElevenLabs:
         return found
 
     def get_agent(self, agent_id: str) -> Agent:
-        return Agent.parse(self._http.read(f"{AGENTS}/{_id(agent_id)}"))
+        return _about(agent_id, Agent.parse(self._http.read(f"{AGENTS}/{_id(agent_id)}")))
 
     def create_agent(self, body: Json) -> str:
         return _new_id(self._http.write("POST", f"{AGENTS}/create", body), "agent_id")
 
     def update_agent(self, agent_id: str, patch: Json) -> Agent:
         """Objects are merged, lists replaced, null clears. Unknown keys are dropped without a word: read back."""
-        return Agent.parse(self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch))
+        return _about(agent_id, Agent.parse(self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch)))
 
     def duplicate_agent(self, agent_id: str, *, name: str) -> str:
         return _new_id(self._http.write("POST", f"{AGENTS}/{_id(agent_id)}/duplicate", {"name": name}), "agent_id")
@@ -153,7 +166,7 @@ class ElevenLabs:
         )
 
     def get_number(self, number_id: str) -> PhoneNumber:
-        return PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}"))
+        return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
 
     def import_number(self, body: Json) -> str:
         """The body holds credentials of the carrier; they are masked for as long as this call lasts."""
@@ -165,7 +178,7 @@ class ElevenLabs:
 
     def update_number(self, number_id: str, patch: Json) -> PhoneNumber:
         """`{"agent_id": None}` unbinds the number."""
-        return PhoneNumber.parse(self._http.write("PATCH", f"{NUMBERS}/{_id(number_id)}", patch))
+        return _about(number_id, PhoneNumber.parse(self._http.write("PATCH", f"{NUMBERS}/{_id(number_id)}", patch)))
 
     def delete_number(self, number_id: str) -> None:
         """Only removes it from ElevenLabs. NotFound where it was gone already."""
@@ -176,20 +189,21 @@ class ElevenLabs:
     def list_voices(
         self, *, search: str | None = None, page_token: str | None = None, page_size: int = 30
     ) -> VoicePage:
-        """Voices that cannot be read are left out: a picker is better with the rest than without any."""
+        """Voices that cannot be read or shown are left out: a picker is better with the rest than without any."""
         wanted = _given(search=search, next_page_token=page_token, page_size=page_size, include_total_count="false")
         page = Page.parse(self._http.read("/v2/voices", wanted), "voices", cursor_key="next_page_token")
         voices = []
         for row in page.rows:
             with suppress(BadShape):
-                voices.append(Voice.parse(row))
+                if not unstorable(row):  # half a character cannot be put on a page either
+                    voices.append(Voice.parse(row))
         return VoicePage(voices, page.next_cursor, page.has_more)
 
     def get_voice(self, voice_id: str) -> Voice:
         return Voice.parse(self._http.read(f"/v1/voices/{_id(voice_id)}"))
 
     def list_llms(self) -> list[Llm]:
-        """As with voices, what cannot be read is left out."""
+        """As with voices, what cannot be read or shown is left out."""
         answer = self._http.read("/v1/convai/llm/list")
         rows = answer.get("llms") if isinstance(answer, dict) else None
         if not isinstance(rows, list):
@@ -197,7 +211,8 @@ class ElevenLabs:
         models = []
         for row in rows:
             with suppress(BadShape):
-                models.append(Llm.parse(row))
+                if isinstance(row, dict) and not unstorable(row):
+                    models.append(Llm.parse(row))
         return models
 
     def get_user(self) -> User:
@@ -238,15 +253,23 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _id(value: object) -> str:
-    """An id that is safe in a path: it holds nothing that a URL would read as more than a name."""
-    if not isinstance(value, str) or not re.fullmatch(ID_FORM, value):
+    """An id that is safe in a path."""
+    if not isinstance(value, str) or not is_id(value):
         raise NotSent("This is not an id of ElevenLabs, so nothing was sent.")
     return value
 
 
+def _about(asked: str, answer: Asked) -> Asked:
+    """An answer about another object would be stored as if it were that one."""
+    found = answer.agent_id if isinstance(answer, Agent) else answer.phone_number_id
+    if found != asked:
+        raise BadShape(f"ElevenLabs answered about {answer.what}, but another one than it was asked for.")
+    return answer
+
+
 def _new_id(answer: object, field: str) -> str:
     value = answer.get(field) if isinstance(answer, dict) else None
-    if isinstance(value, str) and re.fullmatch(ID_FORM, value):
+    if isinstance(value, str) and is_id(value) and scrub(value) == value:  # a credential may have the form of an id
         return value
     answer = value = None  # a traceback shows the variables of its frames, and the answer may repeat a credential
     raise BadShape("ElevenLabs' answer does not name what was made.")

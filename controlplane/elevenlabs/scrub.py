@@ -4,6 +4,7 @@ Imports nothing of Django or ours: the logging configuration loads it first.
 """
 
 import base64
+import html
 import json
 import logging
 import re
@@ -11,12 +12,16 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "[hidden]"
 SHORTEST = 4  # a shorter "secret" is a slip of the finger, and masking it would shred every text
 
 _SECRET_FIELDS = {"token", "account_auth_token", "auth_token", "password", "api_key", "api_token"}
+_NEVER_KEPT = _SECRET_FIELDS | {"access_token", "credentials", "secret", "api_secret", "region_token", "api_key_secret"}
+_DEEPEST = 100  # what is nested deeper is stored by nobody
+_TELLING = 16  # so many characters of a token in hexadecimal are as good as the whole
 # What every record has and no caller can fill, so that only the message, the traceback and extras are looked at.
 _OF_LOGGING = set(logging.makeLogRecord({}).__dict__) - {"exc_text", "stack_info"}
 
@@ -48,9 +53,33 @@ def scrub(text: str) -> str:
     for secret in (*_in_memory.get(), *_for_good):
         for form in _forms(secret):
             text = text.replace(form, MASK)
+        if len(secret) >= _TELLING and re.fullmatch(r"[0-9a-fA-F]+", secret):
+            text = _in_hex(secret).sub(MASK, text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _in_hex(secret: str) -> re.Pattern[str]:
+    """Such a token means the same in capitals, and is often told cut short, at either end."""
+    begins, ends = secret[:_TELLING], secret[-_TELLING:]
+    return re.compile(rf"{begins}[0-9a-f]*|[0-9a-f]{{0,{len(secret) - _TELLING}}}{ends}", re.IGNORECASE)
+
+
+def without_credentials(data: Any, depth: int = 0) -> Any:
+    """The same JSON as it may be kept: without the fields that hold credentials, and while some are in memory,
+    without any text that repeats them."""
+    if depth > _DEEPEST:
+        return data
+    if isinstance(data, dict):
+        return {
+            without_credentials(name, depth): without_credentials(value, depth + 1)
+            for name, value in data.items()
+            if str(name).lower() not in _NEVER_KEPT
+        }
+    if isinstance(data, list):
+        return [without_credentials(value, depth + 1) for value in data]
+    return scrub(data) if isinstance(data, str) and _in_memory.get() else data
 
 
 @contextmanager
@@ -75,6 +104,7 @@ def _forms(secret: str) -> list[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
     forms |= {json.dumps(form)[1:-1] for form in tuple(forms)}  # JSON in a JSON string
+    forms |= {escaped for form in tuple(forms) for escaped in _in_html(form)}
     forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     forms |= {form.lower() for form in tuple(forms) if "%" in form}
     for before in range(3):
@@ -86,6 +116,13 @@ def _forms(secret: str) -> list[str]:
             forms |= {encoded[skipped:kept], encoded[skipped:kept].translate(str.maketrans("+/", "-_"))}
     forms |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
     return sorted(forms, key=len, reverse=True)
+
+
+def _in_html(text: str) -> set[str]:
+    """Programs disagree about how quotes are written, and whether they are."""
+    named, bare = html.escape(text), html.escape(text, quote=False)
+    decimal = named.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    return {named, bare, decimal, named.replace("&#x27;", "&#39;"), named.replace("&#x27;", "&apos;")}
 
 
 def secret_values(body: object) -> list[str]:

@@ -94,7 +94,7 @@ def from_reply(reply: Reply, sent: object = None) -> ElevenLabsError:
     found = _read(reply.body, sent)
     kind, text = _judge(reply.status, found)
     error = kind(
-        _cut(text, LONGEST + 100),
+        _sentence(_cut(text, LONGEST + 100)),
         status=reply.status,
         codes=found.codes,
         param=found.param,
@@ -127,8 +127,10 @@ def _judge(status: int, found: "_Found") -> tuple[type[ElevenLabsError], str]:
     if status == 404:
         return errors.NoSuchRoute, "ElevenLabs does not know this kind of request (404 for the path itself)."
     if status in {400, 422}:
-        listed = "; ".join(f"{where}: {what}" if where else what for where, what in found.fields[:3])
-        return errors.Invalid, f"ElevenLabs refused a value.{f' {listed}' if listed else says}"
+        fields = [f"{where}: {what}" if where else what for where, what in found.fields[:3]]
+        listed = "; ".join(field.rstrip(" .") for field in fields)
+        told = listed or found.message
+        return errors.Invalid, f"ElevenLabs refused a value: {told}" if told else "ElevenLabs refused a value."
     if status == 429:
         return errors.Limited, _SLOW_DOWN[_limit(found)]
     if status == 409:
@@ -221,8 +223,15 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
+def _sentence(text: str) -> str:
+    """Ended by one full stop, or by what ends it already: more sentences follow."""
+    return text if text.endswith(("…", "!", "?")) else text.rstrip(" .,;:") + "."
+
+
 def _word(value: object) -> str:
-    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", value) else ""
+    """A code or a trace id, which is kept; a credential may look like one."""
+    fits = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", value) is not None
+    return value if isinstance(value, str) and fits and scrub(value) == value else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -1,12 +1,17 @@
 """Activity: what was asked of ElevenLabs and what became of it. Read-only, but for "Check now" and "Resume"."""
 
+import re
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.functions import Replace
 from django.http import HttpRequest
 from django.urls import path
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from controlplane.operations import views
+from controlplane.operations.kinds import all_kinds
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
@@ -23,6 +28,10 @@ COLOURS = {
 }
 
 
+def shortened(trace_id: str) -> str:
+    return trace_id if len(trace_id) <= 9 else f"{trace_id[:8]}…"
+
+
 class VerdictFilter(admin.SimpleListFilter):
     title = "verdict"
     parameter_name = "verdict"
@@ -34,14 +43,41 @@ class VerdictFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
+# Where verb and object of a kind's name do not say what staff know it by.
+KINDS = {
+    "agent.archive": "archive or restore agent",
+    "agent.update": "change agent",
+    "number.assign": "assign, move or release number",
+    "number.rename": "label number",
+}
+
+
+def kind_in_words(name: str) -> str:
+    """ "number.import" -> "Import number"."""
+    words = KINDS.get(name) or " ".join(reversed(name.split(".")))
+    return words[0].upper() + words[1:]
+
+
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request, model_admin):
+        return sorted(((name, kind_in_words(name)) for name in all_kinds()), key=lambda choice: choice[1])
+
+    def queryset(self, request, queryset):
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
     what_it_is = (
         "Each write that somebody asks of ElevenLabs stands here, with what became of it and how that is known."
     )
-    list_display = ["asked", "verdict", "who", "when", "milliseconds", "trace_id"]
-    list_filter = [VerdictFilter, "object_type", "kind"]
+    list_display = ["asked", "verdict", "who", "when", "took", "trace"]
+    list_filter = [VerdictFilter, "object_type", KindFilter]
     search_fields = ["title", "object_id", "actor_name", "trace_id"]
+    search_help_text = "Number, agent, id, person or trace id"
     list_display_links = ["asked"]
     ordering = ["-id"]
 
@@ -55,6 +91,17 @@ class OperationAdmin(ReadOnlyAdmin):
             path("<int:pk>/verdict/", wrap(views.verdict), name="operations_operation_verdict"),
             *super().get_urls(),
         ]
+
+    def get_search_results(self, request, queryset, search_term):
+        """As the theme does it; digits in any grouping also find the number that a title names."""
+        term = search_term.replace("…", " ").strip()
+        digits = re.sub(r"[\s().\-/+]", "", term)
+        if not (digits.isdecimal() and digits.isascii()):
+            return super().get_search_results(request, queryset, term)
+        ungrouped = queryset.alias(ungrouped=Replace("title", Value(" "), output_field=TextField()))
+        return ungrouped.filter(
+            Q(ungrouped__contains=digits) | Q(object_id__contains=digits) | Q(trace_id__contains=digits)
+        ), False
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return views.operation(request, object_id, self.admin_site.each_context(request))
@@ -75,6 +122,16 @@ class OperationAdmin(ReadOnlyAdmin):
     def when(self, op: Operation) -> str:
         return ago(op.created_at)
 
+    @display(description="Took", ordering="milliseconds")
+    def took(self, op: Operation) -> str | None:
+        return None if op.milliseconds is None else f"{op.milliseconds} ms"
+
+    @display(description="Trace id", ordering="trace_id")
+    def trace(self, op: Operation) -> str | None:
+        if not op.trace_id:
+            return None
+        return format_html('<span class="cp-mono" title="{}">{}</span>', op.trace_id, shortened(op.trace_id))
+
 
 @admin.register(ChangeSet)
 class ChangeSetAdmin(ReadOnlyAdmin):
@@ -82,7 +139,7 @@ class ChangeSetAdmin(ReadOnlyAdmin):
         "A change set is several writes done in order by a worker, such as moving an agent's numbers before it is "
         "deleted."
     )
-    list_display = ["title", "progress", "actor_name", "when"]
+    list_display = ["title", "progress", "who", "when"]
     search_fields = ["title", "actor_name"]
     list_filter = ["state"]
 
@@ -100,6 +157,10 @@ class ChangeSetAdmin(ReadOnlyAdmin):
     @display(description="State", ordering="state", label={"running": "info", "done": "success", "stopped": "danger"})
     def progress(self, change_set: ChangeSet) -> str:
         return change_set.get_state_display()
+
+    @display(description="Who", ordering="actor_name")
+    def who(self, change_set: ChangeSet) -> str:
+        return change_set.actor_name
 
     @display(description="When", ordering="created_at")
     def when(self, change_set: ChangeSet) -> str:

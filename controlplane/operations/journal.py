@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.elevenlabs import Call, unstorable
+from controlplane.elevenlabs import BadShape, Call, unstorable
 from controlplane.operations.kinds import Kind, Verdict, kind_of
 from controlplane.operations.models import OPEN, ChangeSet, Operation, State
+
+BEGIN_TRIES = 3
 
 
 class Held(Exception):
@@ -40,7 +42,7 @@ class Expired(Exception):
     """The operation was decided by somebody else (too slow before sending): nothing was sent."""
 
 
-def begin(op: Operation) -> bool:
+def begin(op: Operation, *, tries: int = BEGIN_TRIES) -> bool:
     """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one."""
     try:
         with transaction.atomic(durable=True):
@@ -54,9 +56,11 @@ def begin(op: Operation) -> bool:
             op.refresh_from_db()
             return False
         holder = Operation.objects.filter(resource=op.resource, state__in=OPEN).first()
-        if holder is None:  # decided between our two looks: the lock is free again
-            return begin(op)
-        raise Held(holder) from None
+        if holder is not None:
+            raise Held(holder) from None
+        if tries <= 1:  # nobody holds it: the database refuses the row itself
+            raise
+        return begin(op, tries=tries - 1)  # decided between our two looks: the lock is free again
     return True
 
 
@@ -120,13 +124,15 @@ def finish(
         seen = None
         message += f" What ElevenLabs shows now cannot be kept here ({why})."
     try:
-        return _commit(op, kind, verdict, seen, message, known_by, expected)
-    except IntegrityError:  # a sync has just stored the new object: now it is there to be compared with
-        return _commit(op, kind, verdict, seen, message, known_by, expected)
-    except DataError as error:
+        try:
+            return _commit(op, kind, verdict, seen, message, known_by, expected)
+        except IntegrityError:  # a sync has just stored the new object: now it is there to be compared with
+            return _commit(op, kind, verdict, seen, message, known_by, expected)
+    except (DataError, IntegrityError, BadShape) as error:
         if seen is None:
             raise
-        message += f" What ElevenLabs shows now cannot be kept here (the database refused it: {type(error).__name__})."
+        why = str(error) if isinstance(error, BadShape) else f"The database refused it: {type(error).__name__}."
+        message += f" What ElevenLabs shows now cannot be kept here. {why}"
         return _commit(op, kind, verdict, None, message, known_by, expected)
 
 

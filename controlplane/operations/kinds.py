@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import ElevenLabs
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError
 from controlplane.operations.models import Operation, State
 
 Secrets = Mapping[str, str]
@@ -40,6 +40,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class Verdict:
+    """`message` says what happened; beside `DONE` it is what has to be added to `Kind.done`."""
+
     state: State
     message: str = ""
     not_kept: list[str] = field(default_factory=list)
@@ -62,7 +64,7 @@ class Kind:
         raise NotImplementedError
 
     def done(self, op: Operation) -> str:
-        """The same in the past tense, with its stop and what it means for callers."""
+        """The same in the past tense, with its stop and what it means for callers. `op.not_kept` is known by then."""
         raise NotImplementedError
 
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
@@ -72,6 +74,10 @@ class Kind:
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         """The one remote call."""
         raise NotImplementedError
+
+    def refusal(self, op: Operation, error: ElevenLabsError) -> Stop | None:
+        """The remote's no to `send` in the kind's own words, with the form's field; None: as the error says it."""
+        return None
 
     def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         """Read back what the remote shows now; None if there is nothing."""

@@ -72,10 +72,13 @@ def _refuse(form: KeyedForm, field: str | None, message: str) -> None:
 
 
 def tell(request: HttpRequest, op: Operation) -> None:
-    """Say what became of an operation, with a link to it."""
-    level = messages.SUCCESS if op.state == State.DONE else messages.WARNING if op.is_open else messages.ERROR
-    words = {State.INTENT: "Being checked before it is sent.", State.SENT: op.message}.get(State(op.state), op.message)
-    messages.add_message(request, level, format_html('{} <a class="cp-link" href="{}">Details</a>', words, url_of(op)))
+    """Say what became of an operation, with a link to it. Nothing while it is open: then its own page comes next,
+    which says it itself and keeps up with it."""
+    if op.is_open:
+        return
+    level = messages.SUCCESS if op.state == State.DONE else messages.ERROR
+    link = format_html('{} <a class="cp-link" href="{}">Details</a>', op.message, url_of(op))
+    messages.add_message(request, level, link)
 
 
 def url_of(op: Operation | ChangeSet) -> str:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, Outcome, connect, unstorable
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
 from controlplane.operations import journal
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
 from controlplane.operations.models import Operation, State
@@ -91,7 +91,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}")
         return journal.finish(op, verdict, seen=stop.seen, known_by=CHECKED, expected=State.INTENT)
     except ElevenLabsError as error:
-        verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}")
+        verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_what_next(error)}")
         return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
 
     if why := unstorable(before):
@@ -133,7 +133,8 @@ def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation
         verdict = Verdict(State.DONE, f"{kind.done(op)} It was already gone at ElevenLabs.")
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
     if error.outcome is Outcome.REFUSED:
-        verdict = Verdict(State.REFUSED, f"ElevenLabs refused: {error} Nothing was changed.")
+        op.stop = kind.refusal(op, error)
+        verdict = Verdict(State.REFUSED, str(op.stop or f"{error} Nothing was changed."))
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
     if error.outcome is Outcome.NOT_SENT:
         verdict = Verdict(State.NOT_SENT, f"Not sent. {error} Nothing was changed; it is safe to try again.")
@@ -143,7 +144,13 @@ def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation
     )
 
 
+def _what_next(error: ElevenLabsError) -> str:
+    if isinstance(error, KeyRefused):
+        return " An administrator has to look at the key."
+    return "" if "Try again" in str(error) else " Try again in a minute."
+
+
 def done_message(op: Operation, kind: Kind, verdict: Verdict) -> str:
-    if not verdict.not_kept:
-        return kind.done(op)
-    return f"{kind.done(op)} ElevenLabs did not keep: {', '.join(verdict.not_kept)}."
+    op.not_kept = verdict.not_kept
+    not_kept = f"ElevenLabs did not keep: {', '.join(verdict.not_kept)}." if verdict.not_kept else ""
+    return " ".join(part for part in (kind.done(op), verdict.message, not_kept) if part)

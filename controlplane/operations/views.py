@@ -1,6 +1,9 @@
 """The pages of one operation and of one change set."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,14 +12,20 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.elevenlabs import connect
+from controlplane.mirror.paths import flatten
 from controlplane.operations import changesets, tasks
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.pages import actor_of, tell, url_of
+from controlplane.operations.pages import actor_of, url_of
 from controlplane.operations.settle import settle
 from controlplane.operations.wake import wake
+
+WORKER_LOOKS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
+WORDS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
+NOT_SHOWN = ("shown", "ids", "agent_name")  # what pages showed, other ids, a name that stands beside its id
 
 
 def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
@@ -29,44 +38,97 @@ def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpRespon
 @require_GET
 @permission_required("operations.view_operation", raise_exception=True)
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that moves while an operation is open."""
-    return render(request, "operations/verdict.html", _facts(get_object_or_404(Operation, pk=pk)))
+    """The part of the page that moves while an operation is open. Once it is decided, the whole page is drawn anew:
+    the count in the sidebar and the values below change with it. What is decided asks no more, so that happens once."""
+    op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
+    response = render(request, "operations/verdict.html", _facts(op))
+    if not op.is_open:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @require_POST
 @permission_required("operations.settle_operation", raise_exception=True)
 def check_now(request: HttpRequest, pk: int) -> HttpResponse:
-    """Read the remote back now instead of when it is due. Nothing is written to it."""
-    op = get_object_or_404(Operation, pk=pk)
+    """Read the remote back now instead of when it is due. Nothing is written to it. The page that is gone to says
+    what came of it: the operation's, or its change set's if the button stood there."""
+    op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     if op.state == State.SENT:
         op = settle(op, connect())
-    tell(request, op)
-    return redirect(url_of(op))
+    if op.change_set is None:
+        return redirect(url_of(op))
+    if not op.is_open:
+        wake(tasks.run_change_sets)
+    return redirect(url_of(op.change_set if request.POST.get("back") == "change_set" else op))
 
 
 def _facts(op: Operation) -> dict[str, Any]:
     return {
         "op": op,
         "object_url": _object_url(op),
-        "values": [(name, _pretty(value)) for name, value in _values(op)],
+        "values": [
+            ("Wanted", _rows(op, op.wanted)),
+            ("Before, read just ahead of sending", _rows(op, op.before)),
+            ("Seen after", _rows(op, op.seen)),
+        ],
     }
 
 
-def _values(op: Operation) -> list[tuple[str, Any]]:
-    return [("Wanted", op.wanted), ("Before, read just ahead of sending", op.before), ("Seen after", op.seen)]
+def _rows(op: Operation, values: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """A JSON object as lines of words: names first, ids behind them."""
+    named = dict(_named(op, values or {}))
+    plain = dict(_plain(values or {}))
+    often = Counter(map(_label, plain))
+    labelled = [(_label(path) if often[_label(path)] == 1 else _label(path, whole=True), path) for path in plain]
+    return [*named.items(), *((label, _text(plain[path])) for label, path in labelled)]
 
 
-def _pretty(value: Any) -> list[tuple[str, str]] | None:
-    """A JSON object as rows of a table: {"agent_id": "x"} -> [("agent id", "x")]."""
-    if not value:
-        return None
-    rows = value["set"] if isinstance(value.get("set"), dict) else value
-    return [(name.replace("_", " "), _text(item)) for name, item in rows.items() if name not in ("shown", "ids")]
+def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The things involved, as the page showed them when it was asked for."""
+    if values is op.wanted:
+        if "from" in op.names:
+            yield "From", _with_id(op.names["from"], values.get("shown"))
+        if "to" in op.names:
+            yield "To", _with_id(op.names["to"], values.get("agent_id"))
+        if "source" in op.names:
+            yield "Copy of", _with_id(op.names["source"], values.get("source"))
+        if "phone_number" in values:
+            yield "Number", _with_id(op.names.get("object", ""), values["phone_number"])
+    elif "agent_id" in values:
+        agent_id, name = values["agent_id"], values.get("agent_name") or values.get("name") or "an agent without a name"
+        yield "Agent", _with_id(f"{name} …{agent_id[-4:]}", agent_id) if agent_id else "no agent"
+
+
+def _with_id(name: str, remote_id: str | None) -> str:
+    return f"{name} ({remote_id})" if remote_id else name
+
+
+def _plain(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """{path: value} of the rest; an agent's settings stand under "set" or "body"."""
+    told = {*NOT_SHOWN, "agent_id", "source", "phone_number"} | ({"name"} if "agent_id" in values else set())
+    for name, value in values.items():
+        if name in told:
+            continue
+        if name == "set" and isinstance(value, Mapping):
+            yield from value.items()  # its names are paths already
+        else:
+            yield from flatten(value, "" if name == "body" else name).items()
+
+
+def _label(path: str, *, whole: bool = False) -> str:
+    *parents, last = path.split(".")
+    words = WORDS.get(last) or last.replace("_", " ")
+    words = words[:1].upper() + words[1:]
+    return f"{words} ({' › '.join(parents).replace('_', ' ')})" if whole and parents else words
 
 
 def _text(item: Any) -> str:
-    if item is None:
+    if item is None or item in ("", [], {}):
         return "none"
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, list) and all(isinstance(one, str) for one in item):
+        return ", ".join(item)
     return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, indent=2)
 
 
@@ -90,8 +152,12 @@ def change_set(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpRespo
 @require_GET
 @permission_required("operations.view_changeset", raise_exception=True)
 def steps(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that moves while it runs."""
-    return render(request, "operations/steps.html", _progress(get_object_or_404(ChangeSet, pk=pk)))
+    """The part of the page that moves while it runs; the whole page is drawn anew once it has ended."""
+    found = get_object_or_404(ChangeSet, pk=pk)
+    response = render(request, "operations/steps.html", _progress(found))
+    if found.state != ChangeSet.State.RUNNING:
+        response["HX-Refresh"] = "true"
+    return response
 
 
 @require_POST
@@ -107,4 +173,18 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 def _progress(found: ChangeSet) -> dict[str, Any]:
     current = changesets.current_steps(found)
     done = sum(step.state == State.DONE for step in current)
-    return {"change_set": found, "steps": current, "done": done, "percent": round(100 * done / max(1, len(current)))}
+    running = found.state == ChangeSet.State.RUNNING
+    return {
+        "change_set": found,
+        "steps": current,
+        "done": done,
+        "percent": round(100 * done / max(1, len(current))),
+        "waits_for": next((step for step in current if running and step.is_unconfirmed), None),
+        "no_worker": running and _nobody_came(found, current),
+    }
+
+
+def _nobody_came(found: ChangeSet, steps: list[Operation]) -> bool:
+    """No worker holds it, none is in the middle of a step, and one was due long ago."""
+    free_since = max([found.claimed_until, *(step.ended_at for step in steps if step.ended_at)])
+    return not any(step.is_open for step in steps) and free_since < timezone.now() - WORKER_LOOKS_WITHIN

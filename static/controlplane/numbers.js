@@ -3,7 +3,6 @@
     "use strict";
     const search = () => document.getElementById("cp-agent-search");
     const list = () => document.getElementById("cp-agent");
-    let waiting = false; // for the options that fit what was typed last
 
     function tell() {
         const place = list() && document.querySelector(`[data-chosen="${list().id}"]`);
@@ -11,23 +10,22 @@
         if (place) place.textContent = option && option.value ? option.dataset.name : "choose an agent";
     }
 
+    function arrived() { if (list()) delete list().dataset.waiting; }
+
     document.addEventListener("input", (event) => {
         if (event.target !== search()) return;
         list().selectedIndex = -1; // what was chosen belongs to what was typed before
-        waiting = true;
+        list().dataset.waiting = "1"; // for the options that fit what was typed last: see site.js
         tell();
     });
     document.addEventListener("change", (event) => { if (event.target === list()) tell(); });
     document.addEventListener("htmx:afterSettle", (event) => {
-        if (event.detail.target === list()) waiting = false;
+        if (event.detail.target === list()) arrived();
         tell();
     });
-    document.addEventListener("htmx:responseError", () => { waiting = false; });
-    document.addEventListener("htmx:sendError", () => { waiting = false; });
+    document.addEventListener("htmx:responseError", arrived);
+    document.addEventListener("htmx:sendError", arrived);
     document.addEventListener("DOMContentLoaded", tell);
-    document.addEventListener("submit", (event) => {
-        if (waiting && event.target.contains(list())) { event.preventDefault(); event.stopImmediatePropagation(); }
-    }, true);
 
     /* From the search field, the arrow keys choose in the list. Where a form does more than bind, Enter only goes there. */
     document.addEventListener("keydown", (event) => {

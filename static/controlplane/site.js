@@ -87,7 +87,8 @@
     document.addEventListener("submit", (event) => {
         const form = event.target;
         if (event.defaultPrevented || !form.matches("[data-once]")) return;
-        if (form.dataset.sent) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+        /* Sent already, or a list in it does not yet fit what was typed. */
+        if (form.dataset.sent || form.querySelector("[data-waiting]")) { event.preventDefault(); event.stopImmediatePropagation(); return; }
         form.dataset.sent = "1";
         for (const button of form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-busy", "true");
     }, true);

@@ -28,7 +28,7 @@ def busy(staff: Page, site: Site) -> Page:
     bound = next(row["assigned_agent"]["agent_id"] for row in reversed(rows) if row["assigned_agent"])
     post("/_sandbox/console", {"action": "delete_agent", "agent_id": bound})
     for _ in range(20):
-        with staff.expect_response("**/syncrun/picture/"):
+        with staff.expect_response("**/syncrun/picture/*"):
             staff.get_by_role("button", name="Sync").click()
         staff.goto(f"{LIST}?state=orphaned")
         if staff.locator(".cp-aside", has_text="deleted").count():

@@ -76,7 +76,7 @@ def line(staff: Page, remote: Remote) -> Line:
         staff.goto(LIST)
         if line.picker(staff).count():
             return line
-        with staff.expect_response("**/syncrun/picture/"):  # the header asks by itself how old the picture is
+        with staff.expect_response("**/syncrun/picture/*"):  # the header asks by itself how old the picture is
             staff.get_by_role("button", name="Sync").click()
     pytest.fail("the sync never brought the number")
 
@@ -117,6 +117,49 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     first.keyboard.press("Escape")
     expect(first.locator("#cp-dialog")).to_be_hidden()
     expect(line.picker(first)).to_be_focused()
+
+
+def test_only_an_agent_that_fits_what_was_typed_last_is_chosen(staff: Page, line: Line) -> None:
+    """Somebody types, sees the list, types something else and presses Enter before the list has followed."""
+    line.picker(staff).click()
+    search = staff.get_by_placeholder("Type a name or id")
+    choose(staff, "Night")
+    before = line.remote.patches()
+    search.fill("Third")
+    search.press("Enter")
+    expect(staff.locator("[data-chosen]")).to_contain_text("Third Desk")
+    assert line.remote.patches() == before
+    search.press("Enter")
+    expect(staff.get_by_text(re.compile("Moved .* to Third Desk"))).to_be_visible()
+    assert line.remote.patches() == before + 1
+
+
+def test_deleting_is_never_one_key_away(staff: Page, line: Line) -> None:
+    """The focus is on Cancel, and Enter in the search for a successor does not delete."""
+    staff.goto("/admin/agents/agent/")
+    card = staff.locator("article", has_text="Third Desk")
+    card.get_by_role("link", name=re.compile("Delete")).click()
+    dialog = staff.locator("#cp-dialog")
+    expect(dialog).to_be_visible()
+    assert "danger" not in (staff.evaluate("document.activeElement.className") or "")
+    staff.keyboard.press("Escape")
+    staff.locator("article", has_text="Front Desk").get_by_role("link", name=re.compile("Delete")).click()
+    search = dialog.get_by_placeholder("Type a name or id")
+    search.press_sequentially("Third", delay=20)
+    expect(dialog.locator("[data-chosen]")).to_contain_text("Third Desk")
+    search.press("Enter")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator("#cp-agent")).to_be_focused()
+
+
+def test_a_form_on_a_page_of_its_own_stays_there(staff: Page, line: Line) -> None:
+    staff.goto(line.picker(staff).get_attribute("href") or "")
+    staff.get_by_role("button", name="Move", exact=True).click()
+    expect(staff.get_by_text("Choose an agent.").first).to_be_visible()
+    expect(staff.locator("#cp-dialog")).to_be_hidden()
+    choose(staff, "Night Desk")
+    staff.get_by_role("button", name="Move", exact=True).click()
+    expect(staff.get_by_text(re.compile("Moved .* to Night Desk"))).to_be_visible()
 
 
 def test_a_lost_answer_is_shown_as_unconfirmed_and_checked(staff: Page, line: Line) -> None:

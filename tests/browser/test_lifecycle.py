@@ -91,7 +91,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.get_by_role("link", name="Delete").first.click()
     expect(page.get_by_text("answers no number")).to_be_visible()
     picture(page, "agent-delete")
-    page.get_by_role("button", name="Delete agent").click()
+    page.get_by_role("button", name="Delete Support Bot").click()
     expect(page.get_by_text("Deleted the agent Support Bot")).to_be_visible()
     left = remote.conversational_ai.agents.list().agents
     assert [agent.name for agent in left] == ["Sales Bot"]
@@ -101,7 +101,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.get_by_role("link", name="Delete").first.click()
     page.get_by_label(re.compile("Release")).check()
     picture(page, "agent-delete-with-numbers")
-    page.get_by_role("button", name="Delete agent").click()
+    page.get_by_role("button", name="Delete Sales Bot").click()
     expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # the worker's doing
     picture(page, "change-set")
     assert answered_by() == ""

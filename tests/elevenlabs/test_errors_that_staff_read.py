@@ -129,14 +129,14 @@ def test_each_field_of_a_422_is_told_and_no_input():
     }
     error = told(422, body)
     assert error.fields == [("token", "Field required"), ("agents.3.name", "Too long"), ("", "is not valid")]
-    assert str(error) == ("ElevenLabs refused a value. token: Field required; agents.3.name: Too long; is not valid")
+    assert str(error) == "ElevenLabs refused a value: token: Field required; agents.3.name: Too long; is not valid."
 
 
 def test_the_old_400_that_repeats_the_whole_prompt_becomes_a_sentence():
     inner = [{"type": "value_error", "loc": [], "msg": "Value error, English Agents must use turbo or flash v2.",
               "input": {"agent": {"prompt": {"prompt": PROMPT}}}}]  # fmt: skip
     error = told(400, detail(status="input_invalid", message=json.dumps(inner)))
-    assert str(error) == ("ElevenLabs refused a value. ElevenLabs says: English Agents must use turbo or flash v2.")
+    assert str(error) == "ElevenLabs refused a value: English Agents must use turbo or flash v2."
     cut_off = json.dumps([{"input": {"prompt": PROMPT}, "msg": "late"}])[:80]
     assert "Usher" not in str(told(400, detail(status="input_invalid", message=cut_off)))
 

@@ -36,7 +36,7 @@ def test_the_very_json_is_kept_with_unknown_fields(kind: type[Remote]):
     data = {**GOOD[kind], "raw": 1, "_raw": 2, "what": 3, "parse": 4, "model_x": 5, "brand_new": {"deep": [1]}}
     before = json.dumps(data)
     parsed = kind.parse(data)
-    assert parsed.raw is data
+    assert parsed.raw == data
     assert json.dumps(data) == before
 
 

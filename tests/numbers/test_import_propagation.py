@@ -10,7 +10,7 @@ from controlplane.operations.journal import Held
 from controlplane.operations.models import Operation, State
 from numbers import propagation, services
 from numbers.e164 import parse
-from numbers.kinds import ImportNumber
+from numbers.importing import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ),
                 ("started_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("claimed_until", models.DateTimeField(default=django.utils.timezone.now)),
                 ("problem", models.TextField(blank=True)),
                 ("workspace", models.CharField(blank=True, max_length=64)),
                 ("calls", models.PositiveIntegerField(default=0)),

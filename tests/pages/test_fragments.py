@@ -1,0 +1,48 @@
+"""Pieces of pages that a script asks for: after the session has ended, and with text that no database keeps."""
+
+import pytest
+from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+ASSIGN = "/admin/numbers/phonenumber/{pk}/assign/"
+
+
+def test_a_dialog_after_the_session_has_ended_leads_to_the_sign_in_page(workspace):
+    headers = {"HX-Request": "true", "HX-Target": "cp-dialog"}
+    answer = Client().get(ASSIGN.format(pk=workspace.bound.pk), headers=headers)
+    assert answer.headers["HX-Redirect"] == "/admin/login/?next=%2Fadmin%2F"
+    assert answer.content == b""
+
+
+def test_a_cell_after_the_session_has_ended_stays_as_it_is_and_asks_no_more(workspace):
+    answer = Client().get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/cells/", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Reswap"]) == (286, "none")
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize("query", ["agent=%00", "q=%00", "provider=a%00b"])
+def test_a_nul_in_an_address_is_refused_plainly(operator, query):
+    assert operator.get(f"/admin/numbers/phonenumber/?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("pk", ["abc", "1.5", "²", "9" * 40, "-1"])
+def test_a_number_that_is_none_is_not_found(operator, pk):
+    assert operator.get(f"/admin/numbers/phonenumber/{pk}/change/").status_code == 404
+
+
+def test_an_agent_that_does_not_fit_what_was_typed_is_refused(operator, workspace, remote):
+    address = ASSIGN.format(pk=workspace.free.pk)
+    form = operator.get(address).context["form"]
+    typed = {"key": str(form["key"].value()), "shown": "", "agent": workspace.sales.pk, "q": "support"}
+    answer = operator.post(address, typed)
+    assert answer.status_code == 422
+    assert "does not fit" in answer.content.decode()
+    assert remote.calls(method="PATCH") == []
+
+
+def test_the_header_says_when_a_newer_picture_is_there(operator, workspace):
+    old = operator.get("/admin/mirror/syncrun/picture/?since=0").content.decode()
+    assert "Picture as of" in old
+    newer = operator.get("/admin/mirror/syncrun/picture/?since=999").content.decode()
+    assert "Newer: show" in newer
