@@ -2,6 +2,7 @@
 them. A remote that cannot be read is asked again after half a minute, and its page still works."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ from django.core.cache import caches
 from django.utils.connection import ConnectionProxy
 from django.utils.text import slugify
 
-from controlplane.elevenlabs import ElevenLabsError, Voice, connect
+from agents.options import language_code, language_name
+from controlplane.elevenlabs import ElevenLabsError, NotFound, Voice, connect, unstorable
+from controlplane.templatetags.names import visible
 
 cache = ConnectionProxy(caches, "catalogue")
 
@@ -20,6 +23,7 @@ VOICES_FOR = 60
 NAMES_FOR = 24 * 3600
 UNREAD_FOR = 30
 MOST_VOICES = 30
+MOST_AT_ONCE = 100  # a page of ElevenLabs' list holds no more
 NAMES_PAGES = 5
 
 
@@ -39,17 +43,18 @@ class Offer:
 
     @classmethod
     def of(cls, voice: Voice) -> "Offer":
-        labels = [
-            voice.category,
-            *(voice.labels.get(name) for name in ("gender", "age", "accent", "language", "use_case")),
-        ]
-        words = tuple(str(label).replace("_", " ") for label in labels if isinstance(label, str) and label)
+        gender, age, accent, language, use = (
+            voice.labels.get(name) for name in ("gender", "age", "accent", "language", "use_case")
+        )
+        spoken = language_name(language) if isinstance(language, str) else None
+        labels = [voice.category, gender, age, accent, spoken, use]
+        words = tuple(visible(label).replace("_", " ") for label in labels if isinstance(label, str) and label)
         preview = voice.preview_url or ""
         return cls(
             voice.voice_id,
-            voice.name,
+            visible(voice.name),
             words,
-            voice.description or "",
+            visible(voice.description or ""),
             preview if preview.startswith(("https://", "http://")) else "",
         )
 
@@ -62,7 +67,7 @@ class LlmOffer:
 
 def voices(search: str = "") -> list[Offer]:
     """At most a page of them. Raises `Unread`."""
-    key = _key("voices", hashlib.sha256(search.encode()).hexdigest())
+    key = _key("voices", search)
     found: list[Offer] | str | None = cache.get(key)
     if found is None:
         found = _read_voices(search)
@@ -87,7 +92,7 @@ def llms() -> list[LlmOffer]:
 def voice_names(ids: Iterable[str]) -> dict[str, str]:
     """The names that were read lately, from memory alone: a list of agents never waits for ElevenLabs."""
     keys = {_key("voice", voice_id): voice_id for voice_id in ids if voice_id}
-    return {keys[key]: name for key, name in cache.get_many(keys).items()}
+    return {keys[key]: offer.name for key, offer in cache.get_many(keys).items()}
 
 
 def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
@@ -100,32 +105,61 @@ def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
         for _ in range(NAMES_PAGES):
             if wanted <= known.keys():
                 return known
-            page = client.list_voices(page_token=token, page_size=100)
-            _remember(Offer.of(voice) for voice in page.voices)
-            known |= {voice.voice_id: voice.name for voice in page.voices if voice.voice_id in wanted}
+            page = client.list_voices(page_token=token, page_size=MOST_AT_ONCE)
+            offers = _offers(page.voices)
+            _remember(offers)
+            known |= {offer.voice_id: offer.name for offer in offers if offer.voice_id in wanted}
             token = page.next_page_token
             if not page.has_more:
                 break
     except (ElevenLabsError, ValueError):
         return known
-    unlisted = dict.fromkeys(wanted - known.keys(), "")
-    cache.set_many({_key("voice", voice_id): "" for voice_id in unlisted}, LLMS_FOR)
-    return known | unlisted
+    unlisted = wanted - known.keys()
+    _remember((Offer(voice_id, "") for voice_id in unlisted), LLMS_FOR)
+    return known | dict.fromkeys(unlisted, "")
 
 
 def voice(voice_id: str) -> Offer:
-    """One voice for the form: by what was read lately, or by its id alone."""
-    return Offer(voice_id, voice_names([voice_id]).get(voice_id) or "")
+    """One voice by what was read lately, or by its id alone; from memory, as `voice_names`."""
+    return cache.get(_key("voice", voice_id)) or Offer(voice_id, "")
+
+
+def learn_voice(voice_id: str) -> Offer:
+    """As `voice`, reading it if it was not read lately."""
+    known: Offer | None = cache.get(_key("voice", voice_id))
+    if known is not None:
+        return known
+    try:
+        found = _offers([connect(patience=PATIENCE).get_voice(voice_id)])
+    except NotFound:
+        found = []
+    except (ElevenLabsError, ValueError):
+        return Offer(voice_id, "")
+    offer = next((offer for offer in found if offer.voice_id == voice_id), None)
+    _remember([offer or Offer(voice_id, "")], NAMES_FOR if offer else LLMS_FOR)
+    return offer or Offer(voice_id, "")
 
 
 def _read_voices(search: str) -> list[Offer] | str:
+    """ElevenLabs searches names and labels as they are, and languages are labelled by their codes: those that speak a
+    language named in the search are added, as far as one page of all voices goes."""
+    language = language_code(search)
     try:
-        page = connect(patience=PATIENCE).list_voices(search=search or None, page_size=MOST_VOICES)
+        client = connect(patience=PATIENCE)
+        found = client.list_voices(search=search or None, page_size=MOST_VOICES).voices
+        if language:
+            listed = client.list_voices(page_size=MOST_AT_ONCE).voices
+            found += [voice for voice in listed if voice.labels.get("language") == language and voice not in found]
     except (ElevenLabsError, ValueError) as error:
         return str(error)
-    offers = [Offer.of(voice) for voice in page.voices]
+    offers = _offers(found[:MOST_VOICES])
     _remember(offers)
     return offers
+
+
+def _offers(voices: Iterable[Voice]) -> list[Offer]:
+    """Without those that no page can show: half of a character would be an error on all of them."""
+    return [Offer.of(voice) for voice in voices if not unstorable(voice.raw)]
 
 
 def _read_llms() -> list[LlmOffer] | str:
@@ -135,6 +169,8 @@ def _read_llms() -> list[LlmOffer] | str:
         return str(error)
     offers = []
     for model in models:
+        if unstorable(model.raw):
+            continue
         instead = (model.deprecation_info or {}).get("replacement_model")
         note = (
             f"deprecated, use {instead}" if model.deprecated and instead else "deprecated" if model.deprecated else ""
@@ -143,9 +179,12 @@ def _read_llms() -> list[LlmOffer] | str:
     return offers
 
 
-def _remember(offers: Iterable[Offer]) -> None:
-    cache.set_many({_key("voice", offer.voice_id): offer.name for offer in offers}, NAMES_FOR)
+def _remember(offers: Iterable[Offer], seconds: int = NAMES_FOR) -> None:
+    cache.set_many({_key("voice", offer.voice_id): offer for offer in offers}, seconds)
 
 
-def _key(*parts: str) -> str:
-    return ":".join(("agents", slugify(settings.ELEVENLABS_BASE_URL), *parts))
+def _key(what: str, about: str = "") -> str:
+    """What it is about may be anything that somebody typed or sent: a cache takes no blanks and nothing long."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", about):
+        about = "~" + hashlib.sha256(about.encode(errors="surrogatepass")).hexdigest()
+    return f"agents:{slugify(settings.ELEVENLABS_BASE_URL)}:{what}:{about}"

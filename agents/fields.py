@@ -50,15 +50,16 @@ DEFAULTS: dict[str, Any] = {
     "daily_limit": 100_000,
 }
 
-# Limits of the published schemas. They hold for what is typed here: what an agent has already is left alone.
-RANGES: dict[str, tuple[float, float | None]] = {
+# Limits of the published schemas; of whole numbers they say none, but a slip of the finger must not be sent (a day, a
+# million calls). They hold for what is typed here: what an agent has already is left alone.
+RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "stability": (0, 1),
     "similarity_boost": (0, 1),
     "speed": (0.7, 1.2),
-    "max_duration_seconds": (1, None),
-    "agent_concurrency_limit": (-1, None),
-    "daily_limit": (0, None),
+    "max_duration_seconds": (1, 86_400),
+    "agent_concurrency_limit": (-1, 1_000_000),
+    "daily_limit": (0, 1_000_000),
 }
 
 MAY_BE_EMPTY = {"tags", "first_message", "system_prompt", "temperature"}

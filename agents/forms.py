@@ -11,12 +11,15 @@ from django import forms
 from agents import catalogue, options, patch
 from agents.fields import DEFAULTS, MAY_BE_EMPTY, PATHS, RANGES, as_typed, shown_of, tags_in
 from agents.models import SETTINGS, Agent
+from controlplane.elevenlabs import unstorable
 from controlplane.mirror.paths import get, nest
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
+from controlplane.templatetags.names import visible
 
 VOICE_ID = r"[A-Za-z0-9_-]{1,64}"
 NUMBER = {"inputmode": "decimal", "autocomplete": "off"}
+INCOMPLETE = "This page came back incomplete. Open it again."
 CODE = {"spellcheck": "false", "autocomplete": "off", "class": "cp-mono"}
 
 
@@ -25,13 +28,6 @@ class AgentForm(KeyedForm):
 
     name = forms.CharField(max_length=300, required=False)
     tags = forms.CharField(required=False, help_text="Separated by commas.")
-    voice_id = forms.CharField(label="Voice", required=False)
-    other_voice_id = forms.CharField(
-        label="Or the id of a voice",
-        required=False,
-        help_text="If it is filled in, it is used instead of the choice above.",
-        widget=forms.TextInput(attrs=CODE),
-    )
     first_message = forms.CharField(
         required=False,
         strip=False,
@@ -55,6 +51,13 @@ class AgentForm(KeyedForm):
             attrs={"data-english": " ".join(options.ENGLISH_MODELS), "data-other": " ".join(options.OTHER_MODELS)}
         ),
         help_text="English needs another one than all other languages.",
+    )
+    voice_id = forms.CharField(label="Voice", required=False)
+    other_voice_id = forms.CharField(
+        label="Or the id of a voice",
+        required=False,
+        help_text="If it is filled in, it is used instead of the choice above.",
+        widget=forms.TextInput(attrs=CODE),
     )
     stability = forms.FloatField(
         required=False, help_text="0 to 1. Low is livelier, high is more even.", widget=forms.TextInput(attrs=NUMBER)
@@ -97,6 +100,7 @@ class AgentForm(KeyedForm):
         self.changed: dict[str, Any] = {}  # {field: value} of what differs from what was shown
         self.patched: dict[str, Any] = {}  # {path: value} of the JSON patch
         self.llms_unread = ""
+        self.focus = ""  # the field that the page begins at, or "errors"
         if agent is None:
             self.fields["name"].widget.attrs["autofocus"] = True
         self._offer()
@@ -107,7 +111,7 @@ class AgentForm(KeyedForm):
             offers = catalogue.llms()
         except catalogue.Unread as why:
             offers, self.llms_unread = [], str(why)
-        names = {offer.name: f"{offer.name} ({offer.note})" if offer.note else offer.name for offer in offers}
+        names = {offer.name: visible(f"{offer.name} ({offer.note})" if offer.note else offer.name) for offer in offers}
         here = {
             field: (as_typed(field, self.stored[field]), str(self[field].value() or ""))
             for field in ("llm", "language", "model_id")
@@ -116,7 +120,7 @@ class AgentForm(KeyedForm):
             "llm",
             options.choices(names, *here["llm"])
             if names
-            else [(name, name) for name in dict.fromkeys(here["llm"]) if name],
+            else [(name, visible(name)) for name in dict.fromkeys(here["llm"]) if name],
         )
         self._choose("language", options.choices(options.LANGUAGES, *here["language"]))
         self._choose("model_id", options.choices(options.VOICE_MODELS, *here["model_id"]))
@@ -124,6 +128,16 @@ class AgentForm(KeyedForm):
     def _choose(self, field: str, choices: list[tuple[str, str]]) -> None:
         empty = [] if self.stored[field] else [("", "–")]
         self.fields[field].widget.choices = [*empty, *choices]
+
+    def focus_on_errors(self) -> None:
+        """A page that was refused begins where it can be mended: its templates point at `focus`."""
+        if not self.errors:
+            return
+        for field in self.fields.values():
+            field.widget.attrs.pop("autofocus", None)
+        self.focus = next((field.name for field in self.visible_fields() if field.errors), "errors")
+        if self.focus in self.fields:
+            self.fields[self.focus].widget.attrs["autofocus"] = True
 
     @property
     def chosen_voice(self) -> str:
@@ -147,9 +161,12 @@ class AgentForm(KeyedForm):
             return ""
         try:
             shown = json.loads(self.cleaned_data["shown"])
-            self.before = {name: shown[name] for name in PATHS}
-        except (ValueError, KeyError, TypeError):
-            raise forms.ValidationError("This page came back incomplete. Open it again.") from None
+            before = {name: shown[name] for name in PATHS}
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise forms.ValidationError(INCOMPLETE) from None
+        if unstorable(before):
+            raise forms.ValidationError(INCOMPLETE)
+        self.before = before
         return ""
 
     def clean(self) -> dict[str, Any]:
@@ -176,9 +193,8 @@ class AgentForm(KeyedForm):
             self.add_error(field, "This is not the id of a voice: up to 64 letters, digits, - and _.")
         elif name in RANGES and value is not None:
             low, high = RANGES[name]
-            if value < low or (high is not None and value > high):
-                between = f"between {low:g} and {high:g}" if high is not None else f"{low:g} or more"
-                self.add_error(name, f"{label} has to be {between}.")
+            if not low <= value <= high:
+                self.add_error(name, f"{label} has to be between {low:,} and {high:,}.")
 
     def _check_voice_model(self, typed: Mapping[str, Any]) -> None:
         model, language = typed.get("model_id"), typed.get("language")
@@ -257,7 +273,7 @@ def displayed(name: str, value: Any) -> Any:
 
 
 def in_words(name: str, value: Any) -> str:
-    text = str(displayed(name, value)) if value not in (None, "", []) else "empty"
+    text = visible(displayed(name, value)) if value not in (None, "", []) else "empty"
     return f"{text[:300]} … ({len(text):,} characters)" if len(text) > 300 else text
 
 

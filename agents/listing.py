@@ -11,6 +11,7 @@ from unfold.views import ChangeList
 
 from agents.models import Agent
 from agents.options import language_name
+from controlplane.templatetags.names import visible
 
 LOOK = "look"
 LOOKS = ("cards", "list")
@@ -57,7 +58,7 @@ class Choice(admin.SimpleListFilter):
         known = [("", self.nothing), *((str(value), str(words)) for value, words in self.lookup_choices)]
         if chosen and chosen not in {value for value, _ in known}:
             known.append((chosen, chosen))
-        return [(value, words, value == chosen) for value, words in known]
+        return [(value, visible(words), value == chosen) for value, words in known]
 
     def has_output(self) -> bool:
         return True

@@ -6,6 +6,7 @@ from django.db import models
 
 from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.paths import flatten
+from controlplane.templatetags.names import visible
 
 # Parts of an agent that people set. The rest (metadata, access, version ids, numbers) moves by itself.
 SETTINGS = ("conversation_config", "platform_settings", "workflow")
@@ -37,7 +38,8 @@ class Agent(RemoteObject):
         return f"{self.display_name()} {self.id_suffix}"
 
     def display_name(self) -> str:
-        return self.name or "(no name)"
+        """For people to read; `name` is what the remote calls it."""
+        return visible(self.name) if self.name.strip() else "(no name)"
 
     @property
     def state(self) -> str:

@@ -3,6 +3,8 @@ selectable: languages and models come faster than releases of this project."""
 
 from collections.abc import Iterable
 
+from controlplane.templatetags.names import visible
+
 # https://help.elevenlabs.io/hc/en-us/articles/29298127196945
 LANGUAGES = {
     "ar": "Arabic",
@@ -58,7 +60,12 @@ OTHER_MODELS = ("eleven_flash_v2_5", "eleven_turbo_v2_5")
 
 
 def language_name(code: str) -> str:
-    return LANGUAGES.get(code, code)
+    return LANGUAGES.get(code) or visible(code)
+
+
+def language_code(name: str) -> str | None:
+    """The code of a language that somebody typed by its name, in capitals or not."""
+    return next((code for code, known in LANGUAGES.items() if known.casefold() == name.strip().casefold()), None)
 
 
 def models_for(language: str) -> tuple[str, ...]:
@@ -73,7 +80,9 @@ def suits(model: str, language: str) -> bool:
 
 def choices(names: dict[str, str], *more: str) -> list[tuple[str, str]]:
     """The known values with their names, and those that are stored or typed although nobody here knows them."""
-    unknown = [(value, f"{value} (not in the list)") for value in dict.fromkeys(more) if value and value not in names]
+    unknown = [
+        (value, f"{visible(value)} (not in the list)") for value in dict.fromkeys(more) if value and value not in names
+    ]
     return [*names.items(), *unknown]
 
 

@@ -13,12 +13,18 @@ from controlplane.mirror.paths import flatten
 # The parts of an agent that ElevenLabs takes. Anything else it would drop without a word.
 PARTS = ("conversation_config", "platform_settings", "workflow")
 ARCHIVED = "platform_settings.archived"
+# More than anybody types or pastes by hand.
+LONGEST = 200_000
+MOST_PATHS = 2_000
+MOST_ERRORS = 20
 # The reader's own words for what JSON calls by other names.
 WHAT = {list: "a list", str: "a text", bool: "true or false", type(None): "null", int: "a number", float: "a number"}
 
 
 def parse(text: str) -> dict[str, Any]:
     """{path: value} of a typed patch. Raises ValidationError with everything that is wrong."""
+    if len(text) > LONGEST:
+        raise ValidationError(f"This is too long: {len(text):,} characters, and {LONGEST:,} are taken at once.")
     value = _load(text)
     if not isinstance(value, dict):
         raise ValidationError(f"This has to be a JSON object in braces, not {WHAT.get(type(value), 'this')}.")
@@ -26,6 +32,11 @@ def parse(text: str) -> dict[str, Any]:
         return {}
     if why := unstorable(value):
         raise ValidationError(f"This cannot be sent: {why}.")
+    flat = flatten(value)
+    if len(flat) > MOST_PATHS:
+        raise ValidationError(
+            f"This sets {len(flat):,} values, and {MOST_PATHS:,} are taken at once. Save it in parts."
+        )
     wrong = [
         f"“{part}” is no part of an agent that can be set here: {', '.join(PARTS)}."
         for part in value
@@ -33,7 +44,6 @@ def parse(text: str) -> dict[str, Any]:
     ]
     if both := _both_tool_forms(value):
         wrong.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
-    flat = flatten(value)
     for path, inner in flat.items():
         if name := _field_in(path):
             wrong.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
@@ -41,6 +51,8 @@ def parse(text: str) -> dict[str, Any]:
             wrong.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
         elif inner == {}:
             wrong.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
+    if len(wrong) > MOST_ERRORS:
+        wrong[MOST_ERRORS:] = [f"… and {len(wrong) - MOST_ERRORS:,} more."]
     if wrong:
         raise ValidationError(wrong)
     return flat
@@ -58,10 +70,13 @@ def _load(text: str) -> Any:
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValidationError(f"“{twice[0]}” stands twice in the same object.")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            words = name.encode(errors="backslashreplace").decode()  # it may hold half of a character
+            raise ValidationError(f"“{words}” stands twice in the same object.")
+        found[name] = value
+    return found
 
 
 def _no_constant(name: str) -> Any:

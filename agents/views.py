@@ -25,8 +25,10 @@ from controlplane.audit.models import Entry
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.templatetags.names import visible
 
 MOST_NUMBERS = 50
+DIALOG_IDS = "dialog_%s"  # of fields that may be shown above the form of an agent, which has a name too
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -44,6 +46,7 @@ def create(request: HttpRequest) -> HttpResponse:
         )
         if op is not None:
             return _after(request, op)
+    form.focus_on_errors()
     context = {"form": form, "title": "Create an agent"}
     return show(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
 
@@ -76,6 +79,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
             return _after(request, op)
         agent.refresh_from_db()  # the check may have read and stored what it is now
         form.go_on_from(agent)
+    form.focus_on_errors()
     context = {"form": form, **_shown(request, agent)}
     return show(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
 
@@ -85,7 +89,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
 def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     agent = _agent(pk)
     data = request.POST if request.method == "POST" else None
-    form = DuplicateForm(data, initial={"name": f"Copy of {agent.display_name()}"[:300]})
+    form = DuplicateForm(data, auto_id=DIALOG_IDS, initial={"name": f"Copy of {visible(agent.name, '')}"[:300]})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         name = form.cleaned_data["name"]
         op = attempt(
@@ -103,7 +107,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
     """Archives an active agent, restores an archived one."""
     agent = _agent(pk)
     data = request.POST if request.method == "POST" else None
-    form = ArchiveForm(data, initial={"deed": "restore" if agent.archived else "archive"})
+    form = ArchiveForm(data, auto_id=DIALOG_IDS, initial={"deed": "restore" if agent.archived else "archive"})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
         op = attempt(
@@ -145,16 +149,13 @@ def voices(request: HttpRequest) -> HttpResponse:
     term = request.GET.get("voice_search", "").strip()[:200]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
     context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
+    one = catalogue.learn_voice
     try:
         found = catalogue.voices(term)
     except catalogue.Unread as why:
-        found, context["unread"] = [], str(why)
+        found, context["unread"], one = [], str(why), catalogue.voice
     by_id: dict[str, catalogue.Offer | None] = {offer.voice_id: offer for offer in found}
-    kept = [
-        by_id.pop(voice_id, None) or catalogue.voice(voice_id)
-        for voice_id in dict.fromkeys((chosen, stored))
-        if voice_id
-    ]
+    kept = [by_id.pop(voice_id, None) or one(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
     context |= {"offers": [*kept, *by_id.values()], "none_found": not found}
     return render(request, "agents/voices.html", context)
 

@@ -76,9 +76,9 @@ def _get(client: Any, path: str) -> bytes:
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
-        f"{AGENTS:,} agents and {NUMBERS:,} numbers, {ROUNDS} requests each by Django's test client, all middleware "
-        "included. The floor is the theme's own page with one form and no list (change of password), asked in turn with "
-        "each. Milliseconds. Aims: at most 12 queries, p95 under 300.\n"
+        f"{AGENTS:,} agents and {NUMBERS:,} numbers, {ROUNDS} requests each by the test client, all middleware "
+        "included. The floor is the theme's own page with one form and no list (change of password), asked in turn "
+        "with each. Milliseconds. Aims: at most 12 queries, p95 under 300.\n"
     )
     for kind, found in results.items():
         floor = found.pop("floor")

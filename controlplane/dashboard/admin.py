@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
@@ -79,7 +79,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     @display(description="Password")
     def password_link(self, user: User) -> str:
-        return format_html('<a class="cp-link" href="../password/">Change password</a>')
+        return mark_safe('<a class="cp-link" href="../password/">Change password</a>')
 
     def get_fieldsets(self, request, obj=None):
         if obj is None:

@@ -12,8 +12,8 @@ class RemoteObject(models.Model):
     """A row that mirrors one object of the remote.
 
     A row whose remote object is gone stays as a tombstone (`gone_at`). `missing_since` is the first complete
-    run that did not list it, while we are not sure yet. When it was seen last is told by the newest complete
-    run, so that an unchanged row costs no write.
+    run that did not list it, or the check of a write that found nothing, while we are not sure yet. When it was
+    seen last is told by the newest complete run, so that an unchanged row costs no write.
     """
 
     object_type: ClassVar[str]

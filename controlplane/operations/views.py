@@ -25,7 +25,7 @@ from controlplane.operations.wake import wake
 
 WORKER_LOOKS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
 WORDS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
-NOT_SHOWN = ("shown", "ids", "agent_name")  # what pages showed, other ids, a name that stands beside its id
+NOT_SHOWN = ("shown", "ids", "settings", "agent_name")  # what pages showed, other ids, a digest, a name beside its id
 
 
 def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:

@@ -46,7 +46,7 @@
 
     /* Enter in the search of voices searches; it must not save the whole agent. */
     document.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" && event.target.name === "voice_search") event.preventDefault();
+        if (event.key === "Enter" && event.target.matches("#ag-voice [name=voice_search]")) event.preventDefault();
     });
 
     document.addEventListener("click", async (event) => {

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from controlplane.operations.models import Operation, State
@@ -77,11 +79,19 @@ def test_an_agent_deleted_outside_is_told(remote, operator):
     assert "does not exist any more" in response.content.decode()
 
 
-@pytest.mark.parametrize("shown", ["", "{}", "[]", "null", "{", '{"name": 1}'])
+DAMAGED = ["", "{}", "[]", "null", "{", '{"name": 1}', "[" * 100_000, "9" * 5000]
+HOSTILE = ["NaN", "Infinity", '"a\\u0000b"', '"\\ud800"', "9" * 30, "[" * 200 + "]" * 200, "[" * 900 + "]" * 900]
+
+
+@pytest.mark.parametrize("shown", [*DAMAGED, *(f"name: {value}" for value in HOSTILE)])
 def test_a_page_that_came_back_damaged_sends_nothing(remote, operator, shown):
     agent = mirrored(remote)
     url = url_of("change", agent)
-    response = operator.post(url, opened(operator, url) | {"name": "Mine", "shown": shown})
+    body = opened(operator, url)
+    if shown.startswith("name: "):
+        whole = json.dumps(json.loads(body["shown"]) | {"name": "?"})
+        shown = whole.replace('"?"', shown.removeprefix("name: "))
+    response = operator.post(url, body | {"name": "Mine", "shown": shown})
     assert response.status_code == 422
     assert "incomplete" in response.content.decode()
     assert not Operation.objects.exists()

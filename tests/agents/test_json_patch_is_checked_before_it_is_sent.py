@@ -1,3 +1,6 @@
+import json
+import time
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -39,6 +42,7 @@ def test_a_patch_becomes_paths():
         ('{"platform_settings": {"archived": true}}', "Archive and Restore"),
         ('{"conversation_config": {"turn": {}}}', "empty object"),
         ('{"workflow": {"a": 1, "a": 2}}', "stands twice"),
+        ('{"workflow": {"\\ud800": 1, "\\ud800": 2}}', "stands twice"),
         ('{"workflow": NaN}', "NaN"),
         ('{"workflow": -Infinity}', "Infinity"),
         ('{"workflow": 1e999}', "infinite"),
@@ -55,7 +59,31 @@ def test_a_patch_becomes_paths():
 def test_what_is_wrong_is_said(text, words):
     with pytest.raises(ValidationError) as error:
         parse(text)
-    assert words in " ".join(error.value.messages)
+    told = " ".join(error.value.messages)
+    assert words in told
+    assert told.encode()  # a page can show it
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (json.dumps({"workflow": "x" * 200_000}), "200,000 are taken at once"),
+        (json.dumps({"workflow": {str(key): 1 for key in range(2001)}}), "sets 2,001 values, and 2,000 are taken"),
+        (json.dumps({f"part{key}": 1 for key in range(1000)}), "… and 980 more."),
+    ],
+)
+def test_a_patch_that_nobody_typed_is_refused_in_few_words(text, words):
+    with pytest.raises(ValidationError) as error:
+        parse(text)
+    assert words in error.value.messages[-1]
+    assert len(error.value.messages) <= 21
+
+
+def test_thousands_of_keys_are_looked_at_at_once():
+    started = time.monotonic()
+    with pytest.raises(ValidationError):
+        parse("{" + ",".join(f'"{key}":1' for key in range(17_000)) + "}")
+    assert time.monotonic() - started < 0.5
 
 
 def test_everything_wrong_is_said_at_once():

@@ -154,9 +154,9 @@ def test_a_refusal_stands_at_its_field_and_keeps_what_was_typed(remote, save):
         ("similarity_boost", "-0.1", "between 0 and 1"),
         ("speed", "0.6", "between 0.7 and 1.2"),
         ("speed", "1.3", "between 0.7 and 1.2"),
-        ("max_duration_seconds", "0", "1 or more"),
-        ("agent_concurrency_limit", "-2", "-1 or more"),
-        ("daily_limit", "-1", "0 or more"),
+        ("max_duration_seconds", "0", "between 1 and 86,400"),
+        ("agent_concurrency_limit", "-2", "between -1 and 1,000,000"),
+        ("daily_limit", "-1", "between 0 and 1,000,000"),
         ("daily_limit", "1.5", "whole number"),
         ("other_voice_id", "../agents", "not the id of a voice"),
     ],
@@ -168,3 +168,27 @@ def test_values_outside_the_contract_are_told_at_their_field(remote, save, field
     assert words in response.context["form"].errors[field][0]
     assert patches(remote) == []
     assert not Operation.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["9" * 30, "9" * 5000, "-2", str(2**63)])
+@pytest.mark.parametrize("field", ["max_duration_seconds", "agent_concurrency_limit", "daily_limit"])
+def test_a_number_beyond_all_sense_is_not_sent(remote, save, field, typed):
+    agent = mirrored(remote, **CONFIG)
+    response = save(agent, **{field: typed})
+    assert response.status_code == 422
+    assert list(response.context["form"].errors) == [field]
+    assert patches(remote) == []
+
+
+def test_a_limit_is_told_in_whole_figures(remote, save):
+    response = save(mirrored(remote, **CONFIG), max_duration_seconds="86401", daily_limit="1000001")
+    assert response.context["form"].errors == {
+        "max_duration_seconds": ["Longest call, in seconds has to be between 1 and 86,400."],
+        "daily_limit": ["Calls per day has to be between 0 and 1,000,000."],
+    }
+
+
+def test_an_agent_beyond_these_limits_can_still_be_changed_elsewhere(remote, save):
+    agent = mirrored(remote, conversation={"max_duration_seconds": 100_000})
+    assert save(agent, name="Night Desk").status_code == 302
+    assert wanted()["set"] == {"name": "Night Desk"}

@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.elevenlabs import ElevenLabsError
 from controlplane.elevenlabs.scrub import MASK, ScrubFilter, scrub, secrets_in_memory
+from controlplane.elevenlabs.verdict import Reply
 
 from .conftest import KEY
 
@@ -241,3 +242,23 @@ def test_no_secret_gets_out_of_an_import_whatever_the_remote_does_with_it(echo, 
 def test_the_key_is_not_in_any_representation(client_of):
     client = client_of("https://api.elevenlabs.io")
     assert KEY not in repr(client) + repr(vars(client)) + repr(vars(client._http)) + repr(vars(client._http)["_key"])
+
+
+@pytest.mark.parametrize("told", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()])
+def test_a_hexadecimal_token_in_capitals_or_cut_short(told):
+    with secrets_in_memory(TOKEN):
+        assert told not in scrub(f"bad {told}, sorry")
+    assert scrub(f"bad {TOKEN[:12]}") == f"bad {TOKEN[:12]}"
+
+
+@pytest.mark.parametrize("told", ["&lt;a&gt;&amp;&quot;b&#x27;", "&lt;a&gt;&amp;&#34;b&#39;", "&lt;a&gt;&amp;\"b'"])
+def test_a_secret_in_html(told):
+    with secrets_in_memory("<a>&\"b'"):
+        assert scrub(f"<p>{told}</p>") == f"<p>{MASK}</p>"
+
+
+def test_a_trace_id_that_is_a_token_is_none():
+    reply = Reply(400, {"x-trace-id": TOKEN}, b"{}")
+    with secrets_in_memory(TOKEN):
+        assert reply.trace_id() == ""
+    assert reply.trace_id() == TOKEN, "any other has this form, too"

@@ -240,3 +240,23 @@ def test_rows_come_as_they_are_even_where_no_database_could_keep_them(remote, la
     assert row["a"] != row["a"]
     assert row["d"] == 2**70
     assert row["e"] == float("inf")
+
+
+def test_voices_and_models_that_no_page_can_show_are_left_out(remote, labs):
+    voices = r'{"voices": [{"voice_id": "v1", "name": "\ud800"}, {"voice_id": "v2", "name": "V"}], "has_more": false}'
+    remote.get(f"{BASE}/v2/voices", body=voices)
+    remote.get(
+        f"{BASE}/v1/convai/llm/list", body=r'{"llms": [{"llm": "\ud800"}, {"llm": "a\u0000"}, 5, {"llm": "gpt"}]}'
+    )
+    assert [voice.name for voice in labs.list_voices().voices] == ["V"]
+    assert [llm.llm for llm in labs.list_llms()] == ["gpt"]
+
+
+def test_an_answer_about_another_object_is_none(remote, labs):
+    remote.get(f"{BASE}/v1/convai/agents/agent_1", json={"agent_id": "agent_2", "name": "x", "conversation_config": {}})
+    number = {"phone_number_id": "phnum_2", "phone_number": "+1", "label": ""}
+    remote.get(f"{BASE}/v1/convai/phone-numbers/phnum_1", json=number)
+    with pytest.raises(BadShape):
+        labs.get_agent("agent_1")
+    with pytest.raises(BadShape):
+        labs.get_number("phnum_1")

@@ -9,8 +9,11 @@ from urllib.parse import quote, quote_plus
 import pytest
 from django.db import connection
 
+from controlplane.operations.kinds import kind_of
 from controlplane.operations.models import Operation, State
 from numbers import services
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
 from tests.operations.clock import recover
 from tests.operations.oracle import violations
 
@@ -117,3 +120,56 @@ def assert_nowhere(secret: str, op: Operation, log: str) -> None:
     for where, text in (("the answer to staff", told), ("the database", whole_database()), ("the log", log)):
         found = [form for form in forms_of(secret) if form in text]
         assert not found, f"in {where}: {found}"
+
+
+@pytest.mark.parametrize("form", [str, str.upper, lambda token: token[:16], lambda token: token[:20] + "…"])
+@pytest.mark.parametrize("where", ["trace", "code", "new id", "message"])
+def test_a_token_that_comes_back_in_place_of_an_id(where, form, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+    token = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+    told = form(token)
+    fault = {
+        "trace": {"fault": "status", "status": 400, "headers": {"x-trace-id": told.strip("…")}},
+        "code": {"fault": "status", "status": 400, "body": {"detail": {"status": told, "message": "no"}}},
+        "new id": {"fault": "edit", "when": "after", "body": {"phone_number_id": told.strip("…")}},
+        "message": {"fault": "status", "status": 400, "body": {"detail": {"status": "x", "message": f"bad {told}!"}}},
+    }[where]
+    clock.remote.fault(*TWILIO, **fault)
+    op = ask(SIDS[0], token)
+    recover(clock)
+    op.refresh_from_db()
+    assert op.error is None or token[:16] not in f"{op.error.codes} {op.error.trace_id}".lower()
+    kept = f"{op.message} {whole_database()} {caplog.text}".lower()
+    assert token[:16] not in kept
+    assert violations(clock.remote) == []
+
+
+def test_a_number_that_shows_its_credentials_is_kept_without_them(clock, monkeypatch):
+    token = TOKENS[0]
+    kind = kind_of("number.import")
+    send = kind.send
+
+    def send_and_show(*args):
+        reply = send(*args)
+        shown = {
+            "provider_config": {"sid": SIDS[0], "token": token, "deep": [{"Auth_Token": token, "kept": 1}]},
+            "credentials": {"username": "u", "password": token},
+            "note": f"made with {token.upper()}",
+        }
+        clock.remote.console("overlay", id=reply.object_id, set=shown)
+        return reply
+
+    monkeypatch.setattr(kind, "send", send_and_show, raising=False)
+    op = ask(SIDS[0], token)
+    assert op.state == State.DONE
+    row = PhoneNumber.objects.get()
+    assert row.remote_data["provider_config"] == {"sid": "[hidden]", "deep": [{"kept": 1}]}
+    assert "credentials" not in row.remote_data
+    assert token not in whole_database().lower()
+    clock.remote.console("overlay", id=row.remote_id, set={"provider_config": {"token": token, "sid": "x"}})
+    recover(clock)
+    row.refresh_from_db()
+    assert row.remote_data["provider_config"] == {"sid": "x"}
+    run = sync_all()
+    assert run is not None
+    assert (run.changed, run.quarantined) == (0, 0), "what is left out of a row is no difference"

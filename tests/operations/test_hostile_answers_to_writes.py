@@ -91,8 +91,8 @@ def healed(clock: Clock, ids: list[str]) -> None:
     overlay(clock, ids, None)
     clock.passes(2)
     for agent_id in objects(clock, "create"):
-        patch = {"conversation_config": {"agent": {"first_message": "Healed."}}}
-        clock.remote.console("patch_agent", agent_id=agent_id, patch=patch)
+        # Not among what a copy is known by, and what a new agent was asked to have anyway.
+        clock.remote.console("patch_agent", agent_id=agent_id, patch={"tags": ["new"]})
 
 
 def real_ids(clock: Clock) -> list[str]:

@@ -1,0 +1,35 @@
+"""Names as pages show them. Some characters show nothing, or turn round what stands next to them: with these, one name
+can pass for another. They are marked; what is stored stays as it is."""
+
+import unicodedata
+
+from django import template
+
+register = template.Library()
+
+MARK = "�"
+# Letters and signs that are drawn as nothing, although Unicode counts them among those that are seen.
+_EMPTY = set("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_JOINERS = "\u200c\u200d"
+
+
+@register.filter
+def visible(text: object, mark: str = MARK) -> str:
+    """The text with every character that hides or misleads replaced. Line ends and blanks are none of these."""
+    name = str(text)
+    if name.isascii() and name.isprintable():
+        return name
+    return "".join(
+        mark if _misleads(char) and not _joins(name[at - 1 : at], char) else char for at, char in enumerate(name)
+    )
+
+
+def _misleads(char: str) -> bool:
+    return char in _EMPTY or (unicodedata.category(char) in ("Cc", "Cf", "Cs") and not char.isspace())
+
+
+def _joins(before: str, char: str) -> bool:
+    """Emoji are joined by these characters, and Persian and the languages of India are written with them."""
+    if char not in _JOINERS or not before or before in _EMPTY:
+        return False
+    return unicodedata.category(before) in ("So", "Sk", "Mn", "Mc") or unicodedata.bidirectional(before) == "AL"

@@ -1,0 +1,3 @@
+from tests.operations.conftest import clock
+
+__all__ = ["clock"]

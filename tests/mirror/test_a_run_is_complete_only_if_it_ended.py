@@ -1,0 +1,94 @@
+"""A run that crashed, was killed or lost its claim is never read as a complete listing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from agents.models import Agent
+from agents.sync import Agents
+from controlplane.mirror import sync as mirror_sync
+from controlplane.mirror.models import SyncRun
+from numbers.sync import Numbers, sync_all
+from tests.operations.clock import Clock
+from tests.operations.writes import agent, number
+
+pytestmark = pytest.mark.django_db
+
+
+class Killed(BaseException):
+    """As a time limit or Ctrl-C."""
+
+
+def before(collection: Any, method: str, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    real = getattr(collection, method)
+
+    def first(self: Any, *args: Any) -> Any:
+        deed()
+        return real(self, *args)
+
+    patch.setattr(collection, method, first)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, Killed])
+@pytest.mark.parametrize("method", ["listing", "touched_since", "keep", "unlisted"])
+def test_a_crash_is_recorded_as_partial_and_not_swallowed(method, error, clock, monkeypatch):
+    number(clock, agent(clock))
+
+    def crash() -> None:
+        raise error
+
+    before(Numbers, method, crash, monkeypatch)
+    with pytest.raises(error):
+        sync_all()
+    run = SyncRun.objects.get()
+    assert (run.state, run.problem) == (SyncRun.State.PARTIAL, "The run ended with an error.")
+    assert run.ended_at is not None
+    assert (run.seen, run.calls > 0) == (1 if method in ("listing", "touched_since", "keep") else 2, True)
+
+
+def test_the_next_run_starts_90_seconds_after_a_worker_was_killed():
+    dead = SyncRun.objects.create(claimed_until=timezone.now() + timedelta(seconds=1))
+    assert mirror_sync._start(None) is None
+    SyncRun.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert mirror_sync._start(None) is not None
+    dead.refresh_from_db()
+    assert (dead.state, dead.problem) == (SyncRun.State.PARTIAL, "The worker that ran it ended first.")
+    assert dead.ended_at is not None
+
+
+def test_a_run_that_is_slow_but_alive_keeps_its_claim(clock: Clock, monkeypatch):
+    for name in ("A", "B", "C"):
+        clock.remote.console("create_agent", name=name)
+    others = []
+
+    def slow() -> None:
+        clock.passes(60)
+        others.append(sync_all())
+
+    with monkeypatch.context() as patch:
+        before(Agents, "keep", slow, patch)
+        run = sync_all()
+    assert run is not None
+    assert (run.state, run.added) == (SyncRun.State.COMPLETE, 3)
+    assert others == [None, None, None]
+
+
+def test_a_run_that_lost_its_claim_stops_writing(clock: Clock, monkeypatch):
+    for name in ("A", "B", "C"):
+        clock.remote.console("create_agent", name=name)
+    stored = []
+
+    def taken_for_dead() -> None:
+        if not stored:
+            clock.passes(100)
+            stored.append(mirror_sync._start(None))
+
+    before(Agents, "keep", taken_for_dead, monkeypatch)
+    run = sync_all()
+    assert run is not None
+    assert (run.state, run.problem) == (SyncRun.State.PARTIAL, "The worker that ran it ended first.")
+    assert Agent.objects.count() == 1, "only what it was storing when it lost its claim"
+    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == stored[0]

@@ -1,0 +1,161 @@
+"""The answer to a write that makes something is lost, and a thing like it is there: whose is it? Where that cannot be
+told, nobody is told "done"."""
+
+import pytest
+
+from agents.models import Agent
+from controlplane.operations.kinds import kind_of
+from controlplane.operations.models import Operation, State
+from numbers import services as numbers
+from numbers.models import PhoneNumber
+from tests.operations.clock import Clock, recover
+from tests.operations.oracle import violations
+from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent
+
+pytestmark = pytest.mark.django_db
+
+
+def lost(clock: Clock, name: str, when: str) -> Operation:
+    ask = WRITES[name].set_up(clock)
+    clock.remote.fault("POST", "/v1/convai/*", "status", status=500, when=when)
+    op = ask("key")
+    assert op.state == State.SENT
+    return op
+
+
+def decided(clock: Clock, op: Operation) -> Operation:
+    recover(clock)
+    assert violations(clock.remote) == []
+    op.refresh_from_db()
+    return op
+
+
+def added(clock: Clock, **values) -> None:
+    clock.remote.console("add_number", phone_number=NEW_LINE, **values)
+
+
+def import_label_only(clock: Clock, key: str = "key") -> Operation:
+    return numbers.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, key=key, actor=None)
+
+
+# --- imports ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("differs", ["label", "agent"])
+def test_another_number_in_its_place_is_not_ours(differs, clock):
+    op = lost(clock, "import", "before")
+    ours = Agent.objects.get().remote_id
+    other = clock.remote.console("create_agent", name="Console Bot")["agent_id"]
+    values = {"label": "New", "agent_id": ours, **({"label": "Theirs"} if differs == "label" else {"agent_id": other})}
+    added(clock, **values)
+    op = decided(clock, op)
+    assert op.state == State.OVERTAKEN
+    assert ("“Theirs”" if differs == "label" else "Console Bot") in op.message
+    assert PhoneNumber.objects.get().label == values["label"]
+
+
+def test_one_that_is_as_asked_is_ours_and_says_how_that_is_known(clock):
+    op = decided(clock, lost(clock, "import", "after"))
+    assert op.state == State.DONE
+    assert "The answer was lost" in op.message
+    assert "Assigned to Support Bot" in op.message
+    assert "can be assigned" not in op.message
+
+
+@pytest.mark.parametrize("field", ["label", "agent"])
+def test_what_an_answered_import_did_not_keep_is_named(field, clock, monkeypatch):
+    to = agent(clock)
+    kind = kind_of("number.import")
+    send = kind.send
+
+    def send_and_change(*args):
+        reply = send(*args)
+        shown = {"label": "Other"} if field == "label" else {"assigned_agent": None}
+        clock.remote.console("overlay", id=reply.object_id, set=shown)
+        return reply
+
+    monkeypatch.setattr(kind, "send", send_and_change, raising=False)
+    op = numbers.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, agent=to, key="key", actor=None)
+    assert (op.state, op.not_kept) == (State.DONE, [field])
+    assert op.message.endswith(f"ElevenLabs did not keep: {field}.")
+    assert ("Assigned to" in op.message) == (field == "label")
+
+
+def test_the_words_of_an_import(clock):
+    to = agent(clock)
+    op = numbers.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, agent=to, key="key", actor=None)
+    assert f"Assigned to {to} when it was imported." in op.message
+    assert "can be assigned" not in op.message
+    assert "The answer was lost" not in op.message
+
+
+def test_a_number_that_another_workspace_holds(clock):
+    op = numbers.import_number("+15005550009", label="New", credentials=CREDENTIALS, key="key", actor=None)
+    assert (op.state, op.http_status) == (State.SENT, 409)
+    op = decided(clock, op)
+    assert op.state == State.NOT_APPLIED
+    assert op.message == (
+        "ElevenLabs says that this number exists, but this workspace does not list it: another workspace may hold it. "
+        "Nothing was stored."
+    )
+
+
+def test_a_late_number_of_somebody_else_is_told_as_an_outside_change(clock):
+    op = lost(clock, "import", "before")
+    op = decided(clock, op)
+    assert op.state == State.NOT_APPLIED
+    added(clock, label="Theirs", agent_id=None)
+    recover(clock)
+    op.refresh_from_db()
+    assert op.late_at is None
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+def test_a_new_agent_of_that_name_is_not_taken_for_the_copy(clock):
+    op = lost(clock, "duplicate", "before")
+    theirs = clock.remote.console("create_agent", name="Support Bot 2")["agent_id"]
+    prompt = {"agent": {"prompt": {"prompt": "Written in the console."}}}
+    clock.remote.console("patch_agent", agent_id=theirs, patch={"conversation_config": prompt})
+    op = decided(clock, op)
+    assert op.state == State.OVERTAKEN
+    assert theirs in op.message
+
+
+def test_a_copy_that_is_found_is_told_as_found(clock):
+    op = decided(clock, lost(clock, "duplicate", "after"))
+    assert op.state == State.DONE
+    assert "The answer was lost" in op.message
+
+
+def test_a_copy_that_is_not_quite_one(clock, monkeypatch):
+    """Where the remote changes something in each copy: an answer leaves no doubt, a search by name does."""
+    op = lost(clock, "duplicate", "after")
+    copy = next(row for row in clock.remote.get("/v1/convai/agents")["agents"] if row["name"] == "Support Bot 2")
+    changed = {"conversation_config": {"agent": {"first_message": "I am a copy."}}}
+    clock.remote.console("patch_agent", agent_id=copy["agent_id"], patch=changed)
+    op = decided(clock, op)
+    assert op.state == State.OVERTAKEN
+    assert copy["agent_id"] in op.message
+
+    kind = kind_of("agent.duplicate")
+    monkeypatch.setattr(kind, "fits", lambda *_: False, raising=False)
+    again = WRITES["duplicate"].set_up(clock)("again")
+    assert (again.state, again.not_kept) == (State.DONE, [])
+    assert "The answer was lost" not in again.message
+
+
+def test_a_copy_is_known_although_it_was_not_archived_with_its_source(clock):
+    source = agent(clock)
+    clock.passes(2)
+    clock.remote.console("archive_agent", agent_id=source.remote_id)
+    from agents import services as agents
+
+    clock.remote.fault("POST", "/v1/convai/*", "status", status=500, when="after")
+    op = agents.duplicate(source, name="Copy", key="key", actor=None)
+    copy = next(
+        row
+        for archived in ("false", "true")
+        for row in clock.remote.get("/v1/convai/agents", archived=archived)["agents"]
+        if row["name"] == "Copy"
+    )
+    clock.passes(2)
+    clock.remote.console("unarchive_agent", agent_id=copy["agent_id"])
+    assert decided(clock, op).state == State.DONE

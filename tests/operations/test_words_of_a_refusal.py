@@ -1,0 +1,95 @@
+"""What staff read when something was refused: whole sentences, each ended once, at the field it is about."""
+
+import re
+
+import pytest
+from django.db import IntegrityError
+
+from controlplane.operations import journal
+from controlplane.operations.models import Operation, State
+from numbers import services as numbers
+from tests.operations.writes import CREDENTIALS, NEW_LINE, SID, WRITES, agent
+
+pytestmark = pytest.mark.django_db
+
+WRONG = (
+    "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type the token again."
+)
+
+
+def imported(phone_number: str = NEW_LINE, token: str = CREDENTIALS.token) -> Operation:
+    credentials = numbers.TwilioCredentials(sid=SID, token=token)
+    return numbers.import_number(phone_number, label="New", credentials=credentials, key="key", actor=None)
+
+
+def test_wrong_credentials_are_told_at_the_token(clock):
+    op = imported(token="wrong-token")
+    assert (op.state, op.stop and op.stop.field) == (State.REFUSED, "token")
+    assert op.message == f"{WRONG} (Trace {op.trace_id})"
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "field"),
+    [
+        (400, {"status": "twilio_error", "message": "HTTP 401 error: Unable to fetch record: Authenticate"}, "token"),
+        (401, {"status": "twilio_error", "message": "Authenticate"}, "token"),
+        (403, "Invalid Twilio credentials", "token"),
+        (401, {"status": "invalid_api_key", "message": "Invalid API key, authenticate again"}, None),
+        (400, {"code": "x", "message": "account_auth_token is required", "param": "account_auth_token"}, None),
+        (422, [{"loc": ["body", "label"], "msg": "Too long.", "type": "x"}], None),
+    ],
+)
+def test_whose_credentials_it_is_about(status, detail, field, clock):
+    clock.remote.fault("POST", "/v1/convai/phone-numbers", "status", status=status, body={"detail": detail})
+    op = imported()
+    assert op.state == State.REFUSED
+    assert (op.stop.field if op.stop else None) == field
+    assert (WRONG in op.message) == (field == "token")
+
+
+def test_a_number_that_is_not_in_the_account_is_told_at_the_number(clock):
+    op = imported("+15005550001")
+    assert (op.state, op.stop and op.stop.field) == (State.REFUSED, "phone_number")
+    assert "was not found in this Twilio account. Nothing was stored." in op.message
+
+
+@pytest.mark.parametrize(
+    "says", ["No such voice", "No such voice.", "No such voice...", "No such voice!", "x" * 500, ""]
+)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 422, 429])
+def test_one_sentence_each(status, says, clock):
+    ask = WRITES["update"].set_up(clock)
+    body = {"detail": {"status": "x", "message": says}}
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=status, body=body)
+    op = ask("key")
+    assert op.state == State.REFUSED
+    assert op.message.endswith(" Nothing was changed.")
+    assert op.message.count("ElevenLabs refused") <= 1
+    assert not re.search(r"\.\.|[!…]\.|[^.!…] Nothing was", op.message), op.message
+
+
+@pytest.mark.parametrize(("status", "what_next"), [(500, "minute"), (403, "minute"), (429, "moment"), (401, "the key")])
+def test_a_read_that_failed_says_what_next(status, what_next, clock):
+    ask = WRITES["update"].set_up(clock)
+    clock.remote.fault("GET", "/v1/convai/*", "status", status=status, times=9, headers={"retry-after": "60"})
+    op = ask("key")
+    assert op.state == State.NOT_SENT
+    assert op.message.startswith("Not sent: reading from ElevenLabs first failed. ")
+    assert op.message.endswith(f"{what_next}.")
+    assert op.message.count("Try again") <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_the_database_refuses_is_tried_three_times(clock, monkeypatch):
+    ask = WRITES["update"].set_up(clock)
+    tries = []
+
+    def refused(self, **options):
+        tries.append(self)
+        raise IntegrityError("CHECK constraint failed: JSON_VALID")
+
+    monkeypatch.setattr(Operation, "save", refused)
+    with pytest.raises(IntegrityError):
+        ask("key")
+    assert len(tries) == journal.BEGIN_TRIES == 3
+    assert agent(clock, "Another").name == "Another"
