@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from controlplane.mirror.models import SyncRun
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
 from numbers import choose, retire, views
 from numbers.models import PhoneNumber, State
@@ -91,9 +92,6 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     change_list_template = "numbers/changelist.html"
 
-    class Media:
-        js = ["controlplane/numbers.js"]
-
     def get_urls(self):
         wrap = self.admin_site.admin_view
         own = [
@@ -144,7 +142,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
 
     @display(description="Label", ordering="label")
     def label_cell(self, number: PhoneNumber) -> str:
-        return number.label
+        return visible(number.label)
 
     @display(description="Answered by", ordering="agent__name")
     def agent_cell(self, number: PhoneNumber) -> str:

@@ -11,6 +11,7 @@ from django.db.models.functions import Concat
 from agents.models import Agent
 from controlplane.mirror.models import RemoteObject
 from controlplane.operations.models import OPEN, Operation
+from controlplane.templatetags.names import visible
 from numbers.e164 import grouped
 
 ORPHANED = Q(agent__gone_at__isnull=False)
@@ -84,7 +85,7 @@ class PhoneNumber(RemoteObject):
         return self.display_name()
 
     def display_name(self) -> str:
-        return grouped(self.phone_number)
+        return visible(grouped(self.phone_number))
 
     @property
     def state(self) -> State:

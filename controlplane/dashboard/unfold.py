@@ -52,7 +52,11 @@ UNFOLD: dict[str, Any] = {
         },
     ],
     "STYLES": [lambda _: static("controlplane/site.css"), lambda _: static("controlplane/activity.css")],
-    "SCRIPTS": [lambda _: static("controlplane/site.js"), lambda _: static("controlplane/palette.js")],
+    "SCRIPTS": [
+        lambda _: static("controlplane/site.js"),
+        lambda _: static("controlplane/picker.js"),
+        lambda _: static("controlplane/palette.js"),
+    ],
     "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},
     "COLORS": {
         "primary": {
