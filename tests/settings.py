@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ["SECRET_KEY"] = "for-tests-only-and-long-enough-to-be-no-warning-0123456789"
 os.environ["DEBUG"] = "false"
 os.environ["HTTPS"] = "false"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright leaves its event loop running in the same process
 os.environ["ELEVENLABS_API_KEY"] = ""
 os.environ["ELEVENLABS_BASE_URL"] = "http://127.0.0.1:9"  # nobody answers there: tests name their own remote
 os.environ.setdefault("VAR_DIR", str(Path(tempfile.gettempdir()) / f"controlplane-tests-{os.getuid()}"))

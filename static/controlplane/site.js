@@ -41,7 +41,8 @@
     });
     document.addEventListener("htmx:afterRequest", (event) => { if (inDialog(event)) sending = false; });
 
-    document.addEventListener("htmx:afterSwap", (event) => {
+    /* Shown once it has settled: until then htmx itself moves the focus. */
+    document.addEventListener("htmx:afterSettle", (event) => {
         if (!inDialog(event)) return;
         if (!dialog().open) dialog().showModal();
         const first = ["[autofocus]", ".has-error :is(input, select, textarea)", ".cp-dialog-body :is(input:not([type=hidden]), select, textarea, button:not(.is-danger), a)"]

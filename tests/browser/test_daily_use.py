@@ -82,7 +82,9 @@ def line(staff: Page, remote: Remote) -> Line:
 
 
 def choose(page: Page, name: str) -> None:
-    page.get_by_placeholder("Type a name or id").press_sequentially(name, delay=20)
+    search = page.get_by_placeholder("Type a name or id")
+    expect(search).to_be_focused()  # without a click
+    search.press_sequentially(name, delay=20)
     expect(page.locator("[data-chosen]")).to_contain_text(name)
 
 
@@ -141,9 +143,10 @@ def test_deleting_is_never_one_key_away(staff: Page, line: Line) -> None:
     card.get_by_role("link", name=re.compile("Delete")).click()
     dialog = staff.locator("#cp-dialog")
     expect(dialog).to_be_visible()
-    assert "danger" not in (staff.evaluate("document.activeElement.className") or "")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     staff.keyboard.press("Escape")
     staff.locator("article", has_text="Front Desk").get_by_role("link", name=re.compile("Delete")).click()
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     search = dialog.get_by_placeholder("Type a name or id")
     search.press_sequentially("Third", delay=20)
     expect(dialog.locator("[data-chosen]")).to_contain_text("Third Desk")

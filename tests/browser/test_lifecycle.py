@@ -29,7 +29,9 @@ def create_agent(page: Page, name: str) -> None:
 
 def choose_agent(page: Page, name: str) -> None:
     """In the open dialog: type, see the list narrow to one, and see it named as the one that answers then."""
-    page.get_by_placeholder("Type a name or id").press_sequentially(name, delay=20)  # a fast typist
+    search = page.get_by_placeholder("Type a name or id")
+    expect(search).to_be_focused()
+    search.press_sequentially(name, delay=20)  # a fast typist
     option = page.locator("#cp-agent option", has_text=name)
     expect(option).to_have_count(1)
     expect(page.locator("#cp-agent option")).to_have_count(1)
