@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
@@ -19,9 +20,9 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["orphaned"] = counts.get(State.ORPHANED, 0)
         context["number_states"] = [(state, counts.get(state, 0)) for state in State if state != State.GONE]
     if may("agents.view_agent"):
-        here = Agent.objects.filter(gone_at=None)
-        context["agents_active"] = here.filter(archived=False).count()
-        context["agents_archived"] = here.filter(archived=True).count()
+        context |= Agent.objects.filter(gone_at=None).aggregate(
+            agents_active=Count("pk", filter=Q(archived=False)), agents_archived=Count("pk", filter=Q(archived=True))
+        )
     if may("operations.view_operation"):
         recent = Operation.objects.defer("wanted", "before", "seen")
         context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])

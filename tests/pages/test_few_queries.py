@@ -1,0 +1,32 @@
+"""A page asks the database a fixed number of questions, however many rows it shows."""
+
+import pytest
+from django.db import connection
+
+from controlplane.operations.models import Operation
+from numbers.models import PhoneNumber
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["/admin/", "/admin/numbers/phonenumber/", "/admin/agents/agent/", "/admin/operations/operation/"]
+
+
+def asked(client, path: str) -> list[str]:
+    queries: list[str] = []
+
+    def note(execute, sql, params, many, context):
+        queries.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        assert client.get(path).status_code == 200
+    return queries
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_lists_ask_at_most_twelve_times(operator, workspace, path):
+    numbers = [PhoneNumber(remote_id=f"phnum_{at}", phone_number=f"+1555020{at:04}") for at in range(60)]
+    PhoneNumber.objects.bulk_create(numbers)
+    assert Operation.objects.count() == 0
+    queries = asked(operator, path)
+    assert 0 < len(queries) <= 12, "\n".join(queries)
