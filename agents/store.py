@@ -47,10 +47,6 @@ def keep_name(object_id: str, name: str, cause: Cause) -> bool:
     return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause)
 
 
-def save_summary(row: Agent, values: dict[str, Any], cause: Cause) -> bool:
-    return store.save(row, values, cause=cause)
-
-
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
     return store.save(Agent(remote_id=object_id), {"name": name[:300], "gone_at": timezone.now()}, cause=cause)

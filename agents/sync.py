@@ -10,6 +10,7 @@ from agents import store
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound
+from controlplane.mirror import store as mirror
 from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.sync import Collection
 from controlplane.operations import settle
@@ -33,7 +34,7 @@ class Agents(Collection):
         summary = AgentSummary.parse(row)
         if isinstance(known, Agent) and not _details_needed(known, summary):
             values = store.summary_values(summary) | {"missing_since": None, "gone_at": None}
-            return store.save_summary(known, values, cause)
+            return mirror.save(known, values, cause=cause)
         try:
             data = client.get_agent(summary.agent_id).raw
         except NotFound:

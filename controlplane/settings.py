@@ -111,7 +111,6 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # of the pages; the database holds UTC
 USE_I18N = False
 USE_TZ = True
-FORMAT_MODULE_PATH = None
 
 STATIC_URL = "static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static")))

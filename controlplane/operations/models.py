@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -130,7 +130,3 @@ class Operation(models.Model):
     @property
     def is_unconfirmed(self) -> bool:
         return self.state == State.SENT
-
-    @property
-    def took(self) -> timedelta | None:
-        return self.ended_at - self.created_at if self.ended_at else None
