@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = Path(os.environ.get("SCREENSHOTS", "test-results/screenshots"))  # `make screenshots` sets it
@@ -38,6 +38,11 @@ class Site:
 def picture(page: Page, name: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def told(page: Page) -> Locator:
+    """What the page says of the last deed. The same words stand in a region for screen readers a moment later."""
+    return page.locator("#cp-messages")
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import Site, told
 
 pytestmark = pytest.mark.browser
 
@@ -100,7 +100,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
     choose(first, "Night Desk")
     first.keyboard.press("Enter")
-    expect(first.get_by_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))).to_be_visible()
+    expect(told(first)).to_have_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))
     before = line.remote.patches()
 
     # The other tab still shows Front Desk: nothing is sent, and it says what it is now.
@@ -109,7 +109,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(second.get_by_role("alert")).to_contain_text("Night Desk")
     assert line.remote.patches() == before
     second.get_by_role("button", name="Move", exact=True).dblclick()
-    expect(second.get_by_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))).to_be_visible()
+    expect(told(second)).to_have_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))
     assert line.remote.patches() == before + 1
 
     # Escape closes the dialog and the focus is back where it was.
@@ -132,7 +132,7 @@ def test_only_an_agent_that_fits_what_was_typed_last_is_chosen(staff: Page, line
     expect(staff.locator("[data-chosen]")).to_contain_text("Third Desk")
     assert line.remote.patches() == before
     search.press("Enter")
-    expect(staff.get_by_text(re.compile("Moved .* to Third Desk"))).to_be_visible()
+    expect(told(staff)).to_have_text(re.compile("Moved .* to Third Desk"))
     assert line.remote.patches() == before + 1
 
 
@@ -162,7 +162,7 @@ def test_a_form_on_a_page_of_its_own_stays_there(staff: Page, line: Line) -> Non
     expect(staff.locator("#cp-dialog")).to_be_hidden()
     choose(staff, "Night Desk")
     staff.get_by_role("button", name="Move", exact=True).click()
-    expect(staff.get_by_text(re.compile("Moved .* to Night Desk"))).to_be_visible()
+    expect(told(staff)).to_have_text(re.compile("Moved .* to Night Desk"))
 
 
 def test_a_lost_answer_is_shown_as_unconfirmed_and_checked(staff: Page, line: Line) -> None:

@@ -9,7 +9,7 @@ import pytest
 from elevenlabs import ElevenLabs
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, picture
+from tests.browser.conftest import Site, picture, told
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def create_agent(page: Page, name: str) -> None:
     page.locator("#id_system_prompt").fill(f"You are {name}. You help callers.")
     picture(page, "agent-create")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_text(f"Created the agent {name}.")).to_be_visible()
+    expect(told(page)).to_contain_text(f"Created the agent {name}.")
 
 
 def choose_agent(page: Page, name: str) -> None:
@@ -55,7 +55,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.locator("#id_token").fill(TOKEN)
     picture(page, "number-import")
     page.get_by_role("button", name="Import").click()
-    expect(page.get_by_text(f"Imported {NUMBER}.")).to_be_visible()
+    expect(told(page)).to_contain_text(f"Imported {NUMBER}.")
     row = page.locator("#result_list tr", has_text=NUMBER)
     expect(row.get_by_text("Importing")).to_be_visible()
     picture(page, "number-importing")
@@ -67,7 +67,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     choose_agent(page, "Support Bot")
     picture(page, "number-assign")
     page.get_by_role("button", name="Assign", exact=True).click()
-    expect(page.get_by_text(re.compile(f"Assigned {re.escape(NUMBER)} to Support Bot"))).to_be_visible()
+    expect(told(page)).to_contain_text(f"Assigned {NUMBER} to Support Bot")
     expect(row.get_by_text("Assigned", exact=True)).to_be_visible()
     number_id = remote.conversational_ai.phone_numbers.list()[0].phone_number_id
 
@@ -83,7 +83,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     choose_agent(page, "Sales Bot")
     picture(page, "number-move")
     page.get_by_role("button", name="Move", exact=True).click()
-    expect(page.get_by_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))).to_be_visible()
+    expect(told(page)).to_have_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))
     picture(page, "number-moved")
     assert answered_by() == "Sales Bot"
 
@@ -94,7 +94,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(page.get_by_text("answers no number")).to_be_visible()
     picture(page, "agent-delete")
     page.get_by_role("button", name="Delete Support Bot").click()
-    expect(page.get_by_text("Deleted the agent Support Bot")).to_be_visible()
+    expect(told(page)).to_contain_text("Deleted the agent Support Bot")
     left = remote.conversational_ai.agents.list().agents
     assert [agent.name for agent in left] == ["Sales Bot"]
 
@@ -114,7 +114,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(page.get_by_role("button", name=f"Remove {NUMBER}")).to_be_visible()
     picture(page, "number-remove")
     page.get_by_role("button", name=f"Remove {NUMBER}").click()
-    expect(page.get_by_text(f"Removed {NUMBER} from ElevenLabs.")).to_be_visible()
+    expect(told(page)).to_contain_text(f"Removed {NUMBER} from ElevenLabs.")
     assert remote.conversational_ai.phone_numbers.list() == []
 
     page.goto("/admin/operations/operation/")
