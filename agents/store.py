@@ -12,20 +12,25 @@ from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
 
+ARCHIVED = "platform_settings.archived"
 
-def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = None) -> bool:
-    """Store what GET answered for one agent; `summary` is its line in the listing, if one was read too.
 
-    Raises BadShape for what no database keeps.
-    """
-    agent = RemoteAgent.parse(data)
+def keep(data: dict[str, Any], cause: Cause) -> bool:
+    """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
     if why := unstorable(data):
         raise BadShape(f"An agent cannot be kept: {why}.")
-    row = Agent.objects.filter(remote_id=agent.agent_id).first() or Agent(remote_id=agent.agent_id)
-    values: dict[str, Any] = {
+    agent_id = RemoteAgent.parse(data).agent_id
+    row = Agent.objects.filter(remote_id=agent_id).first() or Agent(remote_id=agent_id)
+    return store.save(row, values(data), cause=cause)
+
+
+def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
+    """The fields of a row; `summary` is the agent's line in the listing, if one was read too. Raises BadShape."""
+    agent = RemoteAgent.parse(data)
+    found: dict[str, Any] = {
         "name": agent.name or "",
         "tags": list(agent.tags or []),
-        "archived": bool(get(data, "platform_settings.archived")),
+        "archived": bool(get(data, ARCHIVED)),
         "voice_id": _text(data, "conversation_config.tts.voice_id"),
         "language": _text(data, "conversation_config.agent.language"),
         "llm": _text(data, "conversation_config.agent.prompt.llm"),
@@ -35,10 +40,7 @@ def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = N
         "missing_since": None,
         "gone_at": None,
     }
-    if summary is not None:
-        values |= summary_values(summary)
-        values["archived"] = bool(get(data, "platform_settings.archived"))
-    return store.save(row, values, cause=cause)
+    return found | summary_values(summary) if summary is not None else found
 
 
 def keep_name(object_id: str, name: str, cause: Cause) -> bool:

@@ -40,6 +40,10 @@ ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  
 # A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
 SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
+DETAILS_REFRESH = 3600 * env.float(
+    "DETAILS_REFRESH_HOURS", default=24
+)  # within it every agent's details are read again
+ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests in flight
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 

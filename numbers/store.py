@@ -14,6 +14,7 @@ from numbers.models import PhoneNumber
 
 FIRST_POLL = timedelta(seconds=1)
 LONGEST_ID = 64
+BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "poll_at": None}  # what a tombstone loses
 
 
 def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
@@ -25,26 +26,27 @@ def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
     row = PhoneNumber.objects.filter(remote_id=number.phone_number_id).first() or PhoneNumber(
         remote_id=number.phone_number_id
     )
-    return keep_row(row, number, cause, agent=_agent(number.agent_id), listed=listed)
+    return store.save(row, values(row, number, agent=_agent(number.agent_id), listed=listed), cause=cause)
 
 
-def keep_row(row: PhoneNumber, number: RemoteNumber, cause: Cause, *, agent: Agent | None, listed: bool) -> bool:
+def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, listed: bool) -> dict[str, Any]:
+    """The row's fields for a number as the remote shows it. Raises BadShape for what no database keeps."""
     if why := _unstorable(number):
         raise BadShape(f"A number cannot be kept: {why}.")
-    values: dict[str, Any] = {
+    found: dict[str, Any] = {
         "phone_number": number.phone_number,
         "label": number.label,
         "provider": number.provider,
         "bound_to": number.agent_id or "",
-        "agent_id": agent.pk if agent else None,
+        "agent": agent,
         "supports_inbound": number.supports_inbound,
         "remote_data": number.raw,
         "missing_since": None,
         "gone_at": None,
     }
     if listed and row.listed_at is None:
-        values |= {"listed_at": timezone.now(), "poll_at": None}
-    return store.save(row, values, cause=cause)
+        found |= {"listed_at": timezone.now(), "poll_at": None}
+    return found
 
 
 def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause) -> None:
@@ -55,17 +57,17 @@ def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | N
         row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now + FIRST_POLL)
     if data is not None:
         number = RemoteNumber.parse(data)
-        keep_row(row, number, cause, agent=_agent(number.agent_id), listed=False)
+        store.save(row, values(row, number, agent=_agent(number.agent_id), listed=False), cause=cause)
     else:
         agent = _agent(wanted.get("agent_id"))
-        values = {
+        asked_for = {
             "phone_number": wanted["phone_number"],
             "label": wanted["label"],
             "provider": "twilio",
             "bound_to": wanted.get("agent_id") or "",
-            "agent_id": agent.pk if agent else None,
+            "agent": agent,
         }
-        store.save(row, values, cause=cause)
+        store.save(row, asked_for, cause=cause)
 
 
 def missing(object_id: str) -> None:
@@ -75,7 +77,7 @@ def missing(object_id: str) -> None:
 
 def bury(object_id: str, cause: Cause) -> bool:
     row = PhoneNumber.objects.filter(remote_id=object_id).first()
-    return row is not None and store.bury(row, {"agent_id": None, "bound_to": "", "poll_at": None}, cause=cause)
+    return row is not None and store.bury(row, BURIAL, cause=cause)
 
 
 def _unstorable(number: RemoteNumber) -> str | None:

@@ -1,17 +1,16 @@
 """Wake-ups: each runs what is due in the database, so a message lost, doubled or late does no harm."""
 
 from celery import shared_task
-from django.contrib.auth import get_user_model
 
+from controlplane.mirror import runs
 from numbers import propagation
 from numbers.sync import sync_all
 
 
 @shared_task
-def sync(requested_by: int | None = None) -> str:
-    user = get_user_model().objects.filter(pk=requested_by).first() if requested_by else None
-    run = sync_all(requested_by=user)
-    return str(run) if run else "another run is under way"
+def sync() -> str:
+    run = sync_all() if runs.is_due() else None
+    return str(run) if run else "nothing is due, or another run is under way"
 
 
 @shared_task

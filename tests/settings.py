@@ -19,6 +19,7 @@ from controlplane.settings import DATABASES, STORAGES  # noqa: E402
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+ELEVENLABS_MAX_CONCURRENCY = 1  # a sync reads in its own thread, which sees what a test has not committed
 ELEVENLABS_WRITE_DEADLINE = 2.0
 ELEVENLABS_READ_DEADLINE = 5.0
 

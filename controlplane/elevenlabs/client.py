@@ -85,9 +85,13 @@ class ElevenLabs:
         wanted = {"archived": "true" if archived else "false", "page_size": page_size}
         return Page.parse(self._http.read(AGENTS, _given(**wanted, cursor=cursor, search=search)), "agents")
 
-    def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
-        """Every row of every page. Ends normally only where the remote said that the list ends."""
+    def agent_pages(self, archived: bool = False, search: str | None = None) -> Iterator[Page]:
+        """Every page. Ends normally only where the remote said that the list ends."""
         return _every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
+
+    def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
+        """The rows of `agent_pages`."""
+        return _rows(self.agent_pages(archived, search))
 
     def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
         """None means that the remote has no such agent. An id that is absent could not be told either way."""
@@ -157,13 +161,19 @@ class ElevenLabs:
             rows = [row for row in rows if search.lower() in f"{row.get('label')} {row.get('phone_number')}".lower()]
         return Page(rows, None, False)
 
-    def all_numbers(
+    def number_pages(
         self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
-    ) -> Iterator[Json]:
-        """As `all_agents`."""
+    ) -> Iterator[Page]:
+        """As `agent_pages`."""
         return _every_page(
             lambda cursor: self.list_numbers(cursor=cursor, phone_number=phone_number, agent_id=agent_id, search=search)
         )
+
+    def all_numbers(
+        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+    ) -> Iterator[Json]:
+        """The rows of `number_pages`."""
+        return _rows(self.number_pages(phone_number=phone_number, agent_id=agent_id, search=search))
 
     def get_number(self, number_id: str) -> PhoneNumber:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
@@ -233,12 +243,17 @@ def connect(*, patience: float = 45.0) -> ElevenLabs:
     )
 
 
-def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Json]:
+def _rows(pages: Iterator[Page]) -> Iterator[Json]:
+    for page in pages:
+        yield from page.rows
+
+
+def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         page = page_at(cursor)
-        yield from page.rows
+        yield page
         if not page.has_more or page.next_cursor is None:
             return
         cursor = page.next_cursor

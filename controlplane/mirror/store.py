@@ -1,38 +1,79 @@
 """The one door into the mirror: compare, save what differs, write the ledger with its cause."""
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from controlplane.audit import ledger
+from controlplane.audit.models import Entry
 from controlplane.mirror.models import RemoteObject
 
 
-def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed.
+@dataclass
+class Change:
+    """One row that is to be written, its values set already."""
 
-    `values` are model fields. A new row is always written; an old one only where it differs.
-    """
+    row: RemoteObject
+    new: bool
+    fields: list[str]
+    entry: Entry | None  # None: only bookkeeping moved (a last call, a version id), nothing to tell
+
+
+def digest(data: Any) -> str:
+    """The same for the same JSON, in whichever order its keys come; "" for what is nested too deep to be told."""
+    try:
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    except (RecursionError, ValueError):
+        return ""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def compare(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
+    """Set what differs on the row. `values` are model fields. A new row is always a change."""
     new = row._state.adding
     before = {} if new else row.told()
-    differing = [name for name, value in values.items() if getattr(row, name) != value]
+    wanted = dict(values)
+    if "remote_data" in wanted:
+        wanted["digest"] = digest(wanted["remote_data"])
+    differing = [name for name, value in wanted.items() if getattr(row, name) != value]
     if not new and not differing:
-        return False
+        return None
     for name in differing:
-        setattr(row, name, values[name])
+        setattr(row, name, wanted[name])
+    return Change(row, new, differing, _entry(row, before, cause))
+
+
+def write(changes: Sequence[Change]) -> None:
+    """Write rows of one model with their ledger entries, in the caller's transaction."""
+    new = [change.row for change in changes if change.new]
+    if new:
+        type(new[0])._default_manager.bulk_create(new)
+    for change in changes:
+        if not change.new:
+            change.row.save(update_fields=change.fields)
+    ledger.record(*(change.entry for change in changes if change.entry is not None))
+
+
+def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
+    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed."""
+    change = compare(row, values, cause=cause)
+    if change is None:
+        return False
     with transaction.atomic():
-        row.save(force_insert=new, update_fields=None if new else differing)
-        _tell(row, before, cause)
+        write([change])
     return True
 
 
-def _tell(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> None:
+def _entry(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Entry | None:
     after = row.told()
     paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     if not paths:
-        return  # only bookkeeping of the remote moved (a last call, a version id): nothing to tell
+        return None
     if after.get("gone"):
         verb = "gone"
     elif before.get("gone"):
@@ -41,21 +82,26 @@ def _tell(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Non
         verb = "added"
     else:
         verb = "changed"
-    ledger.record(
-        ledger.entry(
-            f"{row.object_type}.{verb}",
-            row.object_type,
-            row.remote_id,
-            row.display_name(),
-            before={path: before[path] for path in paths if path in before},
-            after={path: after[path] for path in paths if path in after},
-            cause=cause,
-        )
+    return ledger.entry(
+        f"{row.object_type}.{verb}",
+        row.object_type,
+        row.remote_id,
+        row.display_name(),
+        before={path: before[path] for path in paths if path in before},
+        after={path: after[path] for path in paths if path in after},
+        cause=cause,
     )
 
 
+def burial(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
+    """The remote object is gone: the row stays as a tombstone."""
+    return None if row.gone_at is not None else compare(row, {**values, "gone_at": timezone.now()}, cause=cause)
+
+
 def bury(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    """The remote object is gone: keep the row as a tombstone."""
-    if row.gone_at is not None:
+    change = burial(row, values, cause=cause)
+    if change is None:
         return False
-    return save(row, {**values, "gone_at": timezone.now()}, cause=cause)
+    with transaction.atomic():
+        write([change])
+    return True

@@ -8,6 +8,9 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.mirror import runs
+from controlplane.mirror.models import SyncRun
+from controlplane.operations.pages import actor_of
 from controlplane.operations.wake import wake
 
 SYNC_TASK = "numbers.tasks.sync"  # by name: this package is below the one that knows what is listed
@@ -17,12 +20,9 @@ SYNC_TASK = "numbers.tasks.sync"  # by name: this package is below the one that 
 @permission_required("mirror.add_syncrun", raise_exception=True)
 def start(request: HttpRequest) -> HttpResponse:
     """Ask a worker for a run: nothing remote is listed inside a web request."""
-    if wake(current_app.signature(SYNC_TASK), request.user.pk):
-        messages.info(request, "Asked a worker to sync. The header shows when the picture is new.")
-    else:
-        messages.warning(
-            request, "The worker could not be reached, so nothing was asked. It syncs by itself every minute."
-        )
+    run = runs.ask(actor_of(request))
+    if run.state == SyncRun.State.ASKED and not wake(current_app.signature(SYNC_TASK)):
+        messages.warning(request, "Asked for, but the worker could not be woken: it looks by itself every minute.")
     back = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return redirect(back if safe else "admin:index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,13 @@ class Operation(models.Model):
         """Remote ids with an operation that is open, or was decided since then."""
         lately = models.Q(state__in=OPEN) | models.Q(ended_at__gte=moment)
         return set(cls.objects.filter(lately, object_type=object_type).values_list("object_id", flat=True))
+
+    @classmethod
+    def last_ended(cls, object_type: str, object_ids: Iterable[str]) -> dict[str, datetime]:
+        """When the newest operation on each of these ended, where there was one."""
+        ended = cls.objects.filter(object_type=object_type, object_id__in=list(object_ids), ended_at__isnull=False)
+        newest = ended.order_by().values("object_id").annotate(newest=models.Max("ended_at"))
+        return dict(newest.values_list("object_id", "newest"))
 
     @property
     def is_open(self) -> bool:

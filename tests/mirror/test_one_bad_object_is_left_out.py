@@ -137,16 +137,17 @@ def test_what_the_database_refuses_is_left_out(error, known, clock, monkeypatch)
     bad = bad or clock.remote.console("create_agent", name="Bad")["agent_id"]
     clock.remote.console("patch_agent", agent_id=bad, patch={"tags": ["x"]})
     good = clock.remote.console("create_agent", name="Good")["agent_id"]
-    save = mirror_store.save
+    write = mirror_store.write
 
-    def refusing(row, values, *, cause):
-        if row.remote_id != bad:
-            return save(row, values, cause=cause)
-        if isinstance(error, str):
+    def refusing(changes):
+        if all(change.row.remote_id != bad for change in changes):
+            write(changes)
+        elif isinstance(error, str):
             error.encode()
-        raise error
+        else:
+            raise error
 
-    monkeypatch.setattr(mirror_store, "save", refusing)
+    monkeypatch.setattr(mirror_store, "write", refusing)
     run = run_over_all()
     assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert Agent.objects.filter(remote_id=good).exists()
