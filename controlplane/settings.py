@@ -44,6 +44,7 @@ DETAILS_REFRESH = 3600 * env.float(
     "DETAILS_REFRESH_HOURS", default=24
 )  # within it every agent's details are read again
 ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests in flight
+SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
@@ -178,6 +179,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # The remote sends no event when something changes, so the picture is as old as this interval at most.
     "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
+    # A run each minute is 1,440 rows a day; what they found stands in the history.
+    "prune": {"task": "controlplane.mirror.tasks.prune", "schedule": 3600, "options": {"expires": 3600}},
     # Imports are usually listed after 5 s; the due times in the database space the calls out, this only looks.
     "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 2, "options": {"expires": 2}},
     # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.

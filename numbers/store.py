@@ -23,6 +23,8 @@ def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
     Raises BadShape for what no database keeps.
     """
     number = RemoteNumber.parse(data)
+    if why := unstorable(number.raw):
+        raise BadShape(f"A number cannot be kept: {why}.")
     row = PhoneNumber.objects.filter(remote_id=number.phone_number_id).first() or PhoneNumber(
         remote_id=number.phone_number_id
     )
@@ -30,9 +32,9 @@ def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
 
 
 def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, listed: bool) -> dict[str, Any]:
-    """The row's fields for a number as the remote shows it. Raises BadShape for what no database keeps."""
-    if why := _unstorable(number):
-        raise BadShape(f"A number cannot be kept: {why}.")
+    """The row's fields for a number as the remote shows it. Raises BadShape for an agent's id that no column holds."""
+    if len(number.agent_id or "") > LONGEST_ID:  # SQLite would keep it, PostgreSQL not
+        raise BadShape(f"A number cannot be kept: the id of its agent is longer than {LONGEST_ID} characters.")
     found: dict[str, Any] = {
         "phone_number": number.phone_number,
         "label": number.label,
@@ -78,12 +80,6 @@ def missing(object_id: str) -> None:
 def bury(object_id: str, cause: Cause) -> bool:
     row = PhoneNumber.objects.filter(remote_id=object_id).first()
     return row is not None and store.bury(row, BURIAL, cause=cause)
-
-
-def _unstorable(number: RemoteNumber) -> str | None:
-    if len(number.agent_id or "") > LONGEST_ID:
-        return f"the id of its agent is longer than {LONGEST_ID} characters"  # SQLite would keep it, PostgreSQL not
-    return unstorable(number.raw)
 
 
 def _agent(remote_id: str | None) -> Agent | None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -55,15 +56,25 @@ def _remote() -> dict[str, Any]:
 
 
 def _newest_runs() -> dict[str, Any]:
-    runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
+    """In one query: the newest that listed everything, the newest that ended, and one that is under way."""
+    known = SyncRun.objects.defer("left_out")
+    newest = known.order_by("-id").values("pk")
+    wanted = [
+        newest.filter(state=SyncRun.State.COMPLETE)[:1],
+        newest.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])[:1],
+    ]
+    going = Q(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
+    runs = list(known.filter(going | Q(pk=Subquery(wanted[0])) | Q(pk=Subquery(wanted[1]))))
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     as_of = complete.started_at if complete else None
-    running = next((run for run in runs if run.state == SyncRun.State.RUNNING), None)
+    running = next((run for run in runs if run.is_open), None)
+    ended = next((run for run in runs if not run.is_open), None)
     return {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
         "picture_run": complete.pk if complete else 0,
         "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
-        "sync_running": running is not None,
+        "sync_running": running,
+        "sync_held": ended is not None and ended.state == SyncRun.State.HELD,
         "sync_hangs": running is not None and timezone.now() - running.started_at > SYNC_HANGS_AFTER,
     }

@@ -6,7 +6,8 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.mirror.models import SyncRun
+from controlplane.dashboard.context import picture
+from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers.models import PhoneNumber, State
@@ -29,5 +30,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_syncrun"):
-        context["last_run"] = SyncRun.objects.exclude(state=SyncRun.State.RUNNING).first()
+        ended = SyncRun.objects.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
+        context["last_run"] = ended.defer("left_out").first()
+    if may("mirror.view_hold") and picture(request)["sync_held"]:
+        context["holds"] = list(Hold.objects.filter(state=Hold.State.OPEN).defer("objects_missing"))
     return context | {"title": "Overview"}

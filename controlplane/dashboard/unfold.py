@@ -50,6 +50,21 @@ UNFOLD: dict[str, Any] = {
                 },
             ],
         },
+        {
+            "models": ["mirror.syncrun", "mirror.hold"],
+            "items": [
+                {
+                    "title": "Runs",
+                    "link": reverse_lazy("admin:mirror_syncrun_changelist"),
+                    "permission": _may("mirror.view_syncrun"),
+                },
+                {
+                    "title": "Holds",
+                    "link": reverse_lazy("admin:mirror_hold_changelist"),
+                    "permission": _may("mirror.view_hold"),
+                },
+            ],
+        },
     ],
     "STYLES": [lambda _: static("controlplane/site.css"), lambda _: static("controlplane/activity.css")],
     "SCRIPTS": [

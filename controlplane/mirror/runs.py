@@ -86,6 +86,20 @@ def is_due() -> bool:
     return timezone.now() >= newest.started_at + timedelta(seconds=0.9 * settings.SYNC_INTERVAL)
 
 
+def prune() -> int:
+    """Delete runs older than settings keep; how many. Those that tell what the picture is of, and since when, stay."""
+    complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE)
+    needed = [complete.values_list("pk", flat=True).first()]
+    needed.append(complete.exclude(workspace="").values_list("pk", flat=True).first())
+    old = SyncRun.objects.filter(ended_at__lt=timezone.now() - settings.SYNC_RUNS_KEPT)
+    return old.exclude(pk__in=[pk for pk in needed if pk]).delete()[0]
+
+
+def is_left_alone(run: SyncRun) -> bool:
+    """Asked for, and no worker came though beat wakes one each interval."""
+    return timezone.now() > run.started_at + timedelta(seconds=settings.SYNC_INTERVAL + 30)
+
+
 class Lease:
     """A running run, as its worker holds it. Counts stand on `run` and reach the row with the claim."""
 

@@ -16,8 +16,8 @@ def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None],
     """The rows that should have been listed and were not, with since when; or none, and why they are held."""
     collection, run = keeper.collection, keeper.lease.run
     rows = dict(collection.listable())
-    touched = collection.touched_since(run.started_at)
-    unseen = {remote_id: since for remote_id, since in rows.items() if remote_id not in seen | touched}
+    known = seen | collection.touched_since(run.started_at)
+    unseen = {remote_id: since for remote_id, since in rows.items() if remote_id not in known}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]
     if holds.too_many(len(newly), len(rows)):
         expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, reverse
 
 from controlplane.audit.models import Entry
-from controlplane.mirror.models import SyncRun
+from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services
@@ -49,6 +49,10 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "mirror_syncrun_change": ("mirror.view_syncrun", None),
     "mirror_syncrun_start": (None, "mirror.add_syncrun"),
     "mirror_syncrun_picture": ("mirror.view_syncrun", None),
+    "mirror_syncrun_progress": ("mirror.view_syncrun", None),
+    "mirror_hold_changelist": ("mirror.view_hold", None),
+    "mirror_hold_change": ("mirror.view_hold", None),
+    "mirror_hold_accept": (None, "mirror.decide_hold"),
     "auth_user_changelist": ("auth.view_user", None),
     "auth_group_changelist": ("auth.view_group", None),
 }
@@ -60,6 +64,8 @@ CLOSED = {
     "operations_changeset_add",
     "operations_changeset_delete",
     "mirror_syncrun_add",
+    "mirror_hold_add",
+    "mirror_hold_delete",
     "mirror_syncrun_delete",
     "auth_user_delete",
 }
@@ -118,6 +124,7 @@ def address(workspace):
         "operations_operation": op.pk,
         "operations_changeset": change_set.pk,
         "mirror_syncrun": SyncRun.objects.get().pk,
+        "mirror_hold": Hold.objects.create(kind=Hold.Kind.VANISHED, what="numbers", out_of=2).pk,
         "auth_user": 1,
     }
 
@@ -210,4 +217,5 @@ def test_the_sync_button_asks_a_worker_and_says_so(operator, monkeypatch):
     answer = operator.post(reverse("admin:mirror_syncrun_start"), headers={"Referer": "http://evil.example/"})
     assert answer.url == "/admin/"
     assert asked == ["numbers.tasks.sync"]
-    assert "Asked a worker to sync" in operator.get("/admin/").content.decode()
+    assert "Syncing. The header says how far it is." in operator.get("/admin/").content.decode()
+    assert SyncRun.objects.get().state == SyncRun.State.ASKED
