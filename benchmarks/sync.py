@@ -97,26 +97,28 @@ def empty() -> None:
     call_command("flush", interactive=False, verbosity=0)
 
 
+def beside_the_floor(latency: int) -> dict[str, float]:
+    with harness.remote("--agents", str(AGENTS), "--numbers", str(NUMBERS), "--latency", str(latency)) as sandbox:
+        floor = Floor(sandbox)
+        floor.everything(details=False)
+        before = timed(lambda: floor.everything(details=True))
+        first = synced(added=AGENTS + NUMBERS)
+        after = timed(lambda: floor.everything(details=True))
+        pairs = [
+            (timed(lambda: floor.everything(details=False)), synced(added=0, changed=0))
+            for _ in range(UNCHANGED_ROUNDS)
+        ]
+    empty()
+    return {
+        "first floor": (before + after) / 2,
+        "first": first,
+        "unchanged floor": median(pair[0] for pair in pairs),
+        "unchanged": median(pair[1] for pair in pairs),
+    }
+
+
 def measure() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for latency in LATENCIES:
-        with harness.remote("--agents", str(AGENTS), "--numbers", str(NUMBERS), "--latency", str(latency)) as sandbox:
-            floor = Floor(sandbox)
-            floor.everything(details=False)
-            before = timed(lambda: floor.everything(details=True))
-            first = synced(added=AGENTS + NUMBERS)
-            after = timed(lambda: floor.everything(details=True))
-            pairs = [
-                (timed(lambda: floor.everything(details=False)), synced(added=0, changed=0))
-                for _ in range(UNCHANGED_ROUNDS)
-            ]
-            found[f"{latency} ms"] = {
-                "first floor": (before + after) / 2,
-                "first": first,
-                "unchanged floor": median(pair[0] for pair in pairs),
-                "unchanged": median(pair[1] for pair in pairs),
-            }
-        empty()
+    found: dict[str, Any] = {f"{latency} ms": beside_the_floor(latency) for latency in LATENCIES}
     growth: dict[str, Any] = {}
     for numbers in (FEW, MANY):
         with harness.remote("--agents", str(FEW_AGENTS), "--numbers", str(numbers)):
@@ -128,9 +130,9 @@ def measure() -> dict[str, Any]:
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
         f"First: {AGENTS:,} agents with their details and {NUMBERS:,} numbers into an empty database. Unchanged: the "
-        f"same again, median of {UNCHANGED_ROUNDS}. The floor is the same requests, {WIDTH} in flight, by bare requests "
-        "to the same sandbox, parsed and thrown away, measured just before and after. The sandbox adds a latency to each "
-        "call; real ones are above 20 ms, and 0 shows what a sync costs where nothing is waited for. Seconds. Aims at "
+        f"same again, median of {UNCHANGED_ROUNDS}. The floor is the same requests, {WIDTH} in flight, by bare "
+        "requests to the same sandbox, parsed and thrown away, measured just before and after. The sandbox adds a "
+        "latency to each call; real ones are above 20 ms, and 0 shows what a sync costs where nothing is waited for. Seconds. Aims at "
         "20 ms: first at most 1.25 times the floor, unchanged at most 1.1 times. In each unchanged run the number of "
         "UPDATEs to rows was checked to be at most one, that of history entries to be none.\n"
     )
