@@ -132,7 +132,8 @@ def section(results: dict[str, dict[str, Any]]) -> str:
         f"First: {AGENTS:,} agents with their details and {NUMBERS:,} numbers into an empty database. Unchanged: the "
         f"same again, median of {UNCHANGED_ROUNDS}. The floor is the same requests, {WIDTH} in flight, by bare "
         "requests to the same sandbox, parsed and thrown away, measured just before and after. The sandbox adds a "
-        "latency to each call; real ones are above 20 ms, and 0 shows what a sync costs where nothing is waited for. Seconds. Aims at "
+        "latency to each call; real ones are above 20 ms, and 0 shows what a sync costs where nothing is waited for. "
+        "Seconds. Aims at "
         "20 ms: first at most 1.25 times the floor, unchanged at most 1.1 times. In each unchanged run the number of "
         "UPDATEs to rows was checked to be at most one, that of history entries to be none.\n"
     )

@@ -48,7 +48,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description="Took")
     def seconds(self, run: SyncRun) -> str:
-        return f"{(run.ended_at - run.started_at).total_seconds():.1f} s" if run.ended_at else "–"
+        return f"{(run.ended_at - run.started_at).total_seconds():.1f}\u00a0s" if run.ended_at else "–"
 
     @display(description="Left out", ordering="quarantined")
     def left(self, run: SyncRun) -> int:
@@ -56,7 +56,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description="Waited", ordering="waited_ms")
     def waited(self, run: SyncRun) -> str:
-        return f"{run.waited_ms / 1000:.1f} s"
+        return f"{run.waited_ms / 1000:.1f}\u00a0s"
 
     @display(description="Why not complete")
     def why(self, run: SyncRun) -> str:

@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
+from controlplane.mirror.models import Hold
 from controlplane.operations import journal
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
 from controlplane.operations.models import Operation, State
@@ -82,6 +83,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     """From a committed intent to a verdict, or to "unconfirmed"."""
     kind = kind_of(op.kind)
     try:
+        _only_in_our_workspace()
         before = kind.check(client, op)
     except Already as already:
         verdict = Verdict(State.DONE, str(already))
@@ -105,6 +107,16 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         return _after_error(op, kind, error)
     journal.note_call(op, client.last_call)
     return _after_reply(op, kind, client, reply)  # commit C
+
+
+def _only_in_our_workspace() -> None:
+    """What the page showed is of one workspace; a write with the key of another would land who knows where."""
+    hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).first()
+    if hold is not None:
+        raise Stop(
+            f"The key that is set opens another workspace ({hold.there}) than the one shown here ({hold.here}). An "
+            "administrator has to set the right key, or to accept the other workspace under Sync, Holds."
+        )
 
 
 def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) -> Operation:
