@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from agents import store
@@ -34,7 +35,7 @@ class Agents(Collection):
         }
         # Details may move without a trace in the list: each agent's are read again now and then, a few in each run.
         share = 1.0 if full else settings.SYNC_INTERVAL / settings.DETAILS_REFRESH
-        oldest = here.order_by("details_read_at", "pk").values_list("remote_id", flat=True)
+        oldest = here.order_by(F("details_read_at").asc(nulls_first=True), "pk").values_list("remote_id", flat=True)
         self._refresh = set(oldest[: ceil(share * len(self._known))])
 
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:

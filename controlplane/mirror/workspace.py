@@ -15,11 +15,11 @@ def guard(run: SyncRun, client: ElevenLabs, collections: list[Collection]) -> st
     there = f"{run.remote}/{run.workspace}"
     if known is None:
         return ""
-    host, workspace = known
+    host, workspace, chosen = known
     if run.workspace and workspace:
-        other = (run.remote, run.workspace) != known
-    else:  # the key may not say which workspace it opens: then what is known tells
-        other = run.remote != host or _shows_nothing_known(client, collections)
+        other = (run.remote, run.workspace) != (host, workspace)
+    else:  # the key may not say which workspace it opens: then what is known tells, unless it was just given up
+        other = run.remote != host or (not chosen and _shows_nothing_known(client, collections))
     if other:
         return holds.workspace(run, here=f"{host}/{workspace}", there=there)
     holds.passed(Hold.Kind.WORKSPACE)
@@ -35,20 +35,20 @@ def _workspace(client: ElevenLabs) -> str:
     return workspace[:64] if workspace.isascii() and workspace.isprintable() else ""
 
 
-def _picture_of(run: SyncRun) -> tuple[str, str] | None:
-    """(host, workspace) of the newest complete run, or of what somebody has chosen since."""
+def _picture_of(run: SyncRun) -> tuple[str, str, bool] | None:
+    """(host, workspace, False) of the newest complete run; (host, workspace, True) that somebody has chosen since."""
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=run.pk).exclude(remote="")
     newest = complete.first()
     chosen = holds.accepted_workspace()
     if chosen is not None and chosen.decided_at and (newest is None or chosen.decided_at > newest.started_at):
         host, _, workspace = chosen.there.partition("/")
-        return host, workspace
+        return host, workspace, True
     if newest is None:
         return None
     if newest.workspace:
-        return newest.remote, newest.workspace
+        return newest.remote, newest.workspace, False
     named = complete.filter(remote=newest.remote).exclude(workspace="").first()
-    return newest.remote, named.workspace if named else ""
+    return newest.remote, named.workspace if named else "", False
 
 
 def _shows_nothing_known(client: ElevenLabs, collections: list[Collection]) -> bool:
