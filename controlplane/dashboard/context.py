@@ -57,7 +57,7 @@ def _remote() -> dict[str, Any]:
 
 def _newest_runs() -> dict[str, Any]:
     """In one query: the newest that listed everything, the newest that ended, and one that is under way."""
-    known = SyncRun.objects.defer("left_out")
+    known = SyncRun.objects.defer("left_out", "failed_calls")
     newest = known.order_by("-id").values("pk")
     wanted = [
         newest.filter(state=SyncRun.State.COMPLETE)[:1],

@@ -31,7 +31,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_syncrun"):
         ended = SyncRun.objects.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
-        context["last_run"] = ended.defer("left_out").first()
+        context["last_run"] = ended.defer("left_out", "failed_calls").first()
     if may("mirror.view_hold") and picture(request)["sync_held"]:
         context["holds"] = list(Hold.objects.filter(state=Hold.State.OPEN).defer("objects_missing"))
     return context | {"title": "Overview"}

@@ -24,7 +24,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_fullwidth = True
 
     def get_queryset(self, request):
-        return SyncRun.objects.defer("left_out")
+        return SyncRun.objects.defer("left_out", "failed_calls")
 
     def get_urls(self):
         wrap = self.admin_site.admin_view

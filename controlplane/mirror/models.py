@@ -78,6 +78,7 @@ class SyncRun(models.Model):
     gone = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
     left_out = models.JSONField(default=list, blank=True)  # the first of them: {what, id, why}
+    failed_calls = models.JSONField(default=list, blank=True)  # the first: {method, path, status, tries, trace, ms}
     waited_ms = models.PositiveIntegerField("waited on the remote, ms", default=0)
 
     class Meta:

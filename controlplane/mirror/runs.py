@@ -15,7 +15,7 @@ from controlplane.mirror.models import SyncRun
 
 CLAIM = timedelta(seconds=90)  # longer than the slowest read with all its tries
 TELL_EVERY = timedelta(seconds=1)
-MOST_LEFT_OUT = 50  # so many are named; the rest are counted
+MOST_NAMED = 50  # so many that were left out, or calls that failed, are named; the rest are counted
 WORKER_DIED = "The worker that ran it ended first."
 
 Watcher = Callable[[SyncRun], None]
@@ -131,13 +131,27 @@ class Lease:
     def leave_out(self, what: str, remote_id: object, why: str) -> None:
         """Quarantine: one object is not stored, the rest goes on."""
         self.run.quarantined += 1
-        if len(self.run.left_out) < MOST_LEFT_OUT:
+        if len(self.run.left_out) < MOST_NAMED:
             known = remote_id[:64] if isinstance(remote_id, str) and remote_id.isprintable() else ""
             self.run.left_out.append({"what": what, "id": known, "why": why})
 
     def end(self, state: SyncRun.State, problem: str) -> None:
         """Record the outcome, unless another run has already recorded this one as dead."""
-        self._mine().update(state=state, problem=problem, ended_at=timezone.now(), **self._counts())
+        failed = [call for call in self.client.calls if call.status is None or not 200 <= call.status < 300]
+        records = [
+            {
+                "method": call.method,
+                "path": call.path,
+                "status": call.status,
+                "tries": call.tries,
+                "trace": call.trace_id[:80],
+                "ms": call.milliseconds,
+            }
+            for call in failed[:MOST_NAMED]
+        ]
+        self._mine().update(
+            state=state, problem=problem, ended_at=timezone.now(), failed_calls=records, **self._counts()
+        )
         self.run.refresh_from_db()
         if self._watch is not None:
             self._watch(self.run)

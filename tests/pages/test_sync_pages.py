@@ -122,6 +122,17 @@ def test_a_hold_that_passed_asks_nothing_any_more(operator, hold):
     assert "sync held" not in operator.get("/admin/").content.decode()
 
 
+def test_calls_that_failed_are_shown_with_their_trace_ids(operator, workspace, remote):
+    path = "/v1/convai/v2/phone-numbers"
+    remote.fault("GET", path, "status", status=500, headers={"x-trace-id": "trace<b>1</b>"}, times=9)
+    run = sync_all()
+    assert [(call["path"], call["status"], call["tries"]) for call in run.failed_calls] == [(path, 500, 1)]
+    page = operator.get(reverse("admin:mirror_syncrun_change", args=[run.pk])).content.decode()
+    assert "Calls that failed" in page
+    assert run.failed_calls[0]["trace"]
+    assert "<b>1</b>" not in page
+
+
 def test_old_runs_are_pruned_but_not_what_the_picture_rests_on(workspace):
     old = timezone.now() - timedelta(days=40)
     kept = SyncRun.objects.get()

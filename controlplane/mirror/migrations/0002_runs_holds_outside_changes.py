@@ -92,6 +92,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="syncrun",
+            name="failed_calls",
+            field=models.JSONField(blank=True, default=list),
+        ),
+        migrations.AddField(
+            model_name="syncrun",
             name="left_out",
             field=models.JSONField(blank=True, default=list),
         ),
