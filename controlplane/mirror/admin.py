@@ -32,6 +32,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_display_links = None
     list_filter = ["state"]
     list_fullwidth = True
+    list_before_template = "health/card.html"
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
