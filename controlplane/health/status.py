@@ -141,8 +141,9 @@ def _unknown(*names: str) -> Iterator[Part]:
 
 
 def _level(age: float, limit: timedelta) -> Level:
-    share = age / limit.total_seconds()
-    return Level.OK if share <= LATE else Level.WARN if share <= 1 else Level.BAD
+    if age > limit.total_seconds():
+        return Level.BAD
+    return Level.WARN if age > LATE * limit.total_seconds() else Level.OK
 
 
 def _milliseconds(seconds: float) -> str:
