@@ -99,13 +99,13 @@ class Stage:
                 current_app.send_task(task, args, task_id=task_id, connection=broker, retry=False)
 
     def waiting_messages(self) -> int:
-        """Not taken by a worker yet; on Redis also those that one is working on."""
+        """Not begun by a worker yet (in a folder: not taken by one)."""
         if self.redis:
             return self.redis.client.llen(QUEUE) + self.redis.client.hlen("unacked")
         return len(list((self.folder / "var" / "broker" / "messages").glob(f"*.{QUEUE}.msg")))
 
-    def until_all_messages_are_taken(self, but: int = 0) -> None:
-        until(lambda: self.waiting_messages() <= but, "every message was taken")
+    def until_all_messages_are_taken(self) -> None:
+        until(lambda: self.waiting_messages() == 0, "every message was taken")
 
 
 class Web:

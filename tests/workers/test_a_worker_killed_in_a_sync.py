@@ -78,14 +78,15 @@ def test_the_next_worker_takes_over(point, stage: Stage):
 
     second = stage.worker()
     stage.deliver(SYNC)
-    stage.until_all_messages_are_taken(but=1 if stage.redis else 0)  # Redis keeps the dead worker's for an hour
-    assert complete_runs() == 1, "the dead worker's claim still holds"
+    stage.until_all_messages_are_taken()
+    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == dead, "its claim still holds"
     the_claim_lapses()
     for count in (2, 3):  # gone is what two complete runs did not find
         stage.deliver(SYNC)
         until(lambda count=count: complete_runs() == count, "a complete run")
     assert second.stop() == 0, second.output
 
+    assert SyncRun.objects.count() == 4, "the first, the dead one, and two: none while the claim held"
     dead.refresh_from_db()
     assert dead.state == SyncRun.State.PARTIAL
     assert mirror_differs(stage.remote) == []
