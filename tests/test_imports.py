@@ -1,5 +1,5 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health} -> controlplane.elevenlabs.
-"""
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health} and, below these,
+controlplane.elevenlabs and controlplane.broker."""
 
 import ast
 from pathlib import Path

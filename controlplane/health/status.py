@@ -102,7 +102,7 @@ def _broker() -> Part:
 
 def _last_complete_sync(age: float | None) -> Part:
     name, every = "last_complete_sync", f"every {span(settings.SYNC_INTERVAL)}"
-    see = "Sync says what the last run met with."
+    see = "See the last run under Sync."
     if age is None:
         return Part(name, Level.BAD, f"Nothing was listed to its end yet, so what is shown here may lack much. {see}")
     level = _level(age, settings.PICTURE_STALE_AFTER)

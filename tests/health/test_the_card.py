@@ -18,7 +18,7 @@ ASKS = re.compile(r'id="cp-health" hx-get="([^"]+)" hx-trigger="([^"]+)"')
 def test_the_pages_let_it_ask_for_itself(page, operator, well, monkeypatch):
     monkeypatch.setattr("controlplane.broker.look", None)  # whatever the broker does, it does not hold up the page
     asks = ASKS.findall(operator.get(page).content.decode())
-    assert asks == [("/admin/health/", "load")]
+    assert asks == [("/admin/health/", "load, every 15s")]
 
 
 def test_it_says_each_part_in_a_word_and_a_sentence_and_asks_again(operator, well):

@@ -1,5 +1,6 @@
 """Real processes in front of a database that is down and of a Redis that is killed or hangs: an answer, and in time."""
 
+import socket
 import time
 
 import pytest
@@ -30,6 +31,15 @@ def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, redis_
     web = redis_stage.web(DATABASE_URL=DOWN[database]())
     assert bad(web) == {"database", "last_complete_sync", "worker", "beat"}
     assert web.get("/healthz").text == "ok"
+
+
+def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: Stage):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        web = redis_stage.web(DATABASE_URL=f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/nothing")
+        assert web.get("/healthz").text == "ok"
+        began = time.monotonic()
+        assert "database" in bad(web)
+        assert time.monotonic() - began < 2 * 5  # the wait for a connection is 5 s; the system's own is minutes
 
 
 @pytest.mark.parametrize("fault", ["hang", "kill"])
