@@ -46,6 +46,7 @@ DETAILS_REFRESH = 3600 * env.float(
 ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests in flight
 SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
+HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ INSTALLED_APPS = [
     "controlplane.audit",
     "controlplane.mirror",
     "controlplane.operations",
+    "controlplane.health",
     "controlplane.dashboard",
     "agents",
     "numbers",
@@ -139,6 +141,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds, then it counts as down
 
 CACHES = {
     # The theme keeps what the command palette found for five minutes, and would not find what was made since.
@@ -152,8 +155,9 @@ CELERY_BROKER_URL = text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Acknowledged as it starts: beat repeats what a killed worker leaves behind, and a worker that has yet to acknowledge
+# something when Redis goes away ends with an "unrecoverable error" (kombu 5.7).
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -221,7 +225,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a readable cookie
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked over http, inside
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None

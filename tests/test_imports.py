@@ -1,4 +1,5 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit} -> controlplane.elevenlabs."""
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health} and, below these,
+controlplane.elevenlabs and controlplane.broker."""
 
 import ast
 from pathlib import Path
@@ -11,9 +12,17 @@ BELOW = ["controlplane.operations", "controlplane.mirror", "controlplane.audit"]
 FORBIDDEN = {
     "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
-    "controlplane/audit": ["controlplane.operations", "controlplane.mirror", "agents", "numbers"],
-    "controlplane/mirror": ["agents", "numbers"],
-    "controlplane/operations": ["agents", "numbers"],
+    "controlplane/audit": [
+        "controlplane.operations",
+        "controlplane.mirror",
+        "controlplane.health",
+        "agents",
+        "numbers",
+    ],
+    "controlplane/mirror": ["controlplane.health", "agents", "numbers"],
+    "controlplane/operations": ["controlplane.health", "agents", "numbers"],
+    "controlplane/health": ["controlplane.operations", "controlplane.elevenlabs", "agents", "numbers"],
+    "controlplane/broker.py": ["controlplane", "agents", "numbers"],
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
@@ -36,6 +45,8 @@ def is_of(module: str, package: str) -> bool:
 
 
 def files(folder: str) -> list[Path]:
+    if folder.endswith(".py"):
+        return [ROOT / folder]
     return [file for file in (ROOT / folder).rglob("*.py") if "migrations" not in file.parts]
 
 

@@ -22,6 +22,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_display_links = ["when"]
     list_filter = ["state"]
     list_fullwidth = True
+    list_before_template = "health/card.html"
 
     def get_queryset(self, request):
         return SyncRun.objects.defer("left_out", "failed_calls")

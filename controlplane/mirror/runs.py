@@ -14,6 +14,7 @@ from controlplane.elevenlabs import ElevenLabs
 from controlplane.mirror.models import SyncRun
 
 CLAIM = timedelta(seconds=90)  # longer than the slowest read with all its tries
+EARLY = 0.9  # of the interval: beat is not exact, and to miss a slot by a blink would double the interval
 TELL_EVERY = timedelta(seconds=1)
 MOST_NAMED = 50  # so many that were left out, or calls that failed, are named; the rest are counted
 WORKER_DIED = "The worker that ran it ended first."
@@ -82,8 +83,7 @@ def is_due() -> bool:
     newest = SyncRun.objects.order_by("-started_at").first()
     if newest is None or newest.state == SyncRun.State.ASKED:
         return True
-    # A little early counts: beat's own clock is not this one, and missing a slot by a blink would double the interval.
-    return timezone.now() >= newest.started_at + timedelta(seconds=0.9 * settings.SYNC_INTERVAL)
+    return timezone.now() >= newest.started_at + timedelta(seconds=EARLY * settings.SYNC_INTERVAL)
 
 
 def prune() -> int:

@@ -13,12 +13,16 @@ register = template.Library()
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
+def span(seconds: float) -> str:
+    """ "12 s", "3 min"."""
+    count, unit = next(((seconds // step, unit) for step, unit in _STEPS if seconds >= step), (seconds // 1, "s"))
+    return f"{count:.0f} {unit}"
+
+
 def ago_text(moment: datetime) -> str:
     """ "12 s ago", "3 h ago"; "in 40 s" for what is to come."""
     seconds = (timezone.now() - moment).total_seconds()
-    size = abs(seconds)
-    count, unit = next(((size // step, unit) for step, unit in _STEPS if size >= step), (size // 1, "s"))
-    return f"{count:.0f} {unit} ago" if seconds >= 0 else f"in {count:.0f} {unit}"
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
 
 
 @register.filter

@@ -8,7 +8,14 @@ from numbers.models import PhoneNumber
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/admin/", "/admin/numbers/phonenumber/", "/admin/agents/agent/", "/admin/operations/operation/"]
+PAGES = [
+    "/admin/",
+    "/admin/numbers/phonenumber/",
+    "/admin/agents/agent/",
+    "/admin/operations/operation/",
+    "/admin/mirror/syncrun/",
+    "/admin/health/",
+]
 
 
 def asked(client, path: str) -> list[str]:
