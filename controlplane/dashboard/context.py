@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from controlplane.elevenlabs import is_sandbox
-from controlplane.mirror.models import SyncRun
+from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
 
 SYNC_HANGS_AFTER = timedelta(minutes=2)
@@ -32,6 +32,19 @@ def environment(request: HttpRequest) -> list[str]:
 
 def unconfirmed_badge(request: HttpRequest) -> str:
     return str(Operation.objects.filter(state=State.SENT).count() or "")
+
+
+def open_outside_changes(request: HttpRequest) -> int:
+    """Counted once for a request: the sidebar and the front page both say it."""
+    count: int | None = request.__dict__.get("_open_outside_changes")
+    if count is None:
+        count = OutsideChange.objects.filter(state=OutsideChange.State.OPEN).count()
+        request.__dict__["_open_outside_changes"] = count
+    return count
+
+
+def outside_badge(request: HttpRequest) -> str:
+    return str(open_outside_changes(request) or "")
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
