@@ -63,5 +63,5 @@ class Entry(models.Model):
 
 
 def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value in (None, "", [], {}) else str(value)
     return text if len(text) <= 60 else text[:60] + "…"

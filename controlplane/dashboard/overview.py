@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.dashboard.context import open_outside_changes
+from controlplane.dashboard.context import OPEN, waiting
 from controlplane.mirror.models import SyncRun
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -30,7 +30,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_outsidechange"):
-        context["outside"] = open_outside_changes(request)
+        context["outside"] = waiting(request).get(OPEN, 0)
     if may("mirror.view_syncrun"):
         context["last_run"] = SyncRun.objects.exclude(state=SyncRun.State.RUNNING).first()
     return context | {"title": "Overview"}

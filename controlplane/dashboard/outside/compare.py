@@ -28,7 +28,8 @@ class Setting:
 
 def settings_of(change: OutsideChange, row: PhoneNumber | Agent | None) -> list[Setting]:
     before, after = change.entry.before, change.entry.after
-    now = row.told() if change.verb == "changed" and row is not None and not row.gone_at else after
+    waits = change.state == OutsideChange.State.OPEN and change.verb == "changed"
+    now = row.told() if waits and row is not None and not row.gone_at else after
     paths = [path for path in {**before, **after} if path not in ("gone", "agent_name")]
     words = labels(paths)
     return [_setting(path, visible(words[path]), before, after, now) for path in paths]
