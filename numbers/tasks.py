@@ -2,13 +2,14 @@
 
 from celery import shared_task
 
-from controlplane.mirror import runs
+from controlplane.mirror import outside, runs
 from numbers import propagation
 from numbers.sync import sync_all
 
 
 @shared_task
 def sync() -> str:
+    outside.keep_up()
     run = sync_all() if runs.is_due() else None
     return str(run) if run else "nothing is due, or another run is under way"
 

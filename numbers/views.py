@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods
 
 from controlplane.audit.models import Entry
+from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
@@ -181,6 +182,7 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
         raise Http404
     number = get_object_or_404(numbers, pk=pk)
+    outside.mark([number], request.user)
     context = {"number": number, "title": number.display_name()}
     return show(request, "numbers/number.html", framed(request, context | _past(number)))
 

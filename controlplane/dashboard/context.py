@@ -5,14 +5,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Q, Subquery
+from django.db.models import Count, Q, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
 from controlplane.elevenlabs import is_sandbox
-from controlplane.mirror.models import SyncRun
+from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
 
+OPEN = OutsideChange.State.OPEN
 SYNC_HANGS_AFTER = timedelta(minutes=2)
 
 
@@ -31,8 +32,23 @@ def environment(request: HttpRequest) -> list[str]:
     return [f"{remote_name()} · workspace …{known[-6:]}" if known else remote_name(), "success"]
 
 
+def waiting(request: HttpRequest) -> dict[str, int]:
+    """{state: how many wait in it}: operations that are unconfirmed ("sent"), outside changes that are "open". One
+    question for a request, though every badge of the sidebar and the front page ask for it."""
+    known: dict[str, int] | None = request.__dict__.get("_waiting")
+    if known is None:
+        of_each = [Operation.objects.filter(state=State.SENT), OutsideChange.objects.filter(state=OPEN)]
+        first, second = (rows.order_by().values_list("state").annotate(Count("pk")) for rows in of_each)
+        known = request.__dict__["_waiting"] = dict(first.union(second, all=True))
+    return known
+
+
 def unconfirmed_badge(request: HttpRequest) -> str:
-    return str(Operation.objects.filter(state=State.SENT).count() or "")
+    return str(waiting(request).get(State.SENT, ""))
+
+
+def outside_badge(request: HttpRequest) -> str:
+    return str(waiting(request).get(OPEN, ""))
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.dashboard.context import picture
+from controlplane.dashboard.context import OPEN, picture, waiting
 from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -29,6 +29,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
+    if may("mirror.view_outsidechange"):
+        context["outside"] = waiting(request).get(OPEN, 0)
     if may("mirror.view_syncrun"):
         ended = SyncRun.objects.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
         context["last_run"] = ended.defer("left_out", "failed_calls").first()

@@ -164,6 +164,13 @@ class OutsideChange(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     decided_by_name = models.TextField(blank=True)
+    # The newest attempt to revert it. Where that came to nothing, the change is open again.
+    operation = models.ForeignKey(
+        "operations.Operation", null=True, blank=True, on_delete=models.SET_NULL, related_name="reverts"
+    )
+    change_set = models.ForeignKey(
+        "operations.ChangeSet", null=True, blank=True, on_delete=models.SET_NULL, related_name="reverts"
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -176,4 +183,14 @@ class OutsideChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.entry.object_name or self.object_id}: {self.entry.words}"
+        return f"{self.name}: {self.entry.words}"
+
+    @property
+    def name(self) -> str:
+        """Of its object, as it was called when the change was found."""
+        return self.entry.object_name or self.object_id
+
+    @property
+    def verb(self) -> str:
+        """added, changed, gone or back."""
+        return self.entry.kind.rpartition(".")[2]

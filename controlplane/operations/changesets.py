@@ -5,7 +5,7 @@ one goes on from there. Nothing here sends: each step is an ordinary operation.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,10 +23,19 @@ AT_A_TIME = 600.0  # seconds: well under the time limit of a task, at which the 
 CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
 
 
-def plan(title: str, wishes: Sequence[Wish], *, asked: Mapping[str, Any], key: str, actor: User | None) -> ChangeSet:
+def plan(
+    title: str,
+    wishes: Sequence[Wish],
+    *,
+    asked: Mapping[str, Any],
+    key: str,
+    actor: User | None,
+    beside: Callable[[ChangeSet], None] | None = None,
+) -> ChangeSet:
     """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`.
 
     `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
+    `beside` writes what has to be committed with it, and forbids it by raising.
     """
     change_set = ChangeSet(
         key=key,
@@ -38,6 +47,8 @@ def plan(title: str, wishes: Sequence[Wish], *, asked: Mapping[str, Any], key: s
     try:
         with transaction.atomic(durable=True):
             change_set.save(force_insert=True)
+            if beside is not None:
+                beside(change_set)
             for position, wish in enumerate(wishes):
                 _step(
                     wish.operation(key=_key(change_set, position, 0), actor=actor, state=State.PLANNED),

@@ -1,6 +1,7 @@
 """The three commits of a write. Each is durable on its own, and each but the first is a conditional UPDATE,
 so that two processes can never both decide one operation."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -42,11 +43,16 @@ class Expired(Exception):
     """The operation was decided by somebody else (too slow before sending): nothing was sent."""
 
 
-def begin(op: Operation, *, tries: int = BEGIN_TRIES) -> bool:
-    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one."""
+def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
+    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one.
+
+    `beside` writes what has to be committed with it, and forbids it by raising.
+    """
     try:
         with transaction.atomic(durable=True):
             op.save(force_insert=True)
+            if beside is not None:
+                beside(op)
     except IntegrityError:
         first = Operation.objects.filter(key=op.key).first()
         if first is not None:
@@ -60,7 +66,7 @@ def begin(op: Operation, *, tries: int = BEGIN_TRIES) -> bool:
             raise Held(holder) from None
         if tries <= 1:  # nobody holds it: the database refuses the row itself
             raise
-        return begin(op, tries=tries - 1)  # decided between our two looks: the lock is free again
+        return begin(op, beside=beside, tries=tries - 1)  # decided between our two looks: the lock is free again
     return True
 
 

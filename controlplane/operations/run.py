@@ -4,7 +4,7 @@ Never called inside a transaction: each commit must be durable before the next s
 hold one open. `atomic(durable=True)` in the journal guards that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,11 +69,15 @@ def run(
     actor: User | None,
     secrets: Secrets | None = None,
     client: ElevenLabs | None = None,
+    beside: Callable[[Operation], None] | None = None,
 ) -> Operation:
-    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`."""
+    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`.
+
+    `beside` is committed with the intent: see `journal.begin`.
+    """
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
     client = client or connect(patience=CLICK)  # before the intent: where there is no address, nothing is left open
-    if journal.begin(op):  # commit A
+    if journal.begin(op, beside=beside):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
     return op
 

@@ -38,6 +38,18 @@ def ago(moment: datetime | None) -> SafeString | str:
     )
 
 
+@register.simple_tag
+def between(since: datetime | None, until: datetime) -> str:
+    """A span of time, exact: "between 24 Nov 2026, 14:02:10 and 14:03:11 UTC"."""
+    last = timezone.localtime(until)
+    if since is None:
+        return f"before {exact(until)}"
+    first = timezone.localtime(since)
+    same_day = first.date() == last.date() and first.utcoffset() == last.utcoffset()
+    ends = "H:i:s T" if same_day else "j M Y, H:i:s T"
+    return f"between {format_date(first, 'j M Y, H:i:s')} and {format_date(last, ends)}"
+
+
 @register.filter
 def exact(moment: datetime | None) -> str:
     return format_date(timezone.localtime(moment), "j M Y, H:i:s T") if moment else "–"

@@ -8,10 +8,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from controlplane.audit.models import Entry
-from controlplane.mirror.models import Hold, SyncRun
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services
+from numbers.sync import sync_all
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,11 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "mirror_hold_change": ("mirror.view_hold", None),
     "mirror_hold_accept": (None, "mirror.decide_hold"),
     "health_card": ("mirror.view_syncrun", None),
+    "mirror_outsidechange_changelist": ("mirror.view_outsidechange", None),
+    "mirror_outsidechange_change": ("mirror.view_outsidechange", None),
+    "mirror_outsidechange_adopt": (None, "mirror.decide_outsidechange"),
+    "mirror_outsidechange_ignore": (None, "mirror.decide_outsidechange"),
+    "mirror_outsidechange_revert": ("mirror.decide_outsidechange", "mirror.decide_outsidechange"),
     "auth_user_changelist": ("auth.view_user", None),
     "auth_group_changelist": ("auth.view_group", None),
 }
@@ -67,6 +73,8 @@ CLOSED = {
     "mirror_hold_add",
     "mirror_hold_delete",
     "mirror_syncrun_delete",
+    "mirror_outsidechange_add",
+    "mirror_outsidechange_delete",
     "auth_user_delete",
 }
 # Django's own, with Django's own checks.
@@ -114,19 +122,22 @@ def test_every_page_stands_in_the_table():
 
 
 @pytest.fixture
-def address(workspace):
+def address(workspace, remote):
     """address("numbers_phonenumber_assign") -> its path, for a row that is there."""
     op = services.rename(workspace.bound, "Front", shown="Main", key="k", actor=None)
     assert op.state == State.DONE
     change_set = services.retire_agent(workspace.support, None, key="c", actor=None)
+    remote.console("assign", number=workspace.free.remote_id, agent_id=workspace.sales.remote_id)
+    sync_all()
     rows = {
         "agents_agent": workspace.sales.pk,
         "numbers_retire": workspace.sales.pk,
         "numbers_phonenumber": workspace.bound.pk,
         "operations_operation": op.pk,
         "operations_changeset": change_set.pk,
-        "mirror_syncrun": SyncRun.objects.get().pk,
         "mirror_hold": Hold.objects.create(kind=Hold.Kind.VANISHED, what="numbers", out_of=2).pk,
+        "mirror_syncrun": SyncRun.objects.latest("pk").pk,
+        "mirror_outsidechange": OutsideChange.objects.get().pk,
         "auth_user": 1,
     }
 
@@ -147,6 +158,7 @@ def state_of(remote) -> tuple[object, ...]:
         len(remote.ledger()),
         list(Operation.objects.values_list("pk", "state")),
         list(ChangeSet.objects.values_list("pk", "state")),
+        list(OutsideChange.objects.values_list("pk", "state")),
         Entry.objects.count(),
     )
 
