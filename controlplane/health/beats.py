@@ -1,7 +1,8 @@
 """Worker and beat note in the database that they live, each from its own sign of life.
 
-Celery's worker gives one every 2 s from the loop that takes tasks, also while its tasks are long, on both brokers and
-with threads and processes alike; on Redis it gives none while it cannot reach the broker. Beat publishes every 2 s.
+Celery's worker gives one every 2 s, also while its tasks are long, on both brokers and with threads and processes
+alike: on Redis from the loop that takes tasks, so none while it cannot reach the broker; on a folder from its timer.
+Beat publishes every 2 s.
 """
 
 import logging
