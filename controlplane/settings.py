@@ -41,6 +41,9 @@ ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
 SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
+# Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
+ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
+ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
@@ -174,8 +177,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # The remote sends no event when something changes, so the picture is as old as this interval at most.
     "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
-    # Imports are usually listed after 5 s; the due times in the database space the calls out, this only looks.
-    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 2, "options": {"expires": 2}},
+    # An import is shown within 2 s of being listed: 1 s until the look, the rest for the look and the page. The due
+    # times in the database space the calls out; where none is due this costs one query.
+    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 1, "options": {"expires": 1}},
+    # Ten minutes lie between the two checks of an agent, so half of that is soon enough.
+    "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
     # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
     # Picks up what a lost message or a killed worker left behind.

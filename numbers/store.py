@@ -1,6 +1,5 @@
 """How the remote's JSON of a phone number becomes a row."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -12,7 +11,6 @@ from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror import store
 from numbers.models import PhoneNumber
 
-FIRST_POLL = timedelta(seconds=1)
 LONGEST_ID = 64
 
 
@@ -43,7 +41,7 @@ def keep_row(row: PhoneNumber, number: RemoteNumber, cause: Cause, *, agent: Age
         "gone_at": None,
     }
     if listed and row.listed_at is None:
-        values |= {"listed_at": timezone.now(), "poll_at": None}
+        values |= {"listed_at": timezone.now(), "poll_at": None, "gave_up_at": None}
     return store.save(row, values, cause=cause)
 
 
@@ -52,7 +50,7 @@ def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | N
     row = PhoneNumber.objects.filter(remote_id=object_id).first()
     if row is None:
         now = timezone.now()
-        row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now + FIRST_POLL)
+        row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now)
     if data is not None:
         number = RemoteNumber.parse(data)
         keep_row(row, number, cause, agent=_agent(number.agent_id), listed=False)

@@ -158,12 +158,16 @@ class ElevenLabs:
         return Page(rows, None, False)
 
     def all_numbers(
-        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+        self,
+        *,
+        phone_number: str | None = None,
+        agent_id: str | None = None,
+        search: str | None = None,
+        page_size: int = 100,
     ) -> Iterator[Json]:
         """As `all_agents`."""
-        return _every_page(
-            lambda cursor: self.list_numbers(cursor=cursor, phone_number=phone_number, agent_id=agent_id, search=search)
-        )
+        wanted = {"phone_number": phone_number, "agent_id": agent_id, "search": search}
+        return _every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
 
     def get_number(self, number_id: str) -> PhoneNumber:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
