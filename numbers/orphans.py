@@ -183,18 +183,15 @@ def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
 
 
 def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], list[str]]:
-    """GET each. (Those whose second 404 this is, why each other one was left out). One that answers is stored."""
+    """GET each. (Those that are not there, why each other one was left out). One that answers is stored."""
     gone: set[int] = set()
     left_out: list[str] = []
     for agent in {agent.pk: agent for agent in agents}.values():
-        asked = timezone.now()
         try:
             agent_store.keep(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"))
         except NotFound:
-            if agent.missing_since is not None and asked - agent.missing_since >= APART:
-                gone.add(agent.pk)
-            else:
-                agent_store.missing(agent.remote_id)
+            agent_store.missing(agent.remote_id)  # notes the first time only
+            gone.add(agent.pk)
         except (ElevenLabsError, DataError) as error:
             left_out.append(f"Whether {agent} is gone could not be told. {error}")
             if not isinstance(error, (*ABOUT_ONE, DataError)):

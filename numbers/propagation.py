@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DataError
+from django.db import DataError, IntegrityError
 from django.utils import timezone
 
 from controlplane.audit.ledger import Cause
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # Each second for a minute, then each minute to ten: docs/decisions/0005 says why.
 EACH, FOR = timedelta(seconds=1), timedelta(minutes=1)
+SLACK = EACH / 2  # a tick that comes a moment early takes what is due a moment later: the next is a second away
 THEN_EACH, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)
 GONE_AFTER = timedelta(minutes=10)  # between two answers of 404 to a GET by id
 CLAIM = timedelta(seconds=30)  # a look that hangs is not begun again by the next tick; a worker that died is replaced
@@ -36,8 +37,8 @@ POLL = Cause(Entry.Cause.SYNC, "poll")
 def poll_due(client: ElevenLabs | None = None) -> int:
     """Look for every import that is due; how many are listed now."""
     began = timezone.now()
-    due = PhoneNumber.objects.here().filter(listed_at=None, poll_at__lte=began).order_by("poll_at")[:MOST_AT_ONCE]
-    rows = [row for row in due if _claim(row)]
+    due = PhoneNumber.objects.here().filter(listed_at=None, poll_at__lte=began + SLACK).order_by("poll_at")
+    rows = [row for row in due[:MOST_AT_ONCE] if _claim(row)]
     if not rows:
         return 0
     client = client or connect(patience=PATIENCE)
@@ -136,7 +137,7 @@ def _give_up(row: PhoneNumber, client: ElevenLabs) -> None:
 def _keep(data: dict[str, Any], *, listed: bool) -> bool:
     try:
         store.keep(data, POLL, listed=listed)
-    except (BadShape, DataError) as error:
+    except (BadShape, DataError, IntegrityError, OverflowError, ValueError) as error:  # as a sync: it costs itself only
         log.warning("The imported number %s is there but cannot be kept: %s", data.get("phone_number_id"), error)
         return False
     return True
