@@ -50,7 +50,9 @@ def measure() -> dict[str, Any]:
 
     def found() -> list[float]:
         """Seconds from being listed to being known, once all are."""
+        ends = time.monotonic() + 3 * LONGEST_LAG
         while PhoneNumber.objects.filter(listed_at=None).exists():
+            assert time.monotonic() < ends, "no worker looked for them"
             time.sleep(0.2)
         asked = {entry["object_id"]: entry["at"] for entry in sandbox.ledger()}
         rows = PhoneNumber.objects.filter(remote_id__in=lags)
