@@ -51,12 +51,17 @@ def keep_name(object_id: str, name: str, cause: Cause) -> bool:
 
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
-    return store.save(Agent(remote_id=object_id), {"name": name[:300], "gone_at": timezone.now()}, cause=cause)
+    now = timezone.now()
+    values = {"name": name[:300], "missing_since": now, "gone_at": now}
+    return store.save(Agent(remote_id=object_id), values, cause=cause)
 
 
 def missing(object_id: str) -> None:
-    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell."""
-    Agent.objects.filter(remote_id=object_id, gone_at=None, missing_since=None).update(missing_since=timezone.now())
+    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell.
+
+    A tombstone is noted too: an agent that was deleted from here was not looked for before.
+    """
+    Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
 def bury(object_id: str, cause: Cause) -> bool:

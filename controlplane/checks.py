@@ -52,6 +52,20 @@ def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
     return problems
 
 
+@register()
+def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A word that is mistyped must not be read as either of the two."""
+    if settings.ORPHAN_CLEANUP in ("ask", "auto") and settings.ORPHAN_CLEANUP_MAX > 0:
+        return []
+    return [
+        Error(
+            "ORPHAN_CLEANUP is neither ask nor auto, or ORPHAN_CLEANUP_MAX is not above 0.",
+            hint="ask proposes to release numbers whose agent is gone; auto releases them.",
+            id="controlplane.E010",
+        )
+    ]
+
+
 @register(Tags.security)
 def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is convenient with the sandbox is careless with a key that opens a real workspace."""

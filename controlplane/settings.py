@@ -47,6 +47,9 @@ ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  #
 SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
+# Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
+ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
+ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
@@ -185,8 +188,11 @@ CELERY_BEAT_SCHEDULE = {
     "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
     # A run each minute is 1,440 rows a day; what they found stands in the history.
     "prune": {"task": "controlplane.mirror.tasks.prune", "schedule": 3600, "options": {"expires": 3600}},
-    # Imports are usually listed after 5 s; the due times in the database space the calls out, this only looks.
-    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 2, "options": {"expires": 2}},
+    # An import is shown within 2 s of being listed: 1 s until the look, the rest for the look and the page. The due
+    # times in the database space the calls out; where none is due this costs one query.
+    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 1, "options": {"expires": 1}},
+    # Ten minutes lie between the two checks of an agent, so half of that is soon enough.
+    "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
     # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
     # Picks up what a lost message or a killed worker left behind.

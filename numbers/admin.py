@@ -13,7 +13,7 @@ from controlplane.mirror.models import SyncRun
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
-from numbers import choose, retire, views
+from numbers import choose, orphan_page, propagation, retire, views
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 from numbers.search import matching
@@ -82,6 +82,8 @@ def _links(changelist: PlainChangeList) -> dict[str, object]:
     now, with_changes = changelist.params.get("state", ""), changelist.params.get("outside", "")
     states = [("", "All"), *((state.value, state.label) for state in State)]
     return {
+        "of_orphans": now == State.ORPHANED,
+        "usual_times": propagation.usual_times(),
         "state_links": [
             (value, words, value == now, changelist.get_query_string({"state": value} if value else {}, ["state", "p"]))
             for value, words in states
@@ -115,11 +117,13 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         own = [
             ("agent-options/", choose.options, "agent_options"),
+            ("orphans/", orphan_page.orphans_page, "orphans"),
             ("<int:pk>/assign/", views.assign, "assign"),
             ("<int:pk>/release/", views.release, "release"),
             ("<int:pk>/rename/", views.rename, "rename"),
             ("<int:pk>/remove/", views.remove, "remove"),
             ("<int:pk>/cells/", views.cells, "cells"),
+            ("<int:pk>/check/", views.check, "check"),
         ]
         return [
             path("delete-agent/<int:pk>/", wrap(retire.delete_agent), name="numbers_retire_agent"),

@@ -1,6 +1,5 @@
 """How the remote's JSON of a phone number becomes a row."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -12,7 +11,6 @@ from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror import store
 from numbers.models import PhoneNumber
 
-FIRST_POLL = timedelta(seconds=1)
 LONGEST_ID = 64
 BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "poll_at": None}  # what a tombstone loses
 
@@ -47,7 +45,7 @@ def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, liste
         "gone_at": None,
     }
     if listed and row.listed_at is None:
-        found |= {"listed_at": timezone.now(), "poll_at": None}
+        found |= {"listed_at": timezone.now(), "poll_at": None, "gave_up_at": None}
     return found
 
 
@@ -56,7 +54,7 @@ def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | N
     row = PhoneNumber.objects.filter(remote_id=object_id).first()
     if row is None:
         now = timezone.now()
-        row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now + FIRST_POLL)
+        row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now)
     if data is not None:
         number = RemoteNumber.parse(data)
         store.save(row, values(row, number, agent=_agent(number.agent_id), listed=False), cause=cause)

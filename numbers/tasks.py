@@ -3,7 +3,9 @@
 from celery import shared_task
 
 from controlplane.mirror import outside, runs
-from numbers import propagation
+from controlplane.operations.tasks import run_change_sets
+from controlplane.operations.wake import wake
+from numbers import orphans, propagation
 from numbers.sync import sync_all
 
 
@@ -17,3 +19,12 @@ def sync() -> str:
 @shared_task
 def poll_imports() -> int:
     return propagation.poll_due()
+
+
+@shared_task
+def clean_up_orphans() -> str:
+    change_set = orphans.clean_up()
+    if change_set is None:
+        return "nothing to release"
+    wake(run_change_sets)
+    return str(change_set)

@@ -26,8 +26,8 @@ FORBIDDEN = {
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "models"]
-PAGES = ["admin", "views", "forms", "tasks", "retire"]
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models"]
+PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page"]
 
 
 def imports_of(file: Path) -> set[str]:

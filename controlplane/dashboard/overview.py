@@ -19,6 +19,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         counts = PhoneNumber.objects.count_by_state()
         context["numbers_total"] = sum(counts.values())
         context["orphaned"] = counts.get(State.ORPHANED, 0)
+        if counts.get(State.UNLISTED):
+            context["unlisted"] = PhoneNumber.objects.unlisted().defer("remote_data").order_by("imported_at")[:5]
         context["number_states"] = [(state, counts.get(state, 0)) for state in State if state != State.GONE]
     if may("agents.view_agent"):
         context |= Agent.objects.filter(gone_at=None).aggregate(

@@ -162,18 +162,17 @@ class ElevenLabs:
         return Page(rows, None, False)
 
     def number_pages(
-        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+        self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
     ) -> Iterator[Page]:
         """As `agent_pages`."""
-        return _every_page(
-            lambda cursor: self.list_numbers(cursor=cursor, phone_number=phone_number, agent_id=agent_id, search=search)
-        )
+        wanted = {"phone_number": phone_number, "agent_id": agent_id}
+        return _every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
 
     def all_numbers(
-        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+        self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
     ) -> Iterator[Json]:
         """The rows of `number_pages`."""
-        return _rows(self.number_pages(phone_number=phone_number, agent_id=agent_id, search=search))
+        return _rows(self.number_pages(phone_number=phone_number, agent_id=agent_id, page_size=page_size))
 
     def get_number(self, number_id: str) -> PhoneNumber:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))

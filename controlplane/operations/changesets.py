@@ -31,11 +31,13 @@ def plan(
     key: str,
     actor: User | None,
     beside: Callable[[ChangeSet], None] | None = None,
+    by_system: bool = False,
 ) -> ChangeSet:
     """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`.
 
     `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
     `beside` writes what has to be committed with it, and forbids it by raising.
+    `by_system`: the steps are the system's own deed, and `actor` only asked for it.
     """
     change_set = ChangeSet(
         key=key,
@@ -51,16 +53,26 @@ def plan(
                 beside(change_set)
             for position, wish in enumerate(wishes):
                 _step(
-                    wish.operation(key=_key(change_set, position, 0), actor=actor, state=State.PLANNED),
+                    wish.operation(
+                        key=_key(change_set, position, 0), actor=None if by_system else actor, state=State.PLANNED
+                    ),
                     change_set,
                     position,
                 )
     except IntegrityError:
-        first = ChangeSet.objects.get(key=key)
-        if first.fingerprint != change_set.fingerprint:
-            raise journal.KeyReused(first) from None
+        first = planned(key, asked)
+        if first is None:
+            raise
         return first
     return change_set
+
+
+def planned(key: str, asked: Mapping[str, Any]) -> ChangeSet | None:
+    """The change set that this key made, if it made one. Raises `KeyReused` if that was for something else."""
+    first = ChangeSet.objects.filter(key=key).first()
+    if first is not None and first.fingerprint != fingerprint(asked):
+        raise journal.KeyReused(first) from None
+    return first
 
 
 def _key(change_set: ChangeSet, position: int, attempt: int) -> str:

@@ -36,6 +36,8 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "numbers_phonenumber_rename": ("numbers.change_phonenumber", "numbers.change_phonenumber"),
     "numbers_phonenumber_remove": ("numbers.delete_phonenumber", "numbers.delete_phonenumber"),
     "numbers_phonenumber_cells": ("numbers.view_phonenumber", None),
+    "numbers_phonenumber_check": (None, "numbers.add_phonenumber"),
+    "numbers_phonenumber_orphans": ("numbers.view_phonenumber", "numbers.assign_phonenumber"),
     "numbers_phonenumber_agent_options": ("numbers.assign_phonenumber", None),
     "operations_operation_changelist": ("operations.view_operation", None),
     "operations_operation_change": ("operations.view_operation", None),
@@ -144,7 +146,7 @@ def address(workspace, remote):
     def address(name: str) -> str:
         if name.startswith("health_"):
             return reverse(name)
-        plain = ("changelist", "add", "start", "picture", "options", "voices", "voice_names", "index")
+        plain = ("changelist", "add", "start", "picture", "options", "orphans", "voices", "voice_names", "index")
         if name.endswith(plain):
             return reverse(f"admin:{name}")
         args = [next(pk for prefix, pk in rows.items() if name.startswith(prefix))]
