@@ -17,7 +17,7 @@ FORBIDDEN = {
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "models"]
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "models", "revert", "back"]
 PAGES = ["admin", "views", "forms", "tasks", "retire"]
 
 
