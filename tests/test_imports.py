@@ -26,7 +26,7 @@ FORBIDDEN = {
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models"]
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back"]
 PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page"]
 
 

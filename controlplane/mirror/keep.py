@@ -7,11 +7,10 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from controlplane.audit.ledger import Cause
-from controlplane.audit.models import Entry
 from controlplane.elevenlabs import BadShape, ElevenLabs, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.collection import Collection, Explain, Seen
-from controlplane.mirror.models import OutsideChange, RemoteObject
+from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.runs import Lease
 
 # What one object may do to us that is about that object alone. ValueError: also half a character.
@@ -113,19 +112,13 @@ class Keeper:
 
     def _note_outside_changes(self, changes: Sequence[store.Change]) -> None:
         """What no operation explains is kept for somebody to decide; what the first picture shows is no change."""
-        entries = [change.entry for change in changes if change.entry is not None]
-        entries = [entry for entry in entries if entry.cause == Entry.Cause.SYNC]
+        entries = store.unexplained(changes)
         if not entries or self.first_picture:
             return
         before = self.lease.before()
         written = self.collection.last_writes(entry.object_id for entry in entries)
-        OutsideChange.objects.bulk_create(
-            OutsideChange(
-                entry=entry,
-                object_type=entry.object_type,
-                object_id=entry.object_id,
-                since=max(filter(None, [before, written.get(entry.object_id)]), default=None),
-                run=self.lease.run,
-            )
+        since = {
+            entry.object_id: max(filter(None, [before, written.get(entry.object_id)]), default=None)
             for entry in entries
-        )
+        }
+        store.note(entries, since, self.lease.run)

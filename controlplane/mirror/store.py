@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,7 +12,9 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.mirror.models import RemoteObject
+from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
+from controlplane.operations.models import Operation
+from controlplane.operations.models import State as OperationState
 
 
 @dataclass
@@ -61,12 +64,54 @@ def write(changes: Sequence[Change]) -> None:
 
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
     """Bring one row to these values, in one transaction with its ledger entry; True if anything differed."""
-    change = compare(row, values, cause=cause)
+    return _save(compare(row, values, cause=cause))
+
+
+def _save(change: Change | None) -> bool:
+    """Outside of a sync too a look at the remote may come upon what somebody else did: ahead of a write, or after."""
     if change is None:
         return False
     with transaction.atomic():
         write([change])
+        entries = unexplained([change])
+        known_since = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).values_list("started_at", flat=True).first()
+        if entries and known_since is not None:  # what the first picture shows is no change
+            one = {"object_type": change.row.object_type, "object_id": change.row.remote_id}
+            done = Operation.objects.filter(**one, state=OperationState.DONE, ended_at__gt=known_since)
+            ended = done.order_by("-ended_at").values_list("ended_at", flat=True).first()
+            note(entries, {change.row.remote_id: ended or known_since}, None)
     return True
+
+
+def unexplained(changes: Sequence[Change]) -> list[Entry]:
+    """What somebody else changed. That we come to know more of an object than its name or its id is no change of it."""
+    return [
+        change.entry
+        for change in changes
+        if change.entry is not None
+        and change.entry.cause == Entry.Cause.SYNC
+        and not _only_learnt(change, change.entry)
+    ]
+
+
+def _only_learnt(change: Change, entry: Entry) -> bool:
+    if change.new:
+        return bool(entry.after.get("gone"))
+    return entry.kind.endswith(".added") or {*entry.before, *entry.after} == {"agent_name"}
+
+
+def note(entries: Sequence[Entry], since: Mapping[str, datetime | None], run: SyncRun | None) -> None:
+    """Keep these for somebody to decide; `since` is {remote id: when it was last known to be as before}."""
+    OutsideChange.objects.bulk_create(
+        OutsideChange(
+            entry=entry,
+            object_type=entry.object_type,
+            object_id=entry.object_id,
+            since=since.get(entry.object_id),
+            run=run,
+        )
+        for entry in entries
+    )
 
 
 def _entry(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Entry | None:
@@ -99,9 +144,4 @@ def burial(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause)
 
 
 def bury(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    change = burial(row, values, cause=cause)
-    if change is None:
-        return False
-    with transaction.atomic():
-        write([change])
-    return True
+    return _save(burial(row, values, cause=cause))

@@ -1,6 +1,7 @@
 """The three commits of a write. Each is durable on its own, and each but the first is a conditional UPDATE,
 so that two processes can never both decide one operation."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,9 @@ from controlplane.operations.kinds import Kind, Verdict, kind_of
 from controlplane.operations.models import OPEN, ChangeSet, Operation, State
 
 BEGIN_TRIES = 3
+LATE_WITHIN = timedelta(days=1)
+
+log = logging.getLogger(__name__)
 
 
 class Held(Exception):
@@ -90,10 +94,25 @@ def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     now = timezone.now()
     values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + patience(kind_of(op.kind))}
     with transaction.atomic(durable=True):
-        moved = Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values)
-    if not moved:
-        raise Expired(str(op))
+        if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
+            raise Expired(str(op))
+        _keep_found(op)
     _set(op, values)
+
+
+def _keep_found(op: Operation) -> None:
+    """Keep what the check read. If that is not what stands here, somebody else changed it before us: told apart from
+    what we are about to do. Where an operation of ours may be what took effect late, a sync has to tell."""
+    lost = Operation.objects.filter(
+        object_type=op.object_type, object_id=op.object_id, state=State.NOT_APPLIED, late_at=None
+    )
+    if op.found is None or unstorable(op.found) or lost.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists():
+        return
+    try:
+        with transaction.atomic():
+            kind_of(op.kind).store(op, op.found, seen_beside(op))
+    except (BadShape, DataError) as error:
+        log.warning("What operation %s read ahead of sending cannot be kept here: %s", op.pk, error)
 
 
 def note_id(op: Operation, object_id: str) -> None:
@@ -173,7 +192,7 @@ def _commit(
 def _store_and_tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
     if ours or seen is not None:
-        kind.store(op, seen, cause_of(op) if ours else ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}"))
+        kind.store(op, seen, cause_of(op) if ours else seen_beside(op))
     tell(op, str(op.state), op.message)
 
 
@@ -188,6 +207,11 @@ def tell(op: Operation, what: str, message: str) -> None:
         cause=cause_of(op),
     )
     ledger.record(about)
+
+
+def seen_beside(op: Operation) -> ledger.Cause:
+    """Of what the remote shows and this operation did not do."""
+    return ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}")
 
 
 def cause_of(op: Operation) -> ledger.Cause:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -62,7 +62,8 @@ class ChangeSet(models.Model):
 class Operation(models.Model):
     """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
 
-    # Of this run only, never saved: why a check stopped it, and the error that the remote answered.
+    # Of this run only, never saved: what a check read, why it stopped it, and the error that the remote answered.
+    found: dict[str, Any] | None = None  # the object, whole, as the check read it
     stop: Stop | None = None
     error: ElevenLabsError | None = None
 

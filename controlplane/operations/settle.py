@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(seconds=15)
 # An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
 INTENT_DIES_AFTER = timedelta(minutes=3)
-LATE_WITHIN = timedelta(days=1)
 
 # (remote id, what it shows now, what stood here before) -> the operation behind the change, if there is one
 Explain = Callable[..., ledger.Cause | None]
@@ -79,7 +78,9 @@ def late_work(object_type: str) -> Explain:
     A write that we had called "not applied" took effect late: the two are linked. One that is still unconfirmed and
     made something of which nobody knows the id yet is only named; `settle` decides it. The operations are read once.
     """
-    lost = Q(state=State.NOT_APPLIED, ended_at__gte=timezone.now() - LATE_WITHIN) | Q(state=State.SENT, object_id="")
+    lost = Q(state=State.NOT_APPLIED, ended_at__gte=timezone.now() - journal.LATE_WITHIN) | Q(
+        state=State.SENT, object_id=""
+    )
     known = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
 
     def explain(

@@ -64,9 +64,16 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     numbers = "/admin/numbers/phonenumber/"
     sync_until(page, LIST, "+1 555 010 0124")
     expect(page.locator("#result_list tbody tr")).to_have_count(4)
+    page.locator("#result_list tr", has_text="+1 555 010 0124").get_by_role("link", name="first seen").click()
+    expect(page.get_by_text("To take it away again, remove it.")).to_be_visible()
+    picture(page, "outside-change-added")
+    page.goto("/admin/agents/agent/")
+    expect(page.get_by_role("link", name="made outside")).to_have_count(2)
+    picture(page, "agents-made-outside")
+    page.goto(LIST)
     adopt_all_shown(page, 4)
     page.goto(numbers)
-    expect(page.get_by_text("changed outside", exact=True)).to_have_count(0)
+    expect(page.get_by_text(re.compile("^(made|changed) outside$"))).to_have_count(0)
 
     console.do("assign", number=number["phone_number_id"], agent_id=sales)
     console.do("patch_number", number=other["phone_number_id"], patch={"label": "Console line"})

@@ -189,6 +189,8 @@ def test_a_newer_change_in_the_console_stops_it_and_stays_to_be_seen(scene):
     assert len(scene.clock.remote.ledger()) == writes
     assert [entry.after["why"] for entry in told("outside.reopened")] == [op.message]
     assert "something else now" in revert.way_back(change).why_not
+    newer = OutsideChange.objects.exclude(pk=change.pk).get()
+    assert (newer.state, newer.entry.after["agent_id"]) == ("open", None)
 
 
 def test_a_newer_change_of_an_agent_stops_it(scene):
