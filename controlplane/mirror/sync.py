@@ -52,7 +52,7 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     for collection in collections:
         collection.begin(run.full)
-    if why := workspace.guard(run, client, collections):
+    if why := workspace.guard(lease, collections):
         return [], [why]
     keepers = [Keeper(collection, lease, client, cause, _is_first_picture(run)) for collection in collections]
     read = [listing.read(keeper) for keeper in keepers]
