@@ -23,8 +23,8 @@ def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None],
         expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)
         surprising = [remote_id for remote_id in newly if remote_id not in expected]
         if holds.too_many(len(surprising), len(rows)):
-            return {}, holds.vanished(run, collection.what, surprising, len(rows))
-    holds.passed(Hold.Kind.VANISHED, collection.what)
+            return {}, holds.vanished(keeper.lease, collection.what, surprising, len(rows))
+    holds.passed(keeper.lease, Hold.Kind.VANISHED, collection.what)
     return unseen, ""
 
 

@@ -24,8 +24,8 @@ def guard(lease: Lease, collections: Sequence[Collection]) -> str:
     else:  # the key may not say which workspace it opens: then what is known tells, unless it was just given up
         other = run.remote != host or (not chosen and _shows_nothing_known(lease, collections))
     if other:
-        return holds.workspace(run, here=f"{host}/{workspace}", there=f"{run.remote}/{run.workspace}")
-    holds.passed(Hold.Kind.WORKSPACE)
+        return holds.workspace(lease, here=f"{host}/{workspace}", there=f"{run.remote}/{run.workspace}")
+    holds.passed(lease, Hold.Kind.WORKSPACE)
     return ""
 
 

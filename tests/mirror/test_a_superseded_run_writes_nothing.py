@@ -10,6 +10,7 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs.transport import Transport
 from controlplane.mirror import runs
+from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
@@ -34,23 +35,23 @@ def everything() -> dict[str, Any]:
 
 
 class TakenForDead:
-    """At its n-th read, another worker finds that the claim has lapsed, and begins a run of its own."""
+    """At the n-th call of a method, another worker finds that the claim has lapsed, and begins a run of its own."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, clock: Clock, at: int) -> None:
-        self.left, self.clock = at, clock
+    def __init__(self, patch: pytest.MonkeyPatch, clock: Clock, at: int, where: Any = Transport, method: str = "read"):
+        self.left = at
         self.before: dict[str, Any] = {}
         self.other: SyncRun | None = None
-        read = Transport.read
+        real = getattr(where, method)
 
-        def reading(transport: Transport, *args: Any) -> Any:
+        def called(owner: Any, *args: Any) -> Any:
             self.left -= 1
             if self.left == 0:
                 clock.passes(100)
                 self.other = runs.start(clock.remote.url)
                 self.before = everything()
-            return read(transport, *args)
+            return real(owner, *args)
 
-        patch.setattr(Transport, "read", reading)
+        patch.setattr(where, method, called)
 
 
 def busy_scene(clock: Clock) -> None:
@@ -117,6 +118,21 @@ def test_wherever_it_is(at, clock, monkeypatch):
     clock.remote.clear_faults()
     recover(clock)
     assert mirror_differs(clock.remote) == []
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("method", ["_prepare_and_store", "_store", "mark_missing", "bury", "details_were_read"])
+def test_at_the_last_moment(method, at, clock, monkeypatch):
+    """Stopped by the system right before it writes, for longer than its claim."""
+    busy_scene(clock)
+    with monkeypatch.context() as patch:
+        dead = TakenForDead(patch, clock, at, Keeper, method)
+        run = sync_all()
+    assert run is not None
+    assert dead.other is not None or (method, at) == ("details_were_read", 2)
+    if dead.other is not None:
+        assert everything() == dead.before
+        assert run.problem == runs.WORKER_DIED
 
 
 @pytest.mark.parametrize("held", ["vanished", "workspace", "over"])
