@@ -120,19 +120,20 @@ class Keeper:
 
     def _note_outside_changes(self, changes: Sequence[store.Change]) -> None:
         """What no operation explains is kept for somebody to decide; what the first picture shows is no change."""
-        entries = [change.entry for change in changes if change.entry is not None]
-        entries = [entry for entry in entries if entry.cause == Entry.Cause.SYNC]
-        if not entries or self.first_picture:
+        found = [(change.row, change.entry) for change in changes if change.entry is not None]
+        found = [(row, entry) for row, entry in found if entry.cause == Entry.Cause.SYNC]
+        if not found or self.first_picture:
             return
-        before = self.lease.before()
-        written = self.collection.last_writes(entry.object_id for entry in entries)
+        complete = self.lease.before()
+        written = self.collection.last_writes(row.remote_id for row, _ in found)
+        known = {row.remote_id: self.collection.known_as_of(row, complete) for row, _ in found}
         OutsideChange.objects.bulk_create(
             OutsideChange(
                 entry=entry,
                 object_type=entry.object_type,
-                object_id=entry.object_id,
-                since=max(filter(None, [before, written.get(entry.object_id)]), default=None),
+                object_id=row.remote_id,
+                since=max(filter(None, [known[row.remote_id], written.get(row.remote_id)]), default=None),
                 run=self.lease.run,
             )
-            for entry in entries
+            for row, entry in found
         )
