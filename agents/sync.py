@@ -27,6 +27,9 @@ class Agents(Collection):
     what = "agents"
     id_field = "agent_id"
 
+    def __init__(self) -> None:
+        self._unsaid: set[str] = set()  # read although the list tells no change
+
     def begin(self, full: bool) -> None:
         here = Agent.objects.filter(gone_at=None).exclude(digest="")
         self._known = {
@@ -54,6 +57,8 @@ class Agents(Collection):
             known, besides = self._known.get(agent_id, (None, None))
             if known != shown or agent_id in self._refresh:
                 to_be_read.add(agent_id)
+                if known == shown:
+                    self._unsaid.add(agent_id)
             elif besides != (store.moment(summary.last_call_time_unix_secs), None):
                 as_listed.add(agent_id)
         return Differing(as_listed, to_be_read)
@@ -74,6 +79,11 @@ class Agents(Collection):
 
     def listable(self) -> Iterable[tuple[str, datetime | None]]:
         return Agent.objects.filter(gone_at=None).order_by("pk").values_list("remote_id", "missing_since").iterator()
+
+    def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
+        """What its line in the list does not tell may have changed at any time since its details were read."""
+        assert isinstance(row, Agent)  # noqa: S101 - for the type checker
+        return row.details_read_at if row.remote_id in self._unsaid else complete
 
     def touched_since(self, moment: datetime) -> set[str]:
         return Operation.touched_since("agent", moment)

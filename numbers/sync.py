@@ -2,19 +2,22 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from agents import store as agent_store
 from agents.models import Agent
 from agents.sync import Agents
-from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, Page, connect
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.collection import Collection, Differing, Explain, Seen
+from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import RemoteObject, SyncRun
 from controlplane.mirror.runs import Watcher
 from controlplane.mirror.store import digest
@@ -48,7 +51,7 @@ class Numbers(Collection):
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw
 
-    def prepare(self, seen: Sequence[Seen], client: ElevenLabs, cause: Cause) -> None:
+    def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:
         """Know the rows of the agents that these are bound to; one that the listing did not show is looked up."""
         bound = {}
         for one in seen:
@@ -60,7 +63,7 @@ class Numbers(Collection):
                 bound[number.agent_id] = (number.assigned_agent and number.assigned_agent.agent_name) or ""
         known = {agent.remote_id: agent for agent in Agent.objects.defer("remote_data").filter(remote_id__in=bound)}
         for agent_id, name in bound.items():
-            self._agents[agent_id] = known.get(agent_id) or _look_up(client, agent_id, name, cause)
+            self._agents[agent_id] = known.get(agent_id) or _look_up(keeper, agent_id, name)
 
     def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
         assert isinstance(row, PhoneNumber)  # noqa: S101 - for the type checker
@@ -88,17 +91,22 @@ class Numbers(Collection):
         return settle.late_work("number")
 
 
-def _look_up(client: ElevenLabs, agent_id: str, name: str, cause: Cause) -> Agent | None:
-    """None where the agent cannot be read: the number is kept all the same, with the id that it is bound to."""
+def _look_up(keeper: Keeper, agent_id: str, name: str) -> Agent | None:
+    """None where the agent cannot be read or kept: the number is kept all the same, with the id that it is bound to."""
+    asked_at = timezone.now()
     try:
-        agent_store.keep(client.get_agent(agent_id).raw, cause)
+        agent = keeper.client.get_agent(agent_id).raw
     except NotFound:
-        agent_store.keep_tombstone(agent_id, name, cause)
+        with transaction.atomic():
+            agent_store.keep_tombstone(agent_id, name, keeper.cause)
+            keeper.lease.fence()
     except STOPPING:
         raise
     except ElevenLabsError as error:
         log.warning("An agent that a number is bound to could not be read: %s", error)
         return None
+    else:
+        replace(keeper, collection=Agents()).keep([Seen(agent_id, agent, asked_at)])
     return Agent.objects.defer("remote_data").filter(remote_id=agent_id).first()
 
 

@@ -1,16 +1,21 @@
 """One kind of remote object, as a sync needs to know it. `agents/sync.py` and `numbers/sync.py` say what is theirs."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db.models import QuerySet
 
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, Page
 from controlplane.mirror.models import RemoteObject
+
+if TYPE_CHECKING:
+    from controlplane.mirror.keep import Keeper
 
 # (remote id, what it shows now, what stood here before) -> the operation whose late work the change is, if it is one.
 # To be asked in the transaction of the change: it may tell the operation so.
@@ -65,8 +70,8 @@ class Collection(ABC):
     def details_were_read(self, remote_ids: Sequence[str]) -> None:  # noqa: B027 - most kinds need nothing
         """The listed ones of these were read by their id just now."""
 
-    def prepare(self, seen: Sequence[Seen], client: ElevenLabs, cause: Cause) -> None:  # noqa: B027
-        """Before some are stored, outside any transaction: read what else they need."""
+    def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:  # noqa: B027
+        """Before some are stored by this keeper, outside any transaction: read what else they need."""
 
     # --- what stands here ------------------------------------------------------------------------------------------
 
@@ -85,6 +90,10 @@ class Collection(ABC):
     @abstractmethod
     def listable(self) -> Iterable[tuple[str, datetime | None]]:
         """(remote id, missing since) of the rows that a listing should show: not gone, not on their way."""
+
+    def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
+        """When it was last seen as it stands here; `complete` is when the newest complete run began."""
+        return complete
 
     # --- what was asked for here -----------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.mirror.models import Hold, SyncRun
+from controlplane.mirror.models import Hold
+from controlplane.mirror.runs import Lease
 
 FEW = 5  # so many may be newly missing in one run, or a tenth of all: more is held, not believed
 SHARE = 0.1
@@ -19,26 +20,28 @@ def too_many(missing: int, out_of: int) -> bool:
     return missing > max(FEW, SHARE * out_of)
 
 
-def vanished(run: SyncRun, what: str, missing: list[str], out_of: int) -> str:
+def vanished(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
     """Hold a collection of which too much is missing; says so in words."""
-    _open(Hold.Kind.VANISHED, what, run, objects_missing=missing, out_of=out_of)
+    _open(lease, Hold.Kind.VANISHED, what, objects_missing=missing, out_of=out_of)
     return (
         f"Held: {len(missing)} of {out_of} {what} are not in the list any more. That many at once is more likely a "
         "wrong key or a fault than the truth, so none was marked as gone."
     )
 
 
-def workspace(run: SyncRun, here: str, there: str) -> str:
+def workspace(lease: Lease, here: str, there: str) -> str:
     """Hold everything: the key opens another workspace than the one that the picture is of."""
-    _open(Hold.Kind.WORKSPACE, "", run, here=here, there=there)
+    _open(lease, Hold.Kind.WORKSPACE, "", here=here, there=there)
     return (
         f"Held: the key opens another workspace ({there or 'it shows nothing that is known here'}) than the one that "
         f"this picture is of ({here}). Nothing was listed."
     )
 
 
-def _open(kind: str, what: str, run: SyncRun, **found: object) -> None:
+def _open(lease: Lease, kind: str, what: str, **found: object) -> None:
+    run = lease.run
     with transaction.atomic():
+        lease.fence()
         hold, new = Hold.objects.select_for_update().get_or_create(
             kind=kind, what=what, state=Hold.State.OPEN, defaults={"run": run, **found}
         )
@@ -48,14 +51,15 @@ def _open(kind: str, what: str, run: SyncRun, **found: object) -> None:
         _tell(hold, "opened", ledger.Cause(Entry.Cause.SYNC, str(run.pk)))
 
 
-def passed(kind: str, what: str = "") -> None:
+def passed(lease: Lease, kind: str, what: str = "") -> None:
     """A run found it as it should be: nobody needs to decide any more."""
     for hold in Hold.objects.filter(kind=kind, what=what, state=Hold.State.OPEN):
         with transaction.atomic():
+            lease.fence()
             if Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
                 state=Hold.State.OVER, decided_at=timezone.now()
             ):
-                _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(hold.run_id or "")))
+                _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
 
 
 def accept(hold: Hold, *, actor: User, name: str) -> bool:

@@ -52,7 +52,7 @@ class Keeper:
 
     def _prepare_and_store(self, seen: Sequence[Seen]) -> None:
         if seen:
-            self.collection.prepare(seen, self.client, self.cause)
+            self.collection.prepare(seen, self)
             self._store(seen)
 
     def _store(self, seen: Sequence[Seen]) -> None:
@@ -103,7 +103,14 @@ class Keeper:
     def mark_missing(self, remote_ids: Sequence[str]) -> None:
         """Bookkeeping of ours, no change at the remote: not told in the ledger."""
         rows = self.collection.model._default_manager.filter(remote_id__in=remote_ids, missing_since=None, gone_at=None)
-        rows.update(missing_since=timezone.now())
+        with transaction.atomic():
+            rows.update(missing_since=timezone.now())
+            self.lease.fence()
+
+    def details_were_read(self, remote_ids: Sequence[str]) -> None:
+        with transaction.atomic():
+            self.collection.details_were_read(remote_ids)
+            self.lease.fence()
 
     def _locked(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:
         """The rows, held until the transaction ends. (On SQLite the transaction itself holds all of them.)"""
@@ -115,10 +122,11 @@ class Keeper:
         entries = store.unexplained(changes)
         if not entries or self.first_picture:
             return
-        before = self.lease.before()
+        complete = self.lease.before()
         written = self.collection.last_writes(entry.object_id for entry in entries)
+        known = {change.row.remote_id: self.collection.known_as_of(change.row, complete) for change in changes}
         since = {
-            entry.object_id: max(filter(None, [before, written.get(entry.object_id)]), default=None)
+            entry.object_id: max(filter(None, [known[entry.object_id], written.get(entry.object_id)]), default=None)
             for entry in entries
         }
         store.note(entries, since, self.lease.run)

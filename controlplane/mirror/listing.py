@@ -59,24 +59,26 @@ def _read_details(keeper: Keeper, listed: Listed) -> str:
     lease.phase(f"reading {collection.what}", len(listed))
     trouble = Trouble(keeper)
     read: list[Seen] = []
+    tried: list[str] = []
     for remote_id, asked_at, answer in fetch.each(listed, lambda one: collection.details(keeper.client, one)):
         lease.hold(done=1)
         if isinstance(answer, ElevenLabsError):
             if isinstance(answer, NotFound):
                 continue  # deleted since it was listed: the next run will not list it
             if trouble.stops(remote_id, answer):
-                _store(keeper, read)
+                _store(keeper, read, tried)
                 return f"The details of {collection.what} could not be read. {answer}"
-            continue
-        trouble.over()
-        read.append(Seen(remote_id, answer, asked_at, listed[remote_id][1]))
-        if len(read) >= AT_A_TIME:
-            _store(keeper, read)
-            read = []
-    _store(keeper, read)
+        else:
+            trouble.over()
+            read.append(Seen(remote_id, answer, asked_at, listed[remote_id][1]))
+        tried.append(remote_id)  # also one that is closed to us: it must not come first again in the next run
+        if len(tried) >= AT_A_TIME:
+            _store(keeper, read, tried)
+            read, tried = [], []
+    _store(keeper, read, tried)
     return ""
 
 
-def _store(keeper: Keeper, read: list[Seen]) -> None:
+def _store(keeper: Keeper, read: list[Seen], tried: list[str]) -> None:
     keeper.keep(read)
-    keeper.collection.details_were_read([one.remote_id for one in read])
+    keeper.details_were_read(tried)

@@ -23,8 +23,8 @@ def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None],
         expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)
         surprising = [remote_id for remote_id in newly if remote_id not in expected]
         if holds.too_many(len(surprising), len(rows)):
-            return {}, holds.vanished(run, collection.what, surprising, len(rows))
-    holds.passed(Hold.Kind.VANISHED, collection.what)
+            return {}, holds.vanished(keeper.lease, collection.what, surprising, len(rows))
+    holds.passed(keeper.lease, Hold.Kind.VANISHED, collection.what)
     return unseen, ""
 
 
@@ -36,26 +36,25 @@ def _of_another_workspace(keeper: Keeper, remote_ids: list[str]) -> set[str]:
     return set(rows.values_list("remote_id", flat=True))
 
 
-def look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> str:
-    """Ask for each by its id; why that could not be done to the end, in words."""
+def look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> tuple[list[str], str]:
+    """Ask for each by its id. Which got 404; and why it could not be done to the end, in words."""
     try:
-        return _look_up(keeper, unseen)
-    except ElevenLabsError as error:  # of what else a found one needs to be stored
-        return f"What is missing from the list of {keeper.collection.what} could not be looked up. {error}"
+        return _look_up(keeper, unseen), ""
+    except ElevenLabsError as error:
+        return [], f"What is missing from the list of {keeper.collection.what} could not be looked up. {error}"
 
 
-def _look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> str:
+def _look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> list[str]:
     collection = keeper.collection
     keeper.lease.phase(f"looking up {collection.what} that are missing", len(unseen))
     trouble = Trouble(keeper)
-    first: list[str] = []
-    again: list[str] = []
+    not_found: list[str] = []
     there: list[Seen] = []
     for remote_id, asked_at, answer in fetch.each(unseen, lambda one: collection.details(keeper.client, one)):
         keeper.lease.hold(done=1)
         if isinstance(answer, NotFound):
             trouble.over()
-            (first if unseen[remote_id] is None else again).append(remote_id)
+            not_found.append(remote_id)
         elif isinstance(answer, ElevenLabsError):
             if trouble.stops(remote_id, answer):
                 raise answer
@@ -66,11 +65,15 @@ def _look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> str:
             keeper.keep(there)
             there = []
     keeper.keep(there)
-    for some in _parts(first):
+    return not_found
+
+
+def believe(keeper: Keeper, unseen: dict[str, datetime | None], not_found: list[str]) -> None:
+    """The run is complete: what got 404 is missing, and gone if it was missing before."""
+    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is None]):
         keeper.mark_missing(some)
-    for some in _parts(again):
+    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is not None]):
         keeper.bury(some)
-    return ""
 
 
 def _parts(remote_ids: list[str]) -> list[list[str]]:

@@ -52,7 +52,7 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     for collection in collections:
         collection.begin(run.full)
-    if why := workspace.guard(run, client, collections):
+    if why := workspace.guard(lease, collections):
         return [], [why]
     keepers = [Keeper(collection, lease, client, cause, _is_first_picture(run)) for collection in collections]
     read = [listing.read(keeper) for keeper in keepers]
@@ -61,8 +61,13 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     missing = [sweep.missing(keeper, seen) for keeper, (seen, _) in zip(keepers, read, strict=True)]
     if held := [why for _, why in missing if why]:
         return [], held  # what is wrong with one list is likely wrong with the other
-    looked_up = [sweep.look_up(keeper, unseen) for keeper, (unseen, _) in zip(keepers, missing, strict=True)]
-    return [problem for problem in looked_up if problem], []
+    unseen = [rows for rows, _ in missing]
+    looked_up = [sweep.look_up(keeper, rows) for keeper, rows in zip(keepers, unseen, strict=True)]
+    if problems := [problem for _, problem in looked_up if problem]:
+        return problems, []  # a run that is not complete marks nothing, also where it was answered
+    for keeper, rows, (not_found, _) in zip(keepers, unseen, looked_up, strict=True):
+        sweep.believe(keeper, rows, not_found)
+    return [], []
 
 
 def _is_first_picture(run: SyncRun) -> bool:

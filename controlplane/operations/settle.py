@@ -76,10 +76,12 @@ def late_work(object_type: str) -> Explain:
     """For a sync that finds changes: tells of each whether it is the work of an operation whose answer was lost.
 
     A write that we had called "not applied" took effect late: the two are linked. One that is still unconfirmed and
-    made something of which nobody knows the id yet is only named; `settle` decides it. The operations are read once.
+    made something of which nobody knows the id yet is only named; `settle` decides it. So is one that was done and
+    could not be read at once. The operations are read once.
     """
-    lost = Q(state=State.NOT_APPLIED, ended_at__gte=timezone.now() - journal.LATE_WITHIN) | Q(
-        state=State.SENT, object_id=""
+    lately = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
+    lost = Q(state=State.SENT, object_id="") | lately & (
+        Q(state=State.NOT_APPLIED) | Q(state=State.DONE, seen__isnull=True)
     )
     known = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
 
@@ -92,7 +94,7 @@ def late_work(object_type: str) -> Explain:
             shows = kind_of(op.kind).shows
             if not shows(op, object_id, now) or (before and shows(op, object_id, before)):
                 continue
-            if op.state == State.SENT:
+            if op.state != State.NOT_APPLIED:
                 return journal.cause_of(op)
             known.remove(op)
             return _took_effect_late(op, object_id)

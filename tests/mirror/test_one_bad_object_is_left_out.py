@@ -107,7 +107,7 @@ def test_an_unlisted_agent_that_cannot_be_kept_does_not_end_the_run(hostile, clo
     clock.remote.call("POST", "/_sandbox/console", json={"action": "overlay", "id": hidden, "set": hostile})
     clock.remote.fault("GET", "/v1/convai/agents", "edit", query="archived=false", body={"agents": []}, times=9)
     run = run_over_all()
-    assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 0), run.problem
+    assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert PhoneNumber.objects.get(remote_id=line).agent is None
     assert not Agent.objects.exists()
 
