@@ -36,6 +36,8 @@ ELEVENLABS_BASE_URL = text("ELEVENLABS_BASE_URL") or (
 )
 ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
 ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  # seconds, one page
+ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests under way, over all processes
+ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"  # how `connect` keeps to that
 
 # A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
@@ -66,6 +68,7 @@ INSTALLED_APPS = [
     "controlplane.audit",
     "controlplane.mirror",
     "controlplane.operations",
+    "controlplane.traffic",
     "controlplane.dashboard",
     "agents",
     "numbers",

@@ -71,7 +71,8 @@ def run(
 ) -> Operation:
     """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`."""
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
-    client = client or connect(patience=CLICK)  # before the intent: where there is no address, nothing is left open
+    # Before the intent: where there is no address, nothing is left open.
+    client = client or connect(patience=CLICK, urgent=True)
     if journal.begin(op):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
     return op
