@@ -1,4 +1,4 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit} -> controlplane.elevenlabs."""
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, traffic} -> .elevenlabs."""
 
 import ast
 from pathlib import Path
@@ -12,6 +12,10 @@ FORBIDDEN = {
     "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
     "controlplane/audit": ["controlplane.operations", "controlplane.mirror", "agents", "numbers"],
+    "controlplane/traffic": [
+        *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.dashboard"),
+        *("agents", "numbers"),
+    ],
     "controlplane/mirror": ["agents", "numbers"],
     "controlplane/operations": ["agents", "numbers"],
     "agents": ["numbers"],

@@ -1,16 +1,20 @@
 """What every page says: which remote it speaks to, how old the picture is, what is not confirmed yet."""
 
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
 from controlplane.elevenlabs import is_sandbox
 from controlplane.mirror.models import SyncRun
 from controlplane.operations.models import Operation, State
+from controlplane.traffic import circuit
 
 SYNC_HANGS_AFTER = timedelta(minutes=2)
 
@@ -35,13 +39,14 @@ def unconfirmed_badge(request: HttpRequest) -> str:
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: which remote; for staff also the newest run that listed everything, and one under way.
+    """Context processor: which remote; for staff also the newest run that listed everything, one under way, and
+    whether the key is refused.
 
     The theme renders a page in several pieces, each of which asks for this; it is worked out once for a request.
     """
     known: dict[str, Any] | None = request.__dict__.get("_picture")
     if known is None:
-        known = request.__dict__["_picture"] = _remote() | (_newest_runs() if _is_staff(request) else {})
+        known = request.__dict__["_picture"] = _remote() | (_for_staff() if _is_staff(request) else {})
     return known
 
 
@@ -54,16 +59,30 @@ def _remote() -> dict[str, Any]:
     return {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
 
 
-def _newest_runs() -> dict[str, Any]:
-    runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
-    complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
+def _newest_runs() -> tuple[SyncRun | None, SyncRun | None, SyncRun | None]:
+    """The newest that is complete, the one under way, and the newest that has ended; in one question."""
+    newest = SyncRun.objects.order_by("-id")
+    complete, running = newest.filter(state=SyncRun.State.COMPLETE), newest.filter(state=SyncRun.State.RUNNING)
+    ended = newest.exclude(state=SyncRun.State.RUNNING)
+    of_each = [Q(pk=Subquery(runs.values("pk")[:1])) for runs in (complete, running, ended)]
+    found = list(newest.filter(reduce(or_, of_each)))
+    return (
+        next((run for run in found if run.state == SyncRun.State.COMPLETE), None),
+        next((run for run in found if run.state == SyncRun.State.RUNNING), None),
+        next((run for run in found if run.state != SyncRun.State.RUNNING), None),
+    )
+
+
+def _for_staff() -> dict[str, Any]:
+    complete, running, ended = _newest_runs()
     as_of = complete.started_at if complete else None
-    running = next((run for run in runs if run.state == SyncRun.State.RUNNING), None)
     return {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
         "picture_run": complete.pk if complete else 0,
         "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
         "sync_running": running is not None,
+        "last_run": ended,
+        "key_refused": circuit.refused(),
         "sync_hangs": running is not None and timezone.now() - running.started_at > SYNC_HANGS_AFTER,
     }

@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.mirror.models import SyncRun
+from controlplane.dashboard.context import picture
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers.models import PhoneNumber, State
@@ -28,6 +28,5 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
-    if may("mirror.view_syncrun"):
-        context["last_run"] = SyncRun.objects.exclude(state=SyncRun.State.RUNNING).first()
+    context["last_run"] = picture(request)["last_run"] if may("mirror.view_syncrun") else None
     return context | {"title": "Overview"}

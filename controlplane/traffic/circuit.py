@@ -65,17 +65,22 @@ def _claims_probe(row: Circuit) -> bool:
     return bool(mine.update(probe_at=now + PROBE_EACH))
 
 
+def refused() -> Circuit | None:
+    """For the pages: what is known of the key of the settings, while it is refused."""
+    return Remote.of_settings().row().exclude(refused_since=None).first()
+
+
 def learn(remote: Remote, sent: Pass, error: ElevenLabsError | None) -> None:
     """From the outcome of a request. Never raises: an answer stands, whether or not it can be noted down."""
     try:
         if isinstance(error, KeyRefused) and _is_about_the_key(sent, error):
-            _open(remote, str(error))
+            _open(remote, str(error).removeprefix("ElevenLabs refused the API key.").strip())
         elif isinstance(error, Limited):
             _slow_down(remote, sent, error)
         elif sent.probes and _was_let_in(error):
             _close(remote)
         elif error is None and sent.slowed and not sent.rests:
-            remote.row().update(slowed=0, paused_until=None)
+            _speed_up(remote, sent)
     except Error:
         log.exception("What ElevenLabs answered about key or pace could not be noted down.")
 
@@ -115,6 +120,12 @@ def _slow_down(remote: Remote, sent: Pass, error: Limited) -> None:
     row = remote.row()
     row.update(slowed=steps)
     row.filter(Q(paused_until=None) | Q(paused_until__lt=until)).update(paused_until=until)
+
+
+def _speed_up(remote: Remote, sent: Pass) -> None:
+    """One step back for each success: some requests may be welcome while others still are not."""
+    over = remote.row().filter(slowed=sent.slowed, paused_until__lte=timezone.now())
+    over.update(slowed=sent.slowed - 1)
 
 
 def _make_row(remote: Remote) -> None:

@@ -37,7 +37,7 @@ class Circuit(models.Model):
     base_url = models.CharField(max_length=200)
     key_mark = models.CharField(max_length=12)
     refused_since = models.DateTimeField(null=True, blank=True)
-    reason = models.TextField(blank=True)  # one line, as staff read it
+    reason = models.TextField(blank=True)  # what the remote says, in one line
     probe_at = models.DateTimeField(default=timezone.now)  # while open: nothing is sent before
     paused_until = models.DateTimeField(null=True, blank=True)
     slowed = models.PositiveSmallIntegerField(default=0)  # how often in a row it asked for less
@@ -55,10 +55,14 @@ class Circuit(models.Model):
         return max(0.0, (self.paused_until - timezone.now()).total_seconds()) if self.paused_until else 0.0
 
     @property
+    def probe_is_due(self) -> bool:
+        return self.probe_at <= timezone.now()
+
+    @property
     def refusal(self) -> str:
         """Why nothing is sent."""
         since = _when(self.refused_since) if self.refused_since else ""
-        again = f"at {_when(self.probe_at, '%H:%M:%S')}" if self.probe_at > timezone.now() else "with the next reading"
+        again = "with the next reading" if self.probe_is_due else f"at {_when(self.probe_at, '%H:%M:%S')}"
         return f"ElevenLabs has refused the API key since {since}, so nothing was sent. It is tried again {again}."
 
 

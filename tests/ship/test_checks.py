@@ -38,6 +38,7 @@ def test_nothing_wrong():
         ({"ELEVENLABS_BASE_URL": "https://elsewhere.example.com"}, "controlplane.E001"),
         ({"ELEVENLABS_API_KEY": "sk_sandbox"}, "controlplane.E002"),
         ({"ELEVENLABS_API_KEY": "two words"}, "controlplane.E002"),
+        ({"ELEVENLABS_MAX_CONCURRENCY": 0}, "controlplane.E006"),
         ({"DEBUG": True}, "controlplane.W001"),
         ({"HTTPS": False}, "controlplane.W002"),
     ],
