@@ -7,6 +7,7 @@ from controlplane.elevenlabs import ElevenLabsError, KeyRefused, Outcome, connec
 from controlplane.operations.models import State
 from controlplane.traffic import circuit
 from controlplane.traffic.models import Circuit, Remote
+from numbers import services
 from numbers.sync import sync_all
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
@@ -67,8 +68,6 @@ def test_no_storm_over_all_processes_and_it_recovers_by_itself(clock: Clock):
 
 
 def test_it_is_told_in_words_and_nothing_is_sent(clock: Clock):
-    from numbers import services
-
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     opened(clock.remote)
@@ -164,8 +163,6 @@ def test_a_missing_permission_opens_nothing(status, remote: Sandbox):
 
 def test_credentials_of_twilio_are_not_our_key(clock: Clock):
     """An import with a mistyped token must not stop everybody's work."""
-    from numbers import services
-
     body = {"detail": {"status": "twilio_error", "message": "HTTP 401 error: Authenticate"}}
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "status", status=401, body=body)
     op = services.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, agent=None, key="one", actor=None)

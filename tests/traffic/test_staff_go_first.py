@@ -2,10 +2,9 @@
 
 import pytest
 
-from agents import catalogue
 from controlplane.elevenlabs import connect
-from controlplane.operations import changesets, run, views
 from controlplane.traffic.gate import Gate
+from numbers import services
 from tests.operations.clock import Clock
 from tests.operations.writes import agent, number
 from tests.processes import children
@@ -88,8 +87,6 @@ def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot,
 
 
 def test_staff_work_on_while_workers_keep_the_line_busy(clock: Clock, one_at_a_time):
-    from numbers import services
-
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     clock.remote.settings(latency_ms=20)
@@ -102,12 +99,3 @@ def test_staff_work_on_while_workers_keep_the_line_busy(clock: Clock, one_at_a_t
             line.refresh_from_db()
         assert all(worker.poll() is None for worker in workers)
     assert clock.remote.call_report()["peak_in_flight"] == 1
-
-
-@pytest.mark.parametrize("module", [run, views, changesets, catalogue])
-def test_what_staff_ask_for_is_urgent(module, monkeypatch):
-    """A click, "Check now", the steps of a change set, the lists of a form. Syncs, polls and settling are not."""
-    import inspect
-
-    source = inspect.getsource(module)
-    assert source.count("connect(") == source.count("urgent=True)") > 0
