@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from controlplane.elevenlabs import Limited, Outcome, connect
+from controlplane.elevenlabs import Limited, Outcome, Page, connect
 from controlplane.traffic import circuit
 from tests.processes import children, outcome
 from tests.sandbox_process import Sandbox
@@ -99,14 +99,17 @@ def test_a_killed_process_frees_its_slot(remote: Sandbox, settings):
         assert connect(urgent=True).list_llms()
 
 
-def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch):
+def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch, beside):
     """A time limit of a task, or Ctrl-C, may hit while an answer is awaited."""
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     with monkeypatch.context() as patch:
         patch.setattr("controlplane.elevenlabs.transport.Transport._exchange", _interrupted)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as caught:
             connect().list_agents()
-    assert connect(patience=2).list_agents().rows == []
+    pages: list[Page] = []
+    beside(lambda: pages.append(connect(patience=4).list_agents())).join(60)
+    assert len(pages) == 1
+    assert caught.tb is not None  # until here it has kept all that the call had in hand
 
 
 def _interrupted(*args):
