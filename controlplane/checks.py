@@ -28,6 +28,19 @@ def remote(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessag
 
 
 @register()
+def pace(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.ELEVENLABS_MAX_CONCURRENCY >= 1:
+        return []
+    return [
+        Error(
+            "ELEVENLABS_MAX_CONCURRENCY is less than 1: no request to ElevenLabs could ever be sent.",
+            hint="Leave it out for 2 at once, or set how many the workspace's plan bears.",
+            id="controlplane.E006",
+        )
+    ]
+
+
+@register()
 def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if (settings.BASE_DIR / "numbers" / "__init__.py").exists():

@@ -36,6 +36,8 @@ ELEVENLABS_BASE_URL = text("ELEVENLABS_BASE_URL") or (
 )
 ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
 ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  # seconds, one page
+ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests under way, over all processes
+ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"  # how `connect` keeps to that
 
 # A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
@@ -43,7 +45,6 @@ SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
 DETAILS_REFRESH = 3600 * env.float(
     "DETAILS_REFRESH_HOURS", default=24
 )  # within it every agent's details are read again
-ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests in flight
 SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
@@ -76,6 +77,7 @@ INSTALLED_APPS = [
     "controlplane.mirror",
     "controlplane.operations",
     "controlplane.health",
+    "controlplane.traffic",
     "controlplane.dashboard",
     "agents",
     "numbers",

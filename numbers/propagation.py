@@ -20,7 +20,7 @@ from numbers.models import PhoneNumber
 
 log = logging.getLogger(__name__)
 
-# Each second for a minute, then each minute to ten: docs/decisions/0005 says why.
+# Each second for a minute, then each minute to ten: docs/decisions/0006 says why.
 EACH, FOR = timedelta(seconds=1), timedelta(minutes=1)
 SLACK = EACH / 2  # a tick that comes a moment early takes what is due a moment later: the next is a second away
 THEN_EACH, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)

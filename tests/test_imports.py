@@ -1,4 +1,4 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health} and, below these,
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health, traffic} and, below these,
 controlplane.elevenlabs and controlplane.broker."""
 
 import ast
@@ -13,11 +13,12 @@ FORBIDDEN = {
     "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
     "controlplane/audit": [
-        "controlplane.operations",
-        "controlplane.mirror",
-        "controlplane.health",
-        "agents",
-        "numbers",
+        *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
+        *("agents", "numbers"),
+    ],
+    "controlplane/traffic": [
+        *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),
+        *("controlplane.dashboard", "agents", "numbers"),
     ],
     "controlplane/mirror": ["controlplane.health", "agents", "numbers"],
     "controlplane/operations": ["controlplane.health", "agents", "numbers"],

@@ -12,6 +12,7 @@ from django.utils import timezone
 from controlplane.elevenlabs import is_sandbox
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
+from controlplane.traffic import circuit
 
 OPEN = OutsideChange.State.OPEN
 SYNC_HANGS_AFTER = timedelta(minutes=2)
@@ -52,13 +53,14 @@ def outside_badge(request: HttpRequest) -> str:
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: which remote; for staff also the newest run that listed everything, and one under way.
+    """Context processor: which remote; for staff also the newest run that listed everything, one under way, and
+    whether the key is refused.
 
     The theme renders a page in several pieces, each of which asks for this; it is worked out once for a request.
     """
     known: dict[str, Any] | None = request.__dict__.get("_picture")
     if known is None:
-        known = request.__dict__["_picture"] = _remote() | (_newest_runs() if _is_staff(request) else {})
+        known = request.__dict__["_picture"] = _remote() | (_for_staff() if _is_staff(request) else {})
     return known
 
 
@@ -71,16 +73,13 @@ def _remote() -> dict[str, Any]:
     return {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
 
 
-def _newest_runs() -> dict[str, Any]:
+def _for_staff() -> dict[str, Any]:
     """In one query: the newest that listed everything, the newest that ended, and one that is under way."""
     known = SyncRun.objects.defer("left_out", "failed_calls")
     newest = known.order_by("-id").values("pk")
-    wanted = [
-        newest.filter(state=SyncRun.State.COMPLETE)[:1],
-        newest.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])[:1],
-    ]
-    going = Q(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
-    runs = list(known.filter(going | Q(pk=Subquery(wanted[0])) | Q(pk=Subquery(wanted[1]))))
+    going = [SyncRun.State.ASKED, SyncRun.State.RUNNING]
+    complete_pk, ended_pk = newest.filter(state=SyncRun.State.COMPLETE)[:1], newest.exclude(state__in=going)[:1]
+    runs = list(known.filter(Q(state__in=going) | Q(pk=Subquery(complete_pk)) | Q(pk=Subquery(ended_pk))))
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     as_of = complete.started_at if complete else None
     running = next((run for run in runs if run.is_open), None)
@@ -92,5 +91,7 @@ def _newest_runs() -> dict[str, Any]:
         "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
         "sync_running": running,
         "sync_held": ended is not None and ended.state == SyncRun.State.HELD,
+        "last_run": ended,
+        "key_refused": circuit.refused(),
         "sync_hangs": running is not None and timezone.now() - running.started_at > SYNC_HANGS_AFTER,
     }

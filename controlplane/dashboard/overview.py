@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from agents.models import Agent
 from controlplane.dashboard.context import OPEN, picture, waiting
-from controlplane.mirror.models import Hold, SyncRun
+from controlplane.mirror.models import Hold
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers.models import PhoneNumber, State
@@ -33,9 +33,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_outsidechange"):
         context["outside"] = waiting(request).get(OPEN, 0)
-    if may("mirror.view_syncrun"):
-        ended = SyncRun.objects.exclude(state__in=[SyncRun.State.ASKED, SyncRun.State.RUNNING])
-        context["last_run"] = ended.defer("left_out", "failed_calls").first()
+    context["last_run"] = picture(request)["last_run"] if may("mirror.view_syncrun") else None
     if may("mirror.view_hold") and picture(request)["sync_held"]:
         context["holds"] = list(Hold.objects.filter(state=Hold.State.OPEN).defer("objects_missing"))
     return context | {"title": "Overview"}

@@ -20,6 +20,7 @@ from .schemas import (
     unstorable,
 )
 from .scrub import mask_from_now_on, scrub, secret_values, secrets_in_memory
+from .traffic import Traffic
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
@@ -45,12 +46,23 @@ class ElevenLabs:
         read_deadline: float = 20.0,
         write_deadline: float = 10.0,
         patience: float = 45.0,
+        traffic: Traffic | None = None,
+        urgent: bool = False,
     ) -> None:
-        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address."""
+        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address.
+
+        `traffic` says when a request may be sent, and lets those that are `urgent` go first.
+        """
         if key != SANDBOX_KEY:
             mask_from_now_on(key)
         self._http = Transport(
-            base_url, key, read_deadline=read_deadline, write_deadline=write_deadline, patience=patience
+            base_url,
+            key,
+            read_deadline=read_deadline,
+            write_deadline=write_deadline,
+            patience=patience,
+            traffic=traffic,
+            urgent=urgent,
         )
         self._numbers_are_paged = True
 
@@ -229,16 +241,23 @@ class ElevenLabs:
         return User.parse(self._http.read("/v1/user"))
 
 
-def connect(*, patience: float = 45.0) -> ElevenLabs:
-    """The workspace of this project's settings. Raises ValueError where address and key do not belong together."""
-    from django.conf import settings  # nothing else in this package knows Django
+def connect(*, patience: float = 45.0, urgent: bool = False) -> ElevenLabs:
+    """The workspace of this project's settings. Raises ValueError where address and key do not belong together.
 
+    `urgent`: somebody waits for it, so its requests go before those that are not.
+    """
+    from django.conf import settings  # nothing else in this package knows Django
+    from django.utils.module_loading import import_string
+
+    shared: Callable[[str, str], Traffic] = import_string(settings.ELEVENLABS_TRAFFIC)
     return ElevenLabs(
         settings.ELEVENLABS_BASE_URL,
         settings.ELEVENLABS_API_KEY,
         read_deadline=settings.ELEVENLABS_READ_DEADLINE,
         write_deadline=settings.ELEVENLABS_WRITE_DEADLINE,
         patience=patience,
+        traffic=shared(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY),
+        urgent=urgent,
     )
 
 

@@ -137,7 +137,8 @@ class Lease:
 
     def end(self, state: SyncRun.State, problem: str) -> None:
         """Record the outcome, unless another run has already recorded this one as dead."""
-        failed = [call for call in self.client.calls if call.status is None or not 200 <= call.status < 300]
+        sent = [call for call in self.client.calls if call.tries]
+        failed = [call for call in sent if call.status is None or not 200 <= call.status < 300]
         records = [
             {
                 "method": call.method,
@@ -168,6 +169,6 @@ class Lease:
         names = ("workspace", "phase", "done", "due", "seen", "added", "changed", "gone", "quarantined", "left_out")
         calls = list(self.client.calls)
         return {name: getattr(self.run, name) for name in names} | {
-            "calls": len(calls),
+            "calls": sum(call.tries > 0 for call in calls),
             "waited_ms": round(sum(call.milliseconds for call in calls)),
         }

@@ -49,7 +49,12 @@ def start(request: HttpRequest) -> HttpResponse:
 def picture(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     return render(
-        request, "controlplane/picture.html", {"since": int(since) if since.isdecimal() and len(since) < 10 else 0}
+        request,
+        "controlplane/picture.html",
+        {
+            "since": int(since) if since.isdecimal() and len(since) < 10 else 0,
+            "told_refused": request.GET.get("refused", ""),
+        },
     )
 
 

@@ -20,7 +20,8 @@ from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import Wish, carry_out, name_of
 
 AT_A_TIME = 600.0  # seconds: well under the time limit of a task, at which the worker would be killed
-CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
+STEP_READ = 30.0  # seconds for all tries of one read of a step
+CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads, and one write at its deadline after its wait
 
 
 def plan(
@@ -103,7 +104,7 @@ def work(change_set: ChangeSet) -> bool:
     """Run the steps that are left, in order; stop at the first that is not done. False if another worker holds it."""
     if not _claim(change_set):
         return False
-    client = connect()
+    client = connect(patience=STEP_READ, urgent=True)  # staff asked for it, and look on
     enough = time.monotonic() + AT_A_TIME
     for step in current_steps(change_set):
         if step.state == State.DONE:

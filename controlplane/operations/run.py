@@ -76,7 +76,8 @@ def run(
     `beside` is committed with the intent: see `journal.begin`.
     """
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
-    client = client or connect(patience=CLICK)  # before the intent: where there is no address, nothing is left open
+    # Before the intent: where there is no address, nothing is left open.
+    client = client or connect(patience=CLICK, urgent=True)
     if journal.begin(op, beside=beside):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
     return op

@@ -18,6 +18,7 @@ from controlplane.mirror.paths import flatten
 from controlplane.operations import changesets, tasks
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.pages import actor_of, url_of
+from controlplane.operations.run import CLICK
 from controlplane.operations.settle import settle
 from controlplane.operations.wake import wake
 from controlplane.operations.words import in_words, labels, with_id
@@ -52,7 +53,7 @@ def check_now(request: HttpRequest, pk: int) -> HttpResponse:
     what came of it: the operation's, or its change set's if the button stood there."""
     op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     if op.state == State.SENT:
-        op = settle(op, connect())
+        op = settle(op, connect(patience=CLICK, urgent=True))
     if op.change_set is None:
         return redirect(url_of(op))
     if not op.is_open:

@@ -41,6 +41,7 @@ def test_nothing_wrong():
         ({"ORPHAN_CLEANUP": "yes"}, "controlplane.E010"),
         ({"ORPHAN_CLEANUP": "AUTO"}, "controlplane.E010"),
         ({"ORPHAN_CLEANUP_MAX": 0}, "controlplane.E010"),
+        ({"ELEVENLABS_MAX_CONCURRENCY": 0}, "controlplane.E006"),
         ({"DEBUG": True}, "controlplane.W001"),
         ({"HTTPS": False}, "controlplane.W002"),
     ],
