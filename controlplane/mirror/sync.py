@@ -138,7 +138,7 @@ def _end(run: SyncRun, client: ElevenLabs, problems: list[str]) -> None:
         problem=" ".join(problems),
         ended_at=timezone.now(),
         workspace=run.workspace,
-        calls=len(client.calls),
+        calls=sum(call.tries > 0 for call in client.calls),
         waited_ms=round(sum(call.milliseconds for call in client.calls)),
         **{name: getattr(run, name) for name in ("seen", "added", "changed", "gone", "quarantined")},
     )
