@@ -1,37 +1,13 @@
 """How long after ElevenLabs lists an import it is known here, by a real worker and a real beat."""
 
-import os
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import harness
 
 ONE_BY_ONE, AT_ONCE = 40, 40
 LONGEST_LAG = 50.0
-
-
-@contextmanager
-def workers(url: str) -> Iterator[None]:
-    """As `make run` starts them, on this database and that sandbox."""
-    from controlplane.management.commands.up import processes
-
-    environment = os.environ | {"ELEVENLABS_BASE_URL": url, "DJANGO_SETTINGS_MODULE": "controlplane.settings"}
-    running = [
-        subprocess.Popen([sys.executable, *processes()[name]], env=environment, cwd=harness.ROOT)
-        for name in ("worker", "beat")
-    ]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(timeout=60)
 
 
 def measure() -> dict[str, Any]:
@@ -60,7 +36,7 @@ def measure() -> dict[str, Any]:
         lags.clear()
         return late
 
-    with harness.remote() as sandbox, workers(sandbox.url):
+    with harness.remote() as sandbox, harness.workers(sandbox.url):
         ask(0, 0)
         found()  # by now the two have started
         for at in range(1, ONE_BY_ONE + 1):
