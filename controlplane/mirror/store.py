@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +12,8 @@ from django.utils import timezone
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import RemoteObject
+
+Row = TypeVar("Row", bound=RemoteObject)
 
 
 @dataclass
@@ -59,6 +61,12 @@ def write(changes: Sequence[Change]) -> None:
     ledger.record(*(change.entry for change in changes if change.entry is not None))
 
 
+def row_of(model: type[Row], remote_id: str) -> Row:
+    """The row, held until the transaction ends, so that what is compared with it is what stands there; or a new one."""
+    held = model._default_manager.select_for_update().filter(remote_id=remote_id).first()
+    return held or model(remote_id=remote_id)
+
+
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
     """Bring one row to these values, in one transaction with its ledger entry; True if anything differed."""
     change = compare(row, values, cause=cause)
@@ -99,7 +107,7 @@ def burial(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause)
 
 
 def bury(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    change = burial(row, values, cause=cause)
+    change = None if row._state.adding else burial(row, values, cause=cause)
     if change is None:
         return False
     with transaction.atomic():

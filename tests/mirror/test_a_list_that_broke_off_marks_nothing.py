@@ -64,7 +64,7 @@ class Pages:
             self.cursors.append(wanted["cursor"])
             if len(self.cursors) == self.hangs_at:
                 client._http._read_deadline = 0.05
-            return read(client, **wanted, page_size=PER_PAGE)
+            return read(client, **{**wanted, "page_size": PER_PAGE})
 
         return page
 
