@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -15,13 +16,13 @@ from controlplane.mirror.paths import get
 ARCHIVED = "platform_settings.archived"
 
 
+@transaction.atomic
 def keep(data: dict[str, Any], cause: Cause) -> bool:
     """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
     if why := unstorable(data):
         raise BadShape(f"An agent cannot be kept: {why}.")
     agent_id = RemoteAgent.parse(data).agent_id
-    row = Agent.objects.filter(remote_id=agent_id).first() or Agent(remote_id=agent_id)
-    return store.save(row, values(data), cause=cause)
+    return store.save(store.row_of(Agent, agent_id), values(data), cause=cause)
 
 
 def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
@@ -43,9 +44,10 @@ def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[st
     return found | summary_values(summary) if summary is not None else found
 
 
+@transaction.atomic
 def keep_name(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent of which only id and name are known yet; the next sync brings the rest."""
-    row = Agent.objects.filter(remote_id=object_id).first() or Agent(remote_id=object_id)
+    row = store.row_of(Agent, object_id)
     return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause)
 
 
@@ -64,9 +66,9 @@ def missing(object_id: str) -> None:
     Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
+@transaction.atomic
 def bury(object_id: str, cause: Cause) -> bool:
-    row = Agent.objects.filter(remote_id=object_id).first()
-    return row is not None and store.bury(row, {}, cause=cause)
+    return store.bury(store.row_of(Agent, object_id), {}, cause=cause)
 
 
 def summary_values(summary: AgentSummary) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -15,6 +16,7 @@ LONGEST_ID = 64
 BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "poll_at": None}  # what a tombstone loses
 
 
+@transaction.atomic
 def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
     """Store one number as GET, PATCH or a listing (`listed`) showed it. The agent must be mirrored before.
 
@@ -23,9 +25,7 @@ def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
     number = RemoteNumber.parse(data)
     if why := unstorable(number.raw):
         raise BadShape(f"A number cannot be kept: {why}.")
-    row = PhoneNumber.objects.filter(remote_id=number.phone_number_id).first() or PhoneNumber(
-        remote_id=number.phone_number_id
-    )
+    row = store.row_of(PhoneNumber, number.phone_number_id)
     return store.save(row, values(row, number, agent=_agent(number.agent_id), listed=listed), cause=cause)
 
 
@@ -49,12 +49,12 @@ def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, liste
     return found
 
 
+@transaction.atomic
 def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause) -> None:
     """Store a number whose import was just accepted: it is propagating until a listing shows it."""
-    row = PhoneNumber.objects.filter(remote_id=object_id).first()
-    if row is None:
-        now = timezone.now()
-        row = PhoneNumber(remote_id=object_id, imported_at=now, poll_at=now)
+    row = store.row_of(PhoneNumber, object_id)
+    if row._state.adding:
+        row.imported_at = row.poll_at = timezone.now()
     if data is not None:
         number = RemoteNumber.parse(data)
         store.save(row, values(row, number, agent=_agent(number.agent_id), listed=False), cause=cause)
@@ -75,9 +75,9 @@ def missing(object_id: str) -> None:
     PhoneNumber.objects.here().filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
+@transaction.atomic
 def bury(object_id: str, cause: Cause) -> bool:
-    row = PhoneNumber.objects.filter(remote_id=object_id).first()
-    return row is not None and store.bury(row, BURIAL, cause=cause)
+    return store.bury(store.row_of(PhoneNumber, object_id), BURIAL, cause=cause)
 
 
 def _agent(remote_id: str | None) -> Agent | None:

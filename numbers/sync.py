@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from agents import store as agent_store
@@ -72,7 +72,8 @@ class Numbers(Collection):
         return store.values(row, number, agent=agent, listed=seen.listed is not None)
 
     def rows(self) -> QuerySet[PhoneNumber]:
-        return PhoneNumber.objects.select_related("agent").defer("agent__remote_data")
+        # Not by a join: PostgreSQL locks the newest version of a row, but joins what it was before it had to wait.
+        return PhoneNumber.objects.prefetch_related(Prefetch("agent", Agent.objects.defer("remote_data")))
 
     def burial_values(self) -> dict[str, Any]:
         return store.BURIAL

@@ -114,7 +114,7 @@ class Keeper:
 
     def _locked(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:
         """The rows, held until the transaction ends. (On SQLite the transaction itself holds all of them.)"""
-        rows = self.collection.rows().select_for_update(of=("self",))
+        rows = self.collection.rows().select_for_update()
         return {row.remote_id: row for row in rows.filter(remote_id__in=list(remote_ids)).order_by("pk")}
 
     def _note_outside_changes(self, changes: Sequence[store.Change]) -> None:

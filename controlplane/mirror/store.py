@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,6 +15,8 @@ from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
 from controlplane.operations.models import Operation
 from controlplane.operations.models import State as OperationState
+
+Row = TypeVar("Row", bound=RemoteObject)
 
 
 @dataclass
@@ -60,6 +62,12 @@ def write(changes: Sequence[Change]) -> None:
         if not change.new:
             change.row.save(update_fields=change.fields)
     ledger.record(*(change.entry for change in changes if change.entry is not None))
+
+
+def row_of(model: type[Row], remote_id: str) -> Row:
+    """The row, held until the transaction ends, so that what is compared with it is what stands there; or a new one."""
+    held = model._default_manager.select_for_update().filter(remote_id=remote_id).first()
+    return held or model(remote_id=remote_id)
 
 
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
@@ -144,4 +152,4 @@ def burial(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause)
 
 
 def bury(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    return _save(burial(row, values, cause=cause))
+    return _save(None if row._state.adding else burial(row, values, cause=cause))
