@@ -3,25 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from controlplane.mirror.paths import get, nest
+from controlplane.mirror.paths import flatten, get
 
 
-def back(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(values, shown): what to send at which paths, and what the change left there.
+def back(before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """{path: value} to be sent. `now` is the agent's JSON, as the change left it.
 
-    A path that was not there is cleared by null. Where a change put an object in place of a value or took one away,
-    the two sides name it by paths of different depth; one of them is enough.
+    Null clears what was not there before: as a whole where the change brought a whole object, such as a node of a
+    workflow. Where an object came in place of a value, the value is enough. An empty object changes nothing when sent.
     """
-    values = {path: value for path, value in before.items() if value != {} or not _below(path, after)}
+    values = {path: value for path, value in before.items() if value != {} or after.get(path) is not None}
     for path in after:
-        if path not in before and not _below(path, values) and not any(_is_below(path, kept) for kept in values):
-            values[path] = None
+        if path not in before and not _any_below(path, values) and not any(_is_below(path, kept) for kept in values):
+            values[_brought(path, before, after, now)] = None
     for path in list(values):
         parent, _, last = path.rpartition(".")
         if last == "tools" and f"{parent}.tool_ids" in values:
             del values[path]  # the same told a second time, and ElevenLabs takes one of the two
-    left = nest(after)
-    return values, {path: get(left, path) for path in values}
+    return values
 
 
 def tools_themselves(values: Mapping[str, Any]) -> bool:
@@ -29,7 +28,20 @@ def tools_themselves(values: Mapping[str, Any]) -> bool:
     return any(path.rpartition(".")[2] == "tools" for path in values)
 
 
-def _below(path: str, paths: Mapping[str, Any]) -> bool:
+def _brought(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The outermost object around this path of which nothing was there before; the path itself if there is none."""
+    steps = path.split(".")
+    for depth in range(1, len(steps)):
+        around = ".".join(steps[:depth])
+        if around in before or _any_below(around, before):
+            continue
+        inner = flatten(get(now, around), around)
+        if all(one in after for one, value in inner.items() if value is not None and value != {}):
+            return around
+    return path
+
+
+def _any_below(path: str, paths: Mapping[str, Any]) -> bool:
     return any(_is_below(other, path) for other in paths)
 
 

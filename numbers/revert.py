@@ -5,7 +5,7 @@ Each operation's own check makes sure that it still stands where the change left
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 
@@ -17,10 +17,13 @@ from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.mirror.paths import get
 from controlplane.operations import changesets
+from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.run import Wish, name_of, run
 from numbers import kinds, services
 from numbers.models import PhoneNumber
+
+Asked = TypeVar("Asked", Operation, ChangeSet)
 
 NEEDS = {
     kinds.AssignNumber: "numbers.assign_phonenumber",
@@ -76,8 +79,10 @@ def way_back(change: OutsideChange) -> WayBack:
 
 
 def carry_out(change: OutsideChange, *, key: str, actor: User | None) -> Operation:
-    """Where the way back is one write. Raises `NoWayBack`, `outside.Decided`, and what `run` raises."""
-    [wish] = _wishes(change, key)
+    """Where the way back is one write. Raises `NoWayBack`, `outside.Decided` and what `run` does."""
+    if (first := Operation.objects.filter(key=key).first()) is not None:
+        return _again(first, change)
+    [wish] = _wishes(change)
     beside = partial(_decide, change, actor)
     op = run(wish, key=key, actor=actor, beside=lambda op: beside(operation=op))
     outside.keep_up(change.pk)
@@ -86,10 +91,12 @@ def carry_out(change: OutsideChange, *, key: str, actor: User | None) -> Operati
 
 def plan(change: OutsideChange, *, key: str, actor: User | None) -> ChangeSet:
     """Where it is several: a worker carries them out. Raises `NoWayBack`, `outside.Decided` and `KeyReused`."""
+    if (first := ChangeSet.objects.filter(key=key).first()) is not None:
+        return _again(first, change)
     beside = partial(_decide, change, actor)
     return changesets.plan(
         f"Take back what was changed outside on {change.name}",
-        _wishes(change, key),
+        _wishes(change),
         asked={"revert": change.pk},
         key=key,
         actor=actor,
@@ -101,11 +108,16 @@ def _decide(change: OutsideChange, actor: User | None, **by: Any) -> None:
     outside.revert(change, actor=actor, name=name_of(actor), **by)
 
 
-def _wishes(change: OutsideChange, key: str) -> list[Wish]:
-    """A form sent twice asks for the same again, though by then its change is decided and things have moved."""
+def _again(first: Asked, change: OutsideChange) -> Asked:
+    """The same form once more: what it asked for the first time, by when things have moved."""
+    if not first.reverts.filter(pk=change.pk).exists():
+        raise KeyReused(first)
+    return first
+
+
+def _wishes(change: OutsideChange) -> list[Wish]:
     way = way_back(change)
-    again = any(model.objects.filter(key=key).exists() for model in (Operation, ChangeSet))
-    if not way.wishes or (way.why_not and not again):
+    if not way.wishes or way.why_not:
         raise NoWayBack(f"Nothing was sent. {way.why_not}")
     return way.wishes
 
@@ -142,10 +154,13 @@ def _cannot_answer(agent: Agent | None, before: dict[str, Any]) -> str:
 
 
 def _of_agent(change: OutsideChange, agent: Agent) -> WayBack:
-    values, shown = back(change.entry.before, change.entry.after)
+    before, after = change.entry.before, change.entry.after
+    values = back(before, after, agent.remote_data)
+    shown = {path: get(agent.remote_data, path) for path in values}
     if tools_themselves(values):
         return WayBack(why_not="A tool itself was changed. Tools belong to the workspace: change it at ElevenLabs.")
-    moved_on = _moved_on([(get(agent.remote_data, path), values[path], shown[path]) for path in values])
+    now = agent.told()
+    moved_on = _moved_on([(now.get(path), before.get(path), after.get(path)) for path in {**before, **after}])
     wishes = []
     settings = {path: value for path, value in values.items() if path != agent_services.ARCHIVED}
     if settings:

@@ -1,9 +1,9 @@
-"""Whatever a change did to an agent's JSON, the patch made of its two sides leads back, and its check fits what is."""
+"""Whatever a change did to an agent's JSON, the patch made of its two sides leads back."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.back import back, tools_themselves
@@ -38,25 +38,42 @@ def filled(tree: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in flatten(tree).items() if value is not None and value != {}}
 
 
+@settings(max_examples=1000, deadline=None)
 @given(TREES, TREES)
 def test_it_leads_back_from_anywhere(before, after):
-    values, shown = back(*told(before, after))
-    assert {path: get(after, path) for path in values} == shown, "the check would take it for changed meanwhile"
+    values = back(*told(before, after), after)
     assert filled(merged(after, nest(values))) == filled(before)
 
 
+@settings(max_examples=300, deadline=None)
+@given(TREES, TREES)
+def test_nothing_that_the_change_left_alone_is_sent(before, after):
+    sent = nest(back(*told(before, after), after))
+    same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
+    assert all(get(merged(after, sent), path) == get(after, path) for path in same)
+
+
+@pytest.mark.parametrize("was", [{"custom_llm": None}, {}])
+def test_an_object_that_came_whole_is_cleared_whole(was):
+    before = {"nodes": {"start": {"type": "start"}}} | was
+    now = {
+        "nodes": {"start": {"type": "start"}, "n1": {"type": "say", "more": {"x": 1}, "label": None}},
+        "custom_llm": {"url": "https://llm.example", "key": None},
+    }
+    assert back(*told(before, now), now) == {"nodes.n1": None, "custom_llm": None}
+
+
 def test_only_what_differs_is_sent():
-    values, _ = back(*told({"name": "A", "tags": ["x"]}, {"name": "B", "tags": ["x"]}))
-    assert values == {"name": "A"}
+    now = {"name": "B", "tags": ["x"]}
+    assert back(*told({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
 
 
 def test_of_tools_and_their_ids_one_is_sent():
     before = {f"{PROMPT}.tools": [{"name": "old"}], f"{PROMPT}.tool_ids": ["t1"]}
     after = {f"{PROMPT}.tools": [{"name": "new"}], f"{PROMPT}.tool_ids": ["t2"]}
-    assert back(before, after) == ({f"{PROMPT}.tool_ids": ["t1"]}, {f"{PROMPT}.tool_ids": ["t2"]})
+    assert back(before, after, nest(after)) == {f"{PROMPT}.tool_ids": ["t1"]}
 
 
 @pytest.mark.parametrize(("path", "themselves"), [(f"{PROMPT}.tools", True), (f"{PROMPT}.tool_ids", False)])
 def test_a_tool_that_was_changed_itself_is_not_the_agents(path, themselves):
-    values, _ = back({path: [1]}, {path: [2]})
-    assert tools_themselves(values) == themselves
+    assert tools_themselves(back({path: [1]}, {path: [2]}, nest({path: [2]}))) == themselves

@@ -104,6 +104,14 @@ def test_settings_of_an_agent_go_back_and_nothing_else_is_sent(scene):
     assert set(op.wanted["set"]) == {"name", "tags", PROMPT, TEMPERATURE}
 
 
+def test_an_entry_that_came_whole_goes_whole(scene):
+    mood = {"platform_settings": {"data_collection": {"mood": {"type": "string", "description": "How they felt"}}}}
+    change = scene.found("patch_agent", agent_id=scene.support.remote_id, patch=mood)
+    op = carried_out(scene, change)
+    assert (op.state, change.state) == (State.DONE, "reverted"), op.message
+    assert scene.agent_at_remote()["platform_settings"]["data_collection"] == {}
+
+
 @pytest.mark.parametrize("deed", ["archive_agent", "unarchive_agent"])
 def test_an_agent_is_restored_or_archived_again(deed, scene):
     if deed == "unarchive_agent":
