@@ -80,7 +80,7 @@ def test_a_patch_that_nobody_typed_is_refused_in_few_words(text, words):
 
 
 def test_thousands_of_keys_are_refused_without_a_look_at_each(monkeypatch):
-    monkeypatch.setattr(patch, "_field_in", lambda path: pytest.fail("each was held against each field"))
+    monkeypatch.setattr(patch, "_field_in", lambda _: pytest.fail("each was held against each field"))
     with pytest.raises(ValidationError, match="This sets 17,000 values"):
         parse("{" + ",".join(f'"{key}":1' for key in range(17_000)) + "}")
 
