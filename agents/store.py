@@ -90,5 +90,6 @@ def moment(seconds: Any) -> datetime | None:
 
 
 def _text(data: dict[str, Any], path: str) -> str:
-    value = get(data, path)
-    return value if isinstance(value, str) else ""
+    """For the column of that name, cut where it ends: agents are found by it; the whole stands in `remote_data`."""
+    value, column = get(data, path), Agent._meta.get_field(path.rpartition(".")[2])
+    return value[: getattr(column, "max_length", None)] if isinstance(value, str) else ""

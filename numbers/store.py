@@ -13,6 +13,7 @@ from controlplane.mirror import store
 from numbers.models import PhoneNumber
 
 LONGEST_ID = 64
+LONGEST_PROVIDER = 40
 BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "poll_at": None}  # what a tombstone loses
 
 
@@ -36,7 +37,7 @@ def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, liste
     found: dict[str, Any] = {
         "phone_number": number.phone_number,
         "label": number.label,
-        "provider": number.provider,
+        "provider": number.provider[:LONGEST_PROVIDER],  # the whole stands in `remote_data`
         "bound_to": number.agent_id or "",
         "agent": agent,
         "supports_inbound": number.supports_inbound,

@@ -36,9 +36,9 @@ def other_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]
     sandbox.stop()
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
-def width(request, settings):
-    settings.ELEVENLABS_MAX_CONCURRENCY = request.param
+@pytest.fixture(autouse=True)
+def two_reads_at_once(settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
 
 
 def names_itself(remote: Sandbox, workspace: str | None) -> None:

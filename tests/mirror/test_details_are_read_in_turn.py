@@ -15,9 +15,9 @@ pytestmark = pytest.mark.django_db
 ALSO = "conversation_config.agent.language"
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
-def width(request, settings):
-    settings.ELEVENLABS_MAX_CONCURRENCY = request.param
+@pytest.fixture(autouse=True)
+def two_reads_at_once(settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
 
 
 @pytest.fixture(autouse=True)

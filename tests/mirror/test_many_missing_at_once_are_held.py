@@ -29,9 +29,9 @@ STATES = SyncRun.State
 COLLECTION = {"agent": "agents", "number": "numbers"}
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
-def width(request, settings):
-    settings.ELEVENLABS_MAX_CONCURRENCY = request.param
+@pytest.fixture(autouse=True)
+def two_reads_at_once(settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
 
 
 def ids(rows: list[RemoteObject]) -> list[str]:
