@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import F
-from django.utils import timezone
 
 from agents import store
 from agents.models import Agent
@@ -32,14 +31,16 @@ class Agents(Collection):
 
     def begin(self, full: bool) -> None:
         here = Agent.objects.filter(gone_at=None).exclude(digest="")
+        rows = here.values_list("remote_id", "details_read_at", *DETAILED, *BESIDES)
         self._known = {
             agent_id: ((*shown, as_of), (last_call, missing))
-            for agent_id, *shown, as_of, last_call, missing in here.values_list("remote_id", *DETAILED, *BESIDES)
+            for agent_id, read_at, *shown, as_of, last_call, missing in rows
+            if _is_sure(as_of, read_at)
         }
         # Details may move without a trace in the list: each agent's are read again now and then, a few in each run.
         share = 1.0 if full else settings.SYNC_INTERVAL / settings.DETAILS_REFRESH
         oldest = here.order_by(F("details_read_at").asc(nulls_first=True), "pk").values_list("remote_id", flat=True)
-        self._refresh = set(oldest[: ceil(share * len(self._known))])
+        self._refresh = set(oldest[: ceil(share * len(rows))])
 
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.agent_pages(archived=False), client.agent_pages(archived=True)]
@@ -66,8 +67,8 @@ class Agents(Collection):
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_agent(remote_id).raw
 
-    def details_were_read(self, remote_ids: Sequence[str]) -> None:
-        Agent.objects.filter(remote_id__in=remote_ids).update(details_read_at=timezone.now())
+    def details_were_read(self, remote_ids: Sequence[str], asked_at: datetime) -> None:
+        Agent.objects.filter(remote_id__in=remote_ids).update(details_read_at=asked_at)
 
     def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
         if seen.listed is None:
@@ -93,3 +94,9 @@ class Agents(Collection):
 
     def explain(self) -> Explain:
         return settle.late_work("agent")
+
+
+def _is_sure(as_of: int | None, read_at: datetime | None) -> bool:
+    """The list tells whole seconds, so that of two changes in one second it shows the second as it showed the first.
+    Details that may have been read between the two, or that an operation stored, are read once more."""
+    return as_of is None or (read_at is not None and read_at.timestamp() >= as_of + 1)

@@ -67,8 +67,10 @@ class Collection(ABC):
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         """GET one. Raises NotFound."""
 
-    def details_were_read(self, remote_ids: Sequence[str]) -> None:  # noqa: B027 - most kinds need nothing
-        """The listed ones of these were read by their id just now."""
+    def details_were_read(  # noqa: B027 - most kinds need nothing
+        self, remote_ids: Sequence[str], asked_at: datetime
+    ) -> None:
+        """The listed ones of these were read by their id, none before this moment."""
 
     def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:  # noqa: B027
         """Before some are stored by this keeper, outside any transaction: read what else they need."""

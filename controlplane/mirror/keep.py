@@ -1,7 +1,8 @@
 """How what was seen becomes rows: some at a time, in one transaction that also renews the run's claim."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
@@ -107,9 +108,10 @@ class Keeper:
             rows.update(missing_since=timezone.now())
             self.lease.fence()
 
-    def details_were_read(self, remote_ids: Sequence[str]) -> None:
+    def details_were_read(self, tried: Mapping[str, datetime]) -> None:
+        """`tried` is {remote id: when it was asked for}."""
         with transaction.atomic():
-            self.collection.details_were_read(remote_ids)
+            self.collection.details_were_read(list(tried), min(tried.values()))
             self.lease.fence()
 
     def _locked(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:

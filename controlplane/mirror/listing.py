@@ -59,7 +59,7 @@ def _read_details(keeper: Keeper, listed: Listed) -> str:
     lease.phase(f"reading {collection.what}", len(listed))
     trouble = Trouble(keeper)
     read: list[Seen] = []
-    tried: list[str] = []
+    tried: dict[str, datetime] = {}
     for remote_id, asked_at, answer in fetch.each(listed, lambda one: collection.details(keeper.client, one)):
         lease.hold(done=1)
         if isinstance(answer, ElevenLabsError):
@@ -71,14 +71,15 @@ def _read_details(keeper: Keeper, listed: Listed) -> str:
         else:
             trouble.over()
             read.append(Seen(remote_id, answer, asked_at, listed[remote_id][1]))
-        tried.append(remote_id)  # also one that is closed to us: it must not come first again in the next run
+        tried[remote_id] = asked_at  # also one that is closed to us: it must not come first again in the next run
         if len(tried) >= AT_A_TIME:
             _store(keeper, read, tried)
-            read, tried = [], []
+            read, tried = [], {}
     _store(keeper, read, tried)
     return ""
 
 
-def _store(keeper: Keeper, read: list[Seen], tried: list[str]) -> None:
+def _store(keeper: Keeper, read: list[Seen], tried: dict[str, datetime]) -> None:
     keeper.keep(read)
-    keeper.details_were_read(tried)
+    if tried:
+        keeper.details_were_read(tried)

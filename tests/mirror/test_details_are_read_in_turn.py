@@ -4,15 +4,18 @@ from itertools import chain
 
 import pytest
 
+from agents import services as agents_service
 from agents.models import Agent
 from controlplane.mirror.paths import get
+from controlplane.operations.models import State
 from tests.mirror.scenes import answers, known, run_over_all
 from tests.operations.clock import Clock
-from tests.operations.writes import mirrored_agent
+from tests.operations.writes import PROMPT, mirrored_agent
 
 pytestmark = pytest.mark.django_db
 
 ALSO = "conversation_config.agent.language"
+SECOND = {"agent": {"prompt": {"prompt": "Second"}}}
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,29 @@ def test_a_change_that_the_list_does_not_tell_is_found_within_a_turn(clock):
     for _ in range(5):
         read_in_a_run(clock)
     assert get(Agent.objects.get(pk=agents[2].pk).remote_data, ALSO) == "de"
+
+
+@pytest.mark.parametrize("stored_by", ["an operation", "a sync"])
+def test_two_changes_in_one_second(stored_by, clock):
+    """The list tells of whole seconds only, and of the second change it shows the very same as of the first one."""
+    row, *_ = known(clock, "agent", 9)
+    clock.passes(3600)
+    clock.passes(1.05 - clock.remote.advance(0) % 1)  # a second has just begun
+    if stored_by == "a sync":
+        clock.remote.console("rename_agent", agent_id=row.remote_id, name="First")
+        run_over_all()
+    else:
+        op = agents_service.update(row, values={"name": "First"}, shown={"name": row.name}, key="k", actor=None)
+        assert op.state == State.DONE
+    clock.remote.console("patch_agent", agent_id=row.remote_id, patch={"conversation_config": SECOND})
+    for _ in range(2):
+        clock.passes(60)
+        run_over_all()
+    assert get(Agent.objects.get(pk=row.pk).remote_data, PROMPT) == "Second"
+    assert read_in_a_run(clock) != [], "one has its turn"
+    since = clock.remote.call_report()["last_id"]
+    run_over_all()
+    assert len(clock.remote.calls(since=since, path=f"/v1/convai/agents/{row.remote_id}")) == 0, "it is sure by now"
 
 
 def test_a_full_run_reads_them_all(clock):
