@@ -1,4 +1,4 @@
-"""Anything in any order: writes of every kind, lost answers, the console, time, syncs that fail, workers that look later.
+"""Anything in any order: every kind of write, lost answers, the console, time, failing syncs, workers that look later.
 In the end the remote's ledger, the operations and the mirror tell one story.
 
 A run of another length, and another one each time: `HYPOTHESIS_SECONDS=600 pytest tests/mirror/test_state_machine.py`.
@@ -240,7 +240,7 @@ class World(RuleBasedStateMachine):
         self.remote.clear_faults()
         self.nothing_is_gone_that_is_there()
 
-    @precondition(lambda self: Hold.objects.filter(state=Hold.State.OPEN).exists())
+    @precondition(lambda _: Hold.objects.filter(state=Hold.State.OPEN).exists())
     @rule()
     def somebody_believes_what_is_held(self) -> None:
         for hold in Hold.objects.filter(state=Hold.State.OPEN):
@@ -254,7 +254,7 @@ class World(RuleBasedStateMachine):
     def imports_are_looked_for(self) -> None:
         propagation.poll_due()
 
-    # --- what must hold ------------------------------------------------------------------------------------------------
+    # --- what must hold ----------------------------------------------------------------------------------------------
     def nothing_is_gone_that_is_there(self) -> None:
         agents, numbers = self.there()
         gone = {*Agent.objects.exclude(gone_at=None).values_list("remote_id", flat=True)}
