@@ -16,6 +16,11 @@ from tests.operations.clock import Clock, started
 from tests.sandbox_process import Sandbox
 
 
+@pytest.fixture(autouse=True)
+def real_traffic(settings) -> None:
+    settings.ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"
+
+
 @pytest.fixture
 def clock(remote: Sandbox) -> Iterator[Clock]:
     with started(remote) as traveller:
