@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -13,25 +12,20 @@ from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
 
-ARCHIVED = "platform_settings.archived"
 
+def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = None) -> bool:
+    """Store what GET answered for one agent; `summary` is its line in the listing, if one was read too.
 
-@transaction.atomic
-def keep(data: dict[str, Any], cause: Cause) -> bool:
-    """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
+    Raises BadShape for what no database keeps.
+    """
+    agent = RemoteAgent.parse(data)
     if why := unstorable(data):
         raise BadShape(f"An agent cannot be kept: {why}.")
-    agent_id = RemoteAgent.parse(data).agent_id
-    return store.save(store.row_of(Agent, agent_id), values(data), cause=cause)
-
-
-def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
-    """The fields of a row; `summary` is the agent's line in the listing, if one was read too. Raises BadShape."""
-    agent = RemoteAgent.parse(data)
-    found: dict[str, Any] = {
+    row = Agent.objects.filter(remote_id=agent.agent_id).first() or Agent(remote_id=agent.agent_id)
+    values: dict[str, Any] = {
         "name": agent.name or "",
         "tags": list(agent.tags or []),
-        "archived": bool(get(data, ARCHIVED)),
+        "archived": bool(get(data, "platform_settings.archived")),
         "voice_id": _text(data, "conversation_config.tts.voice_id"),
         "language": _text(data, "conversation_config.agent.language"),
         "llm": _text(data, "conversation_config.agent.prompt.llm"),
@@ -41,34 +35,31 @@ def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[st
         "missing_since": None,
         "gone_at": None,
     }
-    return found | summary_values(summary) if summary is not None else found
+    if summary is not None:
+        values |= summary_values(summary)
+        values["archived"] = bool(get(data, "platform_settings.archived"))
+    return store.save(row, values, cause=cause)
 
 
-@transaction.atomic
 def keep_name(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent of which only id and name are known yet; the next sync brings the rest."""
-    row = store.row_of(Agent, object_id)
+    row = Agent.objects.filter(remote_id=object_id).first() or Agent(remote_id=object_id)
     return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause)
 
 
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
-    now = timezone.now()
-    values = {"name": name[:300], "missing_since": now, "gone_at": now}
-    return store.save(Agent(remote_id=object_id), values, cause=cause)
+    return store.save(Agent(remote_id=object_id), {"name": name[:300], "gone_at": timezone.now()}, cause=cause)
 
 
 def missing(object_id: str) -> None:
-    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell.
-
-    A tombstone is noted too: an agent that was deleted from here was not looked for before.
-    """
-    Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
+    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell."""
+    Agent.objects.filter(remote_id=object_id, gone_at=None, missing_since=None).update(missing_since=timezone.now())
 
 
-@transaction.atomic
 def bury(object_id: str, cause: Cause) -> bool:
-    return store.bury(store.row_of(Agent, object_id), {}, cause=cause)
+    row = Agent.objects.filter(remote_id=object_id).first()
+    return row is not None and store.bury(row, {}, cause=cause)
 
 
 def summary_values(summary: AgentSummary) -> dict[str, Any]:
@@ -90,6 +81,5 @@ def moment(seconds: Any) -> datetime | None:
 
 
 def _text(data: dict[str, Any], path: str) -> str:
-    """For the column of that name, cut where it ends: agents are found by it; the whole stands in `remote_data`."""
-    value, column = get(data, path), Agent._meta.get_field(path.rpartition(".")[2])
-    return value[: getattr(column, "max_length", None)] if isinstance(value, str) else ""
+    value = get(data, path)
+    return value if isinstance(value, str) else ""

@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class MirrorConfig(AppConfig):
     name = "controlplane.mirror"
-    verbose_name = "Sync"
+    verbose_name = "Mirror"

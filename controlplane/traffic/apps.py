@@ -1,6 +1,0 @@
-from django.apps import AppConfig
-
-
-class TrafficConfig(AppConfig):
-    name = "controlplane.traffic"
-    verbose_name = "Traffic"
