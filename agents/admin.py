@@ -11,6 +11,7 @@ from agents import catalogue, listing, views
 from agents.models import Agent
 from agents.options import language_name
 from agents.rights import with_rights
+from controlplane.mirror import outside
 from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
@@ -26,6 +27,7 @@ class AgentAdmin(ReadOnlyAdmin):
         listing.LlmFilter,
         listing.TagFilter,
         listing.NumbersFilter,
+        listing.OutsideFilter,
     ]
     search_fields = ["name", "remote_id", "tags"]
     search_help_text = "Name, id or tag"
@@ -83,6 +85,7 @@ class AgentAdmin(ReadOnlyAdmin):
         """What the rows say beside their columns. A voice whose name is not in memory is named after the page is
         drawn: a list never waits for ElevenLabs."""
         with_rights(changelist.result_list, request.user)
+        outside.mark(changelist.result_list, request.user)
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
         names = catalogue.voice_names(ids)
         for agent in changelist.result_list:

@@ -101,7 +101,7 @@ def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
     known = voice_names(wanted)
     token: str | None = None
     try:
-        client = connect(patience=PATIENCE)
+        client = connect(patience=PATIENCE, urgent=True)
         for _ in range(NAMES_PAGES):
             if wanted <= known.keys():
                 return known
@@ -130,7 +130,7 @@ def learn_voice(voice_id: str) -> Offer:
     if known is not None:
         return known
     try:
-        found = _offers([connect(patience=PATIENCE).get_voice(voice_id)])
+        found = _offers([connect(patience=PATIENCE, urgent=True).get_voice(voice_id)])
     except NotFound:
         found = []
     except (ElevenLabsError, ValueError):
@@ -145,7 +145,7 @@ def _read_voices(search: str) -> list[Offer] | str:
     language named in the search are added, as far as one page of all voices goes."""
     language = language_code(search)
     try:
-        client = connect(patience=PATIENCE)
+        client = connect(patience=PATIENCE, urgent=True)
         found = client.list_voices(search=search or None, page_size=MOST_VOICES).voices
         if language:
             listed = client.list_voices(page_size=MOST_AT_ONCE).voices
@@ -164,7 +164,7 @@ def _offers(voices: Iterable[Voice]) -> list[Offer]:
 
 def _read_llms() -> list[LlmOffer] | str:
     try:
-        models = connect(patience=PATIENCE).list_llms()
+        models = connect(patience=PATIENCE, urgent=True).list_llms()
     except (ElevenLabsError, ValueError) as error:
         return str(error)
     offers = []

@@ -130,7 +130,7 @@ class _Patch(Kind):
     object_type = "agent"
 
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        agent = _existing(client, op.object_id, op.names["object"])
+        agent = op.found = _existing(client, op.object_id, op.names["object"])
         wanted, shown, now = op.wanted["set"], op.wanted["shown"], self._values(op, agent)
         if now == wanted:
             raise Already("Nothing was sent: ElevenLabs already has these settings.", seen=agent)

@@ -11,6 +11,7 @@ from unfold.views import ChangeList
 
 from agents.models import Agent
 from agents.options import language_name
+from controlplane.mirror import outside
 from controlplane.templatetags.names import visible
 
 LOOK = "look"
@@ -149,6 +150,19 @@ class NumbersFilter(Choice):
                 return queryset.filter(~Exists(here))
             case _:
                 return queryset
+
+
+class OutsideFilter(Choice):
+    """Agents with an outside change that nobody has decided yet."""
+
+    title = "Changes"
+    parameter_name = "outside"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Changed outside this app")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        return queryset.filter(outside.changed_outside("agent")) if self.value() else queryset
 
 
 def _known(request: HttpRequest) -> list[tuple[str, str, list[Any]]]:

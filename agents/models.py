@@ -25,6 +25,7 @@ class Agent(RemoteObject):
     created_remotely_at = models.DateTimeField(null=True, blank=True)
     # `updated_at_unix_secs` of the details in `remote_data`; a newer one in the listing makes a sync fetch them again.
     details_as_of = models.BigIntegerField(null=True, blank=True)
+    details_read_at = models.DateTimeField(null=True, blank=True)  # by a sync: the oldest are read again first
 
     class Meta:
         ordering = ["name", "id"]

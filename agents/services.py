@@ -22,14 +22,21 @@ def update(
     agent: Agent, *, values: dict[str, Any], shown: dict[str, Any], key: str, actor: User | None, reason: str = ""
 ) -> Operation:
     """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
-    wish = Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), reason)
-    return run(wish, key=key, actor=actor)
+    return run(updating(agent, values, shown, reason), key=key, actor=actor)
+
+
+def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], reason: str = "") -> Wish:
+    return Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), reason)
 
 
 def archive(agent: Agent, *, archived: bool, key: str, actor: User | None, reason: str = "") -> Operation:
     """Archive an agent, or restore it (`archived=False`)."""
+    return run(archiving(agent, archived, reason), key=key, actor=actor)
+
+
+def archiving(agent: Agent, archived: bool, reason: str = "") -> Wish:
     wanted = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
-    return run(Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), reason), key=key, actor=actor)
+    return Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), reason)
 
 
 def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, reason: str = "") -> Operation:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -12,20 +13,25 @@ from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
 
+ARCHIVED = "platform_settings.archived"
 
-def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = None) -> bool:
-    """Store what GET answered for one agent; `summary` is its line in the listing, if one was read too.
 
-    Raises BadShape for what no database keeps.
-    """
-    agent = RemoteAgent.parse(data)
+@transaction.atomic
+def keep(data: dict[str, Any], cause: Cause) -> bool:
+    """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
     if why := unstorable(data):
         raise BadShape(f"An agent cannot be kept: {why}.")
-    row = Agent.objects.filter(remote_id=agent.agent_id).first() or Agent(remote_id=agent.agent_id)
-    values: dict[str, Any] = {
+    agent_id = RemoteAgent.parse(data).agent_id
+    return store.save(store.row_of(Agent, agent_id), values(data), cause=cause)
+
+
+def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
+    """The fields of a row; `summary` is the agent's line in the listing, if one was read too. Raises BadShape."""
+    agent = RemoteAgent.parse(data)
+    found: dict[str, Any] = {
         "name": agent.name or "",
         "tags": list(agent.tags or []),
-        "archived": bool(get(data, "platform_settings.archived")),
+        "archived": bool(get(data, ARCHIVED)),
         "voice_id": _text(data, "conversation_config.tts.voice_id"),
         "language": _text(data, "conversation_config.agent.language"),
         "llm": _text(data, "conversation_config.agent.prompt.llm"),
@@ -35,31 +41,34 @@ def keep(data: dict[str, Any], cause: Cause, *, summary: AgentSummary | None = N
         "missing_since": None,
         "gone_at": None,
     }
-    if summary is not None:
-        values |= summary_values(summary)
-        values["archived"] = bool(get(data, "platform_settings.archived"))
-    return store.save(row, values, cause=cause)
+    return found | summary_values(summary) if summary is not None else found
 
 
+@transaction.atomic
 def keep_name(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent of which only id and name are known yet; the next sync brings the rest."""
-    row = Agent.objects.filter(remote_id=object_id).first() or Agent(remote_id=object_id)
+    row = store.row_of(Agent, object_id)
     return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause)
 
 
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:
     """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
-    return store.save(Agent(remote_id=object_id), {"name": name[:300], "gone_at": timezone.now()}, cause=cause)
+    now = timezone.now()
+    values = {"name": name[:300], "missing_since": now, "gone_at": now}
+    return store.save(Agent(remote_id=object_id), values, cause=cause)
 
 
 def missing(object_id: str) -> None:
-    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell."""
-    Agent.objects.filter(remote_id=object_id, gone_at=None, missing_since=None).update(missing_since=timezone.now())
+    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell.
+
+    A tombstone is noted too: an agent that was deleted from here was not looked for before.
+    """
+    Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
+@transaction.atomic
 def bury(object_id: str, cause: Cause) -> bool:
-    row = Agent.objects.filter(remote_id=object_id).first()
-    return row is not None and store.bury(row, {}, cause=cause)
+    return store.bury(store.row_of(Agent, object_id), {}, cause=cause)
 
 
 def summary_values(summary: AgentSummary) -> dict[str, Any]:
@@ -81,5 +90,6 @@ def moment(seconds: Any) -> datetime | None:
 
 
 def _text(data: dict[str, Any], path: str) -> str:
-    value = get(data, path)
-    return value if isinstance(value, str) else ""
+    """For the column of that name, cut where it ends: agents are found by it; the whole stands in `remote_data`."""
+    value, column = get(data, path), Agent._meta.get_field(path.rpartition(".")[2])
+    return value[: getattr(column, "max_length", None)] if isinstance(value, str) else ""

@@ -1,20 +1,24 @@
 """How a sync lists and keeps agents. The remote hides archived agents from a plain list, so it is read twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import Any
 
-from django.utils import timezone
+from django.conf import settings
+from django.db.models import F
 
 from agents import store
 from agents.models import Agent
-from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound
-from controlplane.mirror import store as mirror
+from controlplane.elevenlabs import AgentSummary, BadShape, ElevenLabs, Page
+from controlplane.mirror.collection import Collection, Differing, Explain, Seen
 from controlplane.mirror.models import RemoteObject
-from controlplane.mirror.sync import Collection
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
+
+# What a line of the list is compared with: where the first differ, details do too; the others it tells whole.
+DETAILED = ["name", "tags", "archived", "details_as_of"]
+BESIDES = ["last_call_at", "missing_since"]
 
 
 class Agents(Collection):
@@ -23,46 +27,76 @@ class Agents(Collection):
     id_field = "agent_id"
 
     def __init__(self) -> None:
-        self._listed_from = timezone.now()
+        self._unsaid: set[str] = set()  # read although the list tells no change
 
-    def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
-        yield from client.all_agents(archived=False)
-        yield from client.all_agents(archived=True)
+    def begin(self, full: bool) -> None:
+        here = Agent.objects.filter(gone_at=None).exclude(digest="")
+        rows = here.values_list("remote_id", "details_read_at", *DETAILED, *BESIDES)
+        self._known = {
+            agent_id: ((*shown, as_of), (last_call, missing))
+            for agent_id, read_at, *shown, as_of, last_call, missing in rows
+            if _is_sure(as_of, read_at)
+        }
+        # Details may move without a trace in the list: each agent's are read again now and then, a few in each run.
+        share = 1.0 if full else settings.SYNC_INTERVAL / settings.DETAILS_REFRESH
+        oldest = here.order_by(F("details_read_at").asc(nulls_first=True), "pk").values_list("remote_id", flat=True)
+        self._refresh = set(oldest[: ceil(share * len(rows))])
 
-    def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
+    def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
+        return [client.agent_pages(archived=False), client.agent_pages(archived=True)]
+
+    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
         """Details are fetched only where the listing says that they changed: one call for each agent is too many."""
-        summary = AgentSummary.parse(row)
-        if isinstance(known, Agent) and not _details_needed(known, summary):
-            values = store.summary_values(summary) | {"missing_since": None, "gone_at": None}
-            return mirror.save(known, values, cause=cause)
-        try:
-            data = client.get_agent(summary.agent_id).raw
-        except NotFound:
-            return False  # deleted since it was listed: the next run will not list it
-        if known is not None and known.remote_id in self.touched_since(self._listed_from):
-            return False  # by an operation, while this run was under way: it knows better
-        before = known.remote_data if known is not None else None
-        late = settle.late_cause("agent", summary.agent_id, data, before)
-        return store.keep(data, late or cause, summary=summary)
+        as_listed, to_be_read = set(), set()
+        for agent_id, row in rows.items():
+            try:
+                summary = AgentSummary.parse(row)
+            except BadShape:
+                as_listed.add(agent_id)  # where it is read again, and left out with the reason
+                continue
+            shown = (summary.name, summary.tags, summary.archived, summary.updated_at_unix_secs)
+            known, besides = self._known.get(agent_id, (None, None))
+            if known != shown or agent_id in self._refresh:
+                to_be_read.add(agent_id)
+                if known == shown:
+                    self._unsaid.add(agent_id)
+            elif besides != (store.moment(summary.last_call_time_unix_secs), None):
+                as_listed.add(agent_id)
+        return Differing(as_listed, to_be_read)
 
-    def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
-        return store.keep(client.get_agent(remote_id).raw, cause)
+    def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
+        return client.get_agent(remote_id).raw
 
-    def bury(self, remote_id: str, cause: Cause) -> bool:
-        return store.bury(remote_id, settle.late_cause("agent", remote_id, None) or cause)
+    def details_were_read(self, remote_ids: Sequence[str], asked_at: datetime) -> None:
+        Agent.objects.filter(remote_id__in=remote_ids).update(details_read_at=asked_at)
 
-    def unlisted(self) -> Iterator[RemoteObject]:
-        yield from Agent.objects.filter(gone_at=None)
+    def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
+        if seen.listed is None:
+            return store.values(seen.data)
+        summary = AgentSummary.parse(seen.listed)
+        if seen.data is not seen.listed:
+            return store.values(seen.data, summary)
+        return store.summary_values(summary) | {"missing_since": None}
+
+    def listable(self) -> Iterable[tuple[str, datetime | None]]:
+        return Agent.objects.filter(gone_at=None).order_by("pk").values_list("remote_id", "missing_since").iterator()
+
+    def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
+        """What its line in the list does not tell may have changed at any time since its details were read."""
+        assert isinstance(row, Agent)  # noqa: S101 - for the type checker
+        return row.details_read_at if row.remote_id in self._unsaid else complete
 
     def touched_since(self, moment: datetime) -> set[str]:
-        self._listed_from = moment
         return Operation.touched_since("agent", moment)
 
+    def last_writes(self, remote_ids: Iterable[str]) -> dict[str, datetime]:
+        return Operation.last_ended("agent", remote_ids)
 
-def _details_needed(known: Agent, summary: AgentSummary) -> bool:
-    return (
-        not known.remote_data
-        or known.gone_at is not None
-        or known.details_as_of != summary.updated_at_unix_secs
-        or (known.name, known.tags, known.archived) != (summary.name, summary.tags, summary.archived)
-    )
+    def explain(self) -> Explain:
+        return settle.late_work("agent")
+
+
+def _is_sure(as_of: int | None, read_at: datetime | None) -> bool:
+    """The list tells whole seconds, so that of two changes in one second it shows the second as it showed the first.
+    Details that may have been read between the two, or that an operation stored, are read once more."""
+    return as_of is None or (read_at is not None and read_at.timestamp() >= as_of + 1)

@@ -22,6 +22,7 @@ from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, displa
 from agents.models import Agent
 from agents.rights import with_rights
 from controlplane.audit.models import Entry
+from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
@@ -192,6 +193,7 @@ def _after(request: HttpRequest, op: Operation) -> HttpResponse:
 
 def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     facts = shown_of(agent.remote_data).items()
+    outside.mark([agent], request.user)
     return {
         "agent": with_rights([agent], request.user)[0],
         "title": str(agent),

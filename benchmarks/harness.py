@@ -70,6 +70,26 @@ def remote(*args: str) -> Iterator[Any]:
             sandbox.stop()
 
 
+@contextmanager
+def workers(url: str, **settings: str) -> Iterator[None]:
+    """Worker and beat as `make run` starts them, on this run's database and that sandbox."""
+    from controlplane.management.commands.up import processes
+
+    environment = (
+        os.environ | {"ELEVENLABS_BASE_URL": url, "DJANGO_SETTINGS_MODULE": "controlplane.settings"} | settings
+    )
+    running = [
+        subprocess.Popen([sys.executable, *processes()[name]], env=environment, cwd=ROOT) for name in ("worker", "beat")
+    ]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(timeout=60)
+
+
 def run_measurement(measure: Callable[[], dict[str, Any]]) -> None:
     """In the child: set Django up on the database of the environment, migrate, measure, print JSON."""
     import controlplane  # noqa: F401 - first, for the name `numbers`

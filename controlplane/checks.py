@@ -28,6 +28,19 @@ def remote(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessag
 
 
 @register()
+def pace(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.ELEVENLABS_MAX_CONCURRENCY >= 1:
+        return []
+    return [
+        Error(
+            "ELEVENLABS_MAX_CONCURRENCY is less than 1: no request to ElevenLabs could ever be sent.",
+            hint="Leave it out for 2 at once, or set how many the workspace's plan bears.",
+            id="controlplane.E006",
+        )
+    ]
+
+
+@register()
 def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if (settings.BASE_DIR / "numbers" / "__init__.py").exists():
@@ -50,6 +63,20 @@ def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
             )
         )
     return problems
+
+
+@register()
+def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A word that is mistyped must not be read as either of the two."""
+    if settings.ORPHAN_CLEANUP in ("ask", "auto") and settings.ORPHAN_CLEANUP_MAX > 0:
+        return []
+    return [
+        Error(
+            "ORPHAN_CLEANUP is neither ask nor auto, or ORPHAN_CLEANUP_MAX is not above 0.",
+            hint="ask proposes to release numbers whose agent is gone; auto releases them.",
+            id="controlplane.E010",
+        )
+    ]
 
 
 @register(Tags.security)

@@ -18,7 +18,7 @@ class PlainChangeList(ChangeList):
 class ReadOnlyAdmin(ModelAdmin):
     """Lists and shows; every change goes through services of its own."""
 
-    actions = None
+    actions: Any = None
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -36,11 +36,21 @@ ELEVENLABS_BASE_URL = text("ELEVENLABS_BASE_URL") or (
 )
 ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
 ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  # seconds, one page
+ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests under way, over all processes
+ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"  # how `connect` keeps to that
 
 # A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
 SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
+DETAILS_REFRESH = 3600 * env.float(
+    "DETAILS_REFRESH_HOURS", default=24
+)  # within it every agent's details are read again
+SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
+HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
+# Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
+ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
+ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)
 PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
@@ -66,6 +76,8 @@ INSTALLED_APPS = [
     "controlplane.audit",
     "controlplane.mirror",
     "controlplane.operations",
+    "controlplane.health",
+    "controlplane.traffic",
     "controlplane.dashboard",
     "agents",
     "numbers",
@@ -134,6 +146,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds, then it counts as down
 
 CACHES = {
     # The theme keeps what the command palette found for five minutes, and would not find what was made since.
@@ -147,8 +160,9 @@ CELERY_BROKER_URL = text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Acknowledged as it starts: beat repeats what a killed worker leaves behind, and a worker that has yet to acknowledge
+# something when Redis goes away ends with an "unrecoverable error" (kombu 5.7).
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -174,8 +188,13 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # The remote sends no event when something changes, so the picture is as old as this interval at most.
     "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
-    # Imports are usually listed after 5 s; the due times in the database space the calls out, this only looks.
-    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 2, "options": {"expires": 2}},
+    # A run each minute is 1,440 rows a day; what they found stands in the history.
+    "prune": {"task": "controlplane.mirror.tasks.prune", "schedule": 3600, "options": {"expires": 3600}},
+    # An import is shown within 2 s of being listed: 1 s until the look, the rest for the look and the page. The due
+    # times in the database space the calls out; where none is due this costs one query.
+    "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 1, "options": {"expires": 1}},
+    # Ten minutes lie between the two checks of an agent, so half of that is soon enough.
+    "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
     # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
     # Picks up what a lost message or a killed worker left behind.
@@ -214,7 +233,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a readable cookie
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked over http, inside
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None

@@ -1,17 +1,11 @@
-"""Two pages outside the admin: where a browser starts, and where a machine asks whether the process is up."""
+"""Where a browser starts, what machines and people are told of the health, and the admin."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
-
-
-def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
-
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("healthz", healthz, name="healthz"),
+    path("", include("controlplane.health.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -8,11 +8,12 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
+from controlplane.mirror import outside
 from controlplane.mirror.models import SyncRun
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
-from numbers import choose, retire, views
+from numbers import choose, orphan_page, propagation, retire, views
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 from numbers.search import matching
@@ -63,15 +64,35 @@ class ProviderFilter(admin.SimpleListFilter):
         return queryset.filter(provider=self.value()) if self.value() else queryset
 
 
+class OutsideFilter(admin.SimpleListFilter):
+    """Numbers with an outside change that nobody has decided yet."""
+
+    title = "changed outside"
+    parameter_name = "outside"
+
+    def lookups(self, request, model_admin):
+        return [("open", "Changed outside this app")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(outside.changed_outside("number")) if self.value() else queryset
+
+
 def _links(changelist: PlainChangeList) -> dict[str, object]:
     """The states as links above the list, and whatever else narrows it, to be taken off again."""
-    now = changelist.params.get("state", "")
+    now, with_changes = changelist.params.get("state", ""), changelist.params.get("outside", "")
     states = [("", "All"), *((state.value, state.label) for state in State)]
     return {
+        "of_orphans": now == State.ORPHANED,
+        "usual_times": propagation.usual_times(),
         "state_links": [
             (value, words, value == now, changelist.get_query_string({"state": value} if value else {}, ["state", "p"]))
             for value, words in states
         ],
+        # With gone ones: that a number is gone is an outside change too.
+        "outside_link": changelist.get_query_string(
+            {} if with_changes else {"outside": "open", "state": "all"}, ["outside", "state", "p"]
+        ),
+        "outside_chosen": bool(with_changes),
         "narrowed_by": [
             (f"{name}: {changelist.params[name][-8:]}", changelist.get_query_string({}, [name, "p"]))
             for name in ("agent", "provider")
@@ -84,7 +105,7 @@ def _links(changelist: PlainChangeList) -> dict[str, object]:
 class PhoneNumberAdmin(ReadOnlyAdmin):
     list_display = ["number", "label_cell", "agent_cell", "state_cell", "provider", "seen", "deeds"]
     list_display_links = None
-    list_filter = [StateFilter, ProviderFilter, AgentFilter]
+    list_filter = [StateFilter, OutsideFilter, ProviderFilter, AgentFilter]
     search_fields = ["phone_number", "label", "remote_id"]
     search_help_text = "Digits, label, agent or id"
     list_fullwidth = True
@@ -96,11 +117,13 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         own = [
             ("agent-options/", choose.options, "agent_options"),
+            ("orphans/", orphan_page.orphans_page, "orphans"),
             ("<int:pk>/assign/", views.assign, "assign"),
             ("<int:pk>/release/", views.release, "release"),
             ("<int:pk>/rename/", views.rename, "rename"),
             ("<int:pk>/remove/", views.remove, "remove"),
             ("<int:pk>/cells/", views.cells, "cells"),
+            ("<int:pk>/check/", views.check, "check"),
         ]
         return [
             path("delete-agent/<int:pk>/", wrap(retire.delete_agent), name="numbers_retire_agent"),
@@ -134,6 +157,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         response = super().changelist_view(request, {**(extra_context or {}), "nothing_yet": empty})
         if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
             response.context_data |= _links(changelist)
+            outside.mark(changelist.result_list, request.user)
         return response
 
     @display(description="Number", ordering="phone_number")

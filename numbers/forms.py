@@ -94,6 +94,12 @@ class RetireForm(AgentSearch):
         return cleaned
 
 
+class OrphansForm(KeyedForm):
+    """Carries the ids of the numbers that the page proposed, so that nothing else is released."""
+
+    shown = forms.RegexField(r"\A[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64})*\Z", widget=forms.HiddenInput)
+
+
 class ImportForm(KeyedForm):
     phone_number = forms.CharField(
         label="Phone number",

@@ -155,11 +155,16 @@ class ImportNumber(Kind):
 
 
 def _not_on_its_way(op: Operation) -> None:
-    """A number that was imported here and is in no listing yet: the remote's list cannot tell that it is there."""
-    here = PhoneNumber.objects.here().filter(phone_number=op.wanted["phone_number"], listed_at=None).first()
-    if here is not None and here.imported_at is not None:
-        raise Stop(
-            f"{op.names['object']} is already on its way: its import was accepted at "
-            f"{here.imported_at:%H:%M:%S} UTC, and ElevenLabs does not list it yet.",
-            field="phone_number",
-        )
+    """A number that was imported here and is in no listing yet: the remote's list cannot tell that it is there. One
+    that was looked for long enough, and not found by its id either, is not in the way of another import."""
+    sought = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
+    sought = sought.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
+    here = sought.filter(phone_number=op.wanted["phone_number"]).first()
+    if here is None:
+        return
+    accepted = f"its import was accepted at {here.imported_at:%H:%M:%S} UTC"
+    if here.gave_up_at is None:
+        why = f"is already on its way: {accepted}, and ElevenLabs does not list it yet."
+    else:
+        why = f"is already at ElevenLabs: {accepted}, but it is in no list. Check it again there, or remove it first."
+    raise Stop(f"{op.names['object']} {why}", field="phone_number")

@@ -30,6 +30,7 @@ class _OnNumber(Kind):
         if number is None:
             store.missing(op.object_id)
             raise Stop(f"{op.names['object']} is not in ElevenLabs any more: it was removed there.")
+        op.found = number
         return number
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Concat
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from agents.models import Agent
 from controlplane.mirror.models import RemoteObject
@@ -23,6 +26,7 @@ class State(models.TextChoices):
     GONE = "gone", "Gone"
     UNCONFIRMED = "unconfirmed", "Unconfirmed"
     PROPAGATING = "propagating", "Importing"
+    UNLISTED = "unlisted", "Not listed"
     ORPHANED = "orphaned", "Orphaned"
     ASSIGNED = "assigned", "Assigned"
     UNASSIGNED = "unassigned", "Unassigned"
@@ -36,6 +40,10 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
     def orphaned(self) -> PhoneNumberQuerySet:
         return self.here().filter(ORPHANED)
 
+    def unlisted(self) -> PhoneNumberQuerySet:
+        """Imports that were accepted and looked for long enough, and are in no list."""
+        return self.here().filter(listed_at=None, gave_up_at__isnull=False)
+
     def with_state(self) -> PhoneNumberQuerySet:
         """Adds `state_now`, a `State`."""
         open_here = Operation.objects.filter(resource=Concat(Value("number:"), OuterRef("remote_id")), state__in=OPEN)
@@ -43,7 +51,8 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
             state_now=Case(
                 When(gone_at__isnull=False, then=Value(State.GONE.value)),
                 When(Exists(open_here), then=Value(State.UNCONFIRMED.value)),
-                When(listed_at=None, then=Value(State.PROPAGATING.value)),
+                When(listed_at=None, gave_up_at=None, then=Value(State.PROPAGATING.value)),
+                When(listed_at=None, then=Value(State.UNLISTED.value)),
                 When(ORPHANED, then=Value(State.ORPHANED.value)),
                 When(~Q(bound_to=""), then=Value(State.ASSIGNED.value)),
                 default=Value(State.UNASSIGNED.value),
@@ -69,6 +78,8 @@ class PhoneNumber(RemoteObject):
     imported_at = models.DateTimeField(null=True, blank=True)  # when an import from here was accepted
     listed_at = models.DateTimeField(null=True, blank=True)  # when a listing showed it first; empty: propagating
     poll_at = models.DateTimeField(null=True, blank=True)  # when to look for it in the listing next
+    poll_from = models.DateTimeField(null=True, blank=True)  # when somebody had it looked for anew; else: the import
+    gave_up_at = models.DateTimeField(null=True, blank=True)  # when it was looked for long enough, and is in no list
 
     objects = PhoneNumberQuerySet.as_manager()
 
@@ -79,6 +90,11 @@ class PhoneNumber(RemoteObject):
         indexes = [
             models.Index(fields=["gone_at", "phone_number"], name="number_here"),
             models.Index(fields=["poll_at"], condition=models.Q(poll_at__isnull=False), name="number_to_poll"),
+            models.Index(
+                fields=["-imported_at"],
+                condition=models.Q(imported_at__isnull=False, listed_at__isnull=False),
+                name="number_import_listed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -106,6 +122,39 @@ class PhoneNumber(RemoteObject):
         if self.imported_at is None or self.listed_at is None:
             return ""
         return f"{(self.listed_at - self.imported_at).total_seconds():.1f} s"
+
+    @property
+    def sought_since(self) -> datetime:
+        """Where the present round of looks began."""
+        return self.poll_from or self.imported_at or self.first_seen
+
+    @property
+    def sought_each_second(self) -> bool:
+        """Is it in the first minute of a round, in which it may be listed at any moment?"""
+        return self.poll_at is not None and timezone.now() - self.sought_since < timedelta(minutes=1)
+
+    @property
+    def accepted_at(self) -> str:
+        """ "14:03", with the day where that is not today."""
+        accepted = timezone.localtime(self.imported_at or self.first_seen)
+        return date_format(accepted, "H:i" if accepted.date() == timezone.localdate() else "j M, H:i")
+
+    @property
+    def listing_verdict(self) -> str:
+        """What is known of an import that is in no list after ten minutes, and what to do next; empty before that."""
+        if self.gave_up_at is None or self.listed_at is not None or self.gone_at is not None:
+            return ""
+        said = f"Accepted by ElevenLabs at {self.accepted_at}, but not listed after 10 minutes"
+        if self.missing_since is None:
+            return (
+                f"{said}. ElevenLabs knows it by its id, so do not import it again: check again, and if it stays so, "
+                "remove it and import it anew."
+            )
+        then = f" It is looked up once more at {timezone.localtime(self.poll_at):%H:%M}." if self.poll_at else ""
+        return (
+            f"{said}, and not found by its id either: it was removed there, or never kept.{then} Check again, or "
+            "import it again."
+        )
 
     def told(self) -> dict[str, Any]:
         told: dict[str, Any] = {

@@ -16,9 +16,14 @@ def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
         | Q(agent__name__icontains=text)
         | Q(bound_to__icontains=text)
     )
-    digits = re.sub(r"[\s().\-/+]", "", text)
-    if digits.isdecimal() and digits.isascii():
+    if digits := digits_in(text):
         fits |= Q(phone_number__contains=digits)
     else:
         fits |= Q(phone_number__icontains=text)
     return numbers.filter(fits)
+
+
+def digits_in(text: str) -> str:
+    """ "(555) 010-0123" -> "5550100123"; "" where it is more than digits and what stands between them."""
+    digits = re.sub(r"[\s().\-/+]", "", text)
+    return digits if digits.isdecimal() and digits.isascii() else ""

@@ -72,9 +72,12 @@ def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, reason: 
 
 
 def rename(number: PhoneNumber, label: str, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
+    return run(labelling(number, label, shown=shown, reason=reason), key=key, actor=actor)
+
+
+def labelling(number: PhoneNumber, label: str, *, shown: str, reason: str = "") -> Wish:
     wanted = {"label": label, "shown": shown}
-    wish = Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, reason)
-    return run(wish, key=key, actor=actor)
+    return Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, reason)
 
 
 def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:

@@ -1,21 +1,28 @@
 """How a sync lists and keeps numbers, and the run over everything."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from agents import store as agent_store
 from agents.models import Agent
 from agents.sync import Agents
-from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, NotFound, connect
+from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, Page, connect
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.collection import Collection, Differing, Explain, Seen
+from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import RemoteObject, SyncRun
-from controlplane.mirror.sync import STOPPING, Collection, sync
+from controlplane.mirror.runs import Watcher
+from controlplane.mirror.store import digest
+from controlplane.mirror.sync import sync
+from controlplane.mirror.trouble import STOPPING
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
 from numbers import store
@@ -29,64 +36,87 @@ class Numbers(Collection):
     what = "numbers"
     id_field = "phone_number_id"
 
-    def __init__(self) -> None:
-        self._agents: dict[str, Agent | None] | None = None
-        self._listed_from = timezone.now()
+    def begin(self, full: bool) -> None:
+        self._agents: dict[str, Agent | None] = {}
 
-    def listing(self, client: ElevenLabs) -> Iterator[dict[str, Any]]:
-        return client.all_numbers()
+    def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
+        return [client.number_pages()]
 
-    def keep(self, row: dict[str, Any], known: RemoteObject | None, client: ElevenLabs, cause: Cause) -> bool:
-        number = RemoteNumber.parse(row)
-        known_as = number.phone_number_id
-        mirrored = known if isinstance(known, PhoneNumber) else PhoneNumber(remote_id=known_as)
-        agent, before = self._agent(number, client, cause), mirrored.remote_data
-        differs = before != number.raw or mirrored.gone_at is not None
-        if known is not None and differs and known.remote_id in self.touched_since(self._listed_from):
-            return False  # by an operation, while this run was under way: it knows better
-        if before != number.raw and (late := settle.late_cause("number", known_as, number.raw, before)):
-            cause = late
-        return store.keep_row(mirrored, number, cause, agent=agent, listed=True)
+    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
+        same = PhoneNumber.objects.here().filter(remote_id__in=list(rows), missing_since=None).exclude(listed_at=None)
+        same = same.exclude(agent=None, bound_to__gt="")  # nobody could read its agent when it was stored
+        stored = dict(same.values_list("remote_id", "digest"))
+        return Differing({one for one, row in rows.items() if stored.get(one) != (digest(row) or None)}, set())
 
-    def probe(self, client: ElevenLabs, remote_id: str, cause: Cause) -> bool:
-        return store.keep(client.get_number(remote_id).raw, cause)
+    def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
+        return client.get_number(remote_id).raw
 
-    def bury(self, remote_id: str, cause: Cause) -> bool:
-        return store.bury(remote_id, settle.late_cause("number", remote_id, None) or cause)
+    def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:
+        """Know the rows of the agents that these are bound to; one that the listing did not show is looked up."""
+        bound = {}
+        for one in seen:
+            try:
+                number = RemoteNumber.parse(one.data)
+            except BadShape:
+                continue  # it is left out where it would be stored
+            if number.agent_id and number.agent_id not in self._agents:
+                bound[number.agent_id] = (number.assigned_agent and number.assigned_agent.agent_name) or ""
+        known = {agent.remote_id: agent for agent in Agent.objects.defer("remote_data").filter(remote_id__in=bound)}
+        for agent_id, name in bound.items():
+            self._agents[agent_id] = known.get(agent_id) or _look_up(keeper, agent_id, name)
 
-    def unlisted(self) -> Iterator[RemoteObject]:
-        yield from PhoneNumber.objects.here().exclude(listed_at=None)
+    def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
+        assert isinstance(row, PhoneNumber)  # noqa: S101 - for the type checker
+        number = RemoteNumber.parse(seen.data)
+        agent = self._agents.get(number.agent_id) if number.agent_id else None
+        return store.values(row, number, agent=agent, listed=seen.listed is not None)
+
+    def rows(self) -> QuerySet[PhoneNumber]:
+        # Not by a join: PostgreSQL locks the newest version of a row, but joins what it was before it had to wait.
+        return PhoneNumber.objects.prefetch_related(Prefetch("agent", Agent.objects.defer("remote_data")))
+
+    def burial_values(self) -> dict[str, Any]:
+        return store.BURIAL
+
+    def listable(self) -> Iterable[tuple[str, datetime | None]]:
+        listed = PhoneNumber.objects.here().exclude(listed_at=None).order_by("pk")
+        return listed.values_list("remote_id", "missing_since").iterator()
 
     def touched_since(self, moment: datetime) -> set[str]:
-        self._listed_from = moment
         return Operation.touched_since("number", moment)
 
-    def _agent(self, number: RemoteNumber, client: ElevenLabs, cause: Cause) -> Agent | None:
-        """The row of the agent that a number is bound to; one that the listing did not show is looked up."""
-        if number.agent_id is None:
-            return None
-        if self._agents is None:
-            self._agents = {agent.remote_id: agent for agent in Agent.objects.all()}
-        if number.agent_id not in self._agents:
-            name = (number.assigned_agent.agent_name if number.assigned_agent else None) or ""
-            self._agents[number.agent_id] = _look_up(client, number.agent_id, name, cause)
-        return self._agents[number.agent_id]
+    def last_writes(self, remote_ids: Iterable[str]) -> dict[str, datetime]:
+        return Operation.last_ended("number", remote_ids)
+
+    def explain(self) -> Explain:
+        return settle.late_work("number")
 
 
-def _look_up(client: ElevenLabs, agent_id: str, name: str, cause: Cause) -> Agent | None:
-    """None where the agent cannot be read: the number is kept all the same, with the id that it is bound to."""
+def _look_up(keeper: Keeper, agent_id: str, name: str) -> Agent | None:
+    """None where the agent cannot be read or kept: the number is kept all the same, with the id that it is bound to."""
+    asked_at = timezone.now()
     try:
-        agent_store.keep(client.get_agent(agent_id).raw, cause)
+        agent = keeper.client.get_agent(agent_id).raw
     except NotFound:
-        agent_store.keep_tombstone(agent_id, name, cause)
+        with transaction.atomic():
+            agent_store.keep_tombstone(agent_id, name, keeper.cause)
+            keeper.lease.fence()
     except STOPPING:
         raise
     except ElevenLabsError as error:
         log.warning("An agent that a number is bound to could not be read: %s", error)
         return None
-    return Agent.objects.filter(remote_id=agent_id).first()
+    else:
+        replace(keeper, collection=Agents()).keep([Seen(agent_id, agent, asked_at)])
+    return Agent.objects.defer("remote_data").filter(remote_id=agent_id).first()
 
 
-def sync_all(*, requested_by: User | None = None, client: ElevenLabs | None = None) -> SyncRun | None:
+def sync_all(
+    *,
+    full: bool = False,
+    requested_by: User | None = None,
+    client: ElevenLabs | None = None,
+    watch: Watcher | None = None,
+) -> SyncRun | None:
     """One run over agents and numbers, agents first. None if another run is under way."""
-    return sync([Agents(), Numbers()], client or connect(), requested_by=requested_by)
+    return sync([Agents(), Numbers()], client or connect(), full=full, requested_by=requested_by, watch=watch)

@@ -1,19 +1,30 @@
 """Wake-ups: each runs what is due in the database, so a message lost, doubled or late does no harm."""
 
 from celery import shared_task
-from django.contrib.auth import get_user_model
 
-from numbers import propagation
+from controlplane.mirror import outside, runs
+from controlplane.operations.tasks import run_change_sets
+from controlplane.operations.wake import wake
+from numbers import orphans, propagation
 from numbers.sync import sync_all
 
 
 @shared_task
-def sync(requested_by: int | None = None) -> str:
-    user = get_user_model().objects.filter(pk=requested_by).first() if requested_by else None
-    run = sync_all(requested_by=user)
-    return str(run) if run else "another run is under way"
+def sync() -> str:
+    outside.keep_up()
+    run = sync_all() if runs.is_due() else None
+    return str(run) if run else "nothing is due, or another run is under way"
 
 
 @shared_task
 def poll_imports() -> int:
     return propagation.poll_due()
+
+
+@shared_task
+def clean_up_orphans() -> str:
+    change_set = orphans.clean_up()
+    if change_set is None:
+        return "nothing to release"
+    wake(run_change_sets)
+    return str(change_set)

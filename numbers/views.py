@@ -4,22 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from controlplane.audit.models import Entry
+from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
-from numbers import choose, services
+from numbers import choose, propagation, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber
 from numbers.rights import with_rights
@@ -160,6 +161,17 @@ def cells(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "numbers/cells.html", {"number": get_object_or_404(numbers, pk=pk)})
 
 
+@require_POST
+@permission_required("numbers.add_phonenumber", raise_exception=True)
+def check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Look now whether an import is listed, and go back to the page where that was asked."""
+    listed, words = propagation.check_again(get_object_or_404(PhoneNumber, pk=pk))
+    messages.add_message(request, messages.SUCCESS if listed else messages.WARNING, words)
+    back = request.headers.get("Referer", "")
+    safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return redirect(back if safe else reverse("admin:numbers_phonenumber_change", args=[pk]))
+
+
 def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**admin.site.each_context(request), "subtitle": None, **context}
 
@@ -181,6 +193,7 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
         raise Http404
     number = get_object_or_404(numbers, pk=pk)
+    outside.mark([number], request.user)
     context = {"number": number, "title": number.display_name()}
     return show(request, "numbers/number.html", framed(request, context | _past(number)))
 

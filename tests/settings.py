@@ -19,6 +19,10 @@ from controlplane.settings import DATABASES, STORAGES  # noqa: E402
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+ELEVENLABS_MAX_CONCURRENCY = 1  # a sync reads in its own thread, which sees what a test has not committed
+ELEVENLABS_TRAFFIC = (
+    "tests.settings.unlimited"  # tests/traffic brings the real one; else one 401 would stop a whole test
+)
 ELEVENLABS_WRITE_DEADLINE = 2.0
 ELEVENLABS_READ_DEADLINE = 5.0
 
@@ -27,3 +31,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": os.environ["VAR_DIR"] + "/tests.sqlite3"}
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 Path(os.environ["VAR_DIR"], "static").mkdir(exist_ok=True)  # what `collectstatic` would have made
+
+
+def unlimited(base_url: str, key: str) -> object:
+    from controlplane.elevenlabs.traffic import Unlimited
+
+    return Unlimited()

@@ -1,4 +1,5 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit} -> controlplane.elevenlabs."""
+"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health, traffic} and, below these,
+controlplane.elevenlabs and controlplane.broker."""
 
 import ast
 from pathlib import Path
@@ -11,14 +12,23 @@ BELOW = ["controlplane.operations", "controlplane.mirror", "controlplane.audit"]
 FORBIDDEN = {
     "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
-    "controlplane/audit": ["controlplane.operations", "controlplane.mirror", "agents", "numbers"],
-    "controlplane/mirror": ["agents", "numbers"],
-    "controlplane/operations": ["agents", "numbers"],
+    "controlplane/audit": [
+        *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
+        *("agents", "numbers"),
+    ],
+    "controlplane/traffic": [
+        *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),
+        *("controlplane.dashboard", "agents", "numbers"),
+    ],
+    "controlplane/mirror": ["controlplane.health", "agents", "numbers"],
+    "controlplane/operations": ["controlplane.health", "agents", "numbers"],
+    "controlplane/health": ["controlplane.operations", "controlplane.elevenlabs", "agents", "numbers"],
+    "controlplane/broker.py": ["controlplane", "agents", "numbers"],
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "models"]
-PAGES = ["admin", "views", "forms", "tasks", "retire"]
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back"]
+PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page"]
 
 
 def imports_of(file: Path) -> set[str]:
@@ -36,6 +46,8 @@ def is_of(module: str, package: str) -> bool:
 
 
 def files(folder: str) -> list[Path]:
+    if folder.endswith(".py"):
+        return [ROOT / folder]
     return [file for file in (ROOT / folder).rglob("*.py") if "migrations" not in file.parts]
 
 

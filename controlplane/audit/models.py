@@ -40,14 +40,22 @@ class Entry(models.Model):
 
     @property
     def words(self) -> str:
-        """The change in one line: "agent name: none → Sales Bot …4f2a"."""
+        """The change in one line: "agent: none → Sales Bot …4f2a"."""
         if self.kind.startswith("operation."):
             return f"{self.after.get('asked', '')}: {self.kind.removeprefix('operation.').replace('_', ' ')}"
+        if self.kind.startswith("outside."):
+            words = f"outside change {self.kind.removeprefix('outside.')}: {self.after.get('change', '')}"
+            return f"{words} ({self.after['why']})" if self.after.get("why") else words
         if self.kind.endswith(".added"):
             return "first seen"
         if self.kind.endswith(".gone"):
             return "gone at ElevenLabs"
+        if self.kind.endswith(".back"):
+            return "there again at ElevenLabs"
         names = {path: path.rsplit(".", 1)[-1].replace("_", " ") for path in {**self.before, **self.after}}
+        if "agent_name" in names:  # it says the same as the id, for people
+            names["agent_name"] = "agent"
+            names.pop("agent_id", None)
         changes = [
             f"{name}: {_short(self.before.get(path))} → {_short(self.after.get(path))}" for path, name in names.items()
         ]
@@ -55,5 +63,5 @@ class Entry(models.Model):
 
 
 def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
+    text = "none" if value in (None, "", [], {}) else str(value)
     return text if len(text) <= 60 else text[:60] + "…"

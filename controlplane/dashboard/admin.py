@@ -16,6 +16,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 

@@ -5,13 +5,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Count, Q, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
 from controlplane.elevenlabs import is_sandbox
-from controlplane.mirror.models import SyncRun
+from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
+from controlplane.traffic import circuit
 
+OPEN = OutsideChange.State.OPEN
 SYNC_HANGS_AFTER = timedelta(minutes=2)
 
 
@@ -30,18 +33,34 @@ def environment(request: HttpRequest) -> list[str]:
     return [f"{remote_name()} · workspace …{known[-6:]}" if known else remote_name(), "success"]
 
 
+def waiting(request: HttpRequest) -> dict[str, int]:
+    """{state: how many wait in it}: operations that are unconfirmed ("sent"), outside changes that are "open". One
+    question for a request, though every badge of the sidebar and the front page ask for it."""
+    known: dict[str, int] | None = request.__dict__.get("_waiting")
+    if known is None:
+        of_each = [Operation.objects.filter(state=State.SENT), OutsideChange.objects.filter(state=OPEN)]
+        first, second = (rows.order_by().values_list("state").annotate(Count("pk")) for rows in of_each)
+        known = request.__dict__["_waiting"] = dict(first.union(second, all=True))
+    return known
+
+
 def unconfirmed_badge(request: HttpRequest) -> str:
-    return str(Operation.objects.filter(state=State.SENT).count() or "")
+    return str(waiting(request).get(State.SENT, ""))
+
+
+def outside_badge(request: HttpRequest) -> str:
+    return str(waiting(request).get(OPEN, ""))
 
 
 def picture(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: which remote; for staff also the newest run that listed everything, and one under way.
+    """Context processor: which remote; for staff also the newest run that listed everything, one under way, and
+    whether the key is refused.
 
     The theme renders a page in several pieces, each of which asks for this; it is worked out once for a request.
     """
     known: dict[str, Any] | None = request.__dict__.get("_picture")
     if known is None:
-        known = request.__dict__["_picture"] = _remote() | (_newest_runs() if _is_staff(request) else {})
+        known = request.__dict__["_picture"] = _remote() | (_for_staff() if _is_staff(request) else {})
     return known
 
 
@@ -54,16 +73,25 @@ def _remote() -> dict[str, Any]:
     return {"remote_name": remote_name(), "on_sandbox": is_sandbox(settings.ELEVENLABS_BASE_URL)}
 
 
-def _newest_runs() -> dict[str, Any]:
-    runs = SyncRun.objects.exclude(state=SyncRun.State.PARTIAL).order_by("-id")[:2]
+def _for_staff() -> dict[str, Any]:
+    """In one query: the newest that listed everything, the newest that ended, and one that is under way."""
+    known = SyncRun.objects.defer("left_out", "failed_calls")
+    newest = known.order_by("-id").values("pk")
+    going = [SyncRun.State.ASKED, SyncRun.State.RUNNING]
+    complete_pk, ended_pk = newest.filter(state=SyncRun.State.COMPLETE)[:1], newest.exclude(state__in=going)[:1]
+    runs = list(known.filter(Q(state__in=going) | Q(pk=Subquery(complete_pk)) | Q(pk=Subquery(ended_pk))))
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     as_of = complete.started_at if complete else None
-    running = next((run for run in runs if run.state == SyncRun.State.RUNNING), None)
+    running = next((run for run in runs if run.is_open), None)
+    ended = next((run for run in runs if not run.is_open), None)
     return {
         "picture_as_of": as_of,
         "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
         "picture_run": complete.pk if complete else 0,
         "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
-        "sync_running": running is not None,
+        "sync_running": running,
+        "sync_held": ended is not None and ended.state == SyncRun.State.HELD,
+        "last_run": ended,
+        "key_refused": circuit.refused(),
         "sync_hangs": running is not None and timezone.now() - running.started_at > SYNC_HANGS_AFTER,
     }

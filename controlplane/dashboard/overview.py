@@ -6,7 +6,8 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.mirror.models import SyncRun
+from controlplane.dashboard.context import OPEN, picture, waiting
+from controlplane.mirror.models import Hold
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers.models import PhoneNumber, State
@@ -18,6 +19,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         counts = PhoneNumber.objects.count_by_state()
         context["numbers_total"] = sum(counts.values())
         context["orphaned"] = counts.get(State.ORPHANED, 0)
+        if counts.get(State.UNLISTED):
+            context["unlisted"] = PhoneNumber.objects.unlisted().defer("remote_data").order_by("imported_at")[:5]
         context["number_states"] = [(state, counts.get(state, 0)) for state in State if state != State.GONE]
     if may("agents.view_agent"):
         context |= Agent.objects.filter(gone_at=None).aggregate(
@@ -28,6 +31,9 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
-    if may("mirror.view_syncrun"):
-        context["last_run"] = SyncRun.objects.exclude(state=SyncRun.State.RUNNING).first()
+    if may("mirror.view_outsidechange"):
+        context["outside"] = waiting(request).get(OPEN, 0)
+    context["last_run"] = picture(request)["last_run"] if may("mirror.view_syncrun") else None
+    if may("mirror.view_hold") and picture(request)["sync_held"]:
+        context["holds"] = list(Hold.objects.filter(state=Hold.State.OPEN).defer("objects_missing"))
     return context | {"title": "Overview"}

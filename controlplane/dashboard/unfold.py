@@ -50,6 +50,21 @@ UNFOLD: dict[str, Any] = {
                 },
             ],
         },
+        {
+            "models": ["mirror.syncrun", "mirror.hold"],
+            "items": [
+                {
+                    "title": "Runs",
+                    "link": reverse_lazy("admin:mirror_syncrun_changelist"),
+                    "permission": _may("mirror.view_syncrun"),
+                },
+                {
+                    "title": "Holds",
+                    "link": reverse_lazy("admin:mirror_hold_changelist"),
+                    "permission": _may("mirror.view_hold"),
+                },
+            ],
+        },
     ],
     "STYLES": [lambda _: static("controlplane/site.css"), lambda _: static("controlplane/activity.css")],
     "SCRIPTS": [
@@ -89,6 +104,14 @@ UNFOLD: dict[str, Any] = {
                         "admin:operations_operation_changelist",
                         "operations.view_operation",
                         badge="controlplane.dashboard.context.unconfirmed_badge",
+                        badge_variant="warning",
+                    ),
+                    _page(
+                        "Outside changes",
+                        "difference",
+                        "admin:mirror_outsidechange_changelist",
+                        "mirror.view_outsidechange",
+                        badge="controlplane.dashboard.context.outside_badge",
                         badge_variant="warning",
                     ),
                     _page("Sync", "sync", "admin:mirror_syncrun_changelist", "mirror.view_syncrun"),

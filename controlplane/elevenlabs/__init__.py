@@ -38,6 +38,7 @@ from .schemas import (
     unstorable,
 )
 from .scrub import ScrubFilter, secrets_in_memory
+from .traffic import Told, Traffic
 from .transport import Call
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "PhoneNumber",
     "ScrubFilter",
     "TimedOut",
+    "Told",
+    "Traffic",
     "Unavailable",
     "Unclear",
     "User",

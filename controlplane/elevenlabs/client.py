@@ -20,6 +20,7 @@ from .schemas import (
     unstorable,
 )
 from .scrub import mask_from_now_on, scrub, secret_values, secrets_in_memory
+from .traffic import Traffic
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
@@ -45,12 +46,23 @@ class ElevenLabs:
         read_deadline: float = 20.0,
         write_deadline: float = 10.0,
         patience: float = 45.0,
+        traffic: Traffic | None = None,
+        urgent: bool = False,
     ) -> None:
-        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address."""
+        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address.
+
+        `traffic` says when a request may be sent, and lets those that are `urgent` go first.
+        """
         if key != SANDBOX_KEY:
             mask_from_now_on(key)
         self._http = Transport(
-            base_url, key, read_deadline=read_deadline, write_deadline=write_deadline, patience=patience
+            base_url,
+            key,
+            read_deadline=read_deadline,
+            write_deadline=write_deadline,
+            patience=patience,
+            traffic=traffic,
+            urgent=urgent,
         )
         self._numbers_are_paged = True
 
@@ -85,9 +97,13 @@ class ElevenLabs:
         wanted = {"archived": "true" if archived else "false", "page_size": page_size}
         return Page.parse(self._http.read(AGENTS, _given(**wanted, cursor=cursor, search=search)), "agents")
 
-    def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
-        """Every row of every page. Ends normally only where the remote said that the list ends."""
+    def agent_pages(self, archived: bool = False, search: str | None = None) -> Iterator[Page]:
+        """Every page. Ends normally only where the remote said that the list ends."""
         return _every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
+
+    def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
+        """The rows of `agent_pages`."""
+        return _rows(self.agent_pages(archived, search))
 
     def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
         """None means that the remote has no such agent. An id that is absent could not be told either way."""
@@ -157,13 +173,18 @@ class ElevenLabs:
             rows = [row for row in rows if search.lower() in f"{row.get('label')} {row.get('phone_number')}".lower()]
         return Page(rows, None, False)
 
+    def number_pages(
+        self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
+    ) -> Iterator[Page]:
+        """As `agent_pages`."""
+        wanted = {"phone_number": phone_number, "agent_id": agent_id}
+        return _every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
+
     def all_numbers(
-        self, *, phone_number: str | None = None, agent_id: str | None = None, search: str | None = None
+        self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
     ) -> Iterator[Json]:
-        """As `all_agents`."""
-        return _every_page(
-            lambda cursor: self.list_numbers(cursor=cursor, phone_number=phone_number, agent_id=agent_id, search=search)
-        )
+        """The rows of `number_pages`."""
+        return _rows(self.number_pages(phone_number=phone_number, agent_id=agent_id, page_size=page_size))
 
     def get_number(self, number_id: str) -> PhoneNumber:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
@@ -220,25 +241,37 @@ class ElevenLabs:
         return User.parse(self._http.read("/v1/user"))
 
 
-def connect(*, patience: float = 45.0) -> ElevenLabs:
-    """The workspace of this project's settings. Raises ValueError where address and key do not belong together."""
-    from django.conf import settings  # nothing else in this package knows Django
+def connect(*, patience: float = 45.0, urgent: bool = False) -> ElevenLabs:
+    """The workspace of this project's settings. Raises ValueError where address and key do not belong together.
 
+    `urgent`: somebody waits for it, so its requests go before those that are not.
+    """
+    from django.conf import settings  # nothing else in this package knows Django
+    from django.utils.module_loading import import_string
+
+    shared: Callable[[str, str], Traffic] = import_string(settings.ELEVENLABS_TRAFFIC)
     return ElevenLabs(
         settings.ELEVENLABS_BASE_URL,
         settings.ELEVENLABS_API_KEY,
         read_deadline=settings.ELEVENLABS_READ_DEADLINE,
         write_deadline=settings.ELEVENLABS_WRITE_DEADLINE,
         patience=patience,
+        traffic=shared(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY),
+        urgent=urgent,
     )
 
 
-def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Json]:
+def _rows(pages: Iterator[Page]) -> Iterator[Json]:
+    for page in pages:
+        yield from page.rows
+
+
+def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         page = page_at(cursor)
-        yield from page.rows
+        yield page
         if not page.has_more or page.next_cursor is None:
             return
         cursor = page.next_cursor

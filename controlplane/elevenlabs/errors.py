@@ -32,8 +32,11 @@ class ElevenLabsError(Exception):
         trace_id: str = "",
         retry_after: float | None = None,
         fields: Iterable[tuple[str, str]] = (),
+        outcome: Outcome | None = None,
     ) -> None:
         super().__init__(message)
+        if outcome is not None:  # an error that is known before anything is sent
+            self.outcome = outcome
         self.status = status
         self.codes = tuple(codes)  # the most telling first: `status`, `code`, `type` of the body
         self.param = param
@@ -64,6 +67,10 @@ class KeyRefused(ElevenLabsError):
 
     permission: str = ""
 
+    @property
+    def lacks_a_permission(self) -> bool:
+        return bool(self.permission) or "missing_permissions" in self.codes
+
 
 class Forbidden(ElevenLabsError):
     """A 403 that is not known to be about the key: this object or this action is closed to it."""
@@ -74,7 +81,7 @@ class Invalid(ElevenLabsError):
 
 
 class Limited(ElevenLabsError):
-    """A 429. `kind` is `too_many_at_once`, `slow_down` or `busy`."""
+    """A 429. `kind` is `too_many_at_once`, `slow_down` or `busy`. Or, with the outcome NOT_SENT, our own restraint."""
 
     retriable = True
     kind: str = "slow_down"

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
@@ -19,6 +20,9 @@ UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # to the end of the 
 LONGEST_NAME = 300
 LARGEST_ROW = 4 * 1024 * 1024
 DEEPEST = 100
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(r"[\[\]{}]")
+_LONG_NUMBER = re.compile(r"\d{19}")  # it may not fit into 64 bits
 
 
 def is_id(value: str) -> bool:
@@ -194,6 +198,24 @@ def unstorable(raw: Json) -> str | None:
         value = raw.get(name)
         if isinstance(value, str) and len(value) > LONGEST_NAME:
             return f"its {name} is longer than {LONGEST_NAME} characters"
+    return None if _is_plain(raw) else _why_unstorable(raw)
+
+
+def _is_plain(raw: Json) -> bool:
+    """A quick look that is sure of a yes; what it is not sure of is looked through value by value."""
+    try:
+        text = json.dumps(raw, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (ValueError, RecursionError):
+        return False
+    if size > LARGEST_ROW or "\\u0000" in text:
+        return False
+    frame = _TEXTS.sub("", text)  # numbers and brackets
+    deepest = max(accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(frame)), default=0)
+    return deepest <= DEEPEST and not _LONG_NUMBER.search(frame)
+
+
+def _why_unstorable(raw: Json) -> str | None:
     left: list[tuple[object, int]] = [(raw, 1)]
     while left:
         value, depth = left.pop()

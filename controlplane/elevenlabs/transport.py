@@ -21,11 +21,12 @@ from . import errors, verdict
 from .address import check_base_url, check_key
 from .connection import Adapter, Flight
 from .errors import ElevenLabsError
+from .traffic import Traffic, Unlimited
 from .verdict import Reply
 
 LARGEST_BODY = 10 * 1024 * 1024  # after decoding
 TRIES = 3
-LONGEST_WAIT = 30.0
+LONGEST_WAIT = 60.0
 STALE_AFTER = 2.0  # seconds without an answer after which a kept connection is not trusted with a write
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Call:
     status: int | None
     trace_id: str
     milliseconds: int
-    tries: int
+    tries: int  # 0: nothing was sent, because it was not to be
 
 
 class _Session(requests.Session):
@@ -61,7 +62,7 @@ _thread = threading.local()
 
 
 class Transport:
-    """`patience` is the time in seconds for all tries and waits of one read."""
+    """`patience` is the time in seconds for all tries and waits of one read; `urgent` that somebody waits for it."""
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class Transport:
         read_deadline: float = 20.0,
         write_deadline: float = 10.0,
         patience: float = 45.0,
+        traffic: Traffic | None = None,
+        urgent: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = check_base_url(base_url)
@@ -79,6 +82,8 @@ class Transport:
         self._read_deadline = read_deadline
         self._write_deadline = write_deadline
         self._patience = patience
+        self._traffic: Traffic = traffic or Unlimited()
+        self._urgent = urgent
         self._sleep = sleep
         self.calls: list[Call] = []
 
@@ -88,14 +93,17 @@ class Transport:
     def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """The parsed JSON of a GET, tried up to three times."""
         began = time.monotonic()
-        for tries in range(1, TRIES + 1):
+        tries, waited = 0, 0.0
+        while True:
             left = self._patience - (time.monotonic() - began)
-            answer = self._attempt("GET", path, params, None, min(self._read_deadline, left))
+            answer, sent = self._in_turn("GET", path, params, None, self._read_deadline, left)
+            tries += sent
             result = _json(answer) if isinstance(answer, Reply) else answer
-            wait = self._wait(result, tries) if isinstance(result, ElevenLabsError) and result.retriable else None
-            if wait is None or time.monotonic() - began + wait >= self._patience:
+            wait = self._wait(result, tries, sent) if isinstance(result, ElevenLabsError) and result.retriable else None
+            if wait is None or max(time.monotonic() - began, waited) + wait >= self._patience:
                 break
             self._sleep(wait)
+            waited += wait
         self._note(Call("GET", path, answer.status, _trace(answer), _since(began), tries))
         if isinstance(result, ElevenLabsError):
             raise result
@@ -104,13 +112,38 @@ class Transport:
     def write(self, method: str, path: str, body: dict[str, Any] | None = None, *, answer_needed: bool = True) -> Any:
         """The parsed JSON of one attempt. Without `answer_needed` every success is one, and None comes back."""
         began = time.monotonic()
-        answer = self._attempt(method, path, None, body, self._write_deadline)
+        answer, sent = self._in_turn(method, path, None, body, self._write_deadline, self._write_deadline)
         body = None  # a traceback shows the variables of its frames
         result = _json(answer, needed=answer_needed) if isinstance(answer, Reply) else answer
-        self._note(Call(method, path, answer.status, _trace(answer), _since(began), 1))
+        self._note(Call(method, path, answer.status, _trace(answer), _since(began), int(sent)))
         if isinstance(result, ElevenLabsError):
             raise result
         return result
+
+    def _in_turn(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: dict[str, Any] | None,
+        seconds: float,
+        patience: float,
+    ) -> tuple[Reply | ElevenLabsError, bool]:
+        """One attempt as soon as it may be sent; or what kept it back, and False.
+
+        At most half of the patience goes into the wait. A write has its whole deadline after that: were the wait taken
+        from it, a busy moment here would become an answer that came too late, and nobody could know what it did.
+        """
+        began = time.monotonic()
+        try:
+            with self._traffic.turn(method, urgent=self._urgent, seconds=patience / 2) as told:
+                if method == "GET":
+                    seconds = min(seconds, patience - (time.monotonic() - began))
+                answer = self._attempt(method, path, params, body, seconds)
+                told(answer if isinstance(answer, ElevenLabsError) else None)
+        except ElevenLabsError as error:
+            return error.with_traceback(None), False
+        return answer, True
 
     def _attempt(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None, seconds: float
@@ -173,12 +206,13 @@ class Transport:
             raise
         return Reply(response.status_code, response.headers, bytes(body))
 
-    def _wait(self, error: ElevenLabsError, tries: int) -> float | None:
-        """Seconds before the next try; None where there is none."""
-        if tries >= TRIES:
+    def _wait(self, error: ElevenLabsError, tries: int, sent: bool) -> float | None:
+        """Seconds before the next try; None where there is none. What was kept back is no try."""
+        if tries >= TRIES or (not sent and error.retry_after is None):
             return None
-        own: float = 0.5 * 2 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
-        return min(max(error.retry_after or 0.0, own), LONGEST_WAIT)
+        own: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
+        asked = (error.retry_after or 0.0) * random.uniform(1, 1.1)  # noqa: S311 - never earlier than asked
+        return min(max(asked, own), LONGEST_WAIT)
 
     def _note(self, call: Call) -> None:
         self.calls.append(call)

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import Any
@@ -33,10 +33,11 @@ _LIMITS = {
     "system_busy": "busy",
 }
 _SLOW_DOWN = {
-    "too_many_at_once": "This ElevenLabs workspace has too many requests running at once. Try again in a moment.",
-    "busy": "ElevenLabs is busy. Try again in a moment.",
-    "slow_down": "ElevenLabs asks for fewer requests. Try again in a moment.",
+    "too_many_at_once": "This ElevenLabs workspace has too many requests running at once.",
+    "busy": "ElevenLabs is busy.",
+    "slow_down": "ElevenLabs asks for fewer requests.",
 }
+_A_DAY = 24 * 3600  # what is told as a time of the day must be of this day or the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,16 @@ def from_reply(reply: Reply, sent: object = None) -> ElevenLabsError:
     """For every status that is no success. `sent` is the request's body: what it holds is not repeated to staff."""
     found = _read(reply.body, sent)
     kind, text = _judge(reply.status, found)
+    retry_after = _retry_after(reply.headers)
+    if kind is errors.Limited:
+        text += " " + try_again(retry_after)
     error = kind(
         _sentence(_cut(text, LONGEST + 100)),
         status=reply.status,
         codes=found.codes,
         param=found.param,
         trace_id=reply.trace_id() or found.trace_id,
-        retry_after=_retry_after(reply.headers),
+        retry_after=retry_after,
         fields=found.fields,
     )
     if isinstance(error, errors.NotFound):
@@ -140,6 +144,13 @@ def _judge(status: int, found: "_Found") -> tuple[type[ElevenLabsError], str]:
     if status >= 500:
         return errors.Unclear, f"ElevenLabs had an error of its own (status {status}).{says}"
     return errors.Unclear, f"ElevenLabs gave an unexpected answer (status {status})."
+
+
+def try_again(seconds: float | None) -> str:
+    """When to, as a sentence: at a time, because it may be read later than it was written."""
+    if seconds is None or not 2 <= seconds < _A_DAY:
+        return "Try again in a moment." if seconds is None or seconds < 2 else "Try again tomorrow."
+    return f"Try again at {datetime.now(UTC) + timedelta(seconds=seconds):%H:%M:%S} UTC."
 
 
 def _limit(found: "_Found") -> str:

@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class MirrorConfig(AppConfig):
     name = "controlplane.mirror"
-    verbose_name = "Mirror"
+    verbose_name = "Sync"

@@ -1,4 +1,4 @@
-"""What every mirrored remote object has, and the runs that keep the picture true."""
+"""What every mirrored remote object has, the runs that keep the picture true, and what they found besides."""
 
 import json
 from typing import Any, ClassVar
@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from controlplane.audit.models import Entry
 
 
 class RemoteObject(models.Model):
@@ -20,6 +22,7 @@ class RemoteObject(models.Model):
 
     remote_id = models.CharField("ID", max_length=64, unique=True)
     remote_data = models.JSONField(default=dict, blank=True)  # the remote's own JSON, whole
+    digest = models.CharField(max_length=32, blank=True)  # of `remote_data`: what is unchanged need not be loaded
     first_seen = models.DateTimeField(default=timezone.now)
     missing_since = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -48,32 +51,146 @@ class SyncRun(models.Model):
     """One listing of the remote."""
 
     class State(models.TextChoices):
+        ASKED = "asked", "asked for"  # by somebody; the next worker starts it
         RUNNING = "running", "running"
         COMPLETE = "complete", "complete"
         PARTIAL = "partial", "partial"
+        HELD = "held", "held"  # it listed all, and does not believe what is missing; or it is another workspace
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    full = models.BooleanField(default=False)  # reads every agent's details, changed or not
     started_at = models.DateTimeField(default=timezone.now, db_index=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(default=timezone.now)  # while it runs: later than this, its worker is dead
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    problem = models.TextField(blank=True)  # why it is partial
+    problem = models.TextField(blank=True)  # why it is partial or held
+    remote = models.CharField(max_length=200, blank=True)  # host and port that it listed
     workspace = models.CharField(max_length=64, blank=True)  # empty where the key may not read it
+    phase = models.CharField(max_length=40, blank=True)  # while it runs, in words, with how far it is
+    done = models.PositiveIntegerField(default=0)
+    due = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0)
     seen = models.PositiveIntegerField(default=0)
     added = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     gone = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
+    left_out = models.JSONField(default=list, blank=True)  # the first of them: {what, id, why}
+    failed_calls = models.JSONField(default=list, blank=True)  # the first: {method, path, status, tries, trace, ms}
     waited_ms = models.PositiveIntegerField("waited on the remote, ms", default=0)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["state"], condition=models.Q(state="running"), name="one_running_sync")
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="running"), name="one_running_sync"),
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="asked"), name="one_asked_sync"),
         ]
 
     def __str__(self) -> str:
         return f"Sync {self.pk}: {self.get_state_display()}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (self.State.ASKED, self.State.RUNNING)
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.done / self.due)) if self.due else 0
+
+
+class Hold(models.Model):
+    """A run found something that is more likely a fault than the truth, and waits for somebody to say which."""
+
+    class Kind(models.TextChoices):
+        VANISHED = "vanished", "many are missing"
+        WORKSPACE = "workspace", "another workspace"
+
+    class State(models.TextChoices):
+        OPEN = "open", "waits for an answer"
+        ACCEPTED = "accepted", "accepted"
+        OVER = "over", "over by itself"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    what = models.CharField(max_length=20, blank=True)  # "agents", "numbers"; empty for a workspace
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    objects_missing = models.JSONField(default=list, blank=True)  # their remote ids
+    out_of = models.PositiveIntegerField(default=0)
+    here = models.CharField(max_length=300, blank=True)  # the workspace of the picture: "host/workspace"
+    there = models.CharField(max_length=300, blank=True)  # the one that the key opens
+    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="holds")  # the newest
+    opened_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    decided_by_name = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("decide_hold", "Can decide what a sync holds")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "what"], condition=models.Q(state="open"), name="one_open_hold")
+        ]
+
+    def __str__(self) -> str:
+        if self.kind == self.Kind.WORKSPACE:
+            return "The key opens another workspace"
+        return f"{len(self.objects_missing)} of {self.out_of} {self.what} are missing from the list"
+
+
+class OutsideChange(models.Model):
+    """A difference that a sync found and no operation explains: somebody used the ElevenLabs console, or another tool.
+
+    Before and after stand in its ledger entry, which it is about; here stands what was decided about it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "open"
+        ADOPTED = "adopted", "adopted"
+        REVERTED = "reverted", "reverted"
+        IGNORED = "ignored", "ignored"
+
+    entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="outside_change")
+    object_type = models.CharField(max_length=20)
+    object_id = models.CharField(max_length=64)
+    since = models.DateTimeField(null=True)  # it happened after this (the last time it was known to be as before) ...
+    found_at = models.DateTimeField(default=timezone.now)  # ... and before this
+    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="outside_changes")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    decided_by_name = models.TextField(blank=True)
+    # The newest attempt to revert it. Where that came to nothing, the change is open again.
+    operation = models.ForeignKey(
+        "operations.Operation", null=True, blank=True, on_delete=models.SET_NULL, related_name="reverts"
+    )
+    change_set = models.ForeignKey(
+        "operations.ChangeSet", null=True, blank=True, on_delete=models.SET_NULL, related_name="reverts"
+    )
+
+    class Meta:
+        ordering = ["-id"]
+        permissions = [("decide_outsidechange", "Can adopt and ignore outside changes")]
+        indexes = [
+            models.Index(
+                fields=["object_type", "object_id"], condition=models.Q(state="open"), name="outside_change_open"
+            ),
+            models.Index(fields=["state", "-id"], name="outside_change_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.entry.words}"
+
+    @property
+    def name(self) -> str:
+        """Of its object, as it was called when the change was found."""
+        return self.entry.object_name or self.object_id
+
+    @property
+    def verb(self) -> str:
+        """added, changed, gone or back."""
+        return self.entry.kind.rpartition(".")[2]

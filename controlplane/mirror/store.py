@@ -1,38 +1,134 @@
 """The one door into the mirror: compare, save what differs, write the ledger with its cause."""
 
-from collections.abc import Mapping
-from typing import Any
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
 
 from controlplane.audit import ledger
-from controlplane.mirror.models import RemoteObject
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
+from controlplane.operations.models import Operation
+from controlplane.operations.models import State as OperationState
+
+Row = TypeVar("Row", bound=RemoteObject)
+
+
+@dataclass
+class Change:
+    """One row that is to be written, its values set already."""
+
+    row: RemoteObject
+    new: bool
+    fields: list[str]
+    entry: Entry | None  # None: only bookkeeping moved (a last call, a version id), nothing to tell
+
+
+def digest(data: Any) -> str:
+    """The same for the same JSON, in whichever order its keys come; "" for what is nested too deep to be told."""
+    try:
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    except (RecursionError, ValueError):
+        return ""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def compare(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
+    """Set what differs on the row. `values` are model fields. A new row is always a change."""
+    new = row._state.adding
+    before = {} if new else row.told()
+    wanted = dict(values)
+    if "remote_data" in wanted:
+        wanted["digest"] = digest(wanted["remote_data"])
+        if wanted["digest"] == row.digest != "":
+            del wanted["remote_data"]  # PostgreSQL gives 1e30 back as a whole number, which is not quite the same
+    differing = [name for name, value in wanted.items() if getattr(row, name) != value]
+    if not new and not differing:
+        return None
+    for name in differing:
+        setattr(row, name, wanted[name])
+    return Change(row, new, differing, _entry(row, before, cause))
+
+
+def write(changes: Sequence[Change]) -> None:
+    """Write rows of one model with their ledger entries, in the caller's transaction."""
+    new = [change.row for change in changes if change.new]
+    if new:
+        type(new[0])._default_manager.bulk_create(new)
+    for change in changes:
+        if not change.new:
+            change.row.save(update_fields=change.fields)
+    ledger.record(*(change.entry for change in changes if change.entry is not None))
+
+
+def row_of(model: type[Row], remote_id: str) -> Row:
+    """The row, held until the transaction ends, so that what is compared with it is what stands there; or a new one."""
+    held = model._default_manager.select_for_update().filter(remote_id=remote_id).first()
+    return held or model(remote_id=remote_id)
 
 
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed.
+    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed."""
+    return _save(compare(row, values, cause=cause))
 
-    `values` are model fields. A new row is always written; an old one only where it differs.
-    """
-    new = row._state.adding
-    before = {} if new else row.told()
-    differing = [name for name, value in values.items() if getattr(row, name) != value]
-    if not new and not differing:
+
+def _save(change: Change | None) -> bool:
+    """Outside of a sync too a look at the remote may come upon what somebody else did: ahead of a write, or after."""
+    if change is None:
         return False
-    for name in differing:
-        setattr(row, name, values[name])
     with transaction.atomic():
-        row.save(force_insert=new, update_fields=None if new else differing)
-        _tell(row, before, cause)
+        write([change])
+        entries = unexplained([change])
+        known_since = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).values_list("started_at", flat=True).first()
+        if entries and known_since is not None:  # what the first picture shows is no change
+            one = {"object_type": change.row.object_type, "object_id": change.row.remote_id}
+            done = Operation.objects.filter(**one, state=OperationState.DONE, ended_at__gt=known_since)
+            ended = done.order_by("-ended_at").values_list("ended_at", flat=True).first()
+            note(entries, {change.row.remote_id: ended or known_since}, None)
     return True
 
 
-def _tell(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> None:
+def unexplained(changes: Sequence[Change]) -> list[Entry]:
+    """What somebody else changed. That we come to know more of an object than its name or its id is no change of it."""
+    return [
+        change.entry
+        for change in changes
+        if change.entry is not None
+        and change.entry.cause == Entry.Cause.SYNC
+        and not _only_learnt(change, change.entry)
+    ]
+
+
+def _only_learnt(change: Change, entry: Entry) -> bool:
+    if change.new:
+        return bool(entry.after.get("gone"))
+    return entry.kind.endswith(".added") or {*entry.before, *entry.after} == {"agent_name"}
+
+
+def note(entries: Sequence[Entry], since: Mapping[str, datetime | None], run: SyncRun | None) -> None:
+    """Keep these for somebody to decide; `since` is {remote id: when it was last known to be as before}."""
+    OutsideChange.objects.bulk_create(
+        OutsideChange(
+            entry=entry,
+            object_type=entry.object_type,
+            object_id=entry.object_id,
+            since=since.get(entry.object_id),
+            run=run,
+        )
+        for entry in entries
+    )
+
+
+def _entry(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Entry | None:
     after = row.told()
     paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     if not paths:
-        return  # only bookkeeping of the remote moved (a last call, a version id): nothing to tell
+        return None
     if after.get("gone"):
         verb = "gone"
     elif before.get("gone"):
@@ -41,21 +137,21 @@ def _tell(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Non
         verb = "added"
     else:
         verb = "changed"
-    ledger.record(
-        ledger.entry(
-            f"{row.object_type}.{verb}",
-            row.object_type,
-            row.remote_id,
-            row.display_name(),
-            before={path: before[path] for path in paths if path in before},
-            after={path: after[path] for path in paths if path in after},
-            cause=cause,
-        )
+    return ledger.entry(
+        f"{row.object_type}.{verb}",
+        row.object_type,
+        row.remote_id,
+        row.display_name(),
+        before={path: before[path] for path in paths if path in before},
+        after={path: after[path] for path in paths if path in after},
+        cause=cause,
     )
 
 
+def burial(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
+    """The remote object is gone: the row stays as a tombstone."""
+    return None if row.gone_at is not None else compare(row, {**values, "gone_at": timezone.now()}, cause=cause)
+
+
 def bury(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    """The remote object is gone: keep the row as a tombstone."""
-    if row.gone_at is not None:
-        return False
-    return save(row, {**values, "gone_at": timezone.now()}, cause=cause)
+    return _save(None if row._state.adding else burial(row, values, cause=cause))

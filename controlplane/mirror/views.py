@@ -1,27 +1,43 @@
-"""The Sync button, and the line in the header that says how old the picture is."""
+"""The Sync button, the line in the header that says how old the picture is, a run as it goes, and what it holds."""
+
+from typing import Any
 
 from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.mirror import holds, runs
+from controlplane.mirror.models import Hold, RemoteObject, SyncRun
+from controlplane.operations.pages import actor_of
+from controlplane.operations.run import name_of
 from controlplane.operations.wake import wake
 
 SYNC_TASK = "numbers.tasks.sync"  # by name: this package is below the one that knows what is listed
+ON_A_PAGE = 100
 
 
 @require_POST
 @permission_required("mirror.add_syncrun", raise_exception=True)
 def start(request: HttpRequest) -> HttpResponse:
-    """Ask a worker for a run: nothing remote is listed inside a web request."""
-    if wake(current_app.signature(SYNC_TASK), request.user.pk):
-        messages.info(request, "Asked a worker to sync. The header shows when the picture is new.")
+    """Ask for a run: nothing remote is listed inside a web request."""
+    run = runs.ask(actor_of(request))
+    link = format_html('<a class="cp-link" href="{}">Show progress</a>', _page_of(run))
+    if run.state == SyncRun.State.RUNNING:
+        messages.info(request, format_html("A sync is under way already. {}", link))
+    elif wake(current_app.signature(SYNC_TASK)):
+        messages.info(request, format_html("Syncing. The header says how far it is. {}", link))
     else:
         messages.warning(
-            request, "The worker could not be reached, so nothing was asked. It syncs by itself every minute."
+            request,
+            format_html("Asked for, but no worker could be woken; it looks by itself within a minute. {}", link),
         )
     back = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
@@ -33,5 +49,79 @@ def start(request: HttpRequest) -> HttpResponse:
 def picture(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     return render(
-        request, "controlplane/picture.html", {"since": int(since) if since.isdecimal() and len(since) < 10 else 0}
+        request,
+        "controlplane/picture.html",
+        {
+            "since": int(since) if since.isdecimal() and len(since) < 10 else 0,
+            "told_refused": request.GET.get("refused", ""),
+        },
     )
+
+
+def run_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+    if not request.user.has_perm("mirror.view_syncrun"):
+        raise PermissionDenied
+    run = get_object_or_404(SyncRun.objects.select_related("requested_by"), pk=pk)
+    title = f"Sync of {run.started_at:%d %b %Y, %H:%M:%S} UTC"
+    return render(request, "mirror/run.html", {**site, **_facts(run), "title": title, "subtitle": None})
+
+
+@require_GET
+@permission_required("mirror.view_syncrun", raise_exception=True)
+def progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of the page that moves; once the run has ended, the whole page is drawn anew."""
+    run = get_object_or_404(SyncRun, pk=pk)
+    response = render(request, "mirror/progress.html", _facts(run))
+    if not run.is_open:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def _facts(run: SyncRun) -> dict[str, Any]:
+    took = (run.ended_at - run.started_at).total_seconds() if run.ended_at else None
+    return {
+        "run": run,
+        "took": took,
+        "holds": [hold for hold in run.holds.all() if hold.state == Hold.State.OPEN],
+        "outside": run.outside_changes.count(),
+        "nobody_came": run.state == SyncRun.State.ASKED and runs.is_left_alone(run),
+    }
+
+
+def _page_of(run: SyncRun) -> str:
+    return reverse("admin:mirror_syncrun_change", args=[run.pk])
+
+
+def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+    if not request.user.has_perm("mirror.view_hold"):
+        raise PermissionDenied
+    hold = get_object_or_404(Hold, pk=pk)
+    page = Paginator(hold.objects_missing, ON_A_PAGE).get_page(request.GET.get("page"))
+    context = {"hold": hold, "page": page, "missing": _named(hold, list(page)), "title": str(hold), "subtitle": None}
+    return render(request, "mirror/hold.html", {**site, **context})
+
+
+def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
+    """The rows of these ids: whatever is held is mirrored, and no row is ever deleted."""
+    for model in RemoteObject.__subclasses__():
+        if f"{model.object_type}s" == hold.what:
+            rows = model._default_manager.defer("remote_data").filter(remote_id__in=remote_ids)
+            return sorted(rows, key=lambda row: row.display_name())
+    return []
+
+
+@require_POST
+@permission_required("mirror.decide_hold", raise_exception=True)
+def accept(request: HttpRequest, pk: int) -> HttpResponse:
+    """Somebody says that what a run held is the truth. Nothing is sent; the next run acts on it."""
+    hold = get_object_or_404(Hold, pk=pk)
+    actor = actor_of(request)
+    if holds.accept(hold, actor=actor, name=name_of(actor)):
+        run = runs.ask(actor)
+        wake(current_app.signature(SYNC_TASK))
+        messages.success(request, "Noted. The sync that looks again is on its way.")
+        return redirect(_page_of(run))
+    hold.refresh_from_db()
+    who = f" by {hold.decided_by_name}" if hold.decided_by_name else ""
+    messages.warning(request, f"Nothing was done: this is {hold.get_state_display()}{who} already.")
+    return redirect("admin:mirror_hold_change", hold.pk)

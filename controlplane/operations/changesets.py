@@ -5,7 +5,7 @@ one goes on from there. Nothing here sends: each step is an ordinary operation.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,13 +20,25 @@ from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import Wish, carry_out, name_of
 
 AT_A_TIME = 600.0  # seconds: well under the time limit of a task, at which the worker would be killed
-CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads and one write at their deadlines
+STEP_READ = 30.0  # seconds for all tries of one read of a step
+CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads, and one write at its deadline after its wait
 
 
-def plan(title: str, wishes: Sequence[Wish], *, asked: Mapping[str, Any], key: str, actor: User | None) -> ChangeSet:
+def plan(
+    title: str,
+    wishes: Sequence[Wish],
+    *,
+    asked: Mapping[str, Any],
+    key: str,
+    actor: User | None,
+    beside: Callable[[ChangeSet], None] | None = None,
+    by_system: bool = False,
+) -> ChangeSet:
     """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`.
 
     `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
+    `beside` writes what has to be committed with it, and forbids it by raising.
+    `by_system`: the steps are the system's own deed, and `actor` only asked for it.
     """
     change_set = ChangeSet(
         key=key,
@@ -38,18 +50,30 @@ def plan(title: str, wishes: Sequence[Wish], *, asked: Mapping[str, Any], key: s
     try:
         with transaction.atomic(durable=True):
             change_set.save(force_insert=True)
+            if beside is not None:
+                beside(change_set)
             for position, wish in enumerate(wishes):
                 _step(
-                    wish.operation(key=_key(change_set, position, 0), actor=actor, state=State.PLANNED),
+                    wish.operation(
+                        key=_key(change_set, position, 0), actor=None if by_system else actor, state=State.PLANNED
+                    ),
                     change_set,
                     position,
                 )
     except IntegrityError:
-        first = ChangeSet.objects.get(key=key)
-        if first.fingerprint != change_set.fingerprint:
-            raise journal.KeyReused(first) from None
+        first = planned(key, asked)
+        if first is None:
+            raise
         return first
     return change_set
+
+
+def planned(key: str, asked: Mapping[str, Any]) -> ChangeSet | None:
+    """The change set that this key made, if it made one. Raises `KeyReused` if that was for something else."""
+    first = ChangeSet.objects.filter(key=key).first()
+    if first is not None and first.fingerprint != fingerprint(asked):
+        raise journal.KeyReused(first) from None
+    return first
 
 
 def _key(change_set: ChangeSet, position: int, attempt: int) -> str:
@@ -80,7 +104,7 @@ def work(change_set: ChangeSet) -> bool:
     """Run the steps that are left, in order; stop at the first that is not done. False if another worker holds it."""
     if not _claim(change_set):
         return False
-    client = connect()
+    client = connect(patience=STEP_READ, urgent=True)  # staff asked for it, and look on
     enough = time.monotonic() + AT_A_TIME
     for step in current_steps(change_set):
         if step.state == State.DONE:

@@ -1,6 +1,8 @@
 """The three commits of a write. Each is durable on its own, and each but the first is a conditional UPDATE,
 so that two processes can never both decide one operation."""
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +17,9 @@ from controlplane.operations.kinds import Kind, Verdict, kind_of
 from controlplane.operations.models import OPEN, ChangeSet, Operation, State
 
 BEGIN_TRIES = 3
+LATE_WITHIN = timedelta(days=1)
+
+log = logging.getLogger(__name__)
 
 
 class Held(Exception):
@@ -42,11 +47,16 @@ class Expired(Exception):
     """The operation was decided by somebody else (too slow before sending): nothing was sent."""
 
 
-def begin(op: Operation, *, tries: int = BEGIN_TRIES) -> bool:
-    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one."""
+def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
+    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one.
+
+    `beside` writes what has to be committed with it, and forbids it by raising.
+    """
     try:
         with transaction.atomic(durable=True):
             op.save(force_insert=True)
+            if beside is not None:
+                beside(op)
     except IntegrityError:
         first = Operation.objects.filter(key=op.key).first()
         if first is not None:
@@ -60,7 +70,7 @@ def begin(op: Operation, *, tries: int = BEGIN_TRIES) -> bool:
             raise Held(holder) from None
         if tries <= 1:  # nobody holds it: the database refuses the row itself
             raise
-        return begin(op, tries=tries - 1)  # decided between our two looks: the lock is free again
+        return begin(op, beside=beside, tries=tries - 1)  # decided between our two looks: the lock is free again
     return True
 
 
@@ -84,10 +94,25 @@ def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     now = timezone.now()
     values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + patience(kind_of(op.kind))}
     with transaction.atomic(durable=True):
-        moved = Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values)
-    if not moved:
-        raise Expired(str(op))
+        if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
+            raise Expired(str(op))
+        _keep_found(op)
     _set(op, values)
+
+
+def _keep_found(op: Operation) -> None:
+    """Keep what the check read. If that is not what stands here, somebody else changed it before us: told apart from
+    what we are about to do. Where an operation of ours may be what took effect late, a sync has to tell."""
+    lost = Operation.objects.filter(
+        object_type=op.object_type, object_id=op.object_id, state=State.NOT_APPLIED, late_at=None
+    )
+    if op.found is None or unstorable(op.found) or lost.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists():
+        return
+    try:
+        with transaction.atomic():
+            kind_of(op.kind).store(op, op.found, seen_beside(op))
+    except (BadShape, DataError) as error:
+        log.warning("What operation %s read ahead of sending cannot be kept here: %s", op.pk, error)
 
 
 def note_id(op: Operation, object_id: str) -> None:
@@ -167,7 +192,7 @@ def _commit(
 def _store_and_tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
     if ours or seen is not None:
-        kind.store(op, seen, cause_of(op) if ours else ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}"))
+        kind.store(op, seen, cause_of(op) if ours else seen_beside(op))
     tell(op, str(op.state), op.message)
 
 
@@ -182,6 +207,11 @@ def tell(op: Operation, what: str, message: str) -> None:
         cause=cause_of(op),
     )
     ledger.record(about)
+
+
+def seen_beside(op: Operation) -> ledger.Cause:
+    """Of what the remote shows and this operation did not do."""
+    return ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}")
 
 
 def cause_of(op: Operation) -> ledger.Cause:

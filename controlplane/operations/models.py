@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -61,7 +62,8 @@ class ChangeSet(models.Model):
 class Operation(models.Model):
     """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
 
-    # Of this run only, never saved: why a check stopped it, and the error that the remote answered.
+    # Of this run only, never saved: what a check read, why it stopped it, and the error that the remote answered.
+    found: dict[str, Any] | None = None  # the object, whole, as the check read it
     stop: Stop | None = None
     error: ElevenLabsError | None = None
 
@@ -122,6 +124,13 @@ class Operation(models.Model):
         """Remote ids with an operation that is open, or was decided since then."""
         lately = models.Q(state__in=OPEN) | models.Q(ended_at__gte=moment)
         return set(cls.objects.filter(lately, object_type=object_type).values_list("object_id", flat=True))
+
+    @classmethod
+    def last_ended(cls, object_type: str, object_ids: Iterable[str]) -> dict[str, datetime]:
+        """When the newest operation on each of these ended, where there was one."""
+        ended = cls.objects.filter(object_type=object_type, object_id__in=list(object_ids), ended_at__isnull=False)
+        newest = ended.order_by().values("object_id").annotate(newest=models.Max("ended_at"))
+        return dict(newest.values_list("object_id", "newest"))
 
     @property
     def is_open(self) -> bool:

@@ -4,7 +4,7 @@ Never called inside a transaction: each commit must be durable before the next s
 hold one open. `atomic(durable=True)` in the journal guards that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
+from controlplane.mirror.models import Hold
 from controlplane.operations import journal
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
 from controlplane.operations.models import Operation, State
@@ -68,11 +69,16 @@ def run(
     actor: User | None,
     secrets: Secrets | None = None,
     client: ElevenLabs | None = None,
+    beside: Callable[[Operation], None] | None = None,
 ) -> Operation:
-    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`."""
+    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`.
+
+    `beside` is committed with the intent: see `journal.begin`.
+    """
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
-    client = client or connect(patience=CLICK)  # before the intent: where there is no address, nothing is left open
-    if journal.begin(op):  # commit A
+    # Before the intent: where there is no address, nothing is left open.
+    client = client or connect(patience=CLICK, urgent=True)
+    if journal.begin(op, beside=beside):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
     return op
 
@@ -82,6 +88,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     """From a committed intent to a verdict, or to "unconfirmed"."""
     kind = kind_of(op.kind)
     try:
+        _only_in_our_workspace()
         before = kind.check(client, op)
     except Already as already:
         verdict = Verdict(State.DONE, str(already))
@@ -105,6 +112,16 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         return _after_error(op, kind, error)
     journal.note_call(op, client.last_call)
     return _after_reply(op, kind, client, reply)  # commit C
+
+
+def _only_in_our_workspace() -> None:
+    """What the page showed is of one workspace; a write with the key of another would land who knows where."""
+    hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).first()
+    if hold is not None:
+        raise Stop(
+            f"The key that is set opens another workspace ({hold.there}) than the one shown here ({hold.here}). An "
+            "administrator has to set the right key, or to accept the other workspace under Sync, Holds."
+        )
 
 
 def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) -> Operation:

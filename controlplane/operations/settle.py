@@ -1,6 +1,7 @@
 """Decide the operations whose outcome is unknown by reading the remote back. Writes nothing to the remote."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(seconds=15)
 # An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
 INTENT_DIES_AFTER = timedelta(minutes=3)
-LATE_WITHIN = timedelta(days=1)
+
+# (remote id, what it shows now, what stood here before) -> the operation behind the change, if there is one
+Explain = Callable[..., ledger.Cause | None]
 
 
 def settle_due(client: ElevenLabs | None = None) -> int:
@@ -69,21 +72,35 @@ def _close_dead_intents() -> None:
         journal.finish(op, verdict, seen=None, known_by="No request was recorded.", expected=State.INTENT)
 
 
-def late_cause(
-    object_type: str, object_id: str, seen: dict[str, Any] | None, known: dict[str, Any] | None = None
-) -> ledger.Cause | None:
-    """A sync found a change: is it the work of an operation whose answer was lost? `known` is what stood here before.
+def late_work(object_type: str) -> Explain:
+    """For a sync that finds changes: tells of each whether it is the work of an operation whose answer was lost.
 
     A write that we had called "not applied" took effect late: the two are linked. One that is still unconfirmed and
-    made something of which nobody knows the id yet is only named; `settle` decides it.
+    made something of which nobody knows the id yet is only named; `settle` decides it. So is one that was done and
+    could not be read at once. The operations are read once.
     """
-    lost = Q(state=State.NOT_APPLIED, object_id__in=["", object_id], ended_at__gte=timezone.now() - LATE_WITHIN)
-    unconfirmed = Q(state=State.SENT, object_id="")
-    for op in Operation.objects.filter(lost | unconfirmed, object_type=object_type, late_at=None).order_by("-id"):
-        shows = kind_of(op.kind).shows
-        if shows(op, object_id, seen) and not (known and shows(op, object_id, known)):
-            return _took_effect_late(op, object_id) if op.state == State.NOT_APPLIED else journal.cause_of(op)
-    return None
+    lately = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
+    lost = Q(state=State.SENT, object_id="") | lately & (
+        Q(state=State.NOT_APPLIED) | Q(state=State.DONE, seen__isnull=True)
+    )
+    known = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
+
+    def explain(
+        object_id: str, now: dict[str, Any] | None, before: dict[str, Any] | None = None
+    ) -> ledger.Cause | None:
+        for op in known:
+            if op.object_id not in ("", object_id):
+                continue
+            shows = kind_of(op.kind).shows
+            if not shows(op, object_id, now) or (before and shows(op, object_id, before)):
+                continue
+            if op.state != State.NOT_APPLIED:
+                return journal.cause_of(op)
+            known.remove(op)
+            return _took_effect_late(op, object_id)
+        return None
+
+    return explain
 
 
 def _took_effect_late(op: Operation, object_id: str) -> ledger.Cause:

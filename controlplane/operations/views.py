@@ -1,7 +1,5 @@
 """The pages of one operation and of one change set."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -20,11 +18,12 @@ from controlplane.mirror.paths import flatten
 from controlplane.operations import changesets, tasks
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.pages import actor_of, url_of
+from controlplane.operations.run import CLICK
 from controlplane.operations.settle import settle
 from controlplane.operations.wake import wake
+from controlplane.operations.words import in_words, labels, with_id
 
 WORKER_LOOKS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
-WORDS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
 NOT_SHOWN = ("shown", "ids", "settings", "agent_name")  # what pages showed, other ids, a digest, a name beside its id
 
 
@@ -54,7 +53,7 @@ def check_now(request: HttpRequest, pk: int) -> HttpResponse:
     what came of it: the operation's, or its change set's if the button stood there."""
     op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     if op.state == State.SENT:
-        op = settle(op, connect())
+        op = settle(op, connect(patience=CLICK, urgent=True))
     if op.change_set is None:
         return redirect(url_of(op))
     if not op.is_open:
@@ -78,29 +77,23 @@ def _rows(op: Operation, values: dict[str, Any] | None) -> list[tuple[str, str]]
     """A JSON object as lines of words: names first, ids behind them."""
     named = dict(_named(op, values or {}))
     plain = dict(_plain(values or {}))
-    often = Counter(map(_label, plain))
-    labelled = [(_label(path) if often[_label(path)] == 1 else _label(path, whole=True), path) for path in plain]
-    return [*named.items(), *((label, _text(plain[path])) for label, path in labelled)]
+    return [*named.items(), *((label, in_words(plain[path])) for path, label in labels(plain).items())]
 
 
 def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The things involved, as the page showed them when it was asked for."""
     if values is op.wanted:
         if "from" in op.names:
-            yield "From", _with_id(op.names["from"], values.get("shown"))
+            yield "From", with_id(op.names["from"], values.get("shown"))
         if "to" in op.names:
-            yield "To", _with_id(op.names["to"], values.get("agent_id"))
+            yield "To", with_id(op.names["to"], values.get("agent_id"))
         if "source" in op.names:
-            yield "Copy of", _with_id(op.names["source"], values.get("source"))
+            yield "Copy of", with_id(op.names["source"], values.get("source"))
         if "phone_number" in values:
-            yield "Number", _with_id(op.names.get("object", ""), values["phone_number"])
+            yield "Number", with_id(op.names.get("object", ""), values["phone_number"])
     elif "agent_id" in values:
         agent_id, name = values["agent_id"], values.get("agent_name") or values.get("name") or "an agent without a name"
-        yield "Agent", _with_id(f"{name} …{agent_id[-4:]}", agent_id) if agent_id else "no agent"
-
-
-def _with_id(name: str, remote_id: str | None) -> str:
-    return f"{name} ({remote_id})" if remote_id else name
+        yield "Agent", with_id(f"{name} …{agent_id[-4:]}", agent_id) if agent_id else "no agent"
 
 
 def _plain(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -113,23 +106,6 @@ def _plain(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from value.items()  # its names are paths already
         else:
             yield from flatten(value, "" if name == "body" else name).items()
-
-
-def _label(path: str, *, whole: bool = False) -> str:
-    *parents, last = path.split(".")
-    words = WORDS.get(last) or last.replace("_", " ")
-    words = words[:1].upper() + words[1:]
-    return f"{words} ({' › '.join(parents).replace('_', ' ')})" if whole and parents else words
-
-
-def _text(item: Any) -> str:
-    if item is None or item in ("", [], {}):
-        return "none"
-    if isinstance(item, bool):
-        return "yes" if item else "no"
-    if isinstance(item, list) and all(isinstance(one, str) for one in item):
-        return ", ".join(item)
-    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, indent=2)
 
 
 def _object_url(op: Operation) -> str | None:

@@ -6,16 +6,23 @@ import logging
 from typing import Any
 
 from celery import Signature, Task
-from kombu.exceptions import OperationalError
+
+from controlplane import broker
 
 log = logging.getLogger(__name__)
 
 
 def wake(task: Task[Any, Any] | Signature[Any], *args: Any) -> bool:
-    """True if the broker took the message."""
+    """True if the broker took the message. Takes a second at most: somebody has clicked."""
     try:
-        task.apply_async(args, retry=False)
-    except (OperationalError, OSError) as error:
+        broker.within_budget(lambda: _send(task, args))
+    except broker.DOWN as error:
         log.warning("The broker did not take %s (%s); beat will find what is due.", task, type(error).__name__)
         return False
     return True
+
+
+def _send(task: Task[Any, Any] | Signature[Any], args: tuple[Any, ...]) -> None:
+    with broker.connection() as connection:
+        options: dict[str, Any] = {"retry": False, "connection": connection}
+        task.apply_async(args, **options)

@@ -13,12 +13,16 @@ register = template.Library()
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
+def span(seconds: float) -> str:
+    """ "12 s", "3 min"."""
+    count, unit = next(((seconds // step, unit) for step, unit in _STEPS if seconds >= step), (seconds // 1, "s"))
+    return f"{count:.0f} {unit}"
+
+
 def ago_text(moment: datetime) -> str:
     """ "12 s ago", "3 h ago"; "in 40 s" for what is to come."""
     seconds = (timezone.now() - moment).total_seconds()
-    size = abs(seconds)
-    count, unit = next(((size // step, unit) for step, unit in _STEPS if size >= step), (size // 1, "s"))
-    return f"{count:.0f} {unit} ago" if seconds >= 0 else f"in {count:.0f} {unit}"
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
 
 
 @register.filter
@@ -32,6 +36,18 @@ def ago(moment: datetime | None) -> SafeString | str:
         format_date(local, "j M Y, H:i:s T"),
         ago_text(moment),
     )
+
+
+@register.simple_tag
+def between(since: datetime | None, until: datetime) -> str:
+    """A span of time, exact: "between 24 Nov 2026, 14:02:10 and 14:03:11 UTC"."""
+    last = timezone.localtime(until)
+    if since is None:
+        return f"before {exact(until)}"
+    first = timezone.localtime(since)
+    same_day = first.date() == last.date() and first.utcoffset() == last.utcoffset()
+    ends = "H:i:s T" if same_day else "j M Y, H:i:s T"
+    return f"between {format_date(first, 'j M Y, H:i:s')} and {format_date(last, ends)}"
 
 
 @register.filter

@@ -61,6 +61,17 @@
         if (inDialog(event)) failed("The control plane could not be reached. Look at Activity before you try again: it shows whether anything was sent.");
     });
 
+    /* The health card asks for itself. What it showed last is not true any more once nobody answers. */
+    for (const trouble of ["htmx:responseError", "htmx:sendError"]) document.addEventListener(trouble, (event) => {
+        const card = event.detail.elt;
+        if (card.id !== "cp-health" || card.querySelector("[role=alert]")) return;
+        const box = document.createElement("p");
+        box.className = "cp-note is-danger";
+        box.setAttribute("role", "alert");
+        box.textContent = "The control plane has not answered since " + new Date().toLocaleTimeString() + ": what stands here is from before. It is asked again every 15 seconds.";
+        card.querySelector("h2").after(box);
+    });
+
     function failed(text) { letSendAgain(); note("cp-errors", "alert", text); }
 
     function note(style, role, text) {

@@ -1,9 +1,9 @@
 import json
-import time
 
 import pytest
 from django.core.exceptions import ValidationError
 
+from agents import patch
 from agents.patch import parse
 from controlplane.operations.models import Operation
 from tests.agents.conftest import at_remote, mirrored
@@ -79,11 +79,10 @@ def test_a_patch_that_nobody_typed_is_refused_in_few_words(text, words):
     assert len(error.value.messages) <= 21
 
 
-def test_thousands_of_keys_are_looked_at_at_once():
-    started = time.monotonic()
-    with pytest.raises(ValidationError):
+def test_thousands_of_keys_are_refused_without_a_look_at_each(monkeypatch):
+    monkeypatch.setattr(patch, "_field_in", lambda _: pytest.fail("each was held against each field"))
+    with pytest.raises(ValidationError, match="This sets 17,000 values"):
         parse("{" + ",".join(f'"{key}":1' for key in range(17_000)) + "}")
-    assert time.monotonic() - started < 0.5
 
 
 def test_everything_wrong_is_said_at_once():

@@ -102,11 +102,12 @@ def test_a_read_gets_over_a_passing_fault(serve, client_of):
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [
-        ("Retry-After: 7", 7, 7),
-        ("Retry-After: 7.5", 7.5, 7.5),
-        ("Retry-After: 900", 30, 30),
-        ("retry-after-ms: 2500", 2.5, 2.5),
-        ("Retry-After: {date}", 8, 12),
+        ("Retry-After: 7", 7, 7.7),
+        ("Retry-After: 7.5", 7.5, 8.25),
+        ("Retry-After: 59", 59, 60),
+        ("Retry-After: 900", 60, 60),
+        ("retry-after-ms: 2500", 2.5, 2.75),
+        ("Retry-After: {date}", 8, 12.1),
         ("Retry-After: soon", 0.25, 0.75),
         ("Retry-After: -5", 0.25, 0.75),
         ("Retry-After: nan", 0.25, 0.75),

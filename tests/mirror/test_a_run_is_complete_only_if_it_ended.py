@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from agents.models import Agent
 from agents.sync import Agents
-from controlplane.mirror import sync as mirror_sync
+from controlplane.mirror import runs
+from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import SyncRun
+from numbers.models import PhoneNumber
 from numbers.sync import Numbers, sync_all
 from tests.operations.clock import Clock
 from tests.operations.writes import agent, number
@@ -33,9 +35,11 @@ def before(collection: Any, method: str, deed: Callable[[], None], patch: pytest
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, Killed])
-@pytest.mark.parametrize("method", ["listing", "touched_since", "keep", "unlisted"])
+@pytest.mark.parametrize("method", ["listings", "differing", "values", "listable"])
 def test_a_crash_is_recorded_as_partial_and_not_swallowed(method, error, clock, monkeypatch):
     number(clock, agent(clock))
+    clock.remote.console("add_number", phone_number="+15550100124", label="New")
+    clock.passes(10)
 
     def crash() -> None:
         raise error
@@ -46,14 +50,15 @@ def test_a_crash_is_recorded_as_partial_and_not_swallowed(method, error, clock, 
     run = SyncRun.objects.get()
     assert (run.state, run.problem) == (SyncRun.State.PARTIAL, "The run ended with an error.")
     assert run.ended_at is not None
-    assert (run.seen, run.calls > 0) == (1 if method in ("listing", "touched_since", "keep") else 2, True)
+    assert run.calls > 0
+    assert not PhoneNumber.objects.exclude(missing_since=None).exists()
 
 
 def test_the_next_run_starts_90_seconds_after_a_worker_was_killed():
     dead = SyncRun.objects.create(claimed_until=timezone.now() + timedelta(seconds=1))
-    assert mirror_sync._start(None) is None
+    assert runs.start("http://x") is None
     SyncRun.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert mirror_sync._start(None) is not None
+    assert runs.start("http://x") is not None
     dead.refresh_from_db()
     assert (dead.state, dead.problem) == (SyncRun.State.PARTIAL, "The worker that ran it ended first.")
     assert dead.ended_at is not None
@@ -69,14 +74,19 @@ def test_a_run_that_is_slow_but_alive_keeps_its_claim(clock: Clock, monkeypatch)
         others.append(sync_all())
 
     with monkeypatch.context() as patch:
-        before(Agents, "keep", slow, patch)
+        before(Agents, "details", slow, patch)
         run = sync_all()
     assert run is not None
     assert (run.state, run.added) == (SyncRun.State.COMPLETE, 3)
     assert others == [None, None, None]
 
 
-def test_a_run_that_lost_its_claim_stops_writing(clock: Clock, monkeypatch):
+LAST_MOMENTS = [(Agents, "details"), (Agents, "values"), (Keeper, "_note_outside_changes")]
+
+
+@pytest.mark.parametrize(("where", "method"), LAST_MOMENTS)
+def test_a_run_that_lost_its_claim_writes_nothing_more(where, method, clock: Clock, monkeypatch):
+    """The last moment is in the transaction that stores: then what it wrote is taken back."""
     for name in ("A", "B", "C"):
         clock.remote.console("create_agent", name=name)
     stored = []
@@ -84,11 +94,12 @@ def test_a_run_that_lost_its_claim_stops_writing(clock: Clock, monkeypatch):
     def taken_for_dead() -> None:
         if not stored:
             clock.passes(100)
-            stored.append(mirror_sync._start(None))
+            SyncRun.objects.update(state=SyncRun.State.PARTIAL, problem="taken over")
+            stored.append(True)
 
-    before(Agents, "keep", taken_for_dead, monkeypatch)
+    before(where, method, taken_for_dead, monkeypatch)
     run = sync_all()
     assert run is not None
-    assert (run.state, run.problem) == (SyncRun.State.PARTIAL, "The worker that ran it ended first.")
-    assert Agent.objects.count() == 1, "only what it was storing when it lost its claim"
-    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == stored[0]
+    assert stored
+    assert run.ended_at is None, "this run is not to be ended by the one that lost it"
+    assert not Agent.objects.exists()

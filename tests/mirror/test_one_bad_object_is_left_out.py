@@ -107,7 +107,7 @@ def test_an_unlisted_agent_that_cannot_be_kept_does_not_end_the_run(hostile, clo
     clock.remote.call("POST", "/_sandbox/console", json={"action": "overlay", "id": hidden, "set": hostile})
     clock.remote.fault("GET", "/v1/convai/agents", "edit", query="archived=false", body={"agents": []}, times=9)
     run = run_over_all()
-    assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 0), run.problem
+    assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert PhoneNumber.objects.get(remote_id=line).agent is None
     assert not Agent.objects.exists()
 
@@ -137,16 +137,17 @@ def test_what_the_database_refuses_is_left_out(error, known, clock, monkeypatch)
     bad = bad or clock.remote.console("create_agent", name="Bad")["agent_id"]
     clock.remote.console("patch_agent", agent_id=bad, patch={"tags": ["x"]})
     good = clock.remote.console("create_agent", name="Good")["agent_id"]
-    save = mirror_store.save
+    write = mirror_store.write
 
-    def refusing(row, values, *, cause):
-        if row.remote_id != bad:
-            return save(row, values, cause=cause)
-        if isinstance(error, str):
+    def refusing(changes):
+        if all(change.row.remote_id != bad for change in changes):
+            write(changes)
+        elif isinstance(error, str):
             error.encode()
-        raise error
+        else:
+            raise error
 
-    monkeypatch.setattr(mirror_store, "save", refusing)
+    monkeypatch.setattr(mirror_store, "write", refusing)
     run = run_over_all()
     assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert Agent.objects.filter(remote_id=good).exists()

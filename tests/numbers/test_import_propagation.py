@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from controlplane.elevenlabs import connect
 from controlplane.operations.journal import Held
 from controlplane.operations.models import Operation, State
 from numbers import propagation, services
@@ -20,7 +19,8 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, agent
 
 pytestmark = pytest.mark.django_db
 
-DUE = [1, 2, 3, 5, 8, 13, 21, 34, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600]
+DUE = [*range(61), 120, 180, 240, 300, 360, 420, 480, 540, 600]
+LISTS = "/v1/convai/v2/phone-numbers"
 MAIN = "+15550100123"
 NOTATIONS = ["+1 (555) 010-0123", "5550100123", "+１５５５０１００１２３", "５５５０１００１２３"]
 
@@ -33,18 +33,18 @@ def looks(clock: Clock) -> list[int]:
     """Play the beat: look whenever it is due. The seconds after the import at which it was looked for."""
     row = PhoneNumber.objects.get()
     at = []
-    while row.poll_at is not None:
-        clock.passes((row.poll_at - timezone.now()).total_seconds())
+    while row.poll_at is not None and row.gave_up_at is None:
+        clock.passes(max(0, (row.poll_at - timezone.now()).total_seconds()))
         at.append(round((row.poll_at - row.imported_at).total_seconds()))
-        before = len(clock.remote.calls())
+        before = len(clock.remote.calls(path=LISTS))
         propagation.poll_due()
-        assert len(clock.remote.calls()) == before + 1
+        assert len(clock.remote.calls(path=LISTS)) == before + 1
         row.refresh_from_db()
     return at
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-@pytest.mark.parametrize(("lag", "found_at"), [(0, 1), (5, 5), (6, 8), (59, 60), (61, 120), (599, 600)])
+@pytest.mark.parametrize(("lag", "found_at"), [(0, 0), (0.5, 1), (5, 5), (5.5, 6), (59, 59), (61, 120), (599, 600)])
 def test_found_at_the_first_look_after_it_is_listed(lag, found_at, hidden, clock):
     clock.remote.settings(listed_after=lag, hidden_until_listed=hidden)
     op = import_number()
@@ -68,19 +68,17 @@ def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
     import_number()
     assert looks(clock) == DUE
     row = PhoneNumber.objects.get()
-    assert (row.state, row.poll_at) == (NumberState.PROPAGATING, None)
+    assert (row.state, row.poll_at) == (NumberState.UNLISTED, None)
+    assert "but not listed after 10 minutes. ElevenLabs knows it by its id" in row.listing_verdict
     assert propagation.poll_due() == 0
-    assert propagation.look(row, connect()) is False
-
     for _ in range(3):  # accepted and not listed is not gone
         sync_all()
     row.refresh_from_db()
-    assert (row.gone_at, row.missing_since, row.state) == (None, None, NumberState.PROPAGATING)
-
+    assert (row.gone_at, row.missing_since) == (None, None)
     clock.passes(lag)
-    assert propagation.look(row, connect()) is True
+    sync_all()
     row.refresh_from_db()
-    assert row.state is NumberState.UNASSIGNED
+    assert (row.state, row.listing_verdict) == (NumberState.UNASSIGNED, "")
     assert violations(clock.remote) == []
 
 
@@ -89,7 +87,7 @@ def test_late_looks_do_not_shift_the_ones_after_them(clock):
     clock.remote.settings(listed_after=10**8)
     import_number()
     row = PhoneNumber.objects.get()
-    for asleep, due in [(100, 120), (5, 120), (60, 180), (350, 540), (70, 600)]:
+    for asleep, due in [(30.5, 31), (69.5, 120), (5, 120), (60, 180), (350, 540), (70, 600)]:
         clock.passes(asleep)
         propagation.poll_due()
         row.refresh_from_db()
@@ -114,15 +112,37 @@ def test_two_workers_look_once(clock, monkeypatch):
     clock.passes(8)
     looked = []
 
-    def look(row: PhoneNumber, client: object) -> bool:
-        looked.append(row.pk)
+    def find(rows: list[PhoneNumber], client: object) -> dict[str, object]:
+        looked.append(rows)
+        clock.passes(20)  # it hangs: by its schedule it would be due again
         if len(looked) == 1:
             propagation.poll_due()  # the other worker, at the same moment
-        return False
+        return {}
 
-    monkeypatch.setattr(propagation, "look", look)
+    monkeypatch.setattr(propagation, "find", find)
     propagation.poll_due()
     assert len(looked) == 1
+    row = PhoneNumber.objects.get()
+    assert row.poll_at - row.imported_at == timedelta(seconds=29), "and it goes on in its rhythm"
+
+
+def test_a_worker_that_died_while_it_looked_is_replaced(clock, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(rows: list[PhoneNumber], client: object) -> dict[str, object]:
+        raise Killed
+
+    clock.remote.settings(listed_after=1)
+    import_number()
+    clock.passes(5)
+    with monkeypatch.context() as patch:
+        patch.setattr(propagation, "find", die)
+        with pytest.raises(Killed):
+            propagation.poll_due()
+    assert propagation.poll_due() == 0
+    clock.passes(31)
+    assert propagation.poll_due() == 1
 
 
 # --- A second import of the same number -------------------------------------------------------------------------------

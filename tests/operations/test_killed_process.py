@@ -7,14 +7,13 @@ import sys
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from controlplane.operations.models import Operation, State
 from numbers.models import PhoneNumber
 from tests.operations.clock import Clock, recover
 from tests.operations.oracle import violations
 from tests.operations.writes import agent, number
-from tests.sandbox_process import ROOT
+from tests.running import ROOT, database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,14 +53,6 @@ if point in places:
 line, to = PhoneNumber.objects.get(), Agent.objects.get(name="Sales Bot")
 services.assign(line, to, shown=line.bound_to, key="key", actor=None)
 """
-
-
-def database_url() -> str:
-    """Of the database that this test uses."""
-    found = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{found['NAME']}"
-    return f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
 
 
 def killed_at(point: str, clock: Clock) -> None:

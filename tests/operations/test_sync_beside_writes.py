@@ -9,6 +9,7 @@ from agents.sync import Agents
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.mirror import store as mirror_store
+from controlplane.mirror.keep import Keeper
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from numbers import services
@@ -37,26 +38,26 @@ def once(deed: Callable[[], Any]) -> Callable[[], None]:
 
 
 def after_listing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
-    listing = collection.listing
+    listings = collection.listings
 
-    def listed(self: Any, client: ElevenLabs) -> Any:
-        rows = list(listing(self, client))
-        deed()
-        yield from rows
+    def read_and_then(listing: Any) -> Any:
+        for page in listing:
+            deed()
+            yield page
 
-    patch.setattr(collection, "listing", listed)
+    patch.setattr(collection, "listings", lambda *args: [read_and_then(listing) for listing in listings(*args)])
 
 
 def before_storing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
-    """After the sync has asked what was touched, when it stores its first row."""
-    touched_since = collection.touched_since
+    """After the sync has found out what differs, before it stores its first row."""
+    differing = collection.differing
 
-    def touched(self: Any, moment: Any) -> set[str]:
-        found = touched_since(self, moment)
+    def differs(self: Any, rows: Any) -> Any:
+        found = differing(self, rows)
         deed()
         return found
 
-    patch.setattr(collection, "touched_since", touched)
+    patch.setattr(collection, "differing", differs)
 
 
 def after_details(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
@@ -136,18 +137,23 @@ def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, 
         clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when="after")
         assert ask("key").state == State.SENT
         clock.passes(120)
-    save, other = mirror_store.save, once(sync_all if first == "the sync" else settle.settle_due)
+    write, store, other = mirror_store.write, Keeper._store, once(sync_all)
 
-    def after_the_other(row: Any, values: Any, *, cause: Any) -> bool:
-        if row._state.adding:
+    def after_the_sync(changes: Any) -> None:
+        if any(change.new for change in changes):
             other()
-        return save(row, values, cause=cause)
+        write(changes)
+
+    def after_the_operation(self: Keeper, seen: Any) -> None:
+        settle.settle_due()
+        store(self, seen)
 
     with monkeypatch.context() as patch:
-        patch.setattr(mirror_store, "save", after_the_other)
         if first == "the sync":
+            patch.setattr(mirror_store, "write", after_the_sync)
             assert ask("key").state == State.DONE
         else:
+            patch.setattr(Keeper, "_store", after_the_operation)
             run = sync_all()
             assert run is not None
             assert run.state == run.State.COMPLETE

@@ -68,7 +68,7 @@ def test_one_sentence_each(status, says, clock):
     assert not re.search(r"\.\.|[!…]\.|[^.!…] Nothing was", op.message), op.message
 
 
-@pytest.mark.parametrize(("status", "what_next"), [(500, "minute"), (403, "minute"), (429, "moment"), (401, "the key")])
+@pytest.mark.parametrize(("status", "what_next"), [(500, "minute"), (403, "minute"), (429, "UTC"), (401, "the key")])
 def test_a_read_that_failed_says_what_next(status, what_next, clock):
     ask = WRITES["update"].set_up(clock)
     clock.remote.fault("GET", "/v1/convai/*", "status", status=status, times=9, headers={"retry-after": "60"})

@@ -3,12 +3,22 @@
 import pytest
 from django.db import connection
 
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/admin/", "/admin/numbers/phonenumber/", "/admin/agents/agent/", "/admin/operations/operation/"]
+PAGES = [
+    "/admin/",
+    "/admin/numbers/phonenumber/",
+    "/admin/agents/agent/",
+    "/admin/operations/operation/",
+    "/admin/mirror/syncrun/",
+    "/admin/health/",
+    "/admin/mirror/outsidechange/",
+]
 
 
 def asked(client, path: str) -> list[str]:
@@ -28,5 +38,13 @@ def test_the_lists_ask_at_most_twelve_times(operator, workspace, path):
     numbers = [PhoneNumber(remote_id=f"phnum_{at}", phone_number=f"+1555020{at:04}") for at in range(60)]
     PhoneNumber.objects.bulk_create(numbers)
     assert Operation.objects.count() == 0
+    entries = [
+        Entry(kind=f"{kind}.changed", object_type=kind, object_id=row.remote_id, actor_name="system", cause="sync")
+        for kind, row in [("agent", workspace.sales), *(("number", number) for number in numbers)]
+    ]
+    Entry.objects.bulk_create(entries)
+    OutsideChange.objects.bulk_create(
+        OutsideChange(entry=entry, object_type=entry.object_type, object_id=entry.object_id) for entry in entries
+    )
     queries = asked(operator, path)
     assert 0 < len(queries) <= 12, "\n".join(queries)

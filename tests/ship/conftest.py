@@ -1,11 +1,8 @@
 """Real processes of the project, each with an environment and a folder of its own, and none left behind."""
 
 import os
-import signal
 import socket
 import subprocess
-import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,83 +13,17 @@ import psycopg
 import pytest
 import redis
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = Path(sys.executable).parent
-PATIENCE = 60  # seconds; what takes longer has failed, on a busy machine too
-MARK = "SHIP_TEST"
+from tests.running import PATIENCE, ROOT, SCRIPTS, Environment, Running
+from tests.running import free_port as find_free_port
 
-Environment = dict[str, str]
+__all__ = ["ROOT", "SCRIPTS"]
+
+MARK = "SHIP_TEST"
 
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return probe.getsockname()[1]
-
-    return find
-
-
-class Running:
-    """A process in a session of its own, whose lines can be waited for."""
-
-    def __init__(self, command: list[str], environment: Environment) -> None:
-        self.lines: list[str] = []
-        self.ended = False
-        self.news = threading.Condition()
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self) -> None:
-        for line in self.process.stdout:
-            with self.news:
-                self.lines.append(line.rstrip())
-                self.news.notify_all()
-        with self.news:
-            self.ended = True
-            self.news.notify_all()
-
-    @property
-    def output(self) -> str:
-        return "\n".join(self.lines)
-
-    def wait_for(self, text: str) -> str:
-        """The first line with this text."""
-
-        def found() -> str | None:
-            return next((line for line in self.lines if text in line), None)
-
-        with self.news:
-            self.news.wait_for(lambda: found() or self.ended, PATIENCE)
-            line = found()
-        assert line, f"{text!r} was never said. Said was:\n{self.output}"
-        return line
-
-    def interrupt(self) -> int:
-        """As the terminal does at Ctrl-C: the whole group gets the signal."""
-        os.killpg(self.process.pid, signal.SIGINT)
-        return self.wait()
-
-    def stop(self) -> int:
-        """As Docker does: the first process gets the signal."""
-        self.process.terminate()
-        return self.wait()
-
-    def wait(self) -> int:
-        code = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
-        return code
+    return find_free_port
 
 
 def started_with(mark: str) -> list[psutil.Process]:

@@ -38,6 +38,10 @@ def test_nothing_wrong():
         ({"ELEVENLABS_BASE_URL": "https://elsewhere.example.com"}, "controlplane.E001"),
         ({"ELEVENLABS_API_KEY": "sk_sandbox"}, "controlplane.E002"),
         ({"ELEVENLABS_API_KEY": "two words"}, "controlplane.E002"),
+        ({"ORPHAN_CLEANUP": "yes"}, "controlplane.E010"),
+        ({"ORPHAN_CLEANUP": "AUTO"}, "controlplane.E010"),
+        ({"ORPHAN_CLEANUP_MAX": 0}, "controlplane.E010"),
+        ({"ELEVENLABS_MAX_CONCURRENCY": 0}, "controlplane.E006"),
         ({"DEBUG": True}, "controlplane.W001"),
         ({"HTTPS": False}, "controlplane.W002"),
     ],
@@ -46,6 +50,12 @@ def test_each_mistake_is_named(settings, changes, expected):
     for name, value in changes.items():
         setattr(settings, name, value)
     assert ours() == {expected}
+
+
+@pytest.mark.parametrize("value", ["ask", "auto"])
+def test_the_two_ways_to_clean_up(settings, value):
+    settings.ORPHAN_CLEANUP = value
+    assert ours() == set()
 
 
 def test_the_sandbox_needs_no_https(settings):

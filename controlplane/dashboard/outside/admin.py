@@ -1,0 +1,152 @@
+"""The list of outside changes, its filters, and what is decided for many of them at once."""
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Coalesce, Replace
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import path
+from unfold.decorators import display
+
+from agents.models import Agent
+from controlplane.dashboard.outside import views
+from controlplane.mirror import outside
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations.pages import actor_of
+from controlplane.operations.run import name_of
+from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.templatetags.names import visible
+from numbers.models import PhoneNumber
+from numbers.search import digits_in
+
+State = OutsideChange.State
+LABELS = {"open": "warning", "adopted": "success", "reverted": "info", "ignored": "default"}
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Those that wait for somebody, unless others are asked for."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request, model_admin):
+        return [*((state.value, state.label) for state in State if state != State.OPEN), ("all", "all")]
+
+    def choices(self, changelist):
+        first, *rest = super().choices(changelist)
+        return [{**first, "display": State.OPEN.label}, *rest]
+
+    def queryset(self, request, queryset):
+        return queryset if self.value() == "all" else queryset.filter(state=self.value() or State.OPEN)
+
+
+class ObjectFilter(admin.SimpleListFilter):
+    title = "of"
+    parameter_name = "of"
+
+    def lookups(self, request, model_admin):
+        return [("number", "numbers"), ("agent", "agents")]
+
+    def queryset(self, request, queryset):
+        return queryset.filter(object_type=self.value()) if self.value() else queryset
+
+
+@admin.register(OutsideChange)
+class OutsideChangeAdmin(ReadOnlyAdmin):
+    what_it_is = (
+        "What a sync finds changed and nobody asked for here stands in this list: somebody used the ElevenLabs "
+        "console, or another tool. It waits until somebody adopts, reverts or ignores it."
+    )
+    list_display = ["what", "object_cell", "between", "state_cell", "who"]
+    list_display_links = None
+    list_filter = [StateFilter, ObjectFilter]
+    list_fullwidth = True
+    search_fields = ["entry__object_name", "object_id"]
+    search_help_text = "Number, agent or id"
+    show_full_result_count = False
+    actions = ["adopt", "ignore"]
+    change_list_template = "outside/changelist.html"
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        own = [("adopt", views.adopt), ("ignore", views.ignore), ("revert", views.revert)]
+        return [
+            *(path(f"<int:pk>/{name}/", wrap(view), name=f"mirror_outsidechange_{name}") for name, view in own),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.change(request, object_id)
+
+    def get_changelist(self, request, **kwargs):
+        return PlainChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutsideChange]:
+        pages = {
+            name: Subquery(model._default_manager.filter(remote_id=OuterRef("object_id")).values("pk")[:1])
+            for name, model in (("number_pk", PhoneNumber), ("agent_pk", Agent))
+        }
+        return OutsideChange.objects.select_related("entry").annotate(**pages)
+
+    def get_search_results(self, request, queryset, search_term):
+        """As people look for them: by name, by id (…4f2a too), by digits in any grouping."""
+        term = search_term.strip().lstrip("…")
+        fits = Q(entry__object_name__icontains=term) | Q(object_id__icontains=term)
+        if digits := digits_in(term):
+            queryset = queryset.alias(ungrouped=Replace("entry__object_name", Value(" "), output_field=TextField()))
+            fits |= Q(ungrouped__contains=digits)
+        return (queryset.filter(fits) if term else queryset), False
+
+    def changelist_view(self, request, extra_context=None):
+        response = super().changelist_view(request, {"title": "Outside changes", **(extra_context or {})})
+        if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
+            now = changelist.params.get("state", "")
+            states = [("", State.OPEN.label), *((state.value, state.label) for state in State if state != State.OPEN)]
+            response.context_data["state_links"] = [
+                (
+                    words.capitalize(),
+                    value == now,
+                    changelist.get_query_string({"state": value} if value else {}, ["state", "p"]),
+                )
+                for value, words in [*states, ("all", "all")]
+            ]
+        return response
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mirror.decide_outsidechange")
+
+    @admin.action(description="Adopt: keep them as they are now", permissions=["decide"])
+    def adopt(self, request, queryset):
+        self._decide(request, queryset, State.ADOPTED)
+
+    @admin.action(description="Ignore: take them off the list", permissions=["decide"])
+    def ignore(self, request, queryset):
+        self._decide(request, queryset, State.IGNORED)
+
+    def _decide(self, request, queryset, state):
+        asked = list(queryset.order_by().values_list("pk", flat=True))
+        decided = outside.decide(asked, state, actor=actor_of(request), name=name_of(actor_of(request)))
+        words = f"{state.label.capitalize()} {decided} outside change{'' if decided == 1 else 's'}."
+        if decided < len(asked):
+            words += f" The other {len(asked) - decided} had been decided before."
+        self.message_user(request, f"{words} Nothing was sent to ElevenLabs.", messages.SUCCESS)
+
+    @display(description="What", ordering="entry__kind")
+    def what(self, change: OutsideChange) -> str:
+        return render_to_string("outside/what_cell.html", {"change": change})
+
+    @display(description="Of", ordering="entry__object_name")
+    def object_cell(self, change: OutsideChange) -> str:
+        return render_to_string("outside/object_cell.html", {"change": change})
+
+    @display(description="When", ordering=Coalesce("since", "found_at"))
+    def between(self, change: OutsideChange) -> str:
+        return render_to_string("outside/when_cell.html", {"change": change})
+
+    @display(description="State", ordering="state", label=LABELS)
+    def state_cell(self, change: OutsideChange) -> tuple[str, str]:
+        return change.state, change.get_state_display()
+
+    @display(description="Decided by", ordering="decided_by_name")
+    def who(self, change: OutsideChange) -> str:
+        return visible(change.decided_by_name) or "–"

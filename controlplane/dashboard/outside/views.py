@@ -1,0 +1,141 @@
+"""The page of one outside change, and what is decided there. GET changes nothing; each deed checks its own rights."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_http_methods, require_POST
+
+from agents.models import Agent
+from controlplane.dashboard.outside.compare import settings_of
+from controlplane.mirror import outside
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations import tasks
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.journal import KeyReused
+from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.run import name_of
+from controlplane.operations.wake import wake
+from controlplane.templatetags.names import visible
+from numbers import revert as service
+from numbers.models import PhoneNumber
+
+DECIDE = "mirror.decide_outsidechange"
+LIST = "admin:mirror_outsidechange_changelist"
+# The deed that is meant where there is no way back: (words, page, permission); with the object's key where it is there.
+INSTEAD = {
+    "remove": ("Remove", "admin:numbers_phonenumber_remove", "numbers.delete_phonenumber"),
+    "assign": ("Assign", "admin:numbers_phonenumber_assign", "numbers.assign_phonenumber"),
+    "import": ("Import", "admin:numbers_phonenumber_add", "numbers.add_phonenumber"),
+    "delete": ("Delete", "admin:agents_agent_delete", "agents.delete_agent"),
+    "create": ("Create", "admin:agents_agent_add", "agents.add_agent"),
+}
+ANEW = ("import", "create")  # of something else: no key
+
+
+def change(request: HttpRequest, pk: str) -> HttpResponse:
+    if not request.user.has_perm("mirror.view_outsidechange"):
+        raise PermissionDenied
+    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
+        raise Http404
+    found = get_object_or_404(_changes(), pk=pk)
+    return show(request, "outside/change.html", _context(request, found))
+
+
+def _decision(state: OutsideChange.State) -> Any:
+    @require_POST
+    @permission_required(DECIDE, raise_exception=True)
+    def decide(request: HttpRequest, pk: int) -> HttpResponse:
+        found = get_object_or_404(_changes(), pk=pk)
+        actor = actor_of(request)
+        if outside.decide([found.pk], state, actor=actor, name=name_of(actor)):
+            page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
+            words = '{}: {}. Nothing was sent to ElevenLabs. <a class="cp-link" href="{}">Details</a>'
+            messages.success(request, format_html(words, state.label.capitalize(), visible(found), page))
+            return HttpResponseRedirect(reverse(LIST))
+        messages.warning(request, str(outside.Decided(found)))
+        return HttpResponseRedirect(reverse("admin:mirror_outsidechange_change", args=[found.pk]))
+
+    return decide
+
+
+adopt = _decision(OutsideChange.State.ADOPTED)
+ignore = _decision(OutsideChange.State.IGNORED)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required(DECIDE, raise_exception=True)
+def revert(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET shows what it is now and what it would be then. POST asks for that, by one operation or by a change set."""
+    found = get_object_or_404(_changes(), pk=pk)
+    way = service.way_back(found)
+    if not request.user.has_perms(way.needs):
+        raise PermissionDenied
+    form = KeyedForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        done = _carry_out(request, found, form, several=len(way.wishes) > 1)
+        if done is not None:
+            return done
+        found = _changes().get(pk=found.pk)  # the check may have read and stored what it is now
+    context = _context(request, found) | {"form": form, "title": f"Revert {visible(found.name)}"}
+    return show(request, "outside/revert.html", context, status=422 if form.errors else 200)
+
+
+def _carry_out(request: HttpRequest, found: OutsideChange, form: KeyedForm, *, several: bool) -> HttpResponse | None:
+    ask: dict[str, Any] = {"key": form.operation_key, "actor": actor_of(request)}
+    try:
+        if several:
+            change_set = service.plan(found, **ask)
+            wake(tasks.run_change_sets)
+            return go_to(request, url_of(change_set))
+        op = attempt(form, partial(service.carry_out, found, **ask))
+    except (service.NoWayBack, outside.Decided, KeyReused) as no:
+        form.add_error(None, str(no))
+        form.with_new_key()
+        return None
+    if op is None:
+        return None
+    tell(request, op)
+    return go_to(request, url_of(op) if op.is_open else reverse("admin:mirror_outsidechange_change", args=[found.pk]))
+
+
+def _changes() -> QuerySet[OutsideChange]:
+    return OutsideChange.objects.select_related("entry", "operation", "change_set", "run")
+
+
+def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
+    row, way = service.row_of(found), service.way_back(found)
+    is_open = found.state == OutsideChange.State.OPEN
+    return {
+        **admin.site.each_context(request),
+        "subtitle": None,
+        "title": visible(found.name),
+        "change": found,
+        "row": row,
+        "is_number": isinstance(row, PhoneNumber),
+        "is_agent": isinstance(row, Agent),
+        "settings": settings_of(found, row),
+        "way": way,
+        "may_decide": is_open and request.user.has_perm(DECIDE),
+        "may_revert": is_open and not way.why_not and request.user.has_perms([DECIDE, *way.needs]),
+        "instead": _instead(request, way, row),
+    }
+
+
+def _instead(request: HttpRequest, way: service.WayBack, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
+    """(words, address) of the deed that is meant in place of a revert, for those who may do it."""
+    if way.instead not in INSTEAD:
+        return None
+    words, page, permission = INSTEAD[way.instead]
+    if not request.user.has_perm(permission):
+        return None
+    if way.instead in ANEW:
+        return words, reverse(page)
+    return (words, reverse(page, args=[row.pk])) if row is not None and not row.gone_at else None

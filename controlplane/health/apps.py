@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class HealthConfig(AppConfig):
+    name = "controlplane.health"
+    verbose_name = "Health"
+
+    def ready(self) -> None:
+        from controlplane.health import beats
+
+        beats.listen()

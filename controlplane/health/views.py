@@ -1,0 +1,35 @@
+"""Two pages for machines, which need no sign-in and tell no secret, and a card for people."""
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_safe
+
+from controlplane.health import status
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process is up. It touches nothing else, so that nobody restarts it for the fault of another."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Everything that it takes is up: 200, or 503 and which part is not. For whoever watches."""
+    parts = status.parts()
+    ready = status.is_ready(parts)
+    checks = {
+        part.name: {"state": part.level, "seconds": part.seconds if part.seconds is None else round(part.seconds, 3)}
+        for part in parts
+    }
+    return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+@require_GET
+@permission_required("mirror.view_syncrun", raise_exception=True)
+def card(request: HttpRequest) -> HttpResponse:
+    return render(request, "health/card.html", {"parts": status.parts()})

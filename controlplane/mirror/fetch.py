@@ -1,0 +1,94 @@
+"""Reads that run ahead of what is done with their answers. The threads here speak to the remote, never to our rows."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Barrier, Event
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from controlplane.elevenlabs import ElevenLabsError
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Submit = Callable[..., Future[Any]]
+
+AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
+
+
+def width() -> int:
+    """How many reads of a sync are under way at once."""
+    return int(settings.ELEVENLABS_MAX_CONCURRENCY)
+
+
+def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
+    """Each page with the moment before it was asked for; the next one is read while this one is worked on."""
+    if width() == 1:
+        while (page := _next(listing)) is not None:
+            yield page
+        return
+    with _threads(1) as submit:
+        coming = submit(_next, listing)
+        while (page := coming.result()) is not None:
+            coming = submit(_next, listing)
+            yield page
+
+
+def each(
+    items: Iterable[Item], read: Callable[[Item], Answer]
+) -> Iterator[tuple[Item, datetime, Answer | ElevenLabsError]]:
+    """`read` for each item, in order, with the moment before it was asked for; its error is its answer."""
+
+    def attempt(item: Item) -> tuple[Item, datetime, Answer | ElevenLabsError]:
+        asked_at = timezone.now()
+        try:
+            return item, asked_at, read(item)
+        except ElevenLabsError as error:
+            return item, asked_at, error
+
+    if width() == 1:
+        yield from map(attempt, items)
+        return
+    waiting: deque[Future[tuple[Item, datetime, Answer | ElevenLabsError]]] = deque()
+    with _threads(width()) as submit:
+        for item in items:
+            waiting.append(submit(attempt, item))
+            if len(waiting) >= AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _next(listing: Iterator[Item]) -> tuple[datetime, Item] | None:
+    asked_at = timezone.now()
+    page = next(listing, None)
+    return None if page is None else (asked_at, page)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[Submit]:
+    """A way to have calls made by so many threads. What has not begun when the block is left is not made any more."""
+    over = Event()
+
+    def make(call: Callable[..., Any], *args: Any) -> Any:
+        return None if over.is_set() else call(*args)
+
+    with ThreadPoolExecutor(number, thread_name_prefix="read") as pool:
+        try:
+            yield lambda call, *args: pool.submit(make, call, *args)
+        finally:
+            over.set()
+            together = Barrier(number)
+            for _ in range(number):
+                pool.submit(_close_connections, together)
+
+
+def _close_connections(together: Barrier) -> None:
+    """Each thread its own (a slot may be a lock in the database). The barrier gives each thread exactly one."""
+    together.wait()
+    connections.close_all()

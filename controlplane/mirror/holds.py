@@ -1,0 +1,102 @@
+"""What a run finds that is more likely a fault than the truth: it is held until somebody decides, or it passes."""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import Hold
+from controlplane.mirror.runs import Lease
+
+FEW = 5  # so many may be newly missing in one run, or a tenth of all: more is held, not believed
+SHARE = 0.1
+GOOD_FOR = timedelta(days=1)  # an answer is about what was asked, not about what goes missing next month
+
+
+def too_many(missing: int, out_of: int) -> bool:
+    return missing > max(FEW, SHARE * out_of)
+
+
+def vanished(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
+    """Hold a collection of which too much is missing; says so in words."""
+    _open(lease, Hold.Kind.VANISHED, what, objects_missing=missing, out_of=out_of)
+    return (
+        f"Held: {len(missing)} of {out_of} {what} are not in the list any more. That many at once is more likely a "
+        "wrong key or a fault than the truth, so none was marked as gone."
+    )
+
+
+def workspace(lease: Lease, here: str, there: str) -> str:
+    """Hold everything: the key opens another workspace than the one that the picture is of."""
+    _open(lease, Hold.Kind.WORKSPACE, "", here=here, there=there)
+    return (
+        f"Held: the key opens another workspace ({there or 'it shows nothing that is known here'}) than the one that "
+        f"this picture is of ({here}). Nothing was listed."
+    )
+
+
+def _open(lease: Lease, kind: str, what: str, **found: object) -> None:
+    run = lease.run
+    with transaction.atomic():
+        lease.fence()
+        hold, new = Hold.objects.select_for_update().get_or_create(
+            kind=kind, what=what, state=Hold.State.OPEN, defaults={"run": run, **found}
+        )
+        if not new:
+            Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(run=run, **found)
+            return
+        _tell(hold, "opened", ledger.Cause(Entry.Cause.SYNC, str(run.pk)))
+
+
+def passed(lease: Lease, kind: str, what: str = "") -> None:
+    """A run found it as it should be: nobody needs to decide any more."""
+    for hold in Hold.objects.filter(kind=kind, what=what, state=Hold.State.OPEN):
+        with transaction.atomic():
+            lease.fence()
+            if Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
+                state=Hold.State.OVER, decided_at=timezone.now()
+            ):
+                _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
+
+
+def accept(hold: Hold, *, actor: User, name: str) -> bool:
+    """Somebody says that it is the truth. False if it was decided, or passed, before."""
+    with transaction.atomic():
+        decided = Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
+            state=Hold.State.ACCEPTED, decided_at=timezone.now(), decided_by=actor, decided_by_name=name
+        )
+        if decided:
+            _tell(hold, "accepted", ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name))
+    return bool(decided)
+
+
+def accepted_missing(what: str) -> set[str]:
+    """Ids of which somebody has said lately that they may be gone. Each is still looked up, in two runs."""
+    said = Hold.objects.filter(
+        kind=Hold.Kind.VANISHED, what=what, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - GOOD_FOR
+    )
+    return {remote_id for missing in said.values_list("objects_missing", flat=True) for remote_id in missing}
+
+
+def moved_at() -> datetime | None:
+    """When somebody said lately that another workspace is meant: what stood here before may be missing from it."""
+    return (
+        Hold.objects.filter(
+            kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - GOOD_FOR
+        )
+        .values_list("decided_at", flat=True)
+        .first()
+    )
+
+
+def accepted_workspace() -> Hold | None:
+    """The newest answer to the question which workspace is meant."""
+    return Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED).first()
+
+
+def _tell(hold: Hold, what: str, cause: ledger.Cause) -> None:
+    after = {"here": hold.here, "there": hold.there} if hold.kind == Hold.Kind.WORKSPACE else {"missing": str(hold)}
+    ledger.record(ledger.entry(f"hold.{what}", "sync", str(hold.run_id or ""), str(hold), after=after, cause=cause))

@@ -1,0 +1,85 @@
+"""Read a whole list and store what differs, page by page. What a list that broke off did not show is left alone."""
+
+from datetime import datetime
+from typing import Any
+
+from controlplane.elevenlabs import ElevenLabsError, NotFound, is_id
+from controlplane.mirror import fetch
+from controlplane.mirror.collection import Seen
+from controlplane.mirror.keep import Keeper
+from controlplane.mirror.trouble import Trouble
+
+AT_A_TIME = 50  # objects whose details are stored together
+
+Listed = dict[str, tuple[datetime, dict[str, Any]]]
+
+
+def read(keeper: Keeper) -> tuple[set[str], str]:
+    """The ids that were listed; and why that is not all of them, or all about them, in words."""
+    collection, lease = keeper.collection, keeper.lease
+    lease.phase(f"listing {collection.what}", sum(1 for _ in collection.listable()))
+    seen: set[str] = set()
+    to_be_read: Listed = {}
+    problem = ""
+    try:
+        for listing in collection.listings(keeper.client):
+            for asked_at, page in fetch.pages(listing):
+                lease.hold(done=len(page.rows))
+                to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
+    except ElevenLabsError as error:
+        problem = f"The list of {collection.what} could not be read to its end. {error}"
+    lease.run.seen += len(seen)
+    return seen, problem or _read_details(keeper, to_be_read)
+
+
+def _new_rows(keeper: Keeper, rows: list[dict[str, Any]], seen: set[str]) -> dict[str, dict[str, Any]]:
+    """By id, without those that were listed before: rows may move between pages while they are read."""
+    new: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        remote_id = row.get(keeper.collection.id_field)
+        if not isinstance(remote_id, str) or not is_id(remote_id):
+            keeper.leave_out(remote_id, "it has no id that could be one")
+        elif remote_id not in seen:
+            seen.add(remote_id)  # listed is listed, whatever the rest of the row looks like
+            new[remote_id] = row
+    return new
+
+
+def _take(keeper: Keeper, asked_at: datetime, rows: dict[str, dict[str, Any]]) -> Listed:
+    """Store what a page tells whole; the rest is to be read."""
+    differing = keeper.collection.differing(rows)
+    keeper.keep([Seen(remote_id, rows[remote_id], asked_at, rows[remote_id]) for remote_id in differing.as_listed])
+    return {remote_id: (asked_at, rows[remote_id]) for remote_id in differing.to_be_read}
+
+
+def _read_details(keeper: Keeper, listed: Listed) -> str:
+    collection, lease = keeper.collection, keeper.lease
+    if not listed:
+        return ""
+    lease.phase(f"reading {collection.what}", len(listed))
+    trouble = Trouble(keeper)
+    read: list[Seen] = []
+    tried: dict[str, datetime] = {}
+    for remote_id, asked_at, answer in fetch.each(listed, lambda one: collection.details(keeper.client, one)):
+        lease.hold(done=1)
+        if isinstance(answer, ElevenLabsError):
+            if isinstance(answer, NotFound):
+                continue  # deleted since it was listed: the next run will not list it
+            if trouble.stops(remote_id, answer):
+                _store(keeper, read, tried)
+                return f"The details of {collection.what} could not be read. {answer}"
+        else:
+            trouble.over()
+            read.append(Seen(remote_id, answer, asked_at, listed[remote_id][1]))
+        tried[remote_id] = asked_at  # also one that is closed to us: it must not come first again in the next run
+        if len(tried) >= AT_A_TIME:
+            _store(keeper, read, tried)
+            read, tried = [], {}
+    _store(keeper, read, tried)
+    return ""
+
+
+def _store(keeper: Keeper, read: list[Seen], tried: dict[str, datetime]) -> None:
+    keeper.keep(read)
+    if tried:
+        keeper.details_were_read(tried)

@@ -1,0 +1,139 @@
+"""Outside changes: which are open, and what is decided about them.
+
+A decision is a conditional UPDATE with its ledger entry, in one transaction: of two people, one decides. A revert is
+decided together with the intent of its operation, or with the plan of its change set; `keep_up` opens it again where
+that comes to nothing, and closes it where it took effect after all.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange, RemoteObject
+from controlplane.operations.models import ChangeSet, Operation
+from controlplane.operations.models import State as OperationState
+
+State = OutsideChange.State
+AT_ONCE = 200  # decided in one transaction
+NOTHING_CAME = (
+    OperationState.REFUSED,
+    OperationState.NOT_SENT,
+    OperationState.NOT_APPLIED,
+    OperationState.OVERTAKEN,
+)
+FAILED = Q(operation__state__in=NOTHING_CAME, operation__late_at=None) | Q(change_set__state=ChangeSet.State.STOPPED)
+AFTER_ALL = Q(operation__late_at__isnull=False) | Q(
+    change_set__state__in=[ChangeSet.State.RUNNING, ChangeSet.State.DONE]
+)
+
+
+class Decided(Exception):
+    """Somebody decided it first."""
+
+    def __init__(self, change: OutsideChange) -> None:
+        change.refresh_from_db()
+        super().__init__(
+            f"Nothing was done. {change.decided_by_name or 'Somebody'} decided this change first: "
+            f"{change.get_state_display()}."
+        )
+
+
+def changed_outside(object_type: str) -> Exists:
+    """Has this row an open outside change? For a queryset of `RemoteObject`s."""
+    return Exists(
+        OutsideChange.objects.filter(state=State.OPEN, object_type=object_type, object_id=OuterRef("remote_id"))
+    )
+
+
+def mark(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
+    """Adds `outside` to rows of one type: their open changes, the newest first, for those who may see them."""
+    if not rows or not user.has_perm("mirror.view_outsidechange"):
+        return
+    found: dict[str, list[OutsideChange]] = {}
+    about = {"object_type": rows[0].object_type, "object_id__in": [row.remote_id for row in rows]}
+    for change in OutsideChange.objects.filter(state=State.OPEN, **about).select_related("entry"):
+        found.setdefault(change.object_id, []).append(change)
+    for row in rows:
+        row.__dict__["outside"] = found.get(row.remote_id, [])
+
+
+def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name: str) -> int:
+    """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once."""
+    left, decided = iter(ids), 0
+    while some := list(islice(left, AT_ONCE)):
+        with transaction.atomic():
+            changes = list(
+                OutsideChange.objects.select_for_update(of=("self",))
+                .select_related("entry")
+                .filter(pk__in=some, state=State.OPEN)
+                .order_by("pk")
+            )
+            _decide(changes, state, actor, name)
+        decided += len(changes)
+    return decided
+
+
+def revert(
+    change: OutsideChange,
+    *,
+    actor: User | None,
+    name: str,
+    operation: Operation | None = None,
+    change_set: ChangeSet | None = None,
+) -> None:
+    """Somebody reverts it by this: to be called in the transaction that makes it. Raises `Decided`."""
+    if not _decide([change], State.REVERTED, actor, name, operation=operation, change_set=change_set):
+        raise Decided(change)
+
+
+def keep_up(*ids: int) -> None:
+    """Bring changes (these, or all) in line with what became of their reverts."""
+    about = Q(pk__in=ids) if ids else Q()
+    reverts = OutsideChange.objects.select_related("entry", "operation", "change_set")
+    for change in reverts.filter(FAILED, about, state=State.REVERTED):
+        with transaction.atomic():
+            opened = {"state": State.OPEN, "decided_at": None, "decided_by": None, "decided_by_name": ""}
+            if OutsideChange.objects.filter(pk=change.pk, state=State.REVERTED).update(**opened):
+                ledger.record(_told(change, "reopened", _cause(change), why=_what_became(change)))
+    for change in reverts.filter(AFTER_ALL, about, state=State.OPEN):
+        by = change.operation or change.change_set
+        with transaction.atomic():
+            _decide([change], State.REVERTED, by.actor if by else None, by.actor_name if by else ledger.SYSTEM)
+
+
+def _decide(
+    changes: Sequence[OutsideChange],
+    state: OutsideChange.State,
+    actor: User | None,
+    name: str,
+    **by: Operation | ChangeSet | None,
+) -> int:
+    decided = OutsideChange.objects.filter(pk__in=[change.pk for change in changes], state=State.OPEN).update(
+        state=state, decided_at=timezone.now(), decided_by=actor, decided_by_name=name, **by
+    )
+    if decided:
+        ledger.record(*(_told(change, state.value, _cause(change, actor, name)) for change in changes))
+    return decided
+
+
+def _told(change: OutsideChange, what: str, cause: ledger.Cause, **more: str) -> Entry:
+    after = {"change": change.entry.words, **more}
+    return ledger.entry(
+        f"outside.{what}", change.object_type, change.object_id, change.entry.object_name, after=after, cause=cause
+    )
+
+
+def _cause(change: OutsideChange, actor: User | None = None, name: str = ledger.SYSTEM) -> ledger.Cause:
+    return ledger.Cause(Entry.Cause.SYSTEM, f"outside change {change.pk}", actor, name)
+
+
+def _what_became(change: OutsideChange) -> str:
+    if change.operation is not None:
+        return change.operation.message
+    return change.change_set.problem if change.change_set is not None else ""

@@ -1,0 +1,80 @@
+"""What a complete list did not show. Gone means: not in two complete lists, and 404 to a GET each time."""
+
+from datetime import datetime
+
+from controlplane.elevenlabs import ElevenLabsError, NotFound
+from controlplane.mirror import fetch, holds
+from controlplane.mirror.collection import Seen
+from controlplane.mirror.keep import Keeper
+from controlplane.mirror.models import Hold
+from controlplane.mirror.trouble import Trouble
+
+AT_A_TIME = 50
+
+
+def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None], str]:
+    """The rows that should have been listed and were not, with since when; or none, and why they are held."""
+    collection, run = keeper.collection, keeper.lease.run
+    rows = dict(collection.listable())
+    known = seen | collection.touched_since(run.started_at)
+    unseen = {remote_id: since for remote_id, since in rows.items() if remote_id not in known}
+    newly = [remote_id for remote_id, since in unseen.items() if since is None]
+    if holds.too_many(len(newly), len(rows)):
+        expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)
+        surprising = [remote_id for remote_id in newly if remote_id not in expected]
+        if holds.too_many(len(surprising), len(rows)):
+            return {}, holds.vanished(keeper.lease, collection.what, surprising, len(rows))
+    holds.passed(keeper.lease, Hold.Kind.VANISHED, collection.what)
+    return unseen, ""
+
+
+def _of_another_workspace(keeper: Keeper, remote_ids: list[str]) -> set[str]:
+    moved = holds.moved_at()
+    if moved is None:
+        return set()
+    rows = keeper.collection.model._default_manager.filter(first_seen__lt=moved, remote_id__in=remote_ids)
+    return set(rows.values_list("remote_id", flat=True))
+
+
+def look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> tuple[list[str], str]:
+    """Ask for each by its id. Which got 404; and why it could not be done to the end, in words."""
+    try:
+        return _look_up(keeper, unseen), ""
+    except ElevenLabsError as error:
+        return [], f"What is missing from the list of {keeper.collection.what} could not be looked up. {error}"
+
+
+def _look_up(keeper: Keeper, unseen: dict[str, datetime | None]) -> list[str]:
+    collection = keeper.collection
+    keeper.lease.phase(f"looking up {collection.what} that are missing", len(unseen))
+    trouble = Trouble(keeper)
+    not_found: list[str] = []
+    there: list[Seen] = []
+    for remote_id, asked_at, answer in fetch.each(unseen, lambda one: collection.details(keeper.client, one)):
+        keeper.lease.hold(done=1)
+        if isinstance(answer, NotFound):
+            trouble.over()
+            not_found.append(remote_id)
+        elif isinstance(answer, ElevenLabsError):
+            if trouble.stops(remote_id, answer):
+                raise answer
+        else:
+            trouble.over()
+            there.append(Seen(remote_id, answer, asked_at))
+        if len(there) >= AT_A_TIME:
+            keeper.keep(there)
+            there = []
+    keeper.keep(there)
+    return not_found
+
+
+def believe(keeper: Keeper, unseen: dict[str, datetime | None], not_found: list[str]) -> None:
+    """The run is complete: what got 404 is missing, and gone if it was missing before."""
+    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is None]):
+        keeper.mark_missing(some)
+    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is not None]):
+        keeper.bury(some)
+
+
+def _parts(remote_ids: list[str]) -> list[list[str]]:
+    return [remote_ids[start : start + AT_A_TIME] for start in range(0, len(remote_ids), AT_A_TIME)]

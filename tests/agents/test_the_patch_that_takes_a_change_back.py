@@ -1,0 +1,79 @@
+"""Whatever a change did to an agent's JSON, the patch made of its two sides leads back."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.back import back, tools_themselves
+from controlplane.mirror.paths import flatten, get, nest
+
+LEAVES = st.one_of(st.integers(0, 3), st.booleans(), st.sampled_from(["", "x", None]), st.lists(st.integers(0, 2)))
+TREES = st.dictionaries(
+    st.sampled_from(["a", "b", "c.d", "~e"]),
+    st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from(["a", "b", "c.d"]), inner, max_size=3)),
+    max_size=3,
+)
+PROMPT = "conversation_config.agent.prompt"
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """As ElevenLabs takes a patch: docs/assumptions.md, 12."""
+    if not isinstance(patch, dict):
+        return patch
+    kept = dict(old) if isinstance(old, dict) else {}
+    return kept | {key: merged(kept.get(key), value) for key, value in patch.items()}
+
+
+def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two sides as the ledger keeps them: only what differs."""
+    old, new = flatten(before), flatten(after)
+    differs = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+    return {path: old[path] for path in differs if path in old}, {path: new[path] for path in differs if path in new}
+
+
+def filled(tree: dict[str, Any]) -> dict[str, Any]:
+    """Without what is null or empty: "not set" and "cleared" read the same."""
+    return {path: value for path, value in flatten(tree).items() if value is not None and value != {}}
+
+
+@settings(max_examples=1000, deadline=None)
+@given(TREES, TREES)
+def test_it_leads_back_from_anywhere(before, after):
+    values = back(*told(before, after), after)
+    assert filled(merged(after, nest(values))) == filled(before)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TREES, TREES)
+def test_nothing_that_the_change_left_alone_is_sent(before, after):
+    sent = nest(back(*told(before, after), after))
+    same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
+    assert all(get(merged(after, sent), path) == get(after, path) for path in same)
+
+
+@pytest.mark.parametrize("was", [{"custom_llm": None}, {}])
+def test_an_object_that_came_whole_is_cleared_whole(was):
+    before = {"nodes": {"start": {"type": "start"}}} | was
+    now = {
+        "nodes": {"start": {"type": "start"}, "n1": {"type": "say", "more": {"x": 1}, "label": None}},
+        "custom_llm": {"url": "https://llm.example", "key": None},
+    }
+    assert back(*told(before, now), now) == {"nodes.n1": None, "custom_llm": None}
+
+
+def test_only_what_differs_is_sent():
+    now = {"name": "B", "tags": ["x"]}
+    assert back(*told({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
+
+
+def test_of_tools_and_their_ids_one_is_sent():
+    before = {f"{PROMPT}.tools": [{"name": "old"}], f"{PROMPT}.tool_ids": ["t1"]}
+    after = {f"{PROMPT}.tools": [{"name": "new"}], f"{PROMPT}.tool_ids": ["t2"]}
+    assert back(before, after, nest(after)) == {f"{PROMPT}.tool_ids": ["t1"]}
+
+
+@pytest.mark.parametrize(("path", "themselves"), [(f"{PROMPT}.tools", True), (f"{PROMPT}.tool_ids", False)])
+def test_a_tool_that_was_changed_itself_is_not_the_agents(path, themselves):
+    assert tools_themselves(back({path: [1]}, {path: [2]}, nest({path: [2]}))) == themselves

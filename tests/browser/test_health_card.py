@@ -1,0 +1,32 @@
+"""The health card of a running site: well once everything is up, and honest when nobody answers it."""
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, picture
+from tests.workers.waiting import until
+
+pytestmark = pytest.mark.browser
+
+PARTS = ["Database", "Broker", "Last complete sync", "Worker", "Beat"]
+
+
+def test_all_is_well_and_what_is_not_known_is_not_shown_as_well(staff: Page, site: Site):
+    until(lambda: requests.get(f"{site.url}/readyz", timeout=10).ok, "everything is up and was listed once")
+    staff.clock.install()
+    staff.goto("/admin/")
+    card = staff.locator("#cp-health")
+    parts = card.locator("dt")
+    expect(parts).to_have_text([f"{part} ok" for part in PARTS])
+    picture(staff, "health")
+
+    staff.route("**/admin/health/", lambda route: route.abort())
+    staff.clock.fast_forward(16_000)
+    expect(card.get_by_role("alert")).to_contain_text("has not answered since")
+    staff.clock.fast_forward(16_000)
+    expect(card.get_by_role("alert")).to_have_count(1)
+    staff.unroute("**/admin/health/")
+    staff.clock.fast_forward(16_000)
+    expect(card.get_by_role("alert")).to_have_count(0)
+    expect(parts).to_have_count(len(PARTS))

@@ -1,0 +1,35 @@
+"""Worker and beat, as shipped on each broker: once one is dead, `/readyz` says which; and when it is well again."""
+
+from typing import Any
+
+from tests.workers.stage import Stage, Web
+from tests.workers.waiting import until
+
+SOON = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "SYNC_INTERVAL_SECONDS": "4"}
+
+
+def bad(web: Web) -> tuple[int, set[str]]:
+    answer = web.get("/readyz")
+    told: dict[str, Any] = answer.json()
+    assert told["ready"] == (answer.status_code == 200)
+    return answer.status_code, {name for name, check in told["checks"].items() if check["state"] == "bad"}
+
+
+def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(stage: Stage):
+    stage.environment |= SOON
+    web = stage.web()
+    assert bad(web) == (503, {"last_complete_sync", "worker", "beat"})
+    worker, beat = stage.worker(), stage.beat()
+    until(lambda: bad(web) == (200, set()), "all is well")
+
+    worker.kill()
+    assert bad(web) == (200, set()), "it is not missed at once"
+    until(lambda: "worker" in bad(web)[1], "the worker is missed")
+    status, missed = bad(web)
+    assert (status, "beat" in missed) == (503, False)
+
+    beat.kill()
+    stage.worker()
+    until(lambda: {"worker", "beat"} & bad(web)[1] == {"beat"}, "the worker is back, and beat is missed")
+    stage.beat()
+    until(lambda: bad(web) == (200, set()), "all is well again")

@@ -1,0 +1,33 @@
+"""A worker gives signs of life while its tasks are long, and two of them keep one row."""
+
+import os
+
+import pytest
+
+from controlplane.health import beats
+from controlplane.health.models import Heartbeat
+from tests.workers.stage import Stage
+from tests.workers.waiting import until
+
+
+@pytest.mark.django_db
+def test_one_row_for_each_name_and_the_newest_counts():
+    Heartbeat.objects.create(name="worker", at="2026-01-01T00:00:00Z", process="elsewhere, process 7")
+    beats.note("worker")
+    beats.note("beat")
+    worker, beat = Heartbeat.objects.order_by("-name")
+    assert worker.process.endswith(f", process {os.getpid()}")
+    assert abs((worker.at - beat.at).total_seconds()) < 60
+
+
+def test_a_worker_in_the_middle_of_a_long_task_is_heard(stage: Stage):
+    stage.environment["HEARTBEAT_STALE_AFTER_SECONDS"] = "6"
+    stage.remote.fault("GET", "/v1/convai/agents", "pause")
+    stage.deliver("numbers.tasks.sync")
+    stage.worker("--concurrency", "1")
+    until(lambda: not stage.remote.waiting_faults(), "the task is under way")
+    for _ in range(2):
+        seen = Heartbeat.objects.get(name="worker").at
+        until(lambda seen=seen: Heartbeat.objects.get(name="worker").at > seen, "a newer heartbeat")
+    assert stage.remote.call_report()["in_flight"] >= 1, "and the task is still under way"
+    stage.remote.clear_faults()

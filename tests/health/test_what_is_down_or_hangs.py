@@ -1,0 +1,71 @@
+"""Real processes in front of a database that is down and of a Redis that is killed or hangs: an answer, and in time."""
+
+import socket
+import time
+
+import pytest
+
+from controlplane.broker import BUDGET
+from controlplane.health import beats
+from controlplane.mirror.models import SyncRun
+from tests.running import free_port
+from tests.workers.redis_server import RedisServer
+from tests.workers.stage import Stage, Web
+from tests.workers.waiting import until
+
+DOWN = {
+    "sqlite": lambda: "sqlite:////nowhere/at/all.sqlite3",
+    "postgres": lambda: f"postgres://postgres@127.0.0.1:{free_port()}/nothing",
+    "not migrated": lambda: "sqlite://:memory:",
+}
+
+
+def bad(web: Web) -> set[str]:
+    answer = web.get("/readyz")
+    assert answer.status_code == 503
+    return {name for name, check in answer.json()["checks"].items() if check["state"] == "bad"}
+
+
+@pytest.mark.parametrize("database", DOWN)
+def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, redis_stage: Stage):
+    web = redis_stage.web(DATABASE_URL=DOWN[database]())
+    assert bad(web) == {"database", "last_complete_sync", "worker", "beat"}
+    assert web.get("/healthz").text == "ok"
+
+
+def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: Stage):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        web = redis_stage.web(DATABASE_URL=f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/nothing")
+        assert web.get("/healthz").text == "ok"
+        began = time.monotonic()
+        assert "database" in bad(web)
+        assert time.monotonic() - began < 2 * 5  # the wait for a connection is 5 s; the system's own is minutes
+
+
+@pytest.mark.parametrize("fault", ["hang", "kill"])
+def test_a_broker_that_does_not_answer_costs_a_second_at_most(fault, redis_stage: Stage, redis_server: RedisServer):
+    SyncRun.objects.create(state=SyncRun.State.COMPLETE)
+    for name in ("worker", "beat"):
+        beats.note(name)
+    redis_stage.environment["SYNC_INTERVAL_SECONDS"] = "60"
+    web = redis_stage.web()
+    assert web.get("/readyz").json()["ready"]
+    getattr(redis_server, fault)()
+    for _ in range(3):
+        began = time.monotonic()
+        assert bad(web) == {"broker"}
+        assert time.monotonic() - began < 8 * BUDGET  # without one it is 40 s; in between, a busy machine
+    assert web.get("/healthz").text == "ok"
+    if fault == "hang":
+        redis_server.go_on()
+        until(lambda: web.get("/readyz").status_code == 200, "all is well again")
+
+
+def test_worker_and_beat_live_on_without_a_database(stage: Stage):
+    down = DOWN["sqlite"]()
+    hurry = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "DATABASE_URL": down}
+    for name, process in (("worker", stage.worker(**hurry)), ("beat", stage.beat(**hurry))):
+        line = f"The database did not take the heartbeat of the {name} (OperationalError)."
+        process.wait_for(line)
+        until(lambda process=process, line=line: process.output.count(line) > 1, "it tries again")
+        assert process.process.poll() is None

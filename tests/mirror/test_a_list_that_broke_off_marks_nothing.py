@@ -1,0 +1,196 @@
+"""A list that breaks off on any of its pages, in any way, is partial: what it showed is stored, nothing is missing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.models import Agent
+from controlplane.elevenlabs import ElevenLabs, transport
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.operations.clock import Clock
+from tests.operations.oracle import mirror_differs
+
+pytestmark = pytest.mark.django_db
+
+NUMBERS, AGENTS = "/v1/convai/v2/phone-numbers", "/v1/convai/agents"
+PAGES, PER_PAGE = 50, 2
+TRIES = transport.TRIES
+NO_END: dict[str, Any] = {"fault": "edit", "body": {"has_more": True, "next_cursor": None}}
+BREAKS: dict[str, dict[str, Any]] = {
+    "500": {"fault": "status", "status": 500},
+    "hangs": {"fault": "hang"},
+    "reset": {"fault": "reset", "times": TRIES},
+    "garbage": {"fault": "garbage"},
+    "empty 200": {"fault": "empty"},
+    "truncated": {"fault": "truncate", "times": TRIES},
+    "runs in a circle": {"fault": "edit"},  # the cursor is filled in
+    "goes on nowhere": NO_END,
+}
+WRONG_SHAPES: dict[str, dict[str, Any]] = {
+    "{}": {"fault": "status", "status": 200, "body": {}},
+    "null": {"fault": "status", "status": 200, "raw": b"null"},
+    "[]": {"fault": "status", "status": 200, "body": []},
+    "null for rows": {"fault": "edit", "body": {"phone_numbers": None, "agents": None}},
+    "a row that is none": {"fault": "edit", "body": {"phone_numbers": [None], "agents": [None]}},
+    "an object for rows": {"fault": "edit", "body": {"phone_numbers": {}, "agents": {}}},
+    "detail": {"fault": "status", "status": 200, "body": {"detail": "Not authenticated"}},
+    "html": {"fault": "html"},
+    "has_more is a word": {"fault": "edit", "body": {"has_more": "false", "next_cursor": None}},
+    "has_more is null": {"fault": "edit", "body": {"has_more": None, "next_cursor": None}},
+    "a cursor that is none": {"fault": "edit", "body": {"next_cursor": 7}},
+    "a cursor without has_more": {"fault": "status", "status": 200, "body": {"phone_numbers": [], "next_cursor": "x"}},
+    "401": {"fault": "status", "status": 401},
+    "404 for the path": {"fault": "status", "status": 404, "body": {"detail": "Not Found"}, "times": 2},
+    "429": {"fault": "status", "status": 429, "times": TRIES},
+    "503": {"fault": "status", "status": 503, "times": TRIES},
+}
+
+
+class Pages:
+    """Small pages, counted; the one that hangs is given up soon, and no try waits for the one before it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.cursors: list[str | None] = []  # by which each page was asked for
+        self.hangs_at = 0
+        patch.setattr(transport.random, "uniform", lambda *_: 0.0)
+        for name in ("list_numbers", "list_agents"):
+            patch.setattr(ElevenLabs, name, self._counted(getattr(ElevenLabs, name)))
+
+    def _counted(self, read: Callable[..., Any]) -> Callable[..., Any]:
+        def page(client: ElevenLabs, **wanted: Any) -> Any:
+            self.cursors.append(wanted["cursor"])
+            if len(self.cursors) == self.hangs_at:
+                client._http._read_deadline = 0.05
+            return read(client, **wanted | {"page_size": PER_PAGE})
+
+        return page
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> Pages:
+    return Pages(monkeypatch)
+
+
+def run_over_all() -> SyncRun:
+    run = sync_all()
+    assert run is not None
+    return run
+
+
+def is_untouched(model: Any, count: int) -> bool:
+    rows = model.objects.filter(missing_since=None, gone_at=None)
+    return rows.count() == model.objects.count() == count
+
+
+def breaks_at(clock: Clock, path: str, place: int, how: dict[str, Any], **more: Any) -> None:
+    clock.remote.fault("GET", path, **how, skip=place - 1, **more)
+
+
+# --- 400 runs ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", BREAKS)
+def test_numbers_on_each_of_fifty_pages(name, clock, pages, settings):
+    clock.remote.reset(numbers=PAGES * PER_PAGE)
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    ids = list(PhoneNumber.objects.order_by("pk").values_list("remote_id", flat=True))
+    cursors = pages.cursors[-PAGES:]
+    labels = dict(PhoneNumber.objects.values_list("remote_id", "label"))
+    there = dict(labels)
+
+    for place in range(1, PAGES + 1):
+        settings.ELEVENLABS_MAX_CONCURRENCY = 1 + place % 2
+        how, at = BREAKS[name], place
+        if name == "runs in a circle":  # to itself; the first page is sent to by none, so the last one closes there
+            at = place if place > 1 else PAGES
+            how = how | {"body": {"has_more": True, "next_cursor": cursors[max(place - 1, 1)]}}
+        shows_its_rows = how["fault"] == "edit" and name != "goes on nowhere"
+        seen = at * PER_PAGE if shows_its_rows else (at - 1) * PER_PAGE
+        clock.passes(1)
+        for number_id in ids[max(seen - 1, 0) : seen + 1]:  # the last that is seen, and the first that is not
+            there[number_id] = f"{name} {place}"
+            clock.remote.console("patch_number", number=number_id, patch={"label": there[number_id]})
+        labels |= {number_id: there[number_id] for number_id in ids[:seen]}
+        pages.cursors.clear()
+        pages.hangs_at = 2 + at if name == "hangs" else 0  # after the two lists of agents
+        breaks_at(clock, NUMBERS, at, how)
+
+        run = run_over_all()
+
+        assert (run.state, run.seen, run.gone) == (SyncRun.State.PARTIAL, seen, 0), (place, run.problem)
+        assert "The list of numbers could not be read to its end. " in run.problem
+        assert len(pages.cursors) == 2 + at
+        assert dict(PhoneNumber.objects.values_list("remote_id", "label")) == labels, place
+        assert is_untouched(PhoneNumber, len(ids)), place
+        clock.remote.clear_faults()
+
+    assert not Hold.objects.exists()
+    pages.cursors.clear()
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    assert mirror_differs(clock.remote) == []
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("name", BREAKS)
+def test_agents_on_each_page_of_both_lists(name, width, clock, pages, settings):
+    active, archived = 4, 2  # pages
+    settings.ELEVENLABS_MAX_CONCURRENCY = width
+    clock.remote.reset(agents=(active + archived) * PER_PAGE)
+    for row in clock.remote.get(AGENTS)["agents"][: archived * PER_PAGE]:
+        clock.remote.console("archive_agent", agent_id=row["agent_id"])
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    assert [cursor is None for cursor in pages.cursors].count(True) == 3
+    asked = pages.cursors[: active + archived]
+
+    for place in range(1, active + archived + 1):
+        first = place in (1, active + 1)
+        how, at = BREAKS[name], place
+        if name == "runs in a circle":
+            at = place + first  # a first page is sent to by none
+            how = how | {"body": {"has_more": True, "next_cursor": asked[at - 1]}}
+        pages.cursors.clear()
+        pages.hangs_at = at if name == "hangs" else 0
+        breaks_at(clock, AGENTS, at, how)
+
+        run = run_over_all()
+
+        assert (run.state, run.gone) == (SyncRun.State.PARTIAL, 0), (place, run.problem)
+        assert "The list of agents could not be read to its end. " in run.problem
+        assert is_untouched(Agent, (active + archived) * PER_PAGE), place
+        clock.remote.clear_faults()
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    assert not OutsideChange.objects.exists()
+
+
+# --- Answers that are no page -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("place", [1, 3])
+@pytest.mark.parametrize(("path", "what"), [(NUMBERS, "numbers"), (AGENTS, "agents")])
+@pytest.mark.parametrize("name", WRONG_SHAPES)
+def test_what_is_no_page_is_no_end(name, path, what, place, clock, pages, settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
+    clock.remote.reset(agents=3 * PER_PAGE, numbers=3 * PER_PAGE)
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    if name == "404 for the path" and path == NUMBERS:
+        clock.remote.fault("GET", "/v1/convai/phone-numbers", "status", status=404, body={"detail": "Not Found"})
+    breaks_at(clock, path, place, WRONG_SHAPES[name], query="" if path == NUMBERS else "archived=false")
+
+    run = run_over_all()
+
+    assert run.state == SyncRun.State.PARTIAL
+    assert f"The list of {what} could not be read to its end. " in run.problem
+    assert is_untouched(PhoneNumber, 3 * PER_PAGE)
+    assert is_untouched(Agent, 3 * PER_PAGE)
+    assert not Hold.objects.exists()
+    clock.remote.clear_faults()
+    assert run_over_all().state == SyncRun.State.COMPLETE
+    assert mirror_differs(clock.remote) == []
+
+
+def test_a_list_that_does_not_end_is_given_up(clock, pages, monkeypatch):
+    """Each page has another cursor, so no circle is seen."""
+    monkeypatch.setattr("controlplane.elevenlabs.client.MOST_PAGES", 20)
+    clock.remote.reset(numbers=21 * PER_PAGE)
+    run = run_over_all()
+    assert (run.state, run.added) == (SyncRun.State.PARTIAL, 20 * PER_PAGE + Agent.objects.count())
+    assert "more than 20 pages" in run.problem

@@ -1,0 +1,98 @@
+"""A run that finds nothing new writes nothing but its own row, and asks the database by pages, not by rows."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange, SyncRun
+from numbers.models import PhoneNumber
+from tests.mirror.scenes import changed, run_over_all
+from tests.operations.clock import Clock
+from tests.operations.oracle import mirror_differs
+
+pytestmark = pytest.mark.django_db
+
+WRITES = re.compile(r'^\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
+FOR_A_PAGE = 3  # what differs, and now and then the claim
+
+
+def scene(clock: Clock, agents: int, numbers: int) -> None:
+    for model in (PhoneNumber, Agent, SyncRun):
+        model.objects.all().delete()
+    clock.remote.reset(agents=agents, numbers=numbers)
+    run_over_all()
+    run_over_all()
+
+
+def queries(**options: object) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        run_over_all(**options)
+    return [query["sql"] for query in captured.captured_queries]
+
+
+def written(sql: list[str]) -> set[str]:
+    """The tables."""
+    return {found[1] for query in sql if (found := WRITES.match(query))}
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_nothing_is_written_but_the_run(width, clock, settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = width
+    settings.DETAILS_REFRESH = 10**9
+    scene(clock, 30, 60)
+    told, calls = Entry.objects.count(), clock.remote.call_report()["last_id"]
+    read_at = set(Agent.objects.values_list("pk", "details_read_at"))
+    for _ in range(3):
+        sql = queries()
+        tables = written(sql)
+        assert tables <= {SyncRun._meta.db_table, Agent._meta.db_table}
+        on_agents = [query for query in sql if Agent._meta.db_table in query and WRITES.match(query)]
+        assert len(on_agents) <= 1, "when the details of the one whose turn it is were read"
+    assert (Entry.objects.count(), OutsideChange.objects.count()) == (told, 0)
+    assert len(set(Agent.objects.values_list("pk", "details_read_at")) - read_at) <= 3
+    made = clock.remote.calls(since=calls, path="/v1/convai/*")
+    assert len(made) == 3 * (2 + 1 + 1), "two lists of agents, one of numbers, the details of one agent"
+
+
+def test_as_many_queries_for_a_hundred_rows_as_for_ten(clock):
+    scene(clock, 10, 10)
+    ten = len(queries())
+    scene(clock, 60, 100)
+    assert len(queries()) == ten
+
+
+def test_a_page_costs_as_much_as_the_one_before(clock):
+    scene(clock, 5, 100)
+    one = len(queries())
+    scene(clock, 5, 400)
+    assert len(queries()) - one <= 3 * FOR_A_PAGE
+
+
+@pytest.mark.parametrize("count", [10, 40])
+def test_changes_are_stored_together(count, clock):
+    """Each row its own UPDATE, and nothing else for each."""
+    scene(clock, 5, 60)
+    rows = list(PhoneNumber.objects.order_by("pk")[:count])
+    for row in rows:
+        changed(clock, row, "New")
+    sql = queries()
+    on_numbers = [query for query in sql if query.startswith(f'UPDATE "{PhoneNumber._meta.db_table}"')]
+    assert len(on_numbers) == count
+    assert len(sql) - count < 60, "whatever the count"
+    assert OutsideChange.objects.count() == count
+    assert mirror_differs(clock.remote) == []
+
+
+def test_the_same_json_in_another_order_is_the_same(clock):
+    scene(clock, 0, 5)
+    rows = clock.remote.get("/v1/convai/v2/phone-numbers")["phone_numbers"]
+    turned = [dict(reversed(row.items())) for row in rows]
+    body = {"phone_numbers": turned, "has_more": False, "next_cursor": None}
+    clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=200, body=body)
+    assert PhoneNumber._meta.db_table not in written(queries())

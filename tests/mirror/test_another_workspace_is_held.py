@@ -1,0 +1,260 @@
+"""A key of another workspace, or another base URL, changes nothing here until somebody says that it is meant."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror import holds
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from numbers.models import PhoneNumber
+from tests.mirror.scenes import changed, deleted, is_gone, is_missing, known, made, run_over_all, text_of
+from tests.operations.clock import Clock
+from tests.operations.oracle import mirror_differs
+from tests.sandbox_process import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+NOT_ALLOWED = {
+    "detail": {
+        "status": "missing_permissions",
+        "message": "The API key you used is missing the permission user_read to execute this operation.",
+    }
+}
+HERE = "workspace_sandbox"
+STATES = SyncRun.State
+
+
+@pytest.fixture(scope="module")
+def other_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    sandbox = Sandbox()
+    sandbox.start(tmp_path_factory.mktemp("other") / "state.sqlite3")
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture(autouse=True)
+def two_reads_at_once(settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
+
+
+def names_itself(remote: Sandbox, workspace: str | None) -> None:
+    """From now on; None: the key may not say."""
+    if workspace is None:
+        remote.fault("GET", "/v1/user", "status", status=401, body=NOT_ALLOWED, times=1000)
+    else:
+        remote.fault("GET", "/v1/user", "edit", body={"workspace_id": workspace}, times=1000)
+
+
+class Move:
+    """From the remote's first workspace to its second one."""
+
+    def __init__(self, clock: Clock, here: str | None, there: str | None, count: int) -> None:
+        self.clock, self.there = clock, there
+        names_itself(clock.remote, here)
+        made(clock, "agent", count)
+        made(clock, "number", count)
+        run_over_all()
+        self.rows = [*Agent.objects.order_by("pk"), *PhoneNumber.objects.order_by("pk")]
+        self.old = [row.remote_id for row in self.rows]
+
+    def away(self, agents: int = 4, numbers: int = 9) -> None:
+        """Everything that this key opens is another workspace's."""
+        self.clock.remote.reset(agents=agents, numbers=numbers)
+        names_itself(self.clock.remote, self.there)
+
+    def nothing_happened(self) -> bool:
+        assert Agent.objects.count() + PhoneNumber.objects.count() == len(self.old)
+        return not any(is_missing(row) for row in self.rows) and not OutsideChange.objects.exists()
+
+
+def accept(hold: Hold) -> None:
+    ada = User.objects.get_or_create(username="ada")[0]
+    assert holds.accept(hold, actor=ada, name="ada")
+
+
+# --- Held -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("here", "there", "count"),
+    [(HERE, "workspace_b", 8), (HERE, "workspace_b", 1), (HERE, None, 8), (None, "workspace_b", 8), (None, None, 8)],
+)
+def test_nothing_is_stored_and_nothing_is_missing(here, there, count, clock):
+    move = Move(clock, here, there, count)
+    move.away()
+    for _ in range(3):
+        run = run_over_all(STATES.HELD)
+        assert "The key opens another workspace" in run.problem or "the key opens another workspace" in run.problem
+        assert (run.seen, run.added, run.changed, run.gone) == (0, 0, 0, 0)
+        assert move.nothing_happened()
+    hold = Hold.objects.get()
+    assert (hold.kind, hold.state, hold.run_id) == (Hold.Kind.WORKSPACE, Hold.State.OPEN, run.pk)
+    host = clock.remote.url.removeprefix("http://")
+    assert (hold.here, hold.there) == (f"{host}/{here or ''}", f"{host}/{there or ''}")
+    lists = clock.remote.calls(path="/v1/convai/agents") + clock.remote.calls(path="/v1/convai/v2/phone-numbers")
+    assert lists == [], "not even listed"
+
+
+def test_another_base_url_with_the_same_database(clock, settings, other_process):
+    move = Move(clock, HERE, HERE, 3)
+    other_process.reset(agents=3, numbers=3)
+    settings.ELEVENLABS_BASE_URL = other_process.url
+    run = run_over_all(STATES.HELD)
+    assert move.nothing_happened()
+    hold = Hold.objects.get()
+    there = other_process.url.removeprefix("http://")
+    assert hold.there == f"{there}/{HERE}" != hold.here
+    assert there in run.problem
+    settings.ELEVENLABS_BASE_URL = clock.remote.url
+    run_over_all()
+    hold.refresh_from_db()
+    assert hold.state == Hold.State.OVER
+    assert mirror_differs(clock.remote) == []
+
+
+def test_the_right_key_again_ends_it(clock):
+    known(clock, "number")
+    names_itself(clock.remote, "workspace_b")
+    run_over_all(STATES.HELD)
+    clock.remote.clear_faults()
+    run_over_all()
+    assert Hold.objects.get().state == Hold.State.OVER
+    assert [entry.kind for entry in Entry.objects.filter(object_type="sync").order_by("pk")] == [
+        "hold.opened",
+        "hold.over",
+    ]
+
+
+# --- Not held ---------------------------------------------------------------------------------------------------------
+def test_a_key_that_may_not_say_and_shows_what_is_known(clock):
+    rows = known(clock, "number", 8)
+    names_itself(clock.remote, None)
+    deleted(clock, *rows[:5])
+    run_over_all()
+    assert [is_missing(row) for row in rows] == [True] * 5 + [False] * 3
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize("gone", ["agents", "numbers"])
+def test_one_kind_may_be_gone_altogether(gone, clock):
+    """Then it is many that are missing, which is another question than whose workspace it is."""
+    move = Move(clock, None, None, 8)
+    deleted(clock, *(row for row in move.rows if f"{row.object_type}s" == gone))
+    run_over_all(STATES.HELD)
+    assert (Hold.objects.get().kind, Hold.objects.get().what) == (Hold.Kind.VANISHED, gone)
+
+
+@pytest.mark.parametrize("status", [401, 500, 503])
+def test_where_nothing_answers_the_run_is_partial_and_says_why(status, clock, monkeypatch):
+    """It can tell neither which workspace it is nor that it is another one."""
+    monkeypatch.setattr("controlplane.elevenlabs.transport.random.uniform", lambda *_: 0.0)
+    rows = known(clock, "number", 8)
+    clock.remote.fault("GET", "/v1/*", "status", status=status, times=1000)
+    run = run_over_all(STATES.PARTIAL)
+    assert "could not be read to its end. " in run.problem
+    assert not Hold.objects.exists()
+    assert not any(is_missing(row) for row in rows)
+
+
+@pytest.mark.parametrize("answer", [{"fault": "garbage"}, {"fault": "status", "status": 503, "times": 3}])
+def test_an_answer_that_is_none_does_not_name_a_workspace(answer, clock, monkeypatch):
+    monkeypatch.setattr("controlplane.elevenlabs.transport.random.uniform", lambda *_: 0.0)
+    known(clock, "number", 8)
+    clock.remote.fault("GET", "/v1/user", **answer)
+    assert run_over_all().workspace == ""
+    assert run_over_all().workspace == HERE
+
+
+# --- Accepted ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("partial_first", [False, True])
+@pytest.mark.parametrize("count", [3, 12])
+@pytest.mark.parametrize(("here", "there"), [(HERE, "workspace_b"), (HERE, None), (None, "workspace_b"), (None, None)])
+def test_once_it_is_accepted_the_picture_moves(here, there, count, partial_first, clock):
+    move = Move(clock, here, there, count)
+    move.away(agents=4, numbers=9)
+    run_over_all(STATES.HELD)
+    clock.passes(60)
+    accept(Hold.objects.get())
+    if partial_first:
+        clock.passes(60)
+        clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=500)
+        run_over_all(STATES.PARTIAL)
+    for missing, gone in [(True, False), (True, True), (True, True)]:
+        clock.passes(60)
+        run_over_all()
+        for row in move.rows:
+            assert is_gone(row) == gone
+            assert (row.missing_since is not None) == missing
+    assert mirror_differs(clock.remote) == []
+    assert not OutsideChange.objects.exists(), "what is there is no change, and what was here neither"
+    assert not Hold.objects.filter(state=Hold.State.OPEN).exists()
+
+    new = PhoneNumber.objects.filter(gone_at=None).first()
+    assert new is not None
+    changed(clock, new, "Console line")
+    run_over_all()
+    assert text_of(new) == "Console line"
+    assert OutsideChange.objects.count() == 1, "from now on a change is one"
+
+
+def test_and_back_again(clock, settings, other_process):
+    move = Move(clock, HERE, HERE, 8)
+    other_process.reset(agents=8, numbers=8)
+    clock.remote.clear_faults()
+    for url in (other_process.url, clock.remote.url):
+        settings.ELEVENLABS_BASE_URL = url
+        clock.passes(60)
+        run_over_all(STATES.HELD)
+        clock.passes(60)
+        accept(Hold.objects.get(state=Hold.State.OPEN))
+        for _ in range(3):
+            clock.passes(60)
+            run_over_all()
+    assert not any(is_gone(row) for row in move.rows)
+    assert mirror_differs(clock.remote) == []
+    assert not OutsideChange.objects.exists()
+
+
+def test_a_key_that_learns_to_say_what_was_accepted_without_a_name(clock):
+    move = Move(clock, HERE, None, 8)
+    move.away()
+    run_over_all(STATES.HELD)
+    clock.passes(60)
+    accept(Hold.objects.get())
+    for _ in range(2):
+        clock.passes(60)
+        run_over_all()
+    clock.remote.clear_faults()
+    names_itself(clock.remote, "workspace_b")
+    clock.passes(60)
+    assert run_over_all().workspace == "workspace_b"
+    names_itself(clock.remote, None)
+    clock.remote.clear_faults()
+    names_itself(clock.remote, HERE)
+    clock.passes(60)
+    run_over_all(STATES.HELD)
+
+
+def test_an_answer_about_one_workspace_is_none_about_a_third(clock):
+    move = Move(clock, HERE, "workspace_b", 3)
+    move.away()
+    run_over_all(STATES.HELD)
+    clock.passes(60)
+    accept(Hold.objects.get())
+    clock.remote.clear_faults()
+    names_itself(clock.remote, "workspace_c")
+    run_over_all(STATES.HELD)
+    assert move.nothing_happened()
+    assert Hold.objects.get(state=Hold.State.OPEN).there.endswith("/workspace_c")
+
+
+def test_an_answer_is_given_once(clock):
+    known(clock, "number")
+    names_itself(clock.remote, "workspace_b")
+    run_over_all(STATES.HELD)
+    hold, ada = Hold.objects.get(), User.objects.create(username="ada")
+    assert [holds.accept(hold, actor=ada, name="ada") for _ in range(2)] == [True, False]
+    told: Any = Entry.objects.get(kind="hold.accepted")
+    assert (told.actor, told.actor_name, told.after["there"].endswith("/workspace_b")) == (ada, "ada", True)

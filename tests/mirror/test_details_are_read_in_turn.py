@@ -1,0 +1,112 @@
+"""What the list does not tell is found in time: each agent's details are read again, whatever the others do."""
+
+from itertools import chain
+
+import pytest
+
+from agents import services as agents_service
+from agents.models import Agent
+from controlplane.mirror.paths import get
+from controlplane.operations.models import State
+from tests.mirror.scenes import answers, known, run_over_all
+from tests.operations.clock import Clock
+from tests.operations.writes import PROMPT, mirrored_agent
+
+pytestmark = pytest.mark.django_db
+
+ALSO = "conversation_config.agent.language"
+SECOND = {"agent": {"prompt": {"prompt": "Second"}}}
+
+
+@pytest.fixture(autouse=True)
+def two_reads_at_once(settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
+
+
+@pytest.fixture(autouse=True)
+def one_in_each_run(settings):
+    settings.DETAILS_REFRESH = 10 * settings.SYNC_INTERVAL  # a tenth, rounded up
+
+
+def read_in_a_run(clock: Clock) -> list[str]:
+    since = clock.remote.call_report()["last_id"]
+    clock.passes(60)
+    run_over_all()
+    calls = clock.remote.calls(since=since, path="/v1/convai/agents/agent_*")
+    return [call["path"].rpartition("/")[2] for call in calls]
+
+
+def test_each_has_its_turn(clock):
+    agents = known(clock, "agent", 5)
+    read = [read_in_a_run(clock) for _ in range(10)]
+    assert {len(some) for some in read} == {1}
+    once = [row.remote_id for row in agents]
+    assert sorted(chain(*read[:5])) == sorted(once)
+    assert read[:5] == read[5:], "the longest unread first"
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_one_that_is_never_answered_does_not_hold_up_the_rest(status, clock):
+    agents = known(clock, "agent", 5)
+    answers(clock, agents[0], status, times=100)
+    read = [read_in_a_run(clock) for _ in range(5)]
+    assert sorted(chain(*read)) == sorted(row.remote_id for row in agents)
+
+
+def test_one_that_cannot_be_kept_does_not_hold_up_the_rest(clock):
+    agents = known(clock, "agent", 5)
+    row = clock.remote.get(f"/v1/convai/agents/{agents[0].remote_id}")
+    path = f"/v1/convai/agents/{agents[0].remote_id}"
+    clock.remote.fault("GET", path, "status", status=200, body={**row, "name": "x" * 301}, times=100)
+    read = [read_in_a_run(clock) for _ in range(5)]
+    assert sorted(chain(*read)) == sorted(row.remote_id for row in agents)
+
+
+def test_one_that_was_never_read_by_a_sync_comes_first(clock):
+    """Stored by an operation: what the list says has been equal ever since."""
+    known(clock, "agent", 5)
+    new = mirrored_agent(clock.remote.console("create_agent", name="New")["agent_id"])
+    clock.passes(60)
+    assert read_in_a_run(clock) == [new.remote_id]
+
+
+def test_a_change_that_the_list_does_not_tell_is_found_within_a_turn(clock):
+    agents = known(clock, "agent", 5)
+    row = clock.remote.get(f"/v1/convai/agents/{agents[2].remote_id}")
+    row["conversation_config"]["agent"]["language"] = "de"
+    path = f"/v1/convai/agents/{agents[2].remote_id}"
+    clock.remote.fault("GET", path, "status", status=200, body=row, times=100)
+    for _ in range(5):
+        read_in_a_run(clock)
+    assert get(Agent.objects.get(pk=agents[2].pk).remote_data, ALSO) == "de"
+
+
+@pytest.mark.parametrize("stored_by", ["an operation", "a sync"])
+def test_two_changes_in_one_second(stored_by, clock):
+    """The list tells of whole seconds only, and of the second change it shows the very same as of the first one."""
+    row, *_ = known(clock, "agent", 9)
+    clock.passes(3600)
+    clock.passes(1.05 - clock.remote.advance(0) % 1)  # a second has just begun
+    if stored_by == "a sync":
+        clock.remote.console("rename_agent", agent_id=row.remote_id, name="First")
+        run_over_all()
+    else:
+        op = agents_service.update(row, values={"name": "First"}, shown={"name": row.name}, key="k", actor=None)
+        assert op.state == State.DONE
+    clock.remote.console("patch_agent", agent_id=row.remote_id, patch={"conversation_config": SECOND})
+    for _ in range(2):
+        clock.passes(60)
+        run_over_all()
+    assert get(Agent.objects.get(pk=row.pk).remote_data, PROMPT) == "Second"
+    assert read_in_a_run(clock) != [], "one has its turn"
+    since = clock.remote.call_report()["last_id"]
+    run_over_all()
+    assert len(clock.remote.calls(since=since, path=f"/v1/convai/agents/{row.remote_id}")) == 0, "it is sure by now"
+
+
+def test_a_full_run_reads_them_all(clock):
+    agents = known(clock, "agent", 5)
+    since = clock.remote.call_report()["last_id"]
+    run_over_all(full=True)
+    calls = clock.remote.calls(since=since, path="/v1/convai/agents/agent_*")
+    assert sorted(call["path"].rpartition("/")[2] for call in calls) == sorted(row.remote_id for row in agents)

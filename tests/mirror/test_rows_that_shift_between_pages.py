@@ -1,0 +1,214 @@
+"""While a list is read, the console goes on: rows shift between its pages, are listed twice or by no page. Nothing is
+taken for gone that is there, nothing is stored twice, and the next quiet run has it all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.models import Agent
+from controlplane.elevenlabs import ElevenLabs
+from controlplane.mirror.models import Hold, SyncRun
+from numbers.models import PhoneNumber
+from tests.mirror.scenes import (
+    AGENTS,
+    NUMBERS,
+    WHATS,
+    deleted,
+    is_gone,
+    is_missing,
+    known,
+    model_of,
+    run_over_all,
+    text_of,
+)
+from tests.operations.clock import Clock
+from tests.operations.oracle import mirror_differs
+
+pytestmark = pytest.mark.django_db
+
+PER_PAGE = 3
+Deed = Callable[[], None]
+
+
+@pytest.fixture(params=["keyset", "offset"], autouse=True)
+def paging(request, clock):
+    clock.remote.settings(paging=request.param)
+    return request.param
+
+
+@pytest.fixture(params=[1, 2], autouse=True)
+def width(request, settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = request.param
+
+
+class Between:
+    """What happens in the console right before the n-th page of a list is asked for."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.deeds: dict[tuple[str, int], Deed] = {}
+        for name in ("list_numbers", "list_agents"):
+            patch.setattr(ElevenLabs, name, self._reading(name, getattr(ElevenLabs, name)))
+
+    def _reading(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
+        asked: list[None] = []
+
+        def page(client: ElevenLabs, **wanted: Any) -> Any:
+            asked.append(None)
+            self.deeds.pop((name, len(asked)), lambda: None)()
+            return read(client, **{**wanted, "page_size": PER_PAGE})
+
+        self.restarts = getattr(self, "restarts", [])
+        self.restarts.append(asked)
+        return page
+
+    def at(self, what: str, place: int, deed: Deed) -> None:
+        for asked in self.restarts:
+            asked.clear()
+        self.deeds[f"list_{what}s", place] = deed
+
+    def all_happened(self) -> bool:
+        return not self.deeds
+
+
+@pytest.fixture
+def between(monkeypatch) -> Between:
+    return Between(monkeypatch)
+
+
+def in_order(clock: Clock, what: str, count: int) -> list[Any]:
+    """So many, known here, as the list shows them."""
+    rows = {row.remote_id: row for row in known(clock, what, count)}
+    if what == "agent":
+        return [rows[row["agent_id"]] for row in clock.remote.get(AGENTS)["agents"]]
+    return [rows[row["phone_number_id"]] for row in clock.remote.get("/v1/convai/phone-numbers")]
+
+
+def settled(clock: Clock) -> bool:
+    """Once it is quiet, two runs later everything is as it is there."""
+    clock.passes(10)
+    run_over_all()
+    run_over_all()
+    return mirror_differs(clock.remote) == []
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("place", [2, 3, 4])
+def test_one_that_was_read_is_deleted(what, place, between, clock):
+    """By offset the row that slips to the page before is in none: it is looked up, and there."""
+    rows = in_order(clock, what, 12)
+    between.at(what, place, lambda: deleted(clock, rows[0]))
+    run = run_over_all()
+    assert between.all_happened()
+    assert not any(is_missing(row) for row in rows)
+    assert run.added == 0
+    assert settled(clock)
+    assert sum(is_gone(row) for row in rows) == 1
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_five_that_were_read_are_deleted(what, between, clock):
+    """As many as slip by unseen without anybody being asked."""
+    rows = in_order(clock, what, 12)
+    between.at(what, 3, lambda: deleted(clock, *rows[:5]))
+    run_over_all()
+    assert between.all_happened()
+    assert not any(is_missing(row) for row in rows)
+    assert settled(clock)
+    assert [is_gone(row) for row in rows] == [True] * 5 + [False] * 7
+
+
+@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("place", [2, 3])
+def test_one_is_made(what, place, between, clock):
+    rows = known(clock, what, 9)
+
+    def make() -> None:
+        if what == "agent":
+            clock.remote.console("create_agent", name="New")
+        else:
+            clock.remote.console("add_number", phone_number="+15550209999", label="New")
+
+    between.at(what, place, make)
+    run = run_over_all()
+    assert between.all_happened()
+    assert run.quarantined == 0
+    assert model_of(what).objects.count() in (9, 10)
+    assert not any(is_missing(row) for row in rows)
+    assert settled(clock)
+    assert model_of(what).objects.count() == 10
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_a_page_repeats_rows_of_the_one_before(what, between, clock):
+    """And shows them otherwise: once is enough, and the next run brings what is now."""
+    rows = in_order(clock, what, 6)
+    key = {"agent": "agents", "number": "phone_numbers"}[what]
+    path = {"agent": AGENTS, "number": NUMBERS}[what]
+    listed = clock.remote.get(path, page_size=100)[key]
+    field = {"agent": "name", "number": "label"}[what]
+    repeated = [{**row, field: "Otherwise"} for row in listed[:3]] + listed[3:]
+    body = {key: repeated, "has_more": False, "next_cursor": None}
+    clock.remote.fault("GET", path, "edit", body=body, skip=1)
+    run = run_over_all()
+    assert (run.seen, run.added, run.changed) == (6, 0, 0)
+    assert [text_of(row) for row in rows[:3]] == [row[field] for row in listed[:3]]
+    assert settled(clock)
+
+
+@pytest.mark.parametrize("what", WHATS)
+def test_one_is_renamed_after_it_was_read_and_before(what, between, clock):
+    rows = in_order(clock, what, 9)
+
+    def rename() -> None:
+        for row in (rows[0], rows[-1]):
+            if what == "agent":
+                clock.remote.console("rename_agent", agent_id=row.remote_id, name="Moved")
+            else:
+                clock.remote.console("patch_number", number=row.remote_id, patch={"label": "Moved"})
+
+    clock.passes(2)
+    between.at(what, 2, rename)
+    run_over_all()
+    assert between.all_happened()
+    assert not any(is_missing(row) for row in rows)
+    assert settled(clock)
+
+
+def test_an_agent_is_archived_between_the_two_lists(between, clock):
+    """It was in the first, and is in the second: once is enough."""
+    rows = known(clock, "agent", 5)
+    clock.passes(2)
+    between.at("agent", 3, lambda: clock.remote.console("archive_agent", agent_id=rows[0].remote_id))
+    run = run_over_all()
+    assert between.all_happened()
+    assert (run.seen, run.quarantined) == (5, 0)
+    assert settled(clock)
+    assert Agent.objects.get(pk=rows[0].pk).archived
+
+
+def test_an_agent_is_restored_before_the_second_list(between, clock):
+    """It was archived when the first was read, and is not any more when the second is: it is in neither."""
+    rows = known(clock, "agent", 5)
+    clock.passes(2)
+    clock.remote.console("archive_agent", agent_id=rows[0].remote_id)
+    run_over_all()
+    assert Agent.objects.get(pk=rows[0].pk).archived
+    clock.passes(2)
+    between.at("agent", 3, lambda: clock.remote.console("unarchive_agent", agent_id=rows[0].remote_id))
+    run = run_over_all()
+    assert between.all_happened()
+    assert run.seen == 4
+    assert not is_missing(rows[0])
+    assert not Agent.objects.get(pk=rows[0].pk).archived, "it was looked up"
+    assert settled(clock)
+
+
+def test_everything_is_deleted_while_it_is_listed(between, clock):
+    rows = known(clock, "number", 12)
+    between.at("number", 2, lambda: deleted(clock, *rows))
+    run = run_over_all(SyncRun.State.HELD)
+    assert run.seen == PER_PAGE
+    assert not any(is_missing(row) for row in rows)
+    assert Hold.objects.get().out_of == 12
+    assert PhoneNumber.objects.filter(gone_at=None).count() == 12

@@ -1,0 +1,96 @@
+"""From the moment that ElevenLabs lists an import to the moment that it is known here: two seconds at most in the first
+minute, whatever beat's phase; and many imports at once are no more calls than one."""
+
+from itertools import cycle
+
+import pytest
+from django.conf import settings
+
+from controlplane.elevenlabs import connect
+from numbers import propagation, services
+from numbers.models import PhoneNumber
+from tests.operations.clock import Clock
+from tests.operations.writes import CREDENTIALS
+
+pytestmark = pytest.mark.django_db
+
+BEAT = settings.CELERY_BEAT_SCHEDULE["poll imports"]["schedule"]
+LISTS = "/v1/convai/v2/phone-numbers"
+
+
+def import_number(at: int = 0) -> PhoneNumber:
+    typed = f"+155501002{at:02}"
+    op = services.import_number(typed, label=str(at), credentials=CREDENTIALS, key=f"key {at}", actor=None)
+    return PhoneNumber.objects.get(remote_id=op.object_id)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1])
+@pytest.mark.parametrize("phase", [0.0, 0.4, 0.9])
+@pytest.mark.parametrize("lag", [0.1, 4.95, 5.0, 14.2, 22.01, 35.5, 47.3, 58.9])
+def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock):
+    clock.remote.settings(listed_after=lag)
+    row = import_number()
+    clock.passes(phase)
+    played = phase  # the machine's own time comes on top, and makes everything due or listed sooner
+    early_and_late = cycle((-jitter, jitter))
+    while True:
+        propagation.poll_due()
+        row.refresh_from_db()
+        if row.listed_at is not None:
+            break
+        tick = BEAT + next(early_and_late)
+        clock.passes(tick)
+        played += tick
+        assert played < lag + 3
+    assert played - lag <= 1.5, "half a second is left for the page, which asks that often"
+
+
+def test_many_imports_due_at_once_are_one_call(clock: Clock):
+    clock.remote.settings(listed_after=5)
+    rows = [import_number(at) for at in range(12)]
+    clock.passes(3)
+    before = len(clock.remote.calls())
+    assert propagation.poll_due() == 0
+    assert len(clock.remote.calls()) == before + 1
+    clock.passes(5)
+    assert propagation.poll_due() == len(rows)
+    assert len(clock.remote.calls()) == before + 2
+    assert not PhoneNumber.objects.filter(listed_at=None).exists()
+
+
+def test_a_few_in_a_large_workspace_are_asked_for_by_number(clock: Clock, monkeypatch):
+    """Where the whole list would be more pages than there are numbers due."""
+    monkeypatch.setattr(propagation, "LARGEST_PAGE", 1)
+    rows = [import_number(at) for at in range(3)]
+    clock.passes(6)
+    before = len(clock.remote.calls())
+    assert propagation.find(rows, connect()).keys() == {row.remote_id for row in rows}
+    calls = clock.remote.calls(path=LISTS)
+    assert len(clock.remote.calls()) == before + 3
+    assert all("phone_number=" in call["query"] for call in calls[-3:])
+
+
+def test_numbers_on_later_pages_are_found_too(clock: Clock, monkeypatch):
+    for at in range(4):
+        clock.remote.console("add_number", phone_number=f"+155501003{at:02}", label="x")
+    rows = [import_number(at) for at in range(4)]
+    clock.passes(6)
+    monkeypatch.setattr(propagation, "LARGEST_PAGE", 3)
+    before = len(clock.remote.calls())
+    assert propagation.find(rows, connect()).keys() == {row.remote_id for row in rows}
+    assert len(clock.remote.calls()) == before + 3
+
+
+def test_how_long_it_took_is_told(clock: Clock):
+    assert propagation.usual_times() is None
+    for at, lag in enumerate([1, 2, 3, 20]):
+        clock.remote.settings(listed_after=lag)
+        row = import_number(at)
+        clock.passes(lag + 0.5)
+        propagation.poll_due()
+        row.refresh_from_db()
+        assert row.listing_took.endswith(" s")
+        assert lag <= float(row.listing_took[:-2]) < lag + 2
+    half, most = propagation.usual_times() or (0, 0)
+    assert 2 < half < 4
+    assert 20 < most < 22

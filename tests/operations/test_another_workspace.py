@@ -1,0 +1,28 @@
+"""The key opens another workspace than the one that the pages show: nothing is written there."""
+
+import pytest
+
+from controlplane.audit.models import Entry
+from controlplane.mirror import holds
+from controlplane.mirror.models import Hold, SyncRun
+from controlplane.operations.models import State
+from tests.operations.clock import Clock
+from tests.operations.writes import WRITES
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_nothing_is_sent_until_somebody_says_which_is_meant(name, clock: Clock, admin_user):
+    ask = WRITES[name].set_up(clock)
+    before = len(clock.remote.calls())
+    run = SyncRun.objects.create(state=SyncRun.State.HELD)
+    holds.workspace(run, here="api.elevenlabs.io/one", there="api.elevenlabs.io/two")
+    op = ask("first")
+    assert op.state == State.NOT_SENT
+    assert "opens another workspace (api.elevenlabs.io/two)" in op.message
+    assert len(clock.remote.calls()) == before
+    assert Entry.objects.filter(kind="hold.opened").count() == 1
+
+    assert holds.accept(Hold.objects.get(), actor=admin_user, name="admin")
+    assert ask("second").state == State.DONE

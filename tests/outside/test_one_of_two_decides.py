@@ -1,0 +1,158 @@
+"""Two people, or one who clicks twice: a change is decided once, by one of them, and one write is sent at most."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from controlplane.audit.models import Entry
+from controlplane.mirror import outside
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations.journal import Held, KeyReused
+from controlplane.operations.models import Operation
+from numbers import revert
+
+ROUNDS = 12
+State = OutsideChange.State
+
+
+def at_once(*deeds: Callable[[], Any]) -> list[Any]:
+    start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
+
+    def do(at: int) -> None:
+        try:
+            start.wait(30)
+            results[at] = deeds[at]()
+        except Exception as error:  # noqa: BLE001 - judged by the test
+            results[at] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=do, args=(at,)) for at in range(len(deeds))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def the_change() -> OutsideChange:
+    return OutsideChange.objects.select_related("entry").get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adopting_and_reverting_at_once_is_one_decision(scene):
+    """Whoever comes first: the other is told, and what was adopted is not written over."""
+    ben = User.objects.create(username="ben")
+    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    for played in range(ROUNDS):
+        Operation.objects.all().delete()
+        OutsideChange.objects.update(state=State.OPEN, operation=None, decided_by=None, decided_by_name="")
+        scene.clock.remote.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+        type(scene.line).objects.update(agent=scene.sales, bound_to=scene.sales.remote_id)
+        decisions = Entry.objects.filter(kind__in=["outside.adopted", "outside.reverted"]).count()
+
+        adopted, reverted = at_once(
+            lambda: outside.decide([change.pk], State.ADOPTED, actor=ben, name="ben"),
+            lambda key=f"round {played}": revert.carry_out(the_change(), key=key, actor=scene.ada),
+        )
+
+        now = the_change()
+        assert Entry.objects.filter(kind__in=["outside.adopted", "outside.reverted"]).count() == decisions + 1
+        if adopted == 1:
+            assert (now.state, now.decided_by) == (State.ADOPTED, ben)
+            assert isinstance(reverted, outside.Decided), reverted
+            assert "ben decided this change first: adopted" in str(reverted)
+            assert Operation.objects.count() == 0
+            assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.sales.remote_id
+        else:
+            assert adopted == 0
+            assert (now.state, now.decided_by, now.operation) == (State.REVERTED, scene.ada, reverted)
+            assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
+
+
+@pytest.mark.django_db
+def test_what_was_decided_while_the_page_was_open_is_not_reverted(scene):
+    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
+    with pytest.raises(outside.Decided, match="ada decided this change first: adopted"):
+        revert.carry_out(change, key="key", actor=scene.ada)
+    assert Operation.objects.count() == 0
+    assert the_change().state == State.ADOPTED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_revert_at_once_send_one_write(scene):
+    ben = User.objects.create(username="ben")
+    scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    results = at_once(
+        lambda: revert.carry_out(the_change(), key="of ada", actor=scene.ada),
+        lambda: revert.carry_out(the_change(), key="of ben", actor=ben),
+    )
+    [op] = [result for result in results if isinstance(result, Operation)]
+    [other] = [result for result in results if not isinstance(result, Operation)]
+    assert isinstance(other, Held | outside.Decided | revert.NoWayBack), other
+    assert (the_change().operation, the_change().decided_by) == (op, op.actor)
+    assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_clicks_on_one_button_are_one_write(scene):
+    scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    results = at_once(*[lambda: revert.carry_out(the_change(), key="one key", actor=scene.ada)] * 20)
+    only = Operation.objects.get()
+    assert {type(result) for result in results} == {Operation}, results
+    assert {result.pk for result in results} == {only.pk}
+    assert only.state == "done"
+    assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
+    assert Entry.objects.filter(kind="outside.reverted").count() == 1
+
+
+@pytest.mark.django_db
+def test_the_form_of_one_change_is_not_good_for_another(scene):
+    first = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    assert revert.carry_out(first, key="key", actor=scene.ada).state == "done"
+    second = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
+    with pytest.raises(KeyReused):
+        revert.carry_out(second, key="key", actor=scene.ada)
+    second.refresh_from_db()
+    assert second.state == State.OPEN
+
+
+@pytest.mark.django_db
+def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(scene, monkeypatch):
+    from controlplane.operations import journal
+    from controlplane.operations.settle import settle_due
+
+    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(journal, "mark_sent", dies)
+    with pytest.raises(KeyboardInterrupt):
+        revert.carry_out(change, key="key", actor=scene.ada)
+    assert the_change().state == State.REVERTED, "being checked: nobody else decides it now"
+    assert outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada") == 0
+    scene.clock.passes(300)
+    settle_due()
+    outside.keep_up()
+    assert the_change().state == State.OPEN
+    assert scene.clock.remote.calls(method="PATCH", path="/v1/*") == []
+
+
+@pytest.mark.django_db
+def test_hundreds_are_adopted_at_once_and_each_is_told(scene):
+    for at in range(450):
+        scene.clock.remote.console("add_number", phone_number=f"+1555030{at:04}")
+    scene.clock.passes(10)
+    scene.sync()
+    ids = list(OutsideChange.objects.values_list("pk", flat=True))
+    assert len(ids) == 450
+    assert outside.decide(ids[:1], State.IGNORED, actor=scene.ada, name="ada") == 1
+    assert outside.decide(ids, State.ADOPTED, actor=scene.ada, name="ada") == 449
+    assert Entry.objects.filter(kind="outside.adopted", actor=scene.ada).count() == 449
+    assert outside.decide(ids, State.IGNORED, actor=scene.ada, name="ada") == 0

@@ -1,0 +1,77 @@
+"""Two requests at once, clients of both kinds, and waits that pass without waiting."""
+
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import pytest
+from django.db import connection
+
+from controlplane.elevenlabs import ElevenLabs
+from controlplane.elevenlabs.transport import Transport
+from controlplane.traffic.gate import Gate
+from controlplane.traffic.locks import locks
+from controlplane.traffic.models import Remote
+from controlplane.traffic.shared import SharedTraffic
+from tests.operations.clock import Clock, started
+from tests.sandbox_process import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def real_traffic(settings) -> None:
+    settings.ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"
+
+
+@pytest.fixture
+def clock(remote: Sandbox) -> Iterator[Clock]:
+    with started(remote) as traveller:
+        yield Clock(remote, traveller)
+
+
+@pytest.fixture
+def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
+    """As `connect`, but its waits between tries move the clock. `client.waits` tells them."""
+
+    def make(*, urgent: bool, patience: float = 45.0) -> ElevenLabs:
+        remote = clock.remote
+        told: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            told.append(seconds)
+            clock.passes(seconds)
+
+        traffic = SharedTraffic(remote.url, remote.key)
+        client = ElevenLabs.over(
+            Transport(remote.url, remote.key, patience=patience, traffic=traffic, urgent=urgent, sleep=sleep)
+        )
+        client.waits = told  # type: ignore[attr-defined]
+        return client
+
+    return make
+
+
+@pytest.fixture
+def gate(remote: Sandbox, settings) -> Gate:
+    """The gate that every client of this test passes."""
+    return Gate(locks(), Remote.of_settings().key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
+
+
+@pytest.fixture
+def beside() -> Iterator[Callable[[Callable[[], object]], Thread]]:
+    """Runs something in a thread, which closes its database connection and is waited for."""
+    threads: list[Thread] = []
+
+    def start(deed: Callable[[], object]) -> Thread:
+        def run() -> None:
+            try:
+                deed()
+            finally:
+                connection.close()
+
+        threads.append(Thread(target=run))
+        threads[-1].start()
+        return threads[-1]
+
+    yield start
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()

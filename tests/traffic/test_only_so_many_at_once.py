@@ -1,0 +1,125 @@
+"""At most ELEVENLABS_MAX_CONCURRENCY requests under way, counted by the remote, over all processes and threads."""
+
+import signal
+import threading
+
+import pytest
+
+from controlplane.elevenlabs import Limited, Outcome, Page, connect
+from controlplane.traffic import circuit
+from tests.processes import children, outcome
+from tests.sandbox_process import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+READ = """
+import threading
+from django.db import connection
+from controlplane.elevenlabs import connect
+done = []
+def read(urgent):
+    client = connect(urgent=urgent)
+    for _ in range(10):
+        done.append(client.list_agents())
+    connection.close()
+threads = [threading.Thread(target=read, args=(urgent,)) for urgent in (True, False, False)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(done))
+"""
+ONE = """
+from controlplane.elevenlabs import connect
+connect().list_agents()
+"""
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_remote_never_sees_more(at_once, remote: Sandbox):
+    remote.settings(latency_ms=10)
+    with children(remote, [READ] * 3, at_once=at_once) as running:
+        assert [outcome(child) for child in running] == [["30"]] * 3
+    report = remote.call_report()
+    assert report["total"] == 3 * 3 * 10
+    assert report["peak_in_flight"] == at_once
+
+
+def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settings, beside):
+    """Headers are not the answer: another one is not sent while the body drips."""
+    settings.ELEVENLABS_MAX_CONCURRENCY = 1
+    remote.fault("GET", "/v1/convai/agents", "drip", seconds=0.01)
+    slow = beside(lambda: connect().list_agents())
+    remote.wait_for_call("GET", "/v1/convai/agents")
+    connect(urgent=True).list_llms()
+    slow.join(30)
+    assert [call["path"] for call in remote.calls()] == ["/v1/convai/agents", "/v1/convai/llm/list"]
+    assert remote.call_report()["peak_in_flight"] == 1
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbox, settings, gate, beside):
+    settings.ELEVENLABS_WRITE_DEADLINE = 0.2
+    agent = remote.create_agent()
+    since = remote.call_report()["last_id"]
+    client = connect(patience=0.2, urgent=urgent)
+    held, enough = threading.Barrier(3), threading.Event()
+
+    def hold() -> None:
+        with gate.slot(urgent=True, seconds=1):
+            held.wait(60)
+            enough.wait(60)
+
+    for _ in range(2):
+        beside(hold)
+    held.wait(60)
+    try:
+        for call in (client.list_agents, lambda: client.update_agent(agent, {"name": "New"})):
+            with pytest.raises(Limited, match="nothing was sent") as caught:
+                call()
+            assert caught.value.outcome is Outcome.NOT_SENT
+            assert client.last_call.tries == 0
+            assert client.last_call.status is None
+    finally:
+        enough.set()
+    assert remote.calls(since) == []
+    settings.ELEVENLABS_WRITE_DEADLINE = 10
+    assert connect(urgent=urgent).update_agent(agent, {"name": "New"}).name == "New"
+
+
+def test_a_killed_process_frees_its_slot(remote: Sandbox, settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = 1
+    remote.fault("GET", "/v1/convai/agents", "hang")
+    with children(remote, [ONE], at_once=1) as (child,):
+        remote.wait_for_call("GET", "/v1/convai/agents")
+        with pytest.raises(Limited, match="Too many requests"):
+            connect(patience=0.1, urgent=True).list_llms()
+        child.send_signal(signal.SIGKILL)
+        assert child.wait(20) == -signal.SIGKILL
+        assert connect(urgent=True).list_llms()
+
+
+def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch, beside):
+    """A time limit of a task, or Ctrl-C, may hit while an answer is awaited."""
+    settings.ELEVENLABS_MAX_CONCURRENCY = 1
+    with monkeypatch.context() as patch:
+        patch.setattr("controlplane.elevenlabs.transport.Transport._exchange", _interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            connect().list_agents()
+    pages: list[Page] = []
+    beside(lambda: pages.append(connect(patience=4).list_agents())).join(60)
+    assert len(pages) == 1
+    assert caught.tb is not None  # until here it has kept all that the call had in hand
+
+
+def _interrupted(*args):
+    raise KeyboardInterrupt
+
+
+def test_nothing_is_sent_where_it_cannot_be_looked_up(remote: Sandbox, monkeypatch):
+    monkeypatch.setattr(circuit, "TROUBLED", "SELECT no_such_column FROM traffic_circuit WHERE %s <> %s")
+    for call in (connect().list_agents, lambda: connect().create_agent({"name": "A"})):
+        with pytest.raises(Exception, match="could not be looked up here, so nothing was sent") as caught:
+            call()
+        assert caught.value.outcome is Outcome.NOT_SENT
+    assert remote.calls() == []

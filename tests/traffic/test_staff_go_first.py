@@ -1,0 +1,101 @@
+"""Where there is a queue, those that somebody waits for are sent before those that can wait."""
+
+import pytest
+
+from controlplane.elevenlabs import connect
+from controlplane.traffic.gate import Gate
+from numbers import services
+from tests.operations.clock import Clock
+from tests.operations.writes import agent, number
+from tests.processes import children
+from tests.sandbox_process import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SYNC = """
+from numbers.sync import sync_all
+while True:
+    sync_all()
+"""
+
+
+@pytest.fixture
+def one_at_a_time(settings) -> None:
+    settings.ELEVENLABS_MAX_CONCURRENCY = 1
+
+
+@pytest.fixture
+def one_slot(one_at_a_time, gate: Gate) -> Gate:
+    return gate
+
+
+def test_a_free_slot_is_for_the_one_who_waits(one_slot, beside):
+    taken = []
+    waiting = one_slot._locks.share(one_slot._queue)  # as somebody urgent does who found no slot
+    assert waiting is not None
+    beside(lambda: taken.append(one_slot._take(urgent=False))).join(20)
+    assert taken == [None]
+    urgent = one_slot._take(urgent=True)
+    assert urgent is not None
+    urgent()
+    waiting()
+    rest = one_slot._take(urgent=False)
+    assert rest is not None
+    rest()
+
+
+def test_who_waits_is_known_as_long_as_it_waits(one_slot, beside):
+    def somebody_waits() -> bool:
+        alone = one_slot._locks.first_free([one_slot._queue])
+        if alone is not None:
+            alone()
+        return alone is None
+
+    with one_slot.slot(urgent=True, seconds=1):
+        assert not somebody_waits()
+        got = []
+
+        def wait() -> None:
+            with one_slot.slot(urgent=True, seconds=60) as waited:
+                got.append(waited)
+
+        thread = beside(wait)
+        while not somebody_waits():
+            assert thread.is_alive()
+        assert got == []
+    thread.join(60)
+    assert got == [True]
+    assert not somebody_waits()
+
+
+def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, beside):
+    """The slot is held until all of them wait. How many wait is seen by how often they look."""
+    looks: list[bool] = []
+    take = Gate._take
+    with one_slot.slot(urgent=True, seconds=1), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gate, "_take", lambda self, urgent: [looks.append(urgent), take(self, urgent)][1])
+        threads = [beside(lambda: connect().list_agents()) for _ in range(4)]
+        while looks.count(False) < 40:
+            assert all(thread.is_alive() for thread in threads)
+        threads.append(beside(lambda: connect(urgent=True).list_llms()))
+        while looks.count(True) < 5:
+            assert threads[-1].is_alive()
+    for thread in threads:
+        thread.join(60)
+    paths = [call["path"] for call in remote.calls()]
+    assert paths == ["/v1/convai/llm/list", *["/v1/convai/agents"] * 4]
+
+
+def test_staff_work_on_while_workers_keep_the_line_busy(clock: Clock, one_at_a_time):
+    old, to = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, old)
+    clock.remote.settings(latency_ms=20)
+    with children(clock.remote, [SYNC] * 3, at_once=1) as workers:
+        clock.remote.wait_for_call("GET", "/v1/user", since=clock.remote.call_report()["last_id"])
+        for at in range(6):
+            ends = (to, old)[at % 2]
+            op = services.assign(line, ends, shown=line.bound_to, key=f"swap-{at}", actor=None)
+            assert op.state == "done", op.message
+            line.refresh_from_db()
+        assert all(worker.poll() is None for worker in workers)
+    assert clock.remote.call_report()["peak_in_flight"] == 1

@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox_process import Sandbox
+from tests.workers.redis_server import RedisServer
+from tests.workers.stage import Stage
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    yield server
+    server.go_on()
+    server.end()
+
+
+@pytest.fixture(params=["filesystem", "redis"])
+def stage(request: pytest.FixtureRequest, transactional_db: None, remote: Sandbox, tmp_path: Path) -> Iterator[Stage]:
+    """On each broker; every process that was started is gone before the database is emptied."""
+    redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    stage = Stage(tmp_path, remote, redis)
+    yield stage
+    stage.end()
+
+
+@pytest.fixture
+def redis_stage(transactional_db: None, remote: Sandbox, tmp_path: Path, redis_server: RedisServer) -> Iterator[Stage]:
+    stage = Stage(tmp_path, remote, redis_server)
+    yield stage
+    stage.end()

@@ -1,0 +1,13 @@
+"""The tests' settings for processes of their own: the environment tells them their remote, and beat is in a hurry."""
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import CELERY_BEAT_SCHEDULE
+
+ELEVENLABS_BASE_URL = os.environ["TEST_REMOTE"]
+
+LONGEST = 2  # seconds between two messages of one sort
+for entry in CELERY_BEAT_SCHEDULE.values():
+    every = min(entry["schedule"], LONGEST)
+    entry.update(schedule=every, options={"expires": every})

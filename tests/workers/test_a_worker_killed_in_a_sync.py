@@ -1,0 +1,97 @@
+"""A worker is killed (SIGKILL) in the middle of a sync: nobody syncs until its claim lapses, then the next worker does,
+and the picture is true: nothing wrongly gone, nothing lost, nothing told twice."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import SyncRun
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.operations.oracle import mirror_differs
+from tests.workers.stage import Stage
+from tests.workers.waiting import until
+
+SYNC = "numbers.tasks.sync"
+NUMBERS = "/v1/convai/v2/phone-numbers"
+# Where it is killed: the call that it waits for, and how many of these are let pass.
+POINTS = {
+    "list of agents": ("/v1/convai/agents", 1),
+    "details of an agent": ("/v1/convai/agents/agent_*", 1),
+    "first page of numbers": (NUMBERS, 0),
+    "second page of numbers": (NUMBERS, 1),
+    "number that is not listed": ("/v1/convai/phone-numbers/phnum_*", 0),
+}
+
+
+def the_claim_lapses() -> None:
+    """What otherwise takes 90 s."""
+    SyncRun.objects.filter(state=SyncRun.State.RUNNING).update(claimed_until=timezone.now() - timedelta(seconds=1))
+
+
+def somebody_uses_the_console(stage: Stage) -> dict[str, str]:
+    """{what: remote id} of one object of each sort that a sync has to find out about."""
+    remote = stage.remote
+    lines = list(PhoneNumber.objects.order_by("pk"))
+    bots = list(Agent.objects.order_by("pk"))
+    for bot in bots[:3]:
+        remote.console("rename_agent", agent_id=bot.remote_id, name=f"{bot.name} (new)")
+    remote.console("patch_number", number=lines[0].remote_id, patch={"label": "Night line"})
+    remote.console("delete_number", number=lines[1].remote_id)
+    added = remote.console("add_number", phone_number="+15550100199", label="New")
+    remote.advance(10)
+    return {
+        "agent.changed": bots[0].remote_id,
+        "number.changed": lines[0].remote_id,
+        "number.gone": lines[1].remote_id,
+        "number.added": added["phone_number_id"],
+    }
+
+
+def complete_runs() -> int:
+    return SyncRun.objects.filter(state=SyncRun.State.COMPLETE).count()
+
+
+@pytest.mark.parametrize(
+    ("stage", "point"),
+    [*(("filesystem", point) for point in POINTS), ("redis", "second page of numbers")],
+    indirect=["stage"],
+)
+def test_the_next_worker_takes_over(point, stage: Stage):
+    stage.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
+    stage.remote.reset(agents=4, numbers=120)
+    assert sync_all() is not None
+    changes = somebody_uses_the_console(stage)
+    path, passing = POINTS[point]
+    stage.remote.fault("GET", path, "pause", skip=passing)
+    since = stage.remote.call_report()["last_id"]
+    stage.deliver(SYNC)
+    first = stage.worker()
+    until(lambda: not stage.remote.waiting_faults(), "the sync is there")
+    first.kill()
+    dead = SyncRun.objects.get(state=SyncRun.State.RUNNING)
+    stage.remote.clear_faults()
+    assert len(stage.remote.calls(since, path=path)) == passing + 1
+
+    second = stage.worker()
+    stage.deliver(SYNC)
+    stage.until_all_messages_are_taken()
+    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == dead, "its claim still holds"
+    the_claim_lapses()
+    for count in (2, 3):  # gone is what two complete runs did not find
+        stage.deliver(SYNC)
+        until(lambda count=count: complete_runs() == count, "a complete run")
+    assert second.stop() == 0, second.output
+
+    assert SyncRun.objects.count() == 4, "the first, the dead one, and two: none while the claim held"
+    dead.refresh_from_db()
+    assert dead.state == SyncRun.State.PARTIAL
+    assert mirror_differs(stage.remote) == []
+    assert list(PhoneNumber.objects.exclude(gone_at=None).values_list("remote_id", flat=True)) == [
+        changes["number.gone"]
+    ]
+    for kind, remote_id in changes.items():
+        assert Entry.objects.filter(kind=kind, object_id=remote_id).count() == 1, kind

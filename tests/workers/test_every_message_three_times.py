@@ -1,0 +1,68 @@
+"""Every message is delivered three times, to two workers, and again when all is done: each thing is done once."""
+
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers import services
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.operations.oracle import violations
+from tests.operations.writes import CREDENTIALS
+from tests.workers.stage import Stage
+from tests.workers.waiting import until
+
+TASKS = {
+    name: f"message-{at}"
+    for at, name in enumerate(
+        [
+            "controlplane.operations.tasks.settle",
+            "controlplane.operations.tasks.run_change_sets",
+            "numbers.tasks.poll_imports",
+            "numbers.tasks.sync",
+        ]
+    )
+}
+
+
+def deliver_all(stage: Stage) -> None:
+    for task, task_id in TASKS.items():
+        stage.deliver(task, times=3, task_id=task_id)
+
+
+def test_each_thing_is_done_once(stage: Stage):
+    remote = stage.remote
+    leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
+    for at in range(4):
+        remote.import_number(f"+1555010012{at}", agent_id=leaving)
+    remote.import_number("+15550100130", "Spare")
+    remote.advance(10)
+    assert sync_all() is not None
+    since, history_since = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    support, sales = Agent.objects.get(remote_id=leaving), Agent.objects.get(remote_id=heir)
+    # Something is due for each of the tasks: an unconfirmed write, a plan, an import that is not listed yet.
+    remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
+    lost = services.rename(PhoneNumber.objects.get(label="Spare"), "Front", shown="Spare", key="lost", actor=None)
+    assert lost.state == State.SENT
+    Operation.objects.update(settle_at=timezone.now())
+    services.retire_agent(support, sales, key="set", actor=None)
+    services.import_number("+15550100140", label="New", credentials=CREDENTIALS, key="import", actor=None)
+    remote.advance(10)
+    PhoneNumber.objects.filter(listed_at=None).update(poll_at=timezone.now())
+
+    deliver_all(stage)
+    workers = [stage.worker(), stage.worker("-n", "worker@second")]
+    until(lambda: ChangeSet.objects.get().state == ChangeSet.State.DONE, "the change set is done")
+    until(lambda: not Operation.objects.exclude(state=State.DONE).exists(), "each operation is done")
+    until(lambda: not PhoneNumber.objects.here().filter(listed_at=None).exists(), "the import is listed")
+    stage.until_all_messages_are_taken()
+    deliver_all(stage)
+    stage.until_all_messages_are_taken()
+    for worker in workers:
+        assert worker.stop() == 0, worker.output  # a worker that is asked to stop ends its tasks first
+
+    kinds = [entry["kind"] for entry in remote.ledger(since)]
+    assert sorted(kinds) == ["delete_agent", "import_number", *["update_number"] * 5]
+    assert sync_all() is not None
+    assert violations(remote, since=since, history_since=history_since) == []

@@ -1,0 +1,39 @@
+"""Redis loses its queue between the click and the worker, as at a restart: beat finds in the database what is due."""
+
+import pytest
+
+from agents.models import Agent
+from controlplane.operations.models import ChangeSet
+from controlplane.operations.tasks import run_change_sets
+from numbers import services
+from numbers.sync import sync_all
+from tests.operations.oracle import violations
+from tests.workers.redis_server import RedisServer
+from tests.workers.stage import QUEUE, Stage
+from tests.workers.waiting import until
+
+
+@pytest.mark.parametrize("lost_by", ["kill", "flush"])
+def test_it_is_done_all_the_same(lost_by, redis_stage: Stage, redis_server: RedisServer):
+    stage, remote = redis_stage, redis_stage.remote
+    leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
+    remote.import_number("+15550100001", agent_id=leaving)
+    remote.advance(10)
+    assert sync_all() is not None
+    since = remote.ledger()[-1]["id"]
+    support, sales = (Agent.objects.get(remote_id=bot) for bot in (leaving, heir))
+    services.retire_agent(support, sales, key="set", actor=None)
+    stage.deliver(run_change_sets.name)
+    assert redis_server.client.llen(QUEUE) == 1
+
+    getattr(redis_server, lost_by)()
+    if lost_by == "kill":
+        redis_server.start()
+    assert redis_server.client.llen(QUEUE) == 0
+    stage.worker()
+    stage.beat()
+
+    until(lambda: ChangeSet.objects.get().state == ChangeSet.State.DONE, "the change set is done")
+    assert [entry["kind"] for entry in remote.ledger(since)] == ["update_number", "delete_agent"]
+    stage.end()
+    assert [found for found in violations(remote, since=since) if "outside change" not in found] == []

@@ -1,0 +1,30 @@
+"""Two beats at once ask for everything twice: one sync runs in each interval, and nothing is done twice."""
+
+from itertools import pairwise
+
+from controlplane.mirror.models import SyncRun
+from controlplane.mirror.runs import EARLY
+from tests.operations.oracle import mirror_differs
+from tests.workers.stage import Stage
+from tests.workers.waiting import until
+
+INTERVAL = 2  # seconds
+RUNS = 4
+
+
+def test_one_sync_runs_in_each_interval(stage: Stage, tmp_path):
+    stage.remote.reset(agents=2, numbers=5)
+    stage.environment |= {"SYNC_INTERVAL_SECONDS": str(INTERVAL)}
+    stage.worker()
+    beats = [stage.beat("--schedule", str(tmp_path / f"schedule-{at}"), "--loglevel", "INFO") for at in range(2)]
+    for beat in beats:
+        beat.wait_for("Sending due task sync")
+
+    until(lambda: SyncRun.objects.filter(state=SyncRun.State.COMPLETE).count() >= RUNS, f"{RUNS} runs")
+
+    starts = list(SyncRun.objects.order_by("started_at").values_list("started_at", flat=True))
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
+    assert min(gaps) >= EARLY * INTERVAL, gaps
+    for beat in beats:
+        assert beat.output.count("Sending due task sync") >= RUNS / 2, "both asked all the time"
+    assert mirror_differs(stage.remote) == []
