@@ -79,7 +79,7 @@ class _NewAgent(Kind):
         return {name: seen[name] for name in ("agent_id", "name", "candidates") if name in seen}
 
     def found(self, seen: dict[str, Any]) -> str:
-        return str(seen["agent_id"])
+        return str(seen.get("agent_id", ""))
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is None:

@@ -153,10 +153,11 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         return (matching(queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request, extra_context=None):
-        empty = not PhoneNumber.objects.exists()
-        response = super().changelist_view(request, {**(extra_context or {}), "nothing_yet": empty})
+        response = super().changelist_view(request, extra_context)
         if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
             response.context_data |= _links(changelist)
+            nothing_yet = not changelist.result_count and not PhoneNumber.objects.exists()
+            response.context_data["nothing_yet"] = nothing_yet
             outside.mark(changelist.result_list, request.user)
         return response
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
+
 from tests.running import database_url
 from tests.sandbox_process import ROOT, Sandbox
 
@@ -17,6 +19,7 @@ django.setup()
 from django.conf import settings
 settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sys.argv[1:3]
 settings.ELEVENLABS_MAX_CONCURRENCY = int(sys.argv[3])
+settings.ELEVENLABS_TRAFFIC = sys.argv[4]
 print("ready", flush=True)
 sys.stdin.readline()
 """
@@ -28,7 +31,7 @@ def children(remote: Sandbox, scripts: list[str], *, at_once: int) -> Iterator[l
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + script, remote.url, remote.key, str(at_once)],
+            [sys.executable, "-c", PRELUDE + script, remote.url, remote.key, str(at_once), settings.ELEVENLABS_TRAFFIC],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,

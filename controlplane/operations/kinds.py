@@ -96,7 +96,8 @@ class Kind:
         raise NotImplementedError
 
     def found(self, seen: dict[str, Any]) -> str:
-        """The id of what was made, for a kind that makes something and may read it back without knowing its id."""
+        """The id of what was made, for a kind that makes something and may read it back without knowing its id; "" if
+        it is not known which that is."""
         return ""
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from controlplane.audit import ledger
+from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect
 from controlplane.operations import journal
 from controlplane.operations.kinds import Verdict, kind_of
@@ -54,6 +55,8 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     except ElevenLabsError as error:
         return journal.leave_unconfirmed(op, f"Reading back failed, we look again soon. {error}")
     verdict = kind.judge(op, seen)
+    if verdict.state != State.DONE and (known := _seen_by_a_sync(op)):
+        verdict, seen = known, None
     if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(kind):
         return journal.leave_unconfirmed(
             op, "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet."
@@ -63,6 +66,18 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     return journal.finish(
         op, verdict, seen=seen, known_by=f"Read back from ElevenLabs at {timezone.now():%H:%M:%S} UTC."
     )
+
+
+def _seen_by_a_sync(op: Operation) -> Verdict | None:
+    """What it made was found by a sync, just as asked for: it took effect, whatever became of that since."""
+    if op.object_id:
+        return None
+    made = Entry.objects.filter(
+        kind=f"{op.object_type}.added", cause=Entry.Cause.OPERATION, cause_id=str(op.pk)
+    ).values_list("object_id", flat=True)
+    if not made:
+        return None
+    return Verdict(State.OVERTAKEN, f"It took effect: a sync saw {', '.join(made)}. That was changed or deleted since.")
 
 
 def _close_dead_intents() -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from controlplane.audit.models import Entry
-from controlplane.mirror import holds
+from controlplane.elevenlabs import connect
+from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, SyncRun
+from controlplane.mirror.runs import Lease
 from controlplane.operations.models import State
 from tests.operations.clock import Clock
 from tests.operations.writes import WRITES
@@ -16,8 +18,8 @@ pytestmark = pytest.mark.django_db
 def test_nothing_is_sent_until_somebody_says_which_is_meant(name, clock: Clock, admin_user):
     ask = WRITES[name].set_up(clock)
     before = len(clock.remote.calls())
-    run = SyncRun.objects.create(state=SyncRun.State.HELD)
-    holds.workspace(run, here="api.elevenlabs.io/one", there="api.elevenlabs.io/two")
+    lease = Lease(runs.start(clock.remote.url), connect())
+    lease.end(SyncRun.State.HELD, holds.workspace(lease, here="api.elevenlabs.io/one", there="api.elevenlabs.io/two"))
     op = ask("first")
     assert op.state == State.NOT_SENT
     assert "opens another workspace (api.elevenlabs.io/two)" in op.message

@@ -6,6 +6,7 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import connect
+from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from numbers import propagation
@@ -203,3 +204,33 @@ def test_a_late_import_is_there_and_cannot_be_imported_twice(clock):
     again = numbers.import_number(NEW_LINE, label="Again", credentials=CREDENTIALS, key="again", actor=None)
     assert (again.state, again.sent_at) == (State.NOT_SENT, None)
     assert violations(clock.remote, late=True) == []
+
+
+@pytest.mark.parametrize("deed", ["delete", "rename"])
+@pytest.mark.parametrize("name", ["create", "duplicate", "import"])
+def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, deed, clock):
+    op = lost(clock, name, late_seconds=1)
+    for _ in range(2):
+        clock.passes(10)
+        sync_all()
+    made = Entry.objects.get(kind__endswith=".added", cause=Entry.Cause.OPERATION, cause_id=str(op.pk))
+    row = (Agent if made.object_type == "agent" else PhoneNumber).objects.get(remote_id=made.object_id)
+    for method in ("PATCH", "DELETE"):
+        clock.remote.fault(method, "/v1/convai/*", "status", status=500, when="after")
+    match made.object_type, deed:
+        case "agent", "delete":
+            other = agents.delete(row, key="other", actor=None)
+        case "number", "delete":
+            other = numbers.remove(row, shown=row.bound_to, key="other", actor=None)
+        case "agent", "rename":
+            other = agents.update(row, values={"name": "Other"}, shown={"name": row.name}, key="other", actor=None)
+        case _:
+            other = numbers.rename(row, "Other", shown=row.label, key="other", actor=None)
+    clock.remote.clear_faults()
+    recover(clock)
+    op.refresh_from_db()
+    other.refresh_from_db()
+    assert op.state == State.OVERTAKEN
+    assert f"It took effect: a sync saw {made.object_id}." in op.message
+    assert other.state == State.DONE
+    assert not OutsideChange.objects.exists()

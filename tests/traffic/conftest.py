@@ -19,6 +19,7 @@ from tests.sandbox_process import Sandbox
 @pytest.fixture(autouse=True)
 def real_traffic(settings) -> None:
     settings.ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"
+    settings.ELEVENLABS_MAX_CONCURRENCY = 2
 
 
 @pytest.fixture
