@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
-from controlplane.elevenlabs import ElevenLabs
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError
 from controlplane.mirror import holds, listing, runs, sweep, workspace
 from controlplane.mirror.collection import Collection
 from controlplane.mirror.keep import Keeper
@@ -52,8 +52,11 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     for collection in collections:
         collection.begin(run.full)
-    if why := workspace.guard(lease, collections):
-        return [], [why]
+    try:
+        if why := workspace.guard(lease, collections):
+            return [], [why]
+    except ElevenLabsError as error:
+        return [f"It could not be read which workspace this is, so nothing was listed. {error}"], []
     keepers = [Keeper(collection, lease, client, cause, _is_first_picture(run)) for collection in collections]
     read = [listing.read(keeper) for keeper in keepers]
     if problems := [problem for _, problem in read if problem]:

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, Forbidden, NotFound
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, Forbidden, KeyRefused, NotFound
 from controlplane.mirror import holds
 from controlplane.mirror.collection import Collection
 from controlplane.mirror.models import Hold, SyncRun
 from controlplane.mirror.runs import Lease
+from controlplane.mirror.trouble import STOPPING
 
 SAMPLE = 6  # so many objects that all answer 404 are no coincidence, and fewer known ones prove nothing
 
 
 def guard(lease: Lease, collections: Sequence[Collection]) -> str:
-    """Why everything has to be held, in words; empty where all is well. Notes on the run which workspace it is."""
+    """Why everything has to be held, in words; empty where all is well. Notes on the run which workspace it is.
+    Raises an `ElevenLabsError` where there is no use in going on."""
     run = lease.run
     run.workspace = _workspace(lease.client)
     known = _picture_of(run)
@@ -30,10 +32,12 @@ def guard(lease: Lease, collections: Sequence[Collection]) -> str:
 
 
 def _workspace(client: ElevenLabs) -> str:
-    """A key may do all else and not read this."""
+    """A key may do all else and not read this. Raises what stops a run."""
     try:
         workspace = client.get_user().workspace_id or ""
-    except ElevenLabsError:
+    except ElevenLabsError as error:
+        if isinstance(error, STOPPING) and not (isinstance(error, KeyRefused) and error.lacks_a_permission):
+            raise
         return ""
     return workspace[:64] if workspace.isascii() and workspace.isprintable() else ""
 
@@ -70,6 +74,8 @@ def _may_be_there(lease: Lease, collection: Collection, remote_id: str) -> bool:
         collection.details(lease.client, remote_id)
     except (NotFound, Forbidden):
         return False
+    except STOPPING:
+        raise
     except ElevenLabsError:
         return True  # no answer proves nothing; why there is none, the lists will tell
     return True

@@ -6,6 +6,9 @@ from tests.settings import *  # noqa: F403
 from tests.settings import CELERY_BEAT_SCHEDULE
 
 ELEVENLABS_BASE_URL = os.environ["TEST_REMOTE"]
+ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"
+ELEVENLABS_MAX_CONCURRENCY = 2
+ELEVENLABS_READ_DEADLINE = 3.0
 
 LONGEST = 2  # seconds between two messages of one sort
 for entry in CELERY_BEAT_SCHEDULE.values():
