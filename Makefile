@@ -29,7 +29,7 @@ lint: .venv/dev ## ruff, mypy, missing migrations, system checks
 
 pytest: .venv/dev ## all tests, in parallel (ARGS="tests/ship -k port" for some)
 	@mkdir -p var/test
-	$(ISOLATED) $(PYTHON) -m pytest -n auto $(ARGS)
+	$(ISOLATED) $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 fmt: .venv/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff check --fix .

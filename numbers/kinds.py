@@ -13,6 +13,7 @@ from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import OPEN, Operation, State
 from numbers import store
+from numbers.models import PhoneNumber
 
 UNASSIGNED = "no agent"
 
@@ -28,6 +29,7 @@ class _OnNumber(Kind):
     def existing(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         number = get(client, op.object_id)
         if number is None:
+            _not_on_its_way(op)
             store.missing(op.object_id)
             raise Stop(f"{op.names['object']} is not in ElevenLabs any more: it was removed there.")
         op.found = number
@@ -151,6 +153,7 @@ class RemoveNumber(_OnNumber):
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         number = get(client, op.object_id)
         if number is None:
+            _not_on_its_way(op)
             raise Already(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
         now = RemoteNumber.parse(number).agent_id
         if now != op.wanted["shown"]:
@@ -170,6 +173,16 @@ class RemoveNumber(_OnNumber):
 
     def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return binding(seen)
+
+
+def _not_on_its_way(op: Operation) -> None:
+    """Until an import is listed, a 404 by its id may mean "not yet"."""
+    sought = PhoneNumber.objects.here().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
+    if number := sought.exclude(imported_at=None).first():
+        raise Stop(
+            f"{op.names['object']} cannot be seen at ElevenLabs yet: its import was accepted at "
+            f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
+        )
 
 
 def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:

@@ -278,7 +278,7 @@ class World(RuleBasedStateMachine):
     def recovered(self) -> None:
         """What the workers do in the minutes after, and somebody who answers what is held. An import that is never
         listed takes longest: ten minutes to its verdict, ten more until it is gone."""
-        for _ in range(5):
+        for _ in range(8):
             self.passes(250)
             settle.settle_due()
             propagation.poll_due()

@@ -250,3 +250,25 @@ def test_an_import_bound_to_an_agent_is_assigned_once_it_is_listed(clock):
     assert (row.state, row.agent) == (NumberState.ASSIGNED, to)
     recover(clock)
     assert violations(clock.remote) == []
+
+
+@pytest.mark.parametrize("deed", ["assign", "rename", "remove"])
+def test_one_that_cannot_be_seen_yet_is_not_taken_for_gone(deed, clock):
+    clock.remote.settings(listed_after=20, hidden_until_listed=True)
+    import_number()
+    row = PhoneNumber.objects.get()
+    to = agent(clock) if deed == "assign" else None
+    writes = {
+        "assign": lambda key: services.assign(row, to, shown="", key=key, actor=None),
+        "rename": lambda key: services.rename(row, "Night line", shown=row.label, key=key, actor=None),
+        "remove": lambda key: services.remove(row, shown="", key=key, actor=None),
+    }
+    op = writes[deed]("too early")
+    assert op.state == State.NOT_SENT
+    assert "cannot be seen at ElevenLabs yet: its import was accepted at " in op.message
+    row.refresh_from_db()
+    assert (row.gone_at, row.missing_since, row.state) == (None, None, NumberState.PROPAGATING)
+    clock.passes(30)
+    assert writes[deed]("in time").state == State.DONE
+    recover(clock)
+    assert violations(clock.remote) == []
