@@ -71,6 +71,7 @@ def line(staff: Page, remote: Remote) -> Line:
     front = next(agent["agent_id"] for agent in agents if agent["name"] == "Front Desk")
     number = {"action": "add_number", "phone_number": f"+1555010{tail}", "label": "Main", "agent_id": front}
     remote.post("/_sandbox/console", number)
+    remote.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
     line = Line(remote, f"+1 555 010 {tail}")
     for _ in range(20):  # a worker syncs, at our asking and by itself
         staff.goto(LIST)

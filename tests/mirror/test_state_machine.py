@@ -5,7 +5,6 @@ A run of another length, and another one each time: `HYPOTHESIS_SECONDS=600 pyte
 """
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -20,16 +19,16 @@ from agents import services as agent_services
 from agents.models import Agent
 from controlplane.elevenlabs import transport
 from controlplane.mirror import holds
-from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations import settle
 from controlplane.operations.journal import Held
-from controlplane.operations.models import Operation, State
 from numbers import propagation
 from numbers import services as number_services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests.mirror.stories import told_wrong
 from tests.operations.clock import Clock, started
-from tests.operations.oracle import is_effect_of, mirror_differs, violations
+from tests.operations.oracle import mirror_differs
 from tests.operations.writes import CREDENTIALS, PROMPT
 from tests.sandbox_process import Sandbox
 
@@ -268,7 +267,7 @@ class World(RuleBasedStateMachine):
         try:
             self.remote.clear_faults()
             self.recovered()
-            assert self.told_wrong() == []
+            assert told_wrong(self.remote) == []
             assert mirror_differs(self.remote) == []
         finally:
             transaction.set_rollback(True)
@@ -292,53 +291,6 @@ class World(RuleBasedStateMachine):
                 assert run.state == SyncRun.State.COMPLETE, run.problem
         assert run.state == SyncRun.State.COMPLETE
         self.nothing_is_gone_that_is_there()
-
-    def told_wrong(self) -> list[str]:
-        ledger = self.remote.ledger()
-        by_others: dict[str, int] = {}
-        for entry in ledger:
-            if entry["by"] != "api":
-                by_others[entry["object_id"]] = by_others.get(entry["object_id"], 0) + 1
-        found = []
-        for wrong in violations(self.remote):
-            if wrong.startswith("operation "):
-                op = Operation.objects.get(pk=wrong.split()[1])
-                touched = {entry["object_id"] for entry in ledger if is_effect_of(entry, op)} | {op.object_id}
-                # Where the console wrote on the same object, what it undid or did itself cannot be told apart.
-                if touched & by_others.keys() and wrong.endswith(("but it had an effect", "nobody did that")):
-                    continue
-            found.append(wrong)
-        return found + self.overtaken_by_nobody(ledger) + self.changed_by_nobody(by_others)
-
-    def overtaken_by_nobody(self, ledger: list[dict[str, Any]]) -> list[str]:
-        """Operations that say that another write came between, or just before and not listed yet, where none did."""
-        found = []
-        for op in Operation.objects.filter(state=State.OVERTAKEN):
-            about = {op.object_id, op.wanted.get("source"), op.wanted.get("phone_number"), op.wanted.get("name")}
-            others = [
-                entry
-                for entry in ledger
-                if entry["at"] >= op.created_at.timestamp() - 30 and entry["trace_id"] != op.trace_id
-            ]
-            if not any(about & named(entry) or entry["object_id"] in op.message for entry in others):
-                found.append(f"operation {op.pk} {op.kind} overtaken, but nobody else wrote")
-        return found
-
-    def changed_by_nobody(self, by_others: dict[str, int]) -> list[str]:
-        """More outside changes than were made. Where it could not be told whether an agent is ours, that is said."""
-        doubted = " ".join(Operation.objects.filter(state=State.OVERTAKEN).values_list("message", flat=True))
-        told = Counter(OutsideChange.objects.values_list("object_id", flat=True))
-        return [
-            f"{object_id}: {times} outside changes are told, {by_others.get(object_id, 0)} were made"
-            for object_id, times in told.items()
-            if times > by_others.get(object_id, 0) and object_id not in doubted
-        ]
-
-
-def named(entry: dict[str, Any]) -> set[Any]:
-    """What a write of the ledger is about: the object's id, number and name."""
-    shown = entry["after"] or entry["before"] or {}
-    return {entry["object_id"], shown.get("phone_number"), shown.get("name")} - {None}
 
 
 SECONDS = float(os.environ.get("HYPOTHESIS_SECONDS", "0"))
