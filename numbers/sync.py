@@ -38,15 +38,16 @@ class Numbers(Collection):
 
     def begin(self, full: bool) -> None:
         self._agents: dict[str, Agent | None] = {}
+        here = PhoneNumber.objects.here().filter(missing_since=None).exclude(listed_at=None)
+        here = here.exclude(agent=None, bound_to__gt="")  # nobody could read its agent when it was stored
+        # All at once: a question for each page costs five times as much, at the very moment when the next one is read.
+        self._stored = dict(here.values_list("remote_id", "digest").iterator())
 
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.number_pages()]
 
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
-        same = PhoneNumber.objects.here().filter(remote_id__in=list(rows), missing_since=None).exclude(listed_at=None)
-        same = same.exclude(agent=None, bound_to__gt="")  # nobody could read its agent when it was stored
-        stored = dict(same.values_list("remote_id", "digest"))
-        return Differing({one for one, row in rows.items() if stored.get(one) != (digest(row) or None)}, set())
+        return Differing({one for one, row in rows.items() if self._stored.get(one) != (digest(row) or None)}, set())
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw

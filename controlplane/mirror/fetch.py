@@ -27,15 +27,19 @@ def width() -> int:
 
 
 def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next one is read while this one is worked on."""
+    """Each page with the moment before it was asked for; the next ones are read while this one is worked on.
+
+    Two are always asked for, so that the thread goes on to the next without a word from here: it would have to wait for
+    whatever is done with the page before.
+    """
     if width() == 1:
         while (page := _next(listing)) is not None:
             yield page
         return
     with _threads(1) as submit:
-        coming = submit(_next, listing)
-        while (page := coming.result()) is not None:
-            coming = submit(_next, listing)
+        coming = deque([submit(_next, listing), submit(_next, listing)])
+        while (page := coming.popleft().result()) is not None:
+            coming.append(submit(_next, listing))
             yield page
 
 

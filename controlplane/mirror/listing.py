@@ -9,7 +9,7 @@ from controlplane.mirror.collection import Seen
 from controlplane.mirror.keep import Keeper
 from controlplane.mirror.trouble import Trouble
 
-AT_A_TIME = 50  # objects whose details are stored together
+AT_A_TIME = 20  # objects whose details are stored together: an agent names each of its numbers, so one may be large
 
 Listed = dict[str, tuple[datetime, dict[str, Any]]]
 
