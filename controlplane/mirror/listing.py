@@ -1,6 +1,7 @@
 """Read a whole list and store what differs, page by page. What a list that broke off did not show is left alone."""
 
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from controlplane.elevenlabs import ElevenLabsError, NotFound, is_id
@@ -22,10 +23,9 @@ def read(keeper: Keeper) -> tuple[set[str], str]:
     to_be_read: Listed = {}
     problem = ""
     try:
-        for listing in collection.listings(keeper.client):
-            for asked_at, page in fetch.pages(listing):
-                lease.hold(done=len(page.rows))
-                to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
+        for asked_at, page in fetch.pages(chain.from_iterable(collection.listings(keeper.client))):
+            lease.hold(done=len(page.rows))
+            to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
     except ElevenLabsError as error:
         problem = f"The list of {collection.what} could not be read to its end. {error}"
     lease.run.seen += len(seen)
