@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from agents import store as agent_store
 from agents.kinds import ArchiveAgent, DeleteAgent
@@ -14,6 +15,7 @@ from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, V
 from controlplane.operations.models import OPEN, Operation, State
 from numbers import store
 from numbers.models import PhoneNumber
+from numbers.propagation import GIVE_UP_AFTER
 
 UNASSIGNED = "no agent"
 
@@ -176,9 +178,9 @@ class RemoveNumber(_OnNumber):
 
 
 def _not_on_its_way(op: Operation) -> None:
-    """Until an import is listed, a 404 by its id may mean "not yet"."""
+    """As long as an import is looked for, a 404 by its id may mean "not yet"."""
     sought = PhoneNumber.objects.here().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
-    if number := sought.exclude(imported_at=None).first():
+    if number := sought.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
         raise Stop(
             f"{op.names['object']} cannot be seen at ElevenLabs yet: its import was accepted at "
             f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."

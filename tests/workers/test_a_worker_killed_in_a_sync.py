@@ -74,7 +74,7 @@ def test_the_next_worker_takes_over(point, stage: Stage):
     first.kill()
     dead = SyncRun.objects.get(state=SyncRun.State.RUNNING)
     stage.remote.clear_faults()
-    assert len(stage.remote.calls(since, path=path)) == passing + 1
+    assert len(stage.remote.calls(since, path=path)) in (passing + 1, passing + 2)  # details are read two at a time
 
     second = stage.worker()
     stage.deliver(SYNC)
