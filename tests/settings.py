@@ -20,9 +20,7 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 ELEVENLABS_MAX_CONCURRENCY = 1  # a sync reads in its own thread, which sees what a test has not committed
-ELEVENLABS_TRAFFIC = (
-    "tests.settings.unlimited"  # tests/traffic brings the real one; else one 401 would stop a whole test
-)
+ELEVENLABS_TRAFFIC = "tests.settings.unlimited"  # else one 401 would stop a whole test; tests/traffic has the real one
 ELEVENLABS_WRITE_DEADLINE = 2.0
 ELEVENLABS_READ_DEADLINE = 5.0
 

@@ -1,6 +1,5 @@
 """Reads that run ahead of what is done with their answers. The threads here speak to the remote, never to our rows."""
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +18,6 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Submit = Callable[..., Future[Any]]
 
-# Seconds after which one thread lets another go on. With Python's own 5 ms the next request would wait that long for
-# whatever is done with the answer before, at each page.
-TURN = 0.0005
 AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
 
 
@@ -31,19 +27,15 @@ def width() -> int:
 
 
 def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next ones are read while this one is worked on.
-
-    Two are always asked for, so that the thread goes on to the next without a word from here: it would have to wait for
-    whatever is done with the page before.
-    """
+    """Each page with the moment before it was asked for; the next one is read while this one is worked on."""
     if width() == 1:
         while (page := _next(listing)) is not None:
             yield page
         return
     with _threads(1) as submit:
-        coming = deque([submit(_next, listing), submit(_next, listing)])
-        while (page := coming.popleft().result()) is not None:
-            coming.append(submit(_next, listing))
+        coming = submit(_next, listing)
+        while (page := coming.result()) is not None:
+            coming = submit(_next, listing)
             yield page
 
 
@@ -82,8 +74,6 @@ def _next(listing: Iterator[Item]) -> tuple[datetime, Item] | None:
 def _threads(number: int) -> Iterator[Submit]:
     """A way to have calls made by so many threads. What has not begun when the block is left is not made any more."""
     over = Event()
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
 
     def make(call: Callable[..., Any], *args: Any) -> Any:
         return None if over.is_set() else call(*args)
@@ -93,7 +83,6 @@ def _threads(number: int) -> Iterator[Submit]:
             yield lambda call, *args: pool.submit(make, call, *args)
         finally:
             over.set()
-            sys.setswitchinterval(before)
             together = Barrier(number)
             for _ in range(number):
                 pool.submit(_close_connections, together)

@@ -52,6 +52,7 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     for collection in collections:
         collection.begin(run.full)
+    lease.phase("asking which workspace this is", 0)
     try:
         if why := workspace.guard(lease, collections):
             return [], [why]

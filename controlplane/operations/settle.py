@@ -69,15 +69,23 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
 
 
 def _seen_by_a_sync(op: Operation) -> Verdict | None:
-    """What it made was found by a sync, just as asked for: it took effect, whatever became of that since."""
+    """What a sync found just as asked for was made, whatever became of it since: nobody may say "not applied" then."""
     if op.object_id:
         return None
     made = Entry.objects.filter(
         kind=f"{op.object_type}.added", cause=Entry.Cause.OPERATION, cause_id=str(op.pk)
     ).values_list("object_id", flat=True)
-    if not made:
-        return None
-    return Verdict(State.OVERTAKEN, f"It took effect: a sync saw {', '.join(made)}. That was changed or deleted since.")
+    match list(made):
+        case []:
+            return None
+        case [one]:
+            words = f"It took effect: a sync saw {one}. That was changed or deleted since."
+        case several:
+            words = (
+                f"Syncs saw {', '.join(several)}, each just as asked for, and none stands so now. It cannot be told "
+                "which of them, if any, this request made."
+            )
+    return Verdict(State.OVERTAKEN, words)
 
 
 def _close_dead_intents() -> None:

@@ -103,3 +103,17 @@ def test_a_run_that_lost_its_claim_writes_nothing_more(where, method, clock: Clo
     assert stored
     assert run.ended_at is None, "this run is not to be ended by the one that lost it"
     assert not Agent.objects.exists()
+
+
+def test_it_says_what_it_does_from_its_first_moment(clock: Clock):
+    clock.remote.console("create_agent", name="A")
+    said: list[str] = []
+    sync_all(watch=lambda run: said.append(run.phase))
+    assert list(dict.fromkeys(said)) == [
+        "asking which workspace this is",
+        "listing agents",
+        "reading agents",
+        "listing numbers",
+        "looking up agents that are missing",
+        "looking up numbers that are missing",
+    ]

@@ -26,6 +26,7 @@ from numbers import propagation
 from numbers import services as number_services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests.mirror.faults import EFFECT_AFTER, LOST, NO_FAULT, READS, WRITING
 from tests.mirror.stories import told_wrong
 from tests.operations.clock import Clock, started
 from tests.operations.oracle import mirror_differs
@@ -35,30 +36,6 @@ from tests.sandbox_process import Sandbox
 NAMES = ["Support Bot", "Sales Bot", "Night Bot"]
 LABELS = ["Main", "Night line", "Fax"]
 LINES = [f"+1555010{place:04}" for place in range(6)]
-EFFECT_AFTER = 40  # seconds: before a "no" is believed, else nobody could know (tests/operations/test_late_effect.py)
-NO_FAULT: dict[str, Any] = {}
-LOST: list[dict[str, Any]] = [
-    {"fault": "status", "status": 500},
-    {"fault": "status", "status": 500, "when": "after"},
-    {"fault": "status", "status": 500, "when": "late", "late_seconds": EFFECT_AFTER},
-    {"fault": "reset"},
-    {"fault": "reset", "when": "after"},
-    {"fault": "html", "when": "after"},
-    {"fault": "status", "status": 429},
-]
-WRITING = ["POST", "PATCH", "DELETE"]
-READS: list[tuple[str, dict[str, Any]]] = [
-    ("/v1/convai/agents", {"fault": "status", "status": 500}),
-    ("/v1/convai/v2/phone-numbers", {"fault": "garbage"}),
-    ("/v1/convai/v2/phone-numbers", {"fault": "edit", "body": {"phone_numbers": [], "has_more": False}}),
-    ("/v1/convai/agents", {"fault": "edit", "query": "archived=false", "body": {"agents": [], "has_more": False}}),
-    ("/v1/convai/agents/agent_*", {"fault": "status", "status": 500}),
-    ("/v1/convai/agents/agent_*", {"fault": "status", "status": 404}),
-    ("/v1/convai/phone-numbers/phnum_*", {"fault": "status", "status": 404}),
-    ("/v1/convai/phone-numbers/phnum_*", {"fault": "status", "status": 403}),
-    ("/v1/convai/*", {"fault": "status", "status": 401}),
-    ("/v1/user", {"fault": "status", "status": 500}),
-]
 
 pick = st.integers(min_value=0, max_value=11)
 maybe_lost = st.sampled_from([NO_FAULT, NO_FAULT, *LOST])

@@ -234,3 +234,22 @@ def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, de
     assert f"It took effect: a sync saw {made.object_id}." in op.message
     assert other.state == State.DONE
     assert not OutsideChange.objects.exists()
+
+
+def test_of_two_that_a_sync_saw_nobody_can_say_which(clock):
+    op = lost(clock, "create", late_seconds=1)
+    clock.passes(10)
+    first = next(row for row in clock.remote.get("/v1/convai/agents")["agents"] if row["tags"] == ["new"])["agent_id"]
+    twin = clock.remote.call("POST", f"/v1/convai/agents/{first}/duplicate", json={"name": "Support Bot"}).json()[
+        "agent_id"
+    ]
+    sync_all()
+    for agent_id in (first, twin):
+        clock.remote.console("delete_agent", agent_id=agent_id)
+    clock.passes(300)
+    settle.settle_due()
+    op.refresh_from_db()
+    assert op.state == State.OVERTAKEN
+    assert "It cannot be told which of them, if any, this request made." in op.message
+    assert first in op.message
+    assert twin in op.message
