@@ -55,11 +55,7 @@ def complete_runs() -> int:
     return SyncRun.objects.filter(state=SyncRun.State.COMPLETE).count()
 
 
-@pytest.mark.parametrize(
-    ("stage", "point"),
-    [*(("filesystem", point) for point in POINTS), ("redis", "second page of numbers")],
-    indirect=["stage"],
-)
+@pytest.mark.parametrize("point", POINTS)
 def test_the_next_worker_takes_over(point, stage: Stage):
     stage.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
     stage.remote.reset(agents=4, numbers=120)
