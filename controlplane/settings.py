@@ -45,6 +45,8 @@ SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
 DETAILS_REFRESH = 3600 * env.float(
     "DETAILS_REFRESH_HOURS", default=24
 )  # within it every agent's details are read again
+HISTORY_KEPT_DAYS = env.int("HISTORY_KEPT_DAYS", default=0)
+HISTORY_KEPT = timedelta(days=HISTORY_KEPT_DAYS) if HISTORY_KEPT_DAYS > 0 else None  # for ever
 SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
@@ -93,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "controlplane.audit.people.WhoAsks",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -197,6 +200,14 @@ CELERY_BEAT_SCHEDULE = {
     "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
     # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
+    # So long an entry stands without its link in the chain; where there is nothing new it costs two queries.
+    "seal history": {"task": "controlplane.audit.tasks.seal", "schedule": 10, "options": {"expires": 10}},
+    # What a transaction of hours brought late; it compares all entries with all links.
+    "seal all history": {
+        "task": "controlplane.audit.tasks.seal_everything",
+        "schedule": 86_400,
+        "options": {"expires": 86_400},
+    },
     # Picks up what a lost message or a killed worker left behind.
     "run change sets": {
         "task": "controlplane.operations.tasks.run_change_sets",

@@ -1,6 +1,24 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AuditConfig(AppConfig):
     name = "controlplane.audit"
     verbose_name = "History"
+
+    def ready(self) -> None:
+        from controlplane.audit import people
+
+        post_migrate.connect(protect, sender=self)
+        people.connect()
+
+
+def protect(using: str, **more: Any) -> None:
+    """After each `migrate`: on SQLite a change of a table makes it anew, without its triggers."""
+    from django.db import connections
+
+    from controlplane.audit import guard
+
+    guard.install(connections[using])

@@ -1,5 +1,7 @@
 """The ledger: one append-only table of everything that happened."""
 
+import json
+from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +15,7 @@ class Entry(models.Model):
         OPERATION = "operation", "asked for here"
         SYNC = "sync", "outside change"
         SYSTEM = "system", "clean-up"
+        PERSON = "person", "people and roles"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     kind = models.CharField(max_length=60)  # "number.changed", "agent.gone", "operation.refused"
@@ -21,8 +24,8 @@ class Entry(models.Model):
     object_name = models.TextField(blank=True)
     before = models.JSONField(default=dict)  # {path: value}, only what differs
     after = models.JSONField(default=dict)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    actor = models.ForeignKey(  # protected: whoever stands here is deactivated, not deleted
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     actor_name = models.TextField()  # as text too: it outlives the user
     cause = models.CharField(max_length=12, choices=Cause.choices)
@@ -31,6 +34,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = "history entry"
+        permissions = [("export_entry", "Can take history away as a file")]
         verbose_name_plural = "history entries"
         ordering = ["-id"]
         indexes = [models.Index(fields=["object_type", "object_id", "-id"], name="entry_of_object")]
@@ -38,9 +42,35 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.object_name or self.object_id}"
 
+    def seen_whole(self) -> str:
+        """Everything that the entry says, as text that is the same each time it is read from the database."""
+        said = [
+            self.pk,
+            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            self.kind,
+            self.object_type,
+            self.object_id,
+            self.object_name,
+            self.before,
+            self.after,
+            self.actor_id,
+            self.actor_name,
+            self.cause,
+            self.cause_id,
+            self.reason,
+        ]
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def is_change(self) -> bool:
+        """Of the object itself: `before` and `after` are its settings."""
+        return self.kind.rpartition(".")[2] in ("changed", "added", "gone", "back")
+
     @property
     def words(self) -> str:
         """The change in one line: "agent: none → Sales Bot …4f2a"."""
+        if "told" in self.after:  # of people and roles
+            return str(self.after["told"])
         if self.kind.startswith("operation."):
             return f"{self.after.get('asked', '')}: {self.kind.removeprefix('operation.').replace('_', ' ')}"
         if self.kind.startswith("outside."):
@@ -60,6 +90,25 @@ class Entry(models.Model):
             f"{name}: {_short(self.before.get(path))} → {_short(self.after.get(path))}" for path, name in names.items()
         ]
         return "; ".join(changes)
+
+
+class Link(models.Model):
+    """One link of the chain over the entries: nothing may change in an entry, or go, without the chain showing it.
+
+    Links are made after the entries, in the background (`chain.seal`): writers do not wait for each other, and the
+    order of the chain is the one in which they were sealed.
+    """
+
+    position = models.BigIntegerField(primary_key=True)  # 1, 2, 3 ... without a gap
+    entry_id = models.BigIntegerField(unique=True)  # no foreign key: a link outlives an entry that was pruned
+    digest = models.CharField(max_length=64)  # SHA-256 of the digest before and of the entry
+    sealed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"link {self.position}"
 
 
 def _short(value: Any) -> str:

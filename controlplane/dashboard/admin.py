@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
 
 admin.site.unregister(User)

@@ -97,6 +97,7 @@ def mark_sent(op: Operation, before: dict[str, Any]) -> None:
         if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
             raise Expired(str(op))
         _keep_found(op)
+        tell(op, "sent", "On its way to ElevenLabs.")  # what the history cannot tell is not sent
     _set(op, values)
 
 

@@ -61,6 +61,11 @@ PAGES: dict[str, tuple[str | None, str | None]] = {
     "mirror_outsidechange_adopt": (None, "mirror.decide_outsidechange"),
     "mirror_outsidechange_ignore": (None, "mirror.decide_outsidechange"),
     "mirror_outsidechange_revert": ("mirror.decide_outsidechange", "mirror.decide_outsidechange"),
+    "audit_entry_changelist": ("audit.view_entry", None),
+    "audit_entry_change": ("audit.view_entry", None),
+    "audit_entry_export": (None, "audit.export_entry"),
+    "audit_entry_then": ("audit.view_entry", None),
+    "audit_entry_then_export": (None, "audit.export_entry"),
     "auth_user_changelist": ("auth.view_user", None),
     "auth_group_changelist": ("auth.view_group", None),
 }
@@ -77,6 +82,8 @@ CLOSED = {
     "mirror_syncrun_delete",
     "mirror_outsidechange_add",
     "mirror_outsidechange_delete",
+    "audit_entry_add",
+    "audit_entry_delete",
     "auth_user_delete",
 }
 # Django's own, with Django's own checks.
@@ -139,6 +146,7 @@ def address(workspace, remote):
         "operations_changeset": change_set.pk,
         "mirror_hold": Hold.objects.create(kind=Hold.Kind.VANISHED, what="numbers", out_of=2).pk,
         "mirror_syncrun": SyncRun.objects.latest("pk").pk,
+        "audit_entry": Entry.objects.latest("pk").pk,
         "mirror_outsidechange": OutsideChange.objects.get().pk,
         "auth_user": 1,
     }
@@ -146,7 +154,19 @@ def address(workspace, remote):
     def address(name: str) -> str:
         if name.startswith("health_"):
             return reverse(name)
-        plain = ("changelist", "add", "start", "picture", "options", "orphans", "voices", "voice_names", "index")
+        plain = (
+            "changelist",
+            "add",
+            "start",
+            "picture",
+            "options",
+            "orphans",
+            "voices",
+            "voice_names",
+            "index",
+            "export",
+            "then",
+        )
         if name.endswith(plain):
             return reverse(f"admin:{name}")
         args = [next(pk for prefix, pk in rows.items() if name.startswith(prefix))]
@@ -187,7 +207,8 @@ def test_who_may_not_change_anything_cannot_post_anything(role, sign_in, address
     before = state_of(remote)
     for name in PAGES:
         answer = client.post(address(name), {"key": "7b6d3b0e-6c5f-4e53-9f0a-0d3f4a1f9a11", "agent": "1"})
-        assert answer.status_code in (403, 405) or PAGES[name][1] is None, (name, answer.status_code)
+        may_take_away = name.endswith("_export") and role == "Auditors"  # in a format that there is
+        assert answer.status_code in (403, 405) or PAGES[name][1] is None or may_take_away, (name, answer.status_code)
     assert state_of(remote) == before
     assert changesets.current_steps(ChangeSet.objects.get())[0].state == State.PLANNED
 

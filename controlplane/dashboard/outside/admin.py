@@ -1,22 +1,21 @@
 """The list of outside changes, its filters, and what is decided for many of them at once."""
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.functions import Coalesce, Replace
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from agents.models import Agent
 from controlplane.dashboard.outside import views
+from controlplane.dashboard.pages_of import pages_of
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.pages import actor_of
 from controlplane.operations.run import name_of
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
-from numbers.models import PhoneNumber
 from numbers.search import digits_in
 
 State = OutsideChange.State
@@ -82,11 +81,7 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutsideChange]:
-        pages = {
-            name: Subquery(model._default_manager.filter(remote_id=OuterRef("object_id")).values("pk")[:1])
-            for name, model in (("number_pk", PhoneNumber), ("agent_pk", Agent))
-        }
-        return OutsideChange.objects.select_related("entry").annotate(**pages)
+        return OutsideChange.objects.select_related("entry").annotate(**pages_of())
 
     def get_search_results(self, request, queryset, search_term):
         """As people look for them: by name, by id (…4f2a too), by digits in any grouping."""

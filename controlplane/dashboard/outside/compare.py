@@ -29,10 +29,16 @@ class Setting:
 def settings_of(change: OutsideChange, row: PhoneNumber | Agent | None) -> list[Setting]:
     before, after = change.entry.before, change.entry.after
     waits = change.state == OutsideChange.State.OPEN and change.verb == "changed"
-    now = row.told() if waits and row is not None and not row.gone_at else after
+    return differences(before, after, row.told() if waits and row is not None and not row.gone_at else after)
+
+
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any] | None = None
+) -> list[Setting]:
+    """Each {path: value} of a history entry in words."""
     paths = [path for path in {**before, **after} if path not in ("gone", "agent_name")]
     words = labels(paths)
-    return [_setting(path, visible(words[path]), before, after, now) for path in paths]
+    return [_setting(path, visible(words[path]), before, after, after if now is None else now) for path in paths]
 
 
 def _setting(

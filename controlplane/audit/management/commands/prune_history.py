@@ -1,0 +1,30 @@
+"""Forget history that is older than HISTORY_KEPT_DAYS. It asks first, and records itself."""
+
+import getpass
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from controlplane.audit.prune import NothingToPrune, prune
+
+
+class Command(BaseCommand):
+    help = "Remove history entries older than HISTORY_KEPT_DAYS; the removal itself stays in the history."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, yes: bool, **options: Any) -> None:
+        if settings.HISTORY_KEPT is None:
+            raise CommandError("HISTORY_KEPT_DAYS is 0: history is kept for ever.")
+        before = timezone.now() - settings.HISTORY_KEPT
+        if not yes and input(f"Remove all history before {before:%d %b %Y %H:%M} UTC? Type yes: ") != "yes":
+            raise CommandError("Nothing was removed.")
+        try:
+            told = prune(before, actor_name=f"{getpass.getuser()} (prune_history)")
+        except NothingToPrune:
+            self.stdout.write("Nothing is that old.")
+            return
+        self.stdout.write(f"Removed {told['entries']} entries, from {told['from']} to {told['until']}.")

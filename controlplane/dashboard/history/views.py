@@ -1,0 +1,83 @@
+"""The page of one history entry: what it says whole, and how far it is sealed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from controlplane.audit import export as files
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry, Link
+from controlplane.dashboard.outside.compare import differences
+from controlplane.dashboard.pages_of import pages_of
+from controlplane.operations.models import Operation
+from controlplane.operations.pages import actor_of, show
+from controlplane.operations.run import name_of
+from controlplane.templatetags.names import visible
+
+FORMATS = {
+    "csv": (files.csv_lines, "text/csv; charset=utf-8"),
+    "jsonl": (files.json_lines, "application/jsonl; charset=utf-8"),
+}
+
+
+def entry(request: HttpRequest, pk: str) -> HttpResponse:
+    if not request.user.has_perm("audit.view_entry"):
+        raise PermissionDenied
+    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
+        raise Http404
+    found = get_object_or_404(Entry.objects.annotate(**pages_of()), pk=pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": "History entry",
+        "subtitle": None,
+        "entry": found,
+        "cause": _cause(request, found),
+        "settings": differences(found.before, found.after) if found.is_change else [],
+        "facts": [] if found.is_change else [(name, visible(str(value))) for name, value in found.after.items()],
+        "link": Link.objects.filter(entry_id=found.pk).first(),
+    }
+    return show(request, "history/entry.html", context)
+
+
+def _cause(request: HttpRequest, found: Entry) -> dict[str, Any]:
+    """In words, with the page of what caused it for those who may see it."""
+    if found.cause == Entry.Cause.OPERATION:
+        op = Operation.objects.filter(pk=found.cause_id).first() if found.cause_id.isdecimal() else None
+        url = op and request.user.has_perm("operations.view_operation")
+        return {
+            "words": visible(op.title) if op else "an operation",
+            "url": reverse("admin:operations_operation_change", args=[op.pk]) if op and url else "",
+        }
+    if found.cause == Entry.Cause.SYNC and found.cause_id.isdecimal():
+        url = request.user.has_perm("mirror.view_syncrun")
+        page = reverse("admin:mirror_syncrun_change", args=[found.cause_id]) if url else ""
+        return {"words": f"found by sync {found.cause_id}; no operation explains it", "url": page}
+    return {"words": f"{found.get_cause_display()} ({visible(found.cause_id)})", "url": ""}
+
+
+@require_POST
+@permission_required("audit.export_entry", raise_exception=True)
+def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | StreamingHttpResponse:
+    """The entries that the page shows, as a file. That somebody took them is an entry itself, written first."""
+    name = request.POST.get("format", "")
+    if name not in FORMATS:
+        return HttpResponseBadRequest("There is no such format.", content_type="text/plain")
+    actor = actor_of(request)
+    filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
+    newest = entries.order_by("-pk").values_list("pk", flat=True).first()
+    told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
+    cause = ledger.Cause(Entry.Cause.PERSON, "", actor, name_of(actor))
+    with transaction.atomic():
+        ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
+    lines, kind = FORMATS[name]
+    headers = {"Content-Disposition": f'attachment; filename="history-{timezone.now():%Y%m%d-%H%M%S}.{name}"'}
+    return StreamingHttpResponse(lines(entries.filter(pk__lte=newest or 0)), content_type=kind, headers=headers)

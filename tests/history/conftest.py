@@ -1,0 +1,27 @@
+from collections.abc import Callable
+
+import pytest
+from django.db import transaction
+
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+
+
+@pytest.fixture
+def told() -> Callable[[int], list[Entry]]:
+    """So many entries, in a transaction each."""
+
+    def tell(count: int) -> list[Entry]:
+        cause = ledger.Cause(Entry.Cause.SYNC, "1")
+        entries = []
+        for at in range(count):
+            entry = ledger.entry(
+                "number.changed", "number", f"phnum_{at}", f"+1555010{at:04}", cause=cause,
+                before={"label": "Main"}, after={"label": f"Line {at} \u2028 \U0001f600", "rate": 1e30 + at},
+            )  # fmt: skip
+            with transaction.atomic():
+                ledger.record(entry)
+            entries.append(entry)
+        return entries
+
+    return tell

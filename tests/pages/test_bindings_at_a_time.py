@@ -1,0 +1,63 @@
+"""Which agent answered which number on that evening: shown, found and taken away as a file."""
+
+import csv
+import io
+
+import pytest
+from django.utils import timezone
+
+from controlplane.audit.models import Entry
+from numbers import services
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/audit/entry/then/"
+
+
+@pytest.fixture
+def auditor(sign_in):
+    return sign_in("Auditors")
+
+
+@pytest.fixture
+def evening(workspace) -> str:
+    """Before the number was moved."""
+    moment = timezone.now()
+    services.assign(workspace.bound, workspace.sales, shown=workspace.support.remote_id, key="k", actor=None)
+    return moment.isoformat()
+
+
+def test_what_was_bound_is_shown_not_what_is(auditor, workspace, evening):
+    page = auditor.get(PAGE, {"at": evening}).content.decode()
+    assert "2 numbers on" in page
+    assert "Support Bot" in page
+    assert "Sales Bot" not in page
+    assert "Everything had been listed at" in page
+    assert "Sales Bot" in auditor.get(PAGE, {"at": timezone.now().isoformat()}).content.decode()
+
+
+def test_a_number_is_found(auditor, workspace, evening):
+    page = auditor.get(PAGE, {"at": evening, "q": "support main"}).content.decode()
+    assert "1 number on" in page
+    assert "+1 555 010 0001" in page
+    assert "No number was known then that fits" in auditor.get(PAGE, {"at": evening, "q": "no such"}).content.decode()
+
+
+def test_it_is_taken_as_a_file_and_that_is_written_down(auditor, workspace, evening):
+    answer = auditor.post(f"{PAGE}export/?" + "at=" + evening.replace("+", "%2B"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
+    assert [(row["number"], row["agent_id"]) for row in rows] == [
+        ("'+15550100001", workspace.support.remote_id),
+        ("'+15550100002", ""),
+    ]
+    assert Entry.objects.latest("pk").words == f"exported as csv: bindings at {evening}"
+
+
+@pytest.mark.parametrize("at", ["", "yesterday", "2999-01-01T00:00", "0000-01-01", "\u202e"])
+def test_no_such_moment(at, auditor):
+    assert auditor.get(PAGE, {"at": at}).status_code == 422
+    assert auditor.post(f"{PAGE}export/?at={at}").status_code == 400
+    assert not Entry.objects.filter(kind="history.exported").exists()
+
+
+def test_before_a_moment_is_chosen(auditor):
+    assert "As it was known at" in auditor.get(PAGE).content.decode()
