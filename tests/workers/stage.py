@@ -86,7 +86,7 @@ class Stage:
         for process in self.running:
             if process.process.poll() is None:
                 process.kill()
-            print(f"--- {process.process.args}: {process.process.returncode}\n{process.output}")
+            print(f"--- {process.process.args}: {process.process.returncode}\n{process.output}")  # noqa: T201 - pytest shows it
 
     # --- the broker --------------------------------------------------------------------------------------------------
     def broker(self) -> Connection:
