@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from agents import store
 from agents.models import Agent
@@ -78,8 +78,8 @@ class Agents(Collection):
             return store.values(seen.data, summary)
         return store.summary_values(summary) | {"missing_since": None}
 
-    def listable(self) -> Iterable[tuple[str, datetime | None]]:
-        return Agent.objects.filter(gone_at=None).order_by("pk").values_list("remote_id", "missing_since").iterator()
+    def listable(self) -> QuerySet[Agent]:
+        return Agent.objects.filter(gone_at=None).order_by("pk")
 
     def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
         """What its line in the list does not tell may have changed at any time since its details were read."""

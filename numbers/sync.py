@@ -79,9 +79,8 @@ class Numbers(Collection):
     def burial_values(self) -> dict[str, Any]:
         return store.BURIAL
 
-    def listable(self) -> Iterable[tuple[str, datetime | None]]:
-        listed = PhoneNumber.objects.here().exclude(listed_at=None).order_by("pk")
-        return listed.values_list("remote_id", "missing_since").iterator()
+    def listable(self) -> QuerySet[PhoneNumber]:
+        return PhoneNumber.objects.here().exclude(listed_at=None).order_by("pk")
 
     def touched_since(self, moment: datetime) -> set[str]:
         return Operation.touched_since("number", moment)

@@ -90,8 +90,8 @@ class Collection(ABC):
         return {}
 
     @abstractmethod
-    def listable(self) -> Iterable[tuple[str, datetime | None]]:
-        """(remote id, missing since) of the rows that a listing should show: not gone, not on their way."""
+    def listable(self) -> QuerySet[Any]:
+        """The rows that a listing should show: not gone, not on their way."""
 
     def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
         """When it was last seen as it stands here; `complete` is when the newest complete run began."""

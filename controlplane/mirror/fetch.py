@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Barrier, Event
@@ -18,6 +18,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Submit = Callable[..., Future[Any]]
 
+HEAD_START = 0.004  # seconds; an answer takes five times as long
 AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
 
 
@@ -27,7 +28,10 @@ def width() -> int:
 
 
 def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next one is read while this one is worked on."""
+    """Each page with the moment before it was asked for; the next one is read while this one is worked on.
+
+    The next request goes out first: Python runs one thread at a time, and the work here would hold it up.
+    """
     if width() == 1:
         while (page := _next(listing)) is not None:
             yield page
@@ -36,6 +40,7 @@ def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
         coming = submit(_next, listing)
         while (page := coming.result()) is not None:
             coming = submit(_next, listing)
+            wait([coming], HEAD_START)
             yield page
 
 

@@ -18,7 +18,7 @@ Listed = dict[str, tuple[datetime, dict[str, Any]]]
 def read(keeper: Keeper) -> tuple[set[str], str]:
     """The ids that were listed; and why that is not all of them, or all about them, in words."""
     collection, lease = keeper.collection, keeper.lease
-    lease.phase(f"listing {collection.what}", sum(1 for _ in collection.listable()))
+    lease.phase(f"listing {collection.what}", collection.listable().count())
     seen: set[str] = set()
     to_be_read: Listed = {}
     problem = ""

@@ -15,7 +15,7 @@ AT_A_TIME = 50
 def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None], str]:
     """The rows that should have been listed and were not, with since when; or none, and why they are held."""
     collection, run = keeper.collection, keeper.lease.run
-    rows = dict(collection.listable())
+    rows = dict(collection.listable().values_list("remote_id", "missing_since").iterator())
     known = seen | collection.touched_since(run.started_at)
     unseen = {remote_id: since for remote_id, since in rows.items() if remote_id not in known}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]

@@ -64,7 +64,7 @@ def _shows_nothing_known(lease: Lease, collections: Sequence[Collection]) -> boo
 
 
 def _some_of(collection: Collection) -> list[str]:
-    known = [remote_id for remote_id, missing in collection.listable() if missing is None]
+    known = list(collection.listable().filter(missing_since=None).values_list("remote_id", flat=True))
     return known[:: max(len(known) // SAMPLE, 1)][:SAMPLE]
 
 

@@ -32,6 +32,15 @@ def shipped(name: str, broker_url: str) -> list[str]:
     return [str(part) for part in services[name]["command"]]
 
 
+def folder_broker_at(folder: Path) -> Connection:
+    """Of the processes whose VAR_DIR is `var` in there."""
+    names = {"data_folder_in": "messages", "data_folder_out": "messages", "control_folder": "control"}
+    options = {option: str(folder / "var" / "broker" / name) for option, name in names.items()}
+    for name in options.values():
+        Path(name).mkdir(parents=True, exist_ok=True)
+    return Connection("filesystem://localhost", transport_options=options)
+
+
 class Stage:
     def __init__(self, folder: Path, remote: Sandbox, redis: RedisServer | None) -> None:
         self.redis = redis
@@ -73,23 +82,15 @@ class Stage:
         return Web(f"http://{address}", process)
 
     def end(self) -> None:
+        """What they said is shown where the test failed."""
         for process in self.running:
             if process.process.poll() is None:
                 process.kill()
+            print(f"--- {process.process.args}: {process.process.returncode}\n{process.output}")  # noqa: T201 - pytest shows it
 
     # --- the broker --------------------------------------------------------------------------------------------------
     def broker(self) -> Connection:
-        folder = self.folder / "var" / "broker"
-        if self.redis:
-            return Connection(self.broker_url)
-        for name in ("messages", "control"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        options = {
-            "data_folder_in": str(folder / "messages"),
-            "data_folder_out": str(folder / "messages"),
-            "control_folder": str(folder / "control"),
-        }
-        return Connection(self.broker_url, transport_options=options)
+        return Connection(self.broker_url) if self.redis else folder_broker_at(self.folder)
 
     def deliver(self, task: str, *args: Any, times: int = 1, task_id: str = "") -> None:
         """The same message, to its id, so many times."""
