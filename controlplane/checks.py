@@ -11,6 +11,7 @@ from django.core.checks import Warning as Caution
 from controlplane.elevenlabs.address import LOOPBACK, check_base_url, check_key
 
 SHORTEST_SECRET_KEY = 50
+SHORT_HISTORY = 31  # days
 
 
 @register()
@@ -77,6 +78,38 @@ def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
             id="controlplane.E010",
         )
     ]
+
+
+@register()
+def retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What is removed is gone: a value that can only be a mistake is not guessed at."""
+    history, runs, longest = settings.HISTORY_KEPT_DAYS, settings.SYNC_RUNS_KEPT_DAYS, settings.LONGEST_KEPT_DAYS
+    problems: list[CheckMessage] = []
+    if not 0 <= history <= longest:
+        problems.append(
+            Error(
+                f"HISTORY_KEPT_DAYS is {history}: history cannot be kept for so many days.",
+                hint=f"0 keeps it for ever; else a number of days up to {longest}.",
+                id="controlplane.E011",
+            )
+        )
+    if not 1 <= runs <= longest:
+        problems.append(
+            Error(
+                f"SYNC_RUNS_KEPT_DAYS is {runs}: sync runs cannot be kept for so many days.",
+                hint=f"14 is the default; at least 1 and at most {longest}.",
+                id="controlplane.E012",
+            )
+        )
+    if 0 < history < SHORT_HISTORY:
+        problems.append(
+            Caution(
+                f"HISTORY_KEPT_DAYS is {history}: an auditor who asks about last month finds nothing.",
+                hint=f"Use {SHORT_HISTORY} or more, or 0 to keep it for ever.",
+                id="controlplane.W011",
+            )
+        )
+    return problems
 
 
 @register(Tags.security)

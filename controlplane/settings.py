@@ -46,8 +46,10 @@ DETAILS_REFRESH = 3600 * env.float(
     "DETAILS_REFRESH_HOURS", default=24
 )  # within it every agent's details are read again
 HISTORY_KEPT_DAYS = env.int("HISTORY_KEPT_DAYS", default=0)
-HISTORY_KEPT = timedelta(days=HISTORY_KEPT_DAYS) if HISTORY_KEPT_DAYS > 0 else None  # for ever
-SYNC_RUNS_KEPT = timedelta(days=env.int("SYNC_RUNS_KEPT_DAYS", default=14))
+SYNC_RUNS_KEPT_DAYS = env.int("SYNC_RUNS_KEPT_DAYS", default=14)
+LONGEST_KEPT_DAYS = 36_500  # what is more than this is a mistake, and a system check says so
+HISTORY_KEPT = timedelta(days=min(HISTORY_KEPT_DAYS, LONGEST_KEPT_DAYS)) if HISTORY_KEPT_DAYS > 0 else None  # for ever
+SYNC_RUNS_KEPT = timedelta(days=min(max(SYNC_RUNS_KEPT_DAYS, 1), LONGEST_KEPT_DAYS))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
 # Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
@@ -204,6 +206,15 @@ CELERY_BEAT_SCHEDULE = {
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
     # So long an entry stands without its link in the chain; where there is nothing new it costs two queries.
     "seal history": {"task": "controlplane.audit.tasks.seal", "schedule": 10, "options": {"expires": 10}},
+    # Reads the whole history once a day, so that what was touched is known by the next morning. Asked for by a person
+    # it begins at once, and this only picks up what a lost message left behind. One query where nothing is due.
+    "verify history": {"task": "controlplane.audit.tasks.verify", "schedule": 60, "options": {"expires": 60}},
+    # A session ends after hours and an attempt to sign in counts for minutes, so a day more does no harm.
+    "forget sign-ins": {
+        "task": "controlplane.dashboard.tasks.forget_sign_ins",
+        "schedule": 86_400,
+        "options": {"expires": 86_400},
+    },
     # What a transaction of hours brought late; it compares all entries with all links.
     "seal all history": {
         "task": "controlplane.audit.tasks.seal_everything",
@@ -240,6 +251,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
+AXES_DISABLE_ACCESS_LOG = True  # the history tells of each sign-in; a second log of them would be kept for ever
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

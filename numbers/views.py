@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from controlplane.audit import strip
 from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
@@ -203,4 +204,5 @@ def _past(number: PhoneNumber) -> dict[str, Any]:
     return {
         "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:10],
         "entries": Entry.objects.filter(**about)[:10],
+        "strip": strip.of_number(number.remote_id),
     }

@@ -2,18 +2,19 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from controlplane.audit.models import Entry, Link
+from controlplane.audit.models import Cut, Entry, Link, Snapshot
 
 AT_A_TIME = 1000
 # A transaction that ends late brings an entry with a lower id than some that are sealed already: so far back is looked
 # each time. What comes later still is found by the look over everything.
 LOOK_BACK = 10_000
 PRUNED = "history.pruned"
+SNAPSHOTS = "digest of the snapshots"  # as the entry of a pruning calls it
 
 
 def seal(*, everything: bool = False) -> int:
@@ -50,48 +51,76 @@ def digest_of(before: str, entry: Entry) -> str:
 class Finding:
     """How far the chain goes, and where it is broken, if it is."""
 
-    sealed: int
-    unsealed: int
-    head: str  # the last digest: whoever noted it elsewhere can ask later whether it is still in the chain
+    sealed: int = 0  # entries that are as they were sealed
+    unsealed: int = 0
+    head: str = ""  # the last digest: whoever noted it elsewhere can ask later whether it is still in the chain
+    position: int = 0  # of that link
     broken: str = ""  # in words, naming the first
     entry_id: int | None = None
 
 
 def verify() -> Finding:
     """Read everything once, in memory of a thousand entries."""
-    unsealed = Entry.objects.exclude(Exists(Link.objects.filter(entry_id=OuterRef("pk")))).count()
-    digest, sealed, expected = "", 0, 1
-    for link, entry in _pairs():
-        if sealed == 0 and _is_where_pruning_ended(link):
-            digest, sealed, expected = link.digest, 1, link.position + 1
-            continue
-        if link.position != expected:
-            why = f"Links {expected} to {link.position - 1} of the chain are missing."
-        elif entry is None:
-            why = f"Entry {link.entry_id} was removed."
-        elif digest_of(digest, entry) != link.digest:
-            why = f"Entry {link.entry_id} is not what was sealed."
-        else:
-            digest, sealed, expected = link.digest, sealed + 1, expected + 1
-            continue
-        return Finding(sealed, unsealed, digest, why, link.entry_id)
-    return Finding(sealed, unsealed, digest)
+    found = Finding()
+    for found in read():  # noqa: B007 - the last one counts
+        pass
+    return replace(found, unsealed=unsealed())
 
 
-def _pairs() -> Iterator[tuple[Link, Entry | None]]:
-    position = 0
-    while links := list(Link.objects.filter(position__gt=position)[:AT_A_TIME]):
+def unsealed() -> int:
+    return Entry.objects.exclude(Exists(Link.objects.filter(entry_id=OuterRef("pk")))).count()
+
+
+def read(found: Finding | None = None) -> Iterator[Finding]:
+    """What is found so far, after each thousand entries. It can be ended at any of them, and gone on from there."""
+    found = found or Finding()
+    while not found.broken:
+        links = list(Link.objects.filter(position__gt=found.position).order_by("position")[:AT_A_TIME])
         entries = Entry.objects.in_bulk([link.entry_id for link in links])
         for link in links:
-            yield link, entries.get(link.entry_id)
-        position = links[-1].position
+            found = _next(found, link, entries.get(link.entry_id))
+            if found.broken:
+                break
+        if not links:
+            found = replace(found, broken=_broken_cut())
+            yield found
+            return
+        yield found
 
 
-def _is_where_pruning_ended(first: Link) -> bool:
-    """The newest pruning names the link at which what was kept begins."""
-    pruned = Entry.objects.filter(kind=PRUNED).order_by("-pk").first()
-    told = pruned.after if pruned else {}
-    return (told.get("link"), told.get("digest")) == (first.position, first.digest)
+def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
+    cut = Cut.objects.first() if entry is None or link.position != found.position + 1 else None  # pruned meanwhile?
+    if entry is None and cut is not None and link.position <= cut.position:
+        good = link.position < cut.position or link.digest == cut.digest
+        why = "" if good else f"Link {link.position}, at which pruning ended, is not the one that was recorded."
+    elif link.position != found.position + 1:
+        why = f"Links {found.position + 1} to {link.position - 1} of the chain are missing."
+    elif entry is None:
+        why = f"Entry {link.entry_id} was removed."
+    elif digest_of(found.head, entry) != link.digest:
+        why = f"Entry {link.entry_id} is not what was sealed."
+    else:
+        why = ""
+    if why:
+        return replace(found, broken=why, entry_id=link.entry_id)
+    return replace(found, sealed=found.sealed + 1, head=link.digest, position=link.position)
+
+
+def _broken_cut() -> str:
+    """Is the newest cut what its entry says, and are the snapshots what they were?"""
+    cut = Cut.objects.first()
+    if cut is None:
+        return ""
+    record = Entry.objects.filter(pk=cut.entry_id, kind=PRUNED).first()
+    told = record.after if record else {}
+    if [told.get(name) for name in ("link", "digest", "before")] != [cut.position, cut.digest, cut.before.isoformat()]:
+        return f"The cut at link {cut.position} is not the one that was recorded."
+    digest = hashlib.sha256()
+    for row in Snapshot.objects.filter(cut=cut.position).order_by("pk").iterator(chunk_size=AT_A_TIME):
+        digest.update(row.seen_whole().encode() + b"\n")
+    if digest.hexdigest() != told.get(SNAPSHOTS):
+        return f"What was known at the cut at link {cut.position} is not what was recorded."
+    return ""
 
 
 def has(digest: str) -> bool:

@@ -1,67 +1,85 @@
-"""The database itself refuses to change the history: triggers against UPDATE, DELETE and TRUNCATE on both databases."""
+"""The database itself refuses to change the history: triggers against UPDATE, DELETE and TRUNCATE on both databases.
+
+DELETE passes for what a recorded cut covers, and for nothing else: so pruning lifts no trigger, and waits for nobody.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-TABLES = {"audit_entry": ["id"], "audit_link": ["position", "entry_id"]}  # and what is unique in them
+# What is unique in each table.
+TABLES = {
+    "audit_entry": ["id"],
+    "audit_link": ["position", "entry_id"],
+    "audit_cut": ["position"],
+    "audit_snapshot": ["id"],
+}
+CUT = "(SELECT max(position) FROM audit_cut)"
+MAY_GO = {
+    "audit_entry": f"EXISTS (SELECT 1 FROM audit_link WHERE entry_id = OLD.id AND position <= {CUT})",  # noqa: S608
+    "audit_link": f"OLD.position < {CUT}",  # the last one stays: the chain goes on from it
+    "audit_cut": "false",
+    "audit_snapshot": f"OLD.cut <> COALESCE({CUT}, 0)",  # of cuts before, and of one that was begun and not recorded
+}
 REFUSAL = "The history is append-only."
-FUNCTION = f"""
-CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$
-"""
+NAMES = ("update", "delete", "truncate", "replace")
 
 
 def install(using: BaseDatabaseWrapper) -> None:
     """To be repeated without harm."""
-    for statement in _install(using.vendor):
-        _execute(using, statement)
+    with transaction.atomic(using=using.alias):
+        if using.vendor != "postgresql":
+            remove(using)  # it has no CREATE OR REPLACE TRIGGER
+        for statement in _functions() if using.vendor == "postgresql" else ():
+            _execute(using, statement)
+        for statement in _triggers(using.vendor).values():
+            _execute(using, statement)
 
 
 def remove(using: BaseDatabaseWrapper) -> None:
+    """For a test that empties its tables."""
     for table in TABLES:
-        for name in ("update", "delete", "truncate", "replace"):
+        for name in NAMES:
             where = f" ON {table}" if using.vendor == "postgresql" else ""
             _execute(using, f"DROP TRIGGER IF EXISTS {table}_no_{name}{where}")
 
 
-def _install(vendor: str) -> Iterator[str]:
-    if vendor == "postgresql":
-        yield FUNCTION
+def _functions() -> Iterator[str]:
+    yield (
+        "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$"
+    )
+    for table, may_go in MAY_GO.items():
+        yield (
+            f"CREATE OR REPLACE FUNCTION {table}_may_go() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN IF {may_go} THEN RETURN OLD; END IF; RAISE EXCEPTION '{REFUSAL}'; END $$"
+        )
+
+
+def _triggers(vendor: str) -> dict[str, str]:
+    """{name: the statement that makes it}"""
+    made: dict[str, str] = {}
     for table, unique in TABLES.items():
-        for name in ("update", "delete"):
-            if vendor == "postgresql":
-                yield (
-                    f"CREATE OR REPLACE TRIGGER {table}_no_{name} BEFORE {name.upper()} ON {table} "
-                    "FOR EACH ROW EXECUTE FUNCTION audit_refuse()"
-                )
-            else:
-                yield (
-                    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{name} BEFORE {name.upper()} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
-                )
         if vendor == "postgresql":
-            yield (
-                f"CREATE OR REPLACE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-                "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()"
-            )
-        else:  # INSERT OR REPLACE deletes without a word to the trigger above
-            there = " OR ".join(f"{name} = NEW.{name}" for name in unique)
-            yield (
-                f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608
-                f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {there}) BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
-            )
-
-
-@contextmanager
-def lifted() -> Iterator[None]:
-    """For pruning only, which records itself. One transaction: the triggers stand again, or nothing was done."""
-    with transaction.atomic():
-        remove(connections[DEFAULT_DB_ALIAS])
-        yield
-        install(connections[DEFAULT_DB_ALIAS])
+            each, all_ = (f"ON {table} FOR EACH {what} EXECUTE FUNCTION" for what in ("ROW", "STATEMENT"))
+            made |= {
+                f"{table}_no_update": f"BEFORE UPDATE {each} audit_refuse()",
+                f"{table}_no_delete": f"BEFORE DELETE {each} {table}_may_go()",
+                f"{table}_no_truncate": f"BEFORE TRUNCATE {all_} audit_refuse()",
+            }
+            continue
+        refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+        same = " OR ".join(f"{name} = NEW.{name}" for name in unique)
+        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
+        made |= {
+            f"{table}_no_update": f"BEFORE UPDATE ON {table} {refuse}",
+            f"{table}_no_delete": f"BEFORE DELETE ON {table} WHEN NOT COALESCE({MAY_GO[table]}, 0) {refuse}",
+            # INSERT OR REPLACE deletes without a word to the trigger above
+            f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {there} {refuse}",
+        }
+    create = "CREATE OR REPLACE TRIGGER" if vendor == "postgresql" else "CREATE TRIGGER"
+    return {name: f"{create} {name} {rest}" for name, rest in made.items()}
 
 
 def _execute(using: BaseDatabaseWrapper, statement: str) -> None:
@@ -70,10 +88,18 @@ def _execute(using: BaseDatabaseWrapper, statement: str) -> None:
 
 
 def is_installed() -> bool:
-    """Asks the database itself."""
-    on_postgresql = connection.vendor == "postgresql"
-    where = "pg_trigger WHERE tgname" if on_postgresql else "sqlite_master WHERE type = 'trigger' AND name"
+    """Asks the database itself: each trigger is there, is the one that was made, and is not switched off."""
+    wanted = _triggers(connection.vendor)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {where} LIKE 'audit_%_no_%'")  # noqa: S608
-        found = int(cursor.fetchone()[0])
-    return found == 3 * len(TABLES)
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
+                "WHERE tgname LIKE 'audit\\_%%' AND tgenabled <> 'D' AND tgrelid = ANY (%s::regclass[])",
+                [list(TABLES)],
+            )
+            sources = [statement.split("$$")[1] for statement in _functions()]
+            found = {name for name, source in cursor.fetchall() if source in sources}
+            return found == set(wanted)
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        made = dict(cursor.fetchall())
+    return all(made.get(name) == statement for name, statement in wanted.items())

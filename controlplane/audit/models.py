@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class Entry(models.Model):
@@ -109,6 +110,88 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"link {self.position}"
+
+
+class Cut(models.Model):
+    """Where pruning ended: what stands in the chain up to this link may go, and nothing else (see `guard`)."""
+
+    position = models.BigIntegerField(primary_key=True)  # the last link that goes; it stays itself, without its entry
+    digest = models.CharField(max_length=64)
+    entry_id = models.BigIntegerField()  # of the entry that records it
+    before = models.DateTimeField()  # the state at a time is known from here on
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-position"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"cut at link {self.position}"
+
+
+class Snapshot(models.Model):
+    """One object as it was known at a cut: what the entries say that went there, in one row."""
+
+    cut = models.BigIntegerField()  # its position; no foreign key, because the rows are written first
+    object_type = models.CharField(max_length=20)
+    object_id = models.CharField(max_length=64)
+    object_name = models.TextField(blank=True)
+    settings = models.JSONField(default=dict)  # {path: value}
+    since = models.DateTimeField()  # when the newest of these entries was written
+    entry_id = models.BigIntegerField()  # the newest of them: later ones are changes of this
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["cut", "object_type", "object_id"], name="one_snapshot_of_object")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object_type} {self.object_name or self.object_id} at cut {self.cut}"
+
+    def seen_whole(self) -> str:
+        said = [self.object_type, self.object_id, self.object_name, self.settings, self.entry_id]
+        said.append(self.since.astimezone(UTC).isoformat(timespec="microseconds"))
+        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+
+
+class Verification(models.Model):
+    """One reading of the whole history against its chain, by a worker. All of it stands in this row, so that another
+    worker goes on where one died."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "under way"  # asked for, or being done
+        WHOLE = "whole", "whole"
+        BROKEN = "broken", "broken"
+        UNGUARDED = "unguarded", "not protected"  # as it was written, but the database would not refuse a change
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    asked_at = models.DateTimeField(default=timezone.now)
+    asked_by_name = models.TextField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(default=timezone.now)  # a worker holds it until then
+    position = models.BigIntegerField(default=0)  # up to this link all is as it was sealed ...
+    digest = models.CharField(max_length=64, blank=True)  # ... and this is the link
+    sealed = models.PositiveBigIntegerField(default=0)  # entries that were read and are as they were sealed
+    due = models.PositiveBigIntegerField(default=0)  # about so many are to be read
+    unsealed = models.PositiveBigIntegerField(default=0)
+    problem = models.TextField(blank=True)  # in words; names the first entry that is not what was sealed
+    entry_id = models.BigIntegerField(null=True, blank=True)  # that entry
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("add",)
+        constraints = [
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="open"), name="one_open_verification")
+        ]
+
+    def __str__(self) -> str:
+        return f"Verification {self.pk}: {self.get_state_display()}"
+
+    @property
+    def percent(self) -> int:
+        return min(100, round(100 * self.sealed / self.due)) if self.due else 0
 
 
 def _short(value: Any) -> str:

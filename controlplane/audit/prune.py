@@ -1,45 +1,166 @@
-"""Forget what is older than it has to be kept. The one way in which history ends, and it records itself."""
+"""Forget what is older than it has to be kept. The one way in which history ends, and it records itself.
 
+First what the entries say of each object is kept in a snapshot, then the cut is recorded, and only then entries go:
+a thousand in a transaction, the oldest links first. Killed at any point, the next run goes on from there.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Max, Min, Q
 
-from controlplane.audit import chain, guard, ledger
-from controlplane.audit.models import Entry, Link
+from controlplane.audit import chain, ledger, past
+from controlplane.audit.models import Cut, Entry, Link, Snapshot
+
+AT_A_TIME = 1000
+OBJECTS_AT_A_TIME = 200
+TYPES = ("agent", "number")  # whose state at a time is asked for
+
+
+def _tell_nobody(gone: int) -> None:
+    pass
 
 
 class NothingToPrune(Exception):
     pass
 
 
-def prune(before: datetime, *, actor_name: str) -> dict[str, Any]:
-    """Remove the beginning of the chain up to the last entry before this moment; what the record of it says. The link
-    of that entry stays, so that the chain goes on from it."""
+class Overtaken(Exception):
+    """Somebody else prunes at the same time. Nothing went that was not recorded."""
+
+
+def prune(before: datetime, *, actor_name: str, tell: Callable[[int], None] = _tell_nobody) -> dict[str, Any]:
+    """Remove the beginning of the chain up to the last entry before this moment; what the record of it says. `tell`
+    is told how many entries went so far. The link of the last entry stays, so that the chain goes on from it."""
+    gone = remove_what_is_cut(tell)
     chain.seal(everything=True)
-    with transaction.atomic():
-        first_kept = _first_kept(before)
-        links = Link.objects.filter(position__lt=first_kept) if first_kept else Link.objects.all()
-        last = links.order_by("-position").first()
-        entries = Entry.objects.filter(pk__in=links.values("entry_id"))
-        if last is None or not entries.exists():
-            raise NothingToPrune
-        told = {
-            "entries": entries.count(),
-            "from": entries.order_by("at").values_list("at", flat=True)[0].isoformat(),
-            "until": entries.order_by("-at").values_list("at", flat=True)[0].isoformat(),
-            "link": last.position,
-            "digest": last.digest,
-        }
-        cause = ledger.Cause(Entry.Cause.SYSTEM, "prune_history", actor_name=actor_name)
-        ledger.record(ledger.entry(chain.PRUNED, "history", "", "History", after=told, cause=cause))
-        with guard.lifted():
-            entries.delete()
-            links.exclude(pk=last.pk).delete()
+    last = _last_to_go(before)
+    if last is None:
+        if gone:
+            return dict(Entry.objects.get(pk=Cut.objects.latest("position").entry_id).after)
+        raise NothingToPrune
+    _forget_snapshots()
+    count, digest = _write_snapshots(last, before)
+    told = _record(last, before, count, digest, actor_name)
+    remove_what_is_cut(tell)
     return told
 
 
-def _first_kept(before: datetime) -> int | None:
-    """The position of the first link whose entry is young enough."""
-    young = Entry.objects.filter(at__gte=before).values("pk")
-    return Link.objects.filter(entry_id__in=young).order_by("position").values_list("position", flat=True).first()
+def _last_to_go(before: datetime) -> Link | None:
+    """The link before the first whose entry is young enough, or is still to be decided about."""
+    first = Link.objects.order_by("position").first()
+    # By its name, because outside changes stand above this package: one that nobody has decided keeps its entry.
+    kept = Entry.objects.filter(Q(at__gte=before) | Q(outside_change__state="open")).values("pk")
+    first_kept = Link.objects.filter(entry_id__in=kept).aggregate(first=Min("position"))["first"]
+    links = Link.objects.filter(position__lt=first_kept) if first_kept else Link.objects.all()
+    last = links.order_by("-position").first()
+    if first is None or last is None or Cut.objects.filter(position__gte=last.position).exists():
+        return None
+    return last
+
+
+def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
+    """What is known of each object up to this link. How many rows, and the digest of all of them in their order."""
+    digest, count = hashlib.sha256(), 0
+    for object_type in TYPES:
+        for ids in _objects(object_type, last):
+            rows = _known(object_type, ids, last)
+            Snapshot.objects.bulk_create(rows)
+            for row in rows:
+                digest.update(row.seen_whole().encode() + b"\n")
+            count += len(rows)
+    return count, digest.hexdigest()
+
+
+def _objects(object_type: str, last: Link) -> Iterator[list[str]]:
+    told = Entry.objects.filter(object_type=object_type).order_by("object_id").values_list("object_id", flat=True)
+    ids = set(told.distinct()) | set(_before(object_type).values_list("object_id", flat=True))
+    ordered = sorted(ids)
+    for at in range(0, len(ordered), OBJECTS_AT_A_TIME):
+        yield ordered[at : at + OBJECTS_AT_A_TIME]
+
+
+def _before(object_type: str) -> Any:
+    cut = Cut.objects.first()
+    return Snapshot.objects.filter(cut=cut.position if cut else 0, object_type=object_type)
+
+
+def _known(object_type: str, ids: list[str], last: Link) -> list[Snapshot]:
+    known = {row.object_id: past.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
+    goes = Link.objects.filter(position__lte=last.position).values("entry_id")
+    for entry in past.told_of(object_type, ids).filter(pk__in=goes).iterator(chunk_size=AT_A_TIME):
+        past.apply(known.setdefault(entry["object_id"], past.Known(entry["object_id"])), entry)
+    return [
+        Snapshot(
+            cut=last.position,
+            object_type=object_type,
+            object_id=one.object_id,
+            object_name=one.name,
+            settings=one.settings,
+            since=one.since,
+            entry_id=one.entry_id,
+        )
+        for _, one in sorted(known.items())
+        if one.since is not None
+    ]
+
+
+def _record(last: Link, before: datetime, snapshots: int, digest: str, actor_name: str) -> dict[str, Any]:
+    goes = Entry.objects.filter(pk__in=Link.objects.filter(position__lte=last.position).values("entry_id"))
+    span = goes.aggregate(first=Min("at"), last=Max("at"))
+    told = {
+        "entries": goes.count(),
+        "from": span["first"].isoformat(),
+        "until": span["last"].isoformat(),
+        "before": before.isoformat(),
+        "link": last.position,
+        "digest": last.digest,
+        "snapshots": snapshots,
+        chain.SNAPSHOTS: digest,
+    }
+    cause = ledger.Cause(Entry.Cause.SYSTEM, "prune_history", actor_name=actor_name)
+    entry = ledger.entry(chain.PRUNED, "history", "", "History", after=told, cause=cause)
+    with transaction.atomic():
+        if connection.vendor == "postgresql":  # else somebody could remove snapshots while we look at them
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE audit_snapshot IN SHARE ROW EXCLUSIVE MODE")
+        if Snapshot.objects.filter(cut=last.position).count() != snapshots:
+            raise Overtaken
+        ledger.record(entry)
+        Cut.objects.create(position=last.position, digest=last.digest, entry_id=entry.pk, before=before)
+    return told
+
+
+def remove_what_is_cut(tell: Callable[[int], None] = _tell_nobody) -> int:
+    """What a recorded cut covers and still stands here; how many entries went."""
+    cut = Cut.objects.first()
+    gone = 0
+    while cut is not None and (some := _remove_some(cut)):
+        gone += some
+        tell(gone)
+    _forget_snapshots()
+    return gone
+
+
+def _remove_some(cut: Cut) -> int:
+    """The links that come first, but the last of them, which the chain goes on from, and the entries of all of them."""
+    links = list(Link.objects.filter(position__lte=cut.position).order_by("position")[: AT_A_TIME + 1])
+    entries = Entry.objects.filter(pk__in=[link.entry_id for link in links])
+    if not links or (len(links) == 1 and not entries.exists()):
+        return 0
+    with transaction.atomic():
+        count = entries.count()
+        entries.delete()
+        Link.objects.filter(position__in=[link.position for link in links[:-1]]).delete()
+    return max(count, 1)
+
+
+def _forget_snapshots() -> None:
+    """Those of cuts before the newest, and what a run that was killed had begun."""
+    cut = Cut.objects.first()
+    rows = Snapshot.objects.exclude(cut=cut.position if cut else 0)
+    while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:AT_A_TIME]):
+        Snapshot.objects.filter(pk__in=pks).delete()

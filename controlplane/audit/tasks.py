@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controlplane.audit import chain
+from controlplane.audit import chain, verification
 
 
 @shared_task
@@ -13,3 +13,9 @@ def seal() -> int:
 @shared_task
 def seal_everything() -> int:
     return chain.seal(everything=True)
+
+
+@shared_task
+def verify() -> str:
+    done = verification.run_due()
+    return done.state if done else ""

@@ -10,12 +10,15 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
+from django.urls import path
+from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from controlplane.dashboard import deactivation
 from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
 
@@ -68,8 +71,28 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_display = ["username", "first_name", "last_name", "roles", "is_active", "last_login"]
     list_filter = ["is_active", "groups"]
     filter_horizontal = []
-    readonly_fields = ["password_link", "last_login", "date_joined"]
-    actions = None
+    readonly_fields = ["password_link", "deletion", "last_login", "date_joined"]
+    actions = ["deactivate_selected"]
+
+    def get_urls(self):
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/deactivate/", wrap(self.deactivate), name="auth_user_deactivate"),
+            *super().get_urls(),
+        ]
+
+    def delete_view(self, request, object_id, extra_context=None):
+        return deactivation.instead_of_deletion(self, request, object_id)
+
+    def deactivate(self, request, pk):
+        return deactivation.deactivate(self, request, pk)
+
+    @action(description="Deactivate (people are not deleted)", permissions=["change"])
+    def deactivate_selected(self, request, queryset):
+        deactivation.deactivate_all(self, request, queryset)
+
+    def get_actions(self, request):
+        return {name: one for name, one in super().get_actions(request).items() if name != "delete_selected"}
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("groups")
@@ -84,18 +107,25 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def password_link(self, user: User) -> str:
         return mark_safe('<a class="cp-link" href="../password/">Change password</a>')
 
+    @display(description="Delete")
+    def deletion(self, user: User) -> str:
+        words = "People are not deleted, because the history names them."
+        return format_html('{} <a class="cp-link" href="../delete/">Deactivate instead</a>', words)
+
     def get_fieldsets(self, request, obj=None):
         if obj is None:
             beyond = ["is_superuser"] if request.user.is_superuser else []
             names = ["username", "first_name", "last_name"]
             return [(None, {"fields": [*names, "password1", "password2", "groups", *beyond]})]
         who = ["username", "first_name", "last_name", "email"]
-        if self.has_change_permission(request, obj):
+        may_change = self.has_change_permission(request, obj)
+        if may_change:
             who.append("password_link")
+        deletion = ["deletion"] if may_change and obj.is_active else []
         beyond = ["is_superuser", "user_permissions"] if request.user.is_superuser else []
         return [
             (None, {"fields": who}),
-            ("May do", {"fields": ["is_active", "is_staff", "groups", *beyond]}),
+            ("May do", {"fields": ["is_active", *deletion, "is_staff", "groups", *beyond]}),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
 

@@ -1,13 +1,14 @@
 """Who may sync: one run at a time, by a claim that lapses with its worker. All of it stands in the run's own row."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
+from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from controlplane.elevenlabs import ElevenLabs
@@ -87,12 +88,17 @@ def is_due() -> bool:
 
 
 def prune() -> int:
-    """Delete runs older than settings keep; how many. Those that tell what the picture is of, and since when, stay."""
+    """Delete runs older than settings keep; how many. Those that tell what the picture is of, and since when, stay; and
+    of the complete ones the last of each hour, as long as history is kept: they tell how fresh the picture was then."""
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE)
     needed = [complete.values_list("pk", flat=True).first()]
     needed.append(complete.exclude(workspace="").values_list("pk", flat=True).first())
-    old = SyncRun.objects.filter(ended_at__lt=timezone.now() - settings.SYNC_RUNS_KEPT)
-    return old.exclude(pk__in=[pk for pk in needed if pk]).delete()[0]
+    now = timezone.now()
+    old = SyncRun.objects.filter(ended_at__lt=now - settings.SYNC_RUNS_KEPT)
+    told = complete.filter(ended_at__gte=now - settings.HISTORY_KEPT) if settings.HISTORY_KEPT else complete
+    hours = told.order_by().annotate(hour=TruncHour("ended_at", tzinfo=UTC)).values("hour")
+    last_of_each = hours.annotate(last=Max("pk")).values_list("last", flat=True)
+    return old.exclude(pk__in=[pk for pk in needed if pk]).exclude(pk__in=list(last_of_each)).delete()[0]
 
 
 def is_left_alone(run: SyncRun) -> bool:

@@ -13,6 +13,7 @@ register = template.Library()
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
+@register.filter
 def span(seconds: float) -> str:
     """ "12 s", "3 min"."""
     count, unit = next(((seconds // step, unit) for step, unit in _STEPS if seconds >= step), (seconds // 1, "s"))

@@ -1,16 +1,13 @@
 """Whoever gets past the triggers breaks the chain, and the first entry that was touched is named."""
 
 import json
-from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.utils import timezone
 
 from controlplane.audit import chain, guard
 from controlplane.audit.models import Entry, Link
-from controlplane.audit.prune import NothingToPrune, prune
 
 pytestmark = pytest.mark.django_db
 
@@ -107,24 +104,6 @@ def test_two_who_seal_at_once(told, monkeypatch):
     assert chain.seal() == 0
     assert list(Link.objects.values_list("position", "entry_id")) == [(at, one.pk) for at, one in enumerate(entries, 1)]
     assert chain.verify().broken == ""
-
-
-def test_pruning_records_itself_and_leaves_a_chain(told):
-    told(5)
-    moment = timezone.now()
-    kept = told(4)
-    assert prune(moment, actor_name="root")["entries"] == 5
-    assert list(Entry.objects.order_by("pk").values_list("pk", flat=True))[:4] == [entry.pk for entry in kept]
-    record = Entry.objects.get(kind="history.pruned")
-    assert (record.actor_name, record.after["entries"], record.after["link"]) == ("root", 5, 5)
-    chain.seal()
-    found = chain.verify()
-    assert (found.broken, found.sealed) == ("", 6)  # the last link of what went, four, and the record
-    assert guard.is_installed()
-    with pytest.raises(NothingToPrune):
-        prune(moment - timedelta(days=1), actor_name="root")
-    tamper("DELETE FROM audit_entry WHERE id = %s", kept[0].pk)
-    assert chain.verify().entry_id == kept[0].pk
 
 
 def test_history_is_kept_for_ever_unless_somebody_says_how_long(settings):

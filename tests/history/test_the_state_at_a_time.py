@@ -15,6 +15,7 @@ from tests.sandbox_process import Sandbox
 
 pytestmark = pytest.mark.django_db
 LINE = "+15550100123"
+SHOWN = ["phone_number", "label", "agent_id", "agent_name"]
 
 
 @pytest.fixture
@@ -50,14 +51,16 @@ def test_a_number_that_is_moved_changed_outside_and_removed(clock):
     services.remove(line, shown="", key="c", actor=None)
     moments.append(later(clock))
 
-    assert state_at("number", before) == {}
-    known = [state_at("number", moment)[line.remote_id] for moment in moments]
+    assert state_at("number", before, SHOWN) == {}
+    known = [state_at("number", moment, SHOWN)[line.remote_id] for moment in moments]
     assert [one.settings["agent_id"] for one in known[:4]] == [day.remote_id, night.remote_id, night.remote_id, None]
     assert [one.settings["label"] for one in known[:3]] == ["Main", "Main", "Console"]
     assert [one.is_gone for one in known] == [False] * 4 + [True]
-    assert state_at("agent", before).keys() == {day.remote_id, night.remote_id}
+    assert state_at("agent", before, ["name"]).keys() == {day.remote_id, night.remote_id}
 
-    first, second = bindings_of(line.remote_id)
+    first, second, nobody, gone = bindings_of(line.remote_id)
+    assert [(one.agent_id, one.is_gone) for one in (nobody, gone)] == [("", False), ("", True)]
+    assert (first.cause, second.cause, second.actor_name) == ("sync", "operation", "system")
     assert (first.agent_id, second.agent_id) == (day.remote_id, night.remote_id)
     assert first.begins < moments[0] < first.ends == second.begins < moments[1]
     assert moments[2] < second.ends < moments[3]

@@ -31,7 +31,7 @@ def test_what_was_bound_is_shown_not_what_is(auditor, workspace, evening):
     assert "2 numbers on" in page
     assert "Support Bot" in page
     assert "Sales Bot" not in page
-    assert "Everything had been listed at" in page
+    assert "Everything had been listed 0 s before" in page
     assert "Sales Bot" in auditor.get(PAGE, {"at": timezone.now().isoformat()}).content.decode()
 
 
@@ -49,7 +49,7 @@ def test_it_is_taken_as_a_file_and_that_is_written_down(auditor, workspace, even
         ("'+15550100001", workspace.support.remote_id),
         ("'+15550100002", ""),
     ]
-    assert Entry.objects.latest("pk").words == f"exported as csv: bindings at {evening}"
+    assert Entry.objects.latest("pk").words == f"exported as csv: numbers at {evening}"
 
 
 @pytest.mark.parametrize("at", ["", "yesterday", "2999-01-01T00:00", "0000-01-01", "\u202e"])

@@ -6,6 +6,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
+from controlplane.audit.models import Entry
+from controlplane.dashboard import deactivation
+
 pytestmark = pytest.mark.django_db
 
 PEOPLE, ROLES = "/admin/auth/user/", "/admin/auth/group/"
@@ -120,6 +123,62 @@ def test_an_administrator_gives_a_new_password_and_deactivates_but_deletes_nobod
     jo.refresh_from_db()
     assert not jo.is_active
     assert administrator.post(f"{PEOPLE}{jo.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert User.objects.filter(username="jo").exists()
+
+
+def test_the_page_that_would_delete_says_why_not_and_deactivates(administrator, sign_in):
+    jo = User.objects.create_user("jo", password=PASSWORD, is_staff=True)
+    client = Client()
+    client.force_login(jo, backend="django.contrib.auth.backends.ModelBackend")
+    assert "../delete/" in administrator.get(f"{PEOPLE}{jo.pk}/change/").content.decode()
+    page = administrator.get(f"{PEOPLE}{jo.pk}/delete/").content.decode()
+    assert "People are deactivated, not deleted" in page
+    assert f"{PEOPLE}{jo.pk}/deactivate/" in page
+    assert administrator.post(f"{PEOPLE}{jo.pk}/deactivate/").status_code == 302
+    jo.refresh_from_db()
+    assert not jo.is_active
+    assert client.get("/admin/").status_code == 302  # signed out at once
+    told = Entry.objects.latest("pk")
+    assert (told.actor_name, told.object_name, told.words) == ("Administrators", "jo", "is not active any more")
+    assert "deactivated already" in administrator.get(f"{PEOPLE}{jo.pk}/delete/").content.decode()
+
+
+@pytest.mark.parametrize("role", ["Administrators", "superuser"])
+def test_a_list_of_people_is_deactivated_and_none_is_deleted(role, sign_in):
+    client = sign_in(role)
+    me = User.objects.get(username=role)
+    boss = User.objects.create_superuser("boss")
+    some = [User.objects.create_user(name, is_staff=True) for name in ("jo", "kim")]
+    chosen = {"_selected_action": [person.pk for person in (*some, boss, me)]}
+    client.post(PEOPLE, chosen | {"action": "delete_selected", "post": "yes"})
+    assert User.objects.filter(is_active=True).count() == 4
+    answer = client.post(PEOPLE, chosen | {"action": "deactivate_selected"}, follow=True)
+    page = answer.content.decode()
+    assert "Deactivated" in page
+    assert "You cannot deactivate yourself" in page
+    active = set(User.objects.filter(is_active=True).values_list("username", flat=True))
+    assert active == ({role, "boss"} if role == "Administrators" else {role})
+    assert User.objects.count() == 4
+    assert Entry.objects.filter(after__told="is not active any more").count() == 4 - len(active)
+
+
+def test_the_last_superuser_stays(sign_in):
+    administrator = sign_in("Administrators")
+    boss = User.objects.create_superuser("boss")
+    assert administrator.post(f"{PEOPLE}{boss.pk}/deactivate/").status_code == 403  # may do more
+    superuser = sign_in("superuser")
+    User.objects.filter(pk=boss.pk).update(is_active=False)
+    me = User.objects.get(username="superuser")
+    assert (
+        deactivation.why_not(me, boss)
+        == "superuser is the last active superuser: without one, nobody could change roles."
+    )
+    assert "yourself" in superuser.get(f"{PEOPLE}{me.pk}/delete/").content.decode()
+    superuser.post(f"{PEOPLE}{me.pk}/deactivate/")
+    me.refresh_from_db()
+    assert me.is_active
+    for address in ("deactivate", "delete"):
+        assert superuser.get(f"{PEOPLE}{me.pk}/{address}/").status_code == (405 if address == "deactivate" else 200)
 
 
 def test_roles_are_seen_by_administrators_and_changed_by_superusers_alone(administrator, sign_in):

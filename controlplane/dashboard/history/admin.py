@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import then, views
+from controlplane.dashboard.history import answered, kept, then, views, whole
 from controlplane.dashboard.pages_of import pages_of
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
@@ -73,6 +73,13 @@ class EntryAdmin(ReadOnlyAdmin):
             path("export/", wrap(self.export), name="audit_entry_export"),
             path("then/", wrap(then.then), name="audit_entry_then"),
             path("then/export/", wrap(then.export), name="audit_entry_then_export"),
+            path("then/<slug:object_type>/<slug:object_id>/", wrap(then.one), name="audit_entry_then_one"),
+            path("answered/<slug:number_id>/", wrap(answered.answered), name="audit_entry_answered"),
+            path("answered/<slug:number_id>/export/", wrap(answered.export), name="audit_entry_answered_export"),
+            path("whole/", wrap(whole.whole), name="audit_entry_whole"),
+            path("whole/progress/", wrap(whole.progress), name="audit_entry_whole_progress"),
+            path("whole/verify/", wrap(whole.ask), name="audit_entry_verify"),
+            path("kept/", wrap(kept.kept), name="audit_entry_kept"),
             *super().get_urls(),
         ]
 

@@ -1,29 +1,59 @@
-"""What was bound to what at a moment somebody chooses, and that as a file."""
+"""What was known at a moment that somebody chooses: every number and its binding, every agent, and each one whole."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from controlplane.audit import export as files
-from controlplane.audit import ledger
-from controlplane.audit.models import Entry
-from controlplane.audit.past import Known, state_at
+from controlplane.audit import past
+from controlplane.audit.past import Known
+from controlplane.dashboard.history import taken
+from controlplane.dashboard.history.frame import framed
 from controlplane.mirror.models import SyncRun
-from controlplane.operations.pages import actor_of, show
-from controlplane.operations.run import name_of
+from controlplane.operations.pages import show
+from controlplane.templatetags.names import visible
 
 ON_A_PAGE = 100
-HEAD = ("number", "label", "agent", "agent_id", "number_id", "known_since")
+
+
+@dataclass(frozen=True)
+class Sort:
+    """What can be listed: {its path in the history: how the file calls it}."""
+
+    object_type: str
+    words: str
+    paths: Mapping[str, str]
+
+    def cells(self, one: Known) -> list[str]:
+        return ["" if value in (None, []) else str(value) for value in map(one.settings.get, self.paths)]
+
+
+SORTS = {
+    "numbers": Sort(
+        "number",
+        "Numbers",
+        {"phone_number": "number", "label": "label", "agent_name": "agent", "agent_id": "agent_id"},
+    ),
+    "agents": Sort(
+        "agent",
+        "Agents",
+        {
+            "name": "agent",
+            "conversation_config.agent.language": "language",
+            "conversation_config.agent.prompt.llm": "llm",
+            "conversation_config.tts.voice_id": "voice_id",
+            "tags": "tags",
+        },
+    ),
+}
 
 
 class MomentForm(forms.Form):
@@ -31,78 +61,126 @@ class MomentForm(forms.Form):
         label="As it was known at",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
     )
-    q = forms.CharField(label="Number, label or agent", required=False, max_length=200)
+    q = forms.CharField(label="Search", required=False, max_length=200)
+    what = forms.ChoiceField(choices=[(name, sort.words) for name, sort in SORTS.items()], required=False)
 
     def clean_at(self) -> datetime:
         at: datetime = self.cleaned_data["at"]
         if at > timezone.now():
             raise forms.ValidationError("That is still to come. Choose a moment that has passed.")
+        kept = past.known_from()
+        if kept and at < kept:
+            raise forms.ValidationError(
+                f"History from before {timezone.localtime(kept):%d %b %Y, %H:%M:%S %Z} was removed: what was known "
+                "then cannot be told any more."
+            )
         return at
+
+    def clean_what(self) -> str:
+        return self.cleaned_data["what"] or "numbers"
 
 
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def then(request: HttpRequest) -> HttpResponse:
-    form = MomentForm(request.GET if "at" in request.GET else None)
+    form = MomentForm(request.GET if "at" in request.GET else None, initial={"at": timezone.localtime()})
+    what = request.GET.get("what", "")
+    what = what if what in SORTS else "numbers"
     context: dict[str, Any] = {
-        **admin.site.each_context(request),
-        "title": "Bindings at a time",
-        "subtitle": None,
+        **framed("At a time", request),
         "form": form,
         "zone": timezone.get_current_timezone_name(),
+        "what": what,
+        "kinds": [(name, sort.words, _query(request, what=name)) for name, sort in SORTS.items()],
     }
     if form.is_bound and form.is_valid():
         at = form.cleaned_data["at"]
-        known = _known(at, form.cleaned_data["q"])
+        page = Paginator(_known(form), ON_A_PAGE).get_page(request.GET.get("page"))
         context |= {
             "at": at,
-            "page": Paginator(known, ON_A_PAGE).get_page(request.GET.get("page")),
+            "page": page,
+            "rows": [(one, [visible(cell) for cell in SORTS[what].cells(one)]) for one in page],
             "picture": _picture(at),
-            "query": request.GET.urlencode(),
+            "query": _query(request),
         }
     return show(request, "history/then.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def one(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
+    """One object with all its settings."""
+    form = MomentForm(request.GET)
+    if object_type not in [sort.object_type for sort in SORTS.values()] or not form.is_valid():
+        raise Http404
+    at = form.cleaned_data["at"]
+    known = past.object_at(object_type, object_id, at)
+    if known is None:
+        raise Http404
+    context = {
+        **framed(f"{visible(known.name) or object_id} at a time", request),
+        "one": known,
+        "object_type": object_type,
+        "at": at,
+        "picture": _picture(at),
+        "settings": [(path, visible(_text(value))) for path, value in sorted(known.settings.items())],
+    }
+    return show(request, "history/then_one.html", context)
 
 
 @require_POST
 @permission_required("audit.export_entry", raise_exception=True)
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """The same as CSV. That somebody took it is an entry itself, written first."""
+    """The same as CSV."""
     form = MomentForm(request.GET)
     if not form.is_valid():
         return HttpResponse("No such moment.", status=400, content_type="text/plain")
-    at, actor = form.cleaned_data["at"], actor_of(request)
-    told = {"told": f"exported as csv: bindings at {at.isoformat()}"}
-    cause = ledger.Cause(Entry.Cause.PERSON, "", actor, name_of(actor))
-    with transaction.atomic():
-        ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
-    name = f"bindings-{timezone.localtime(at):%Y%m%d-%H%M%S}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    lines = _lines(_known(at, form.cleaned_data["q"]))
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    at, what = form.cleaned_data["at"], form.cleaned_data["what"]
+    sort = SORTS[what]
+    sought = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""
+    rows = ([*sort.cells(one), one.object_id, one.since.isoformat() if one.since else ""] for one in _known(form))
+    return taken.as_csv(
+        request,
+        f"{what} at {at.isoformat()}{sought}",
+        f"{what}-{timezone.localtime(at):%Y%m%d-%H%M%S}",
+        [*sort.paths.values(), f"{sort.object_type}_id", "known_since"],
+        rows,
+    )
 
 
-def _known(at: datetime, sought: str) -> list[Known]:
-    """Numbers that were there, in order, with the words of the search in number, label or agent."""
-    there = [one for one in state_at("number", at).values() if not one.is_gone]
-    terms = sought.casefold().split()
-    fits = [one for one in there if all(term in " ".join(_cells(one)).casefold() for term in terms)]
+def _known(form: MomentForm) -> list[Known]:
+    """Those that were there, in order, with all the words of the search in what the list shows."""
+    sort = SORTS[form.cleaned_data["what"]]
+    known = past.state_at(sort.object_type, form.cleaned_data["at"], list(sort.paths))
+    terms = form.cleaned_data["q"].casefold().split()
+    fits = [
+        one
+        for one in known.values()
+        if not one.is_gone
+        and all(term in " ".join([*sort.cells(one), one.name, one.object_id]).casefold() for term in terms)
+    ]
     return sorted(fits, key=lambda one: (one.name, one.object_id))
 
 
-def _cells(one: Known) -> list[str]:
-    shown = {name: one.settings.get(name) or "" for name in ("phone_number", "label", "agent_name", "agent_id")}
-    return [*map(str, shown.values()), one.object_id]
+def _query(request: HttpRequest, **changed: str) -> str:
+    """The address, to be linked to, without the page of the list."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    for name, value in changed.items():
+        query[name] = value
+    return query.urlencode()
 
 
-def _lines(known: list[Known]) -> Iterator[str]:
-    writer = csv.writer(files.Echo())
-    yield writer.writerow(HEAD)
-    for one in known:
-        since = one.since.isoformat() if one.since else ""
-        yield writer.writerow([files.harmless(cell) for cell in [*_cells(one), since]])
-
-
-def _picture(at: datetime) -> SyncRun | None:
-    """The newest run that had listed everything by then: how fresh the picture was. None where it is kept no more."""
+def _picture(at: datetime) -> dict[str, Any]:
+    """How fresh the picture was: the newest run that had listed everything by then, and how old it was. Of runs that
+    are thinned out by now one an hour is kept, so it may have been fresher."""
     runs = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, ended_at__lte=at)
-    return runs.order_by("-ended_at").first()
+    run = runs.order_by("-ended_at").values("started_at").first()
+    if run is None:
+        return {}
+    age = (at - run["started_at"]).total_seconds()
+    return {"as_of": run["started_at"], "age": age, "thinned": at < timezone.now() - settings.SYNC_RUNS_KEPT}
+
+
+def _text(value: Any) -> str:
+    return "none" if value in (None, "", [], {}) else str(value)

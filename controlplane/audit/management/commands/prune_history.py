@@ -1,4 +1,5 @@
-"""Forget history that is older than HISTORY_KEPT_DAYS. It asks first, and records itself."""
+"""Forget history that is older than HISTORY_KEPT_DAYS. It asks first, records itself, and can be stopped: the next one
+goes on from there."""
 
 import getpass
 from typing import Any
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from controlplane.audit.prune import NothingToPrune, prune
+from controlplane.audit.prune import NothingToPrune, Overtaken, prune
 
 
 class Command(BaseCommand):
@@ -23,8 +24,15 @@ class Command(BaseCommand):
         if not yes and input(f"Remove all history before {before:%d %b %Y %H:%M} UTC? Type yes: ") != "yes":
             raise CommandError("Nothing was removed.")
         try:
-            told = prune(before, actor_name=f"{getpass.getuser()} (prune_history)")
+            told = prune(before, actor_name=f"{getpass.getuser()} (prune_history)", tell=self._tell)
         except NothingToPrune:
             self.stdout.write("Nothing is that old.")
             return
+        except Overtaken:
+            raise CommandError(
+                "Another prune_history runs at the same time. Nothing was removed by this one."
+            ) from None
         self.stdout.write(f"Removed {told['entries']} entries, from {told['from']} to {told['until']}.")
+
+    def _tell(self, gone: int) -> None:
+        self.stdout.write(f"{gone} entries removed so far.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from controlplane.audit import chain, guard
+from controlplane.audit import chain, guard, verification
 
 BROKEN, UNGUARDED = 3, 4
 
@@ -28,11 +28,7 @@ class Command(BaseCommand):
         if contains and not chain.has(contains):
             raise CommandError("This digest is not in the chain: what was sealed then is not here.", returncode=BROKEN)
         if not guarded:
-            raise CommandError(
-                "The triggers that protect the history are not all there. `migrate` does not bring them back; see "
-                "controlplane/audit/guard.py.",
-                returncode=UNGUARDED,
-            )
+            raise CommandError(verification.UNGUARDED, returncode=UNGUARDED)
 
 
 def _as_json(found: chain.Finding, guarded: bool) -> str:

@@ -1,0 +1,81 @@
+"""What stands in the place of deleting people: they cannot sign in any more, and the history still names them."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from unfold.admin import ModelAdmin
+
+from controlplane.operations.pages import actor_of, show
+
+
+def instead_of_deletion(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
+    """The page at the address where the admin would delete: it says why not, and offers to deactivate."""
+    if request.method not in ("GET", "HEAD"):
+        raise PermissionDenied  # nobody is deleted, whoever asks
+    person = _person(people, request, pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Deactivate {person}",
+        "subtitle": None,
+        "person": person,
+        "why_not": why_not(person, actor_of(request)),
+    }
+    return show(request, "people/deactivate.html", context)
+
+
+def deactivate(people: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    person = _person(people, request, str(pk))
+    _deactivate(request, [person])
+    return redirect("admin:auth_user_change", person.pk)
+
+
+def deactivate_all(people: ModelAdmin, request: HttpRequest, chosen: QuerySet[User]) -> None:
+    """The action of the list. Who may do more than the one who asks is left out, and that is said."""
+    allowed = [person for person in chosen.order_by("username") if people.has_change_permission(request, person)]
+    beyond = chosen.count() - len(allowed)
+    if beyond:
+        messages.error(request, f"{beyond} of them may do more than you: nothing was changed on these.")
+    _deactivate(request, allowed)
+
+
+def why_not(person: User, actor: User) -> str:
+    """In words; empty where it can be done."""
+    if not person.is_active:
+        return f"{person} is deactivated already."
+    if person == actor:
+        return "You cannot deactivate yourself: ask somebody else."
+    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=person.pk)
+    if person.is_superuser and not others.exists():
+        return f"{person} is the last active superuser: without one, nobody could change roles."
+    return ""
+
+
+def _deactivate(request: HttpRequest, people: list[User]) -> None:
+    done = []
+    with transaction.atomic():
+        for person in User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("username"):
+            if problem := why_not(person, actor_of(request)):
+                messages.error(request, problem)
+                continue
+            person.is_active = False
+            person.save(update_fields=["is_active"])  # one by one: each is told in the history
+            done.append(str(person))
+    if done:
+        messages.success(request, f"Deactivated {', '.join(done)}. The history keeps the name; nobody was deleted.")
+
+
+def _person(people: Any, request: HttpRequest, pk: str) -> User:
+    if not request.user.has_perm("auth.change_user"):
+        raise PermissionDenied
+    person = get_object_or_404(User, pk=int(pk) if pk.isdecimal() and pk.isascii() and len(pk) < 18 else 0)
+    if not people.has_change_permission(request, person):
+        raise PermissionDenied
+    return person

@@ -1,0 +1,65 @@
+"""Is the record whole? How far the chain is sealed, what was found when it was read last, and the button that asks a
+worker to read it again."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from controlplane.audit import chain, guard, tasks, verification
+from controlplane.audit.models import Cut, Entry, Link, Verification
+from controlplane.dashboard.history.frame import framed
+from controlplane.operations.pages import actor_of, show
+from controlplane.operations.run import name_of
+from controlplane.operations.wake import wake
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def whole(request: HttpRequest) -> HttpResponse:
+    noted = request.GET.get("digest", "").strip().lower()
+    context = {
+        **framed("Is the record whole?", request),
+        **_progress(),
+        "last": Link.objects.order_by("-position").first(),
+        "waiting": Entry.objects.filter(pk__gt=_newest_sealed()).count(),
+        "guarded": guard.is_installed(),
+        "cut": Cut.objects.first(),
+        "verifications": Verification.objects.exclude(state=Verification.State.OPEN)[:10],
+        "noted": noted[:64],
+        "contained": chain.has(noted) if noted else None,
+    }
+    return show(request, "history/whole.html", context)
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def progress(request: HttpRequest) -> HttpResponse:
+    """The part of the page that moves; once the reading has ended, the whole page is drawn anew."""
+    facts = _progress()
+    response = render(request, "history/verification.html", facts)
+    if not facts["open"]:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+@permission_required("audit.add_verification", raise_exception=True)
+def ask(request: HttpRequest) -> HttpResponse:
+    verification.ask(name_of(actor_of(request)))
+    if not wake(tasks.verify):
+        messages.warning(request, "Asked for, but no worker could be woken; one looks by itself within a minute.")
+    return redirect("admin:audit_entry_whole")
+
+
+def _progress() -> dict[str, Any]:
+    """The verification that is under way, and the newest that ended."""
+    under_way = Verification.objects.filter(state=Verification.State.OPEN).first()
+    return {"open": under_way, "newest": verification.newest()}
+
+
+def _newest_sealed() -> int:
+    return Link.objects.order_by("-entry_id").values_list("entry_id", flat=True).first() or 0

@@ -1,0 +1,10 @@
+"""Wake-ups: each runs what is due in the database, so a message lost, doubled or late does no harm."""
+
+from celery import shared_task
+
+from controlplane.dashboard.forget import forget
+
+
+@shared_task
+def forget_sign_ins() -> int:
+    return forget()

@@ -1,0 +1,15 @@
+"""What each page of the history says above everything else."""
+
+from django import template
+
+from controlplane.audit import verification
+from controlplane.audit.models import Verification
+
+register = template.Library()
+
+
+@register.simple_tag
+def not_whole() -> Verification | None:
+    """The newest verification, where it found that the record was touched or could be."""
+    found = verification.newest()
+    return found if found and found.problem else None
