@@ -46,7 +46,8 @@ def json_lines(entries: QuerySet[Entry]) -> Iterator[str]:
 
 
 def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
-    return entries.order_by("pk").values(*FIELDS).iterator(chunk_size=AT_A_TIME)
+    rows: Iterator[dict[str, Any]] = entries.order_by("pk").values(*FIELDS).iterator(chunk_size=AT_A_TIME)
+    return rows
 
 
 def _as_text(row: dict[str, Any]) -> list[Any]:

@@ -12,12 +12,21 @@ FUNCTION = f"""
 CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$
 """
+# Whoever may switch a trigger off, or put another in its place, leaves its name standing.
+STANDING = f"""
+SELECT count(*) FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE tgrelid IN ({", ".join(f"'{table}'::regclass" for table in TABLES)}) AND tgname LIKE 'audit_%_no_%'
+AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND btrim(prosrc) = $$BEGIN RAISE EXCEPTION '{REFUSAL}'; END$$
+"""  # noqa: S608
 
 
 def install(using: BaseDatabaseWrapper) -> None:
-    """To be repeated without harm."""
-    for statement in _install(using.vendor):
-        _execute(using, statement)
+    """To be repeated without harm; what stands under the same names is made anew."""
+    with transaction.atomic(using.alias):
+        if using.vendor == "sqlite":
+            remove(using)
+        for statement in _install(using.vendor):
+            _execute(using, statement)
 
 
 def remove(using: BaseDatabaseWrapper) -> None:
@@ -39,7 +48,7 @@ def _install(vendor: str) -> Iterator[str]:
                 )
             else:
                 yield (
-                    f"CREATE TRIGGER IF NOT EXISTS {table}_no_{name} BEFORE {name.upper()} ON {table} "
+                    f"CREATE TRIGGER {table}_no_{name} BEFORE {name.upper()} ON {table} "
                     f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
                 )
         if vendor == "postgresql":
@@ -50,7 +59,7 @@ def _install(vendor: str) -> Iterator[str]:
         else:  # INSERT OR REPLACE deletes without a word to the trigger above
             there = " OR ".join(f"{name} = NEW.{name}" for name in unique)
             yield (
-                f"CREATE TRIGGER IF NOT EXISTS {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608
+                f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608
                 f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {there}) BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
             )
 
@@ -71,9 +80,9 @@ def _execute(using: BaseDatabaseWrapper, statement: str) -> None:
 
 def is_installed() -> bool:
     """Asks the database itself."""
-    on_postgresql = connection.vendor == "postgresql"
-    where = "pg_trigger WHERE tgname" if on_postgresql else "sqlite_master WHERE type = 'trigger' AND name"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {where} LIKE 'audit_%_no_%'")  # noqa: S608
-        found = int(cursor.fetchone()[0])
-    return found == 3 * len(TABLES)
+        if connection.vendor == "postgresql":
+            cursor.execute(STANDING)
+            return int(cursor.fetchone()[0]) == 3 * len(TABLES)
+        cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
+        return {row[0] for row in cursor.fetchall()} >= set(_install(connection.vendor))

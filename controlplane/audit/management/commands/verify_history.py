@@ -29,8 +29,8 @@ class Command(BaseCommand):
             raise CommandError("This digest is not in the chain: what was sealed then is not here.", returncode=BROKEN)
         if not guarded:
             raise CommandError(
-                "The triggers that protect the history are not all there. `migrate` does not bring them back; see "
-                "controlplane/audit/guard.py.",
+                "The triggers that protect the history do not all stand. Find out who took them away; `migrate` puts "
+                "them back.",
                 returncode=UNGUARDED,
             )
 
