@@ -13,7 +13,8 @@ FIELDS = (
     "id", "at", "kind", "object_type", "object_id", "object_name", "before", "after", "actor_name", "cause", "cause_id",
     "reason",
 )  # fmt: skip
-RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")  # a spreadsheet would take what begins so for a formula
+# A spreadsheet would take what begins so for a formula; some, in East Asia, also the wide forms of these signs.
+RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 AT_A_TIME = 2000
 
 

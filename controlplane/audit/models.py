@@ -44,10 +44,11 @@ class Entry(models.Model):
         return f"{self.kind} {self.object_name or self.object_id}"
 
     def seen_whole(self) -> str:
-        """Everything that the entry says, as text that is the same each time it is read from the database."""
+        """Everything that the entry says, as text that is the same each time it is read from the database. Also what no
+        longer is a time or JSON, because somebody changed the database's file: then it is another text."""
         said = [
             self.pk,
-            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            self.at and self.at.astimezone(UTC).isoformat(timespec="microseconds"),
             self.kind,
             self.object_type,
             self.object_id,
@@ -60,7 +61,7 @@ class Entry(models.Model):
             self.cause_id,
             self.reason,
         ]
-        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), default=repr)
 
     @property
     def is_change(self) -> bool:

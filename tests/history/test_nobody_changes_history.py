@@ -1,15 +1,23 @@
 """The database refuses to change or remove what was written, whoever asks and however."""
 
 import pytest
-from django.contrib.auth.models import User
-from django.db import Error, connection, models, transaction
+from django.contrib.auth.models import Group, User
+from django.core.management import CommandError, call_command
+from django.db import Error, IntegrityError, connection, models, transaction
 
+from agents.models import Agent
 from controlplane.audit import chain, guard, ledger
 from controlplane.audit.models import Entry, Link
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from controlplane.operations.models import ChangeSet, Operation
+from numbers import services
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
 
 pytestmark = pytest.mark.django_db
 REFUSED = guard.REFUSAL.removesuffix(".")
 TRUNCATE = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE audit_entry CASCADE"
+UPSERT = "INSERT INTO audit_entry SELECT * FROM audit_entry WHERE true ON CONFLICT (id) DO UPDATE SET reason = 'x'"
 
 WAYS = {
     "save": lambda entry: Entry.objects.get(pk=entry.pk).save(),
@@ -23,11 +31,32 @@ WAYS = {
     "SQL delete": lambda _: run("DELETE FROM audit_entry"),
     "SQL update of a link": lambda _: run("UPDATE audit_link SET digest = ''"),
     "SQL delete of a link": lambda _: run("DELETE FROM audit_link"),
-    "SQL replace": lambda entry: run(
+    "bulk_create over it": lambda entry: Entry.objects.bulk_create(
+        [entry], update_conflicts=True, unique_fields=["id"], update_fields=["reason"]
+    ),
+    "SQL upsert": lambda _: run(UPSERT),
+    "SQL update that looks away": lambda _: run(
+        f"UPDATE {'OR IGNORE ' if connection.vendor == 'sqlite' else ''}audit_entry SET id = id + 1000"
+    ),
+    "SQL replace of an entry": lambda _: run(
+        "REPLACE INTO audit_entry SELECT * FROM audit_entry" if connection.vendor == "sqlite" else UPSERT
+    ),
+    "SQL replace of a link": lambda entry: run(
         f"INSERT OR REPLACE INTO audit_link SELECT position, {entry.pk} + 1, digest, sealed_at FROM audit_link"
         if connection.vendor == "sqlite"
         else f"INSERT INTO audit_link SELECT position, {entry.pk}, digest, sealed_at FROM audit_link "
         "ON CONFLICT (position) DO UPDATE SET digest = ''"
+    ),
+    "SQL delete beside": lambda _: run(
+        "DELETE FROM audit_entry USING audit_link WHERE audit_link.entry_id = audit_entry.id"
+        if connection.vendor == "postgresql"
+        else "DELETE FROM audit_entry WHERE rowid IN (SELECT entry_id FROM audit_link)"
+    ),
+    "truncate of the links": lambda _: run(
+        "TRUNCATE audit_link" if connection.vendor == "postgresql" else "DELETE FROM audit_link WHERE 1"
+    ),
+    "truncate of the people": lambda _: run(  # takes along what points at them
+        TRUNCATE.replace("audit_entry", "auth_user") if connection.vendor == "postgresql" else "DELETE FROM audit_entry"
     ),
     "truncate": lambda _: run(TRUNCATE if connection.vendor == "postgresql" else "DELETE FROM audit_entry WHERE 1"),
 }
@@ -48,20 +77,115 @@ def test_it_is_refused(way, told):
     assert (list(Entry.objects.values()), list(Link.objects.values())) == before
 
 
-def test_a_person_who_stands_in_it_cannot_be_deleted(told):
+@pytest.fixture
+def ada(db) -> User:
+    """Somebody who stands in the history."""
     ada = User.objects.create_user("ada")
     with transaction.atomic():
         ledger.record(ledger.entry("a", "number", "1", "", cause=ledger.Cause(Entry.Cause.OPERATION, "1", ada, "ada")))
+    return ada
+
+
+def test_a_person_who_stands_in_it_cannot_be_deleted(ada):
     with pytest.raises(models.ProtectedError):
         ada.delete()
+    with transaction.atomic():
+        run(f"DELETE FROM auth_user WHERE id = {ada.pk}")  # past the models
+        with pytest.raises(IntegrityError):  # as at the commit
+            connection.check_constraints()
+        transaction.set_rollback(True)
     ada.is_active = False
     ada.save()
     assert Entry.objects.get(kind="a").actor == ada
 
 
+def test_it_outlives_what_it_tells_of(remote, ada):
+    """Whatever can be deleted may go: not a row of the history goes or changes with it, and nothing takes it along."""
+    agent = remote.create_agent("Support Bot")
+    number = remote.import_number("+15550100001", "Main", agent_id=agent)
+    remote.advance(10)
+    sync_all()
+    op = services.rename(PhoneNumber.objects.get(), "Front", shown="Main", key="k", actor=ada)
+    change_set = services.retire_agent(Agent.objects.get(), None, key="c", actor=ada)
+    remote.console("patch_number", number=number, patch={"label": "Console"})
+    sync_all()
+    assert OutsideChange.objects.exists()
+    chain.seal()
+    before, links = list(Entry.objects.values()), list(Link.objects.values())
+    told = {row["kind"] for row in before}
+    assert {"operation.done", "number.added", "number.changed", "agent.added"} <= told
+    for model in (OutsideChange, Operation, ChangeSet, Hold, SyncRun, PhoneNumber, Agent, Group):
+        model._default_manager.all().delete()
+        assert not model._default_manager.exists()
+    after = list(Entry.objects.order_by("-id").values())
+    assert after[-len(before) :] == before
+    assert {row["kind"] for row in after[: -len(before)]} == {"role.deleted"}
+    assert list(Link.objects.values()) == links
+    assert (op.actor_name, change_set.actor_name) == ("ada", "ada")
+    assert chain.verify().broken == ""
+
+
+def test_an_entry_that_will_not_go_keeps_what_hangs_on_it(told):
+    (entry,) = told(1)
+    change = OutsideChange.objects.create(entry=entry, object_type="number", object_id=entry.object_id)
+    with pytest.raises(Error, match=REFUSED), transaction.atomic():
+        Entry.objects.all().delete()  # would take the change along
+    assert OutsideChange.objects.get() == change
+
+
+def test_no_page_of_the_admin_changes_it(told, admin_client, admin_user):
+    """Not for a superuser either: the forms that Django would take, and the bulk action that every admin site has."""
+    (entry,) = told(1)
+    chain.seal()
+    before = list(Entry.objects.order_by("id").values()), list(Link.objects.values())
+    form = {"reason": "x", "actor_name": "x", "kind": "x", "object_type": "x", "_save": "Save", "post": "yes"}
+    many = {"action": "delete_selected", "_selected_action": entry.pk, "post": "yes", "index": "0"}
+    edited = {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": entry.pk, "form-0-reason": "x", "_save": "1"}
+    page = "/admin/audit/entry/"
+    asked = [("add/", form), (f"{entry.pk}/change/", form), (f"{entry.pk}/delete/", form), ("", many), ("", edited)]
+    for path, data in asked:
+        answer = admin_client.post(f"{page}{path}", data)
+        assert answer.status_code in (200, 403), path
+        assert (list(Entry.objects.order_by("id").values()), list(Link.objects.values())) == before, path
+    for verb in ("put", "patch", "delete"):
+        getattr(admin_client, verb)(f"{page}{entry.pk}/change/")
+    admin_client.post("/admin/auth/user/", many | {"_selected_action": admin_user.pk})
+    assert (list(Entry.objects.order_by("id").values()), list(Link.objects.values())) == before
+
+
 def test_the_guard_is_missed_when_it_is_gone():
     assert guard.is_installed()
     run("DROP TRIGGER audit_entry_no_update" + (" ON audit_entry" if connection.vendor == "postgresql" else ""))
+    assert not guard.is_installed()
+    guard.install(connection)
+    assert guard.is_installed()
+
+
+def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
+    told(1)
+    call_command("verify_history")
+    if connection.vendor == "postgresql":
+        run("SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_update")
+    else:
+        run("DROP TRIGGER audit_entry_no_update")
+        run("CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry BEGIN SELECT 1; END")
+    assert not guard.is_installed()
+    with pytest.raises(CommandError, match="do not all stand") as caught:
+        call_command("verify_history")
+    assert caught.value.returncode == 4
+    run("UPDATE audit_entry SET reason = 'x'")  # it is as bad as it looks, and the chain shows it
+    with pytest.raises(CommandError, match="is not what was sealed") as caught:
+        call_command("verify_history")
+    assert caught.value.returncode == 3
+    call_command("migrate", verbosity=0)
+    assert guard.is_installed()
+    with pytest.raises(Error, match=REFUSED), transaction.atomic():
+        run("UPDATE audit_entry SET reason = ''")
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_a_guard_whose_words_were_taken_away_is_none():
+    run("CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
     assert not guard.is_installed()
     guard.install(connection)
     assert guard.is_installed()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -31,30 +32,87 @@ def test_all_is_well(told, capsys):
     assert chain.verify().sealed == 28
 
 
+# Of each column another value: as near to the old one as can be.
+OTHER = {
+    "id": "id + 1000",
+    "at": "'2026-01-01 00:00:00.000001+00:00'",
+    "before": """'{"label": "Main "}'""",
+    "after": """'{"label": "main"}'""",
+    "actor_id": "(SELECT max(id) FROM auth_user)",
+}
+APPENDED = " || ' '"
+COLUMNS = [field.column for field in Entry._meta.concrete_fields]
+
+
 @pytest.mark.parametrize("places", [1000, 3])
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE audit_entry SET actor_name = 'Ada' WHERE id = %s",
+        *(f"UPDATE audit_entry SET {name} = {OTHER.get(name, name + APPENDED)} WHERE id = %s" for name in COLUMNS),
         "UPDATE audit_entry SET object_name = '+15550100000' WHERE id = %s",
-        "UPDATE audit_entry SET reason = ' ' WHERE id = %s",
-        "UPDATE audit_entry SET after = '{}' WHERE id = %s",
-        "UPDATE audit_entry SET at = '2026-01-01 00:00:00+00:00' WHERE id = %s",
         "DELETE FROM audit_entry WHERE id = %s",
         "UPDATE audit_link SET digest = 'z' || substr(digest, 2) WHERE entry_id = %s",
+        "UPDATE audit_link SET digest = (SELECT digest FROM audit_link WHERE position = 1) WHERE entry_id = %s",
     ],
 )
 def test_the_first_one_is_named(sql, places, told, monkeypatch):
+    """Every column, also one that is added later, and more than one place: the first is what is told."""
+    User.objects.create_user("eve")
     monkeypatch.setattr(chain, "AT_A_TIME", places)
     entries = told(10)
     chain.seal()
+    before = chain.verify().sealed
     for place in (8, 5):
         tamper(sql, entries[place].pk)
     found = chain.verify()
-    assert (found.sealed, found.entry_id) == (5, entries[5].pk)
+    assert (found.sealed, found.entry_id) == (before - 5, entries[5].pk)
     with pytest.raises(CommandError, match=f"Entry {entries[5].pk} ") as caught:
         call_command("verify_history")
     assert caught.value.returncode == 3
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="no way to write such bytes by SQL")
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("actor_name = CAST(x'80ff' AS TEXT)", "cannot be read any more"),
+        ("reason = CAST(x'c3' AS TEXT)", "cannot be read any more"),
+        ("at = '2026-13-41 00:00:00'", "cannot be read any more"),
+        ("at = 'x' || at", "is not what was sealed"),
+        ("after = substr(after, 2)", "is not what was sealed"),
+        ("before = x'00'", "is not what was sealed"),
+    ],
+)
+def test_a_byte_that_was_flipped_in_the_file_is_named_too(value, words, told):
+    """What is left need not be text, a time or JSON: it is told as any other, and the rest is still read."""
+    entries = told(9)
+    chain.seal()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+    try:
+        tamper(f"UPDATE audit_entry SET {value} WHERE id = %s", entries[4].pk)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+    found = chain.verify()
+    assert (found.sealed, found.entry_id) == (4, entries[4].pk)
+    assert words in found.broken
+    with pytest.raises(CommandError, match=f"Entry {entries[4].pk} ") as caught:
+        call_command("verify_history")
+    assert caught.value.returncode == 3
+
+
+def test_two_that_changed_places_are_both_out_of_place(told):
+    entries = told(6)
+    chain.seal()
+    first, second = entries[2].pk, entries[4].pk
+    for old, new in ((first, -1), (second, first), (-1, second)):  # the entries
+        tamper("UPDATE audit_entry SET id = %s WHERE id = %s", new, old)
+    assert chain.verify().entry_id == first
+    for old, new in ((first, -1), (second, first), (-1, second)):  # and their links with them: the order is sealed too
+        tamper("UPDATE audit_link SET entry_id = %s WHERE entry_id = %s", new, old)
+    found = chain.verify()
+    assert (found.sealed, found.broken) == (2, f"Entry {second} is not what was sealed.")
 
 
 def test_links_that_were_removed_are_missed(told):
@@ -74,6 +132,22 @@ def test_the_beginning_and_the_end_cannot_be_cut_off_unseen(told):
     tamper("DELETE FROM audit_link WHERE entry_id = %s", entries[5].pk)
     tamper("DELETE FROM audit_entry WHERE id = %s", entries[5].pk)
     assert not chain.has(head)
+
+
+@pytest.mark.parametrize("also", ["", "UPDATE audit_entry SET actor_name = 'eve' WHERE id = %s"])
+def test_an_end_that_was_cut_off_is_missed_by_who_noted_the_digest(also, told, capsys):
+    """Taken away whole, or changed and sealed anew: what is left is a good chain. Only the noted digest tells."""
+    entries = told(6)
+    call_command("verify_history", "--json")
+    head = json.loads(capsys.readouterr().out)["head"]
+    for entry in entries[4:]:
+        tamper("DELETE FROM audit_link WHERE entry_id = %s", entry.pk)
+        tamper(also or "DELETE FROM audit_entry WHERE id = %s", entry.pk)
+    call_command("verify_history")
+    assert f"All {6 if also else 4} sealed entries are as they were written" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="what was sealed then is not here") as caught:
+        call_command("verify_history", "--contains", head)
+    assert caught.value.returncode == 3
 
 
 def test_an_entry_that_comes_late_is_sealed_too(told, monkeypatch):

@@ -1,0 +1,51 @@
+"""Every address and every bulk action of the site, as the URL resolver and the admin's registry know them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import product
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, get_resolver
+
+PLACE = re.compile(r"<[^>]+>")  # "<int:pk>"
+GROUP = re.compile(r"\(\?P<\w+>([^)]*)\)")  # "(?P<app_label>agents|numbers)"
+
+
+def routes() -> list[str]:
+    """ "admin/agents/agent/<path:object_id>/change/" and all others."""
+    return sorted(set(_walk(get_resolver().url_patterns, "")))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[str]:
+    for pattern in patterns:
+        for route in _plain(str(pattern.pattern)):
+            if isinstance(pattern, URLResolver):
+                yield from _walk(pattern.url_patterns, before + route)
+            else:
+                yield before + route
+
+
+def _plain(route: str) -> Iterator[str]:
+    """A regular expression with a choice in it is as many addresses; any text at all is one more place to fill."""
+    choices = [["<url>"] if text == ".*" else text.split("|") for text in GROUP.findall(route)]
+    for chosen in product(*choices):
+        filled = iter(chosen)
+        yield GROUP.sub(lambda _, filled=filled: next(filled), route).removeprefix("^").removesuffix("$")
+
+
+def filled(route: str, rows: Mapping[str, object]) -> str:
+    """The address of a row that is there: `rows` says which, by the longest beginning of a route that fits."""
+    begins = max((begin for begin in rows if route.startswith(begin)), key=len, default="")
+    return "/" + PLACE.sub(lambda _: str(rows[begins]), route)
+
+
+def actions() -> list[str]:
+    """ "admin/mirror/outsidechange/ adopt": also what the site offers for every list, whether or not it is shown."""
+    return sorted(
+        f"admin/{model._meta.app_label}/{model._meta.model_name}/ {name}"
+        for model, page in admin.site._registry.items()
+        for name in {
+            *(action if isinstance(action, str) else action.__name__ for action in page.actions or ()),
+            *(name for name, _ in admin.site.actions),
+        }
+    )
