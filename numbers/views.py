@@ -19,7 +19,7 @@ from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
-from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
 from numbers import choose, propagation, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber
@@ -74,8 +74,7 @@ assign = page_of(
             number,
             form.cleaned_data["agent"],
             shown=form.cleaned_data["shown"],
-            key=form.operation_key,
-            actor=actor_of(request),
+            **asked(request, form),
         ),
     )
 )
@@ -87,7 +86,7 @@ release = page_of(
         "Release {number}",
         lambda number: number.bound_to,
         lambda number, form, request: services.assign(
-            number, None, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
+            number, None, shown=form.cleaned_data["shown"], **asked(request, form)
         ),
     )
 )
@@ -102,8 +101,7 @@ rename = page_of(
             number,
             form.cleaned_data["label"],
             shown=form.cleaned_data["shown"],
-            key=form.operation_key,
-            actor=actor_of(request),
+            **asked(request, form),
         ),
     )
 )
@@ -114,9 +112,7 @@ remove = page_of(
         "numbers/remove.html",
         "Remove {number} from ElevenLabs",
         lambda number: number.bound_to,
-        lambda number, form, request: services.remove(
-            number, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
-        ),
+        lambda number, form, request: services.remove(number, shown=form.cleaned_data["shown"], **asked(request, form)),
     )
 )
 
@@ -142,8 +138,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
                 agent=cleaned["agent"],
                 enable_sms=cleaned["enable_sms"],
                 region=form.region_config(),
-                key=form.operation_key,
-                actor=actor_of(request),
+                **asked(request, form),
             ),
         )
         if op is not None:

@@ -11,7 +11,7 @@ from controlplane.audit.models import Entry
 
 FIELDS = (
     "id", "at", "kind", "object_type", "object_id", "object_name", "before", "after", "actor_name", "cause", "cause_id",
-    "reason",
+    "reason", "ticket",
 )  # fmt: skip
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")  # a spreadsheet would take what begins so for a formula
 AT_A_TIME = 2000
@@ -46,7 +46,8 @@ def json_lines(entries: QuerySet[Entry]) -> Iterator[str]:
 
 
 def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
-    return entries.order_by("pk").values(*FIELDS).iterator(chunk_size=AT_A_TIME)
+    rows: Iterator[dict[str, Any]] = entries.order_by("pk").values(*FIELDS).iterator(chunk_size=AT_A_TIME)
+    return rows
 
 
 def _as_text(row: dict[str, Any]) -> list[Any]:

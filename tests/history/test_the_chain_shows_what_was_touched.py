@@ -1,7 +1,7 @@
 """Whoever gets past the triggers breaks the chain, and the first entry that was touched is named."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -41,6 +41,7 @@ def test_all_is_well(told, capsys):
         "UPDATE audit_entry SET actor_name = 'Ada' WHERE id = %s",
         "UPDATE audit_entry SET object_name = '+15550100000' WHERE id = %s",
         "UPDATE audit_entry SET reason = ' ' WHERE id = %s",
+        "UPDATE audit_entry SET ticket = 'OPS-7' WHERE id = %s",
         "UPDATE audit_entry SET after = '{}' WHERE id = %s",
         "UPDATE audit_entry SET at = '2026-01-01 00:00:00+00:00' WHERE id = %s",
         "DELETE FROM audit_entry WHERE id = %s",
@@ -58,6 +59,20 @@ def test_the_first_one_is_named(sql, places, told, monkeypatch):
     with pytest.raises(CommandError, match=f"Entry {entries[5].pk} ") as caught:
         call_command("verify_history")
     assert caught.value.returncode == 3
+
+
+def test_what_was_sealed_before_there_were_tickets_stays_good():
+    at = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
+    old = Entry(pk=7, at=at, kind="number.changed", object_type="number", object_id="phnum_1", object_name="+1",
+                before={"label": "Main"}, after={"label": "Café"}, actor_name="ada", cause="operation", cause_id="3",
+                reason="asked")  # fmt: skip
+    sealed = (
+        '[7,"2026-11-24T12:30:15.123456+00:00","number.changed","number","phnum_1","+1",{"label":"Main"},'
+        '{"label":"Caf\\u00e9"},null,"ada","operation","3","asked"'
+    )
+    assert old.seen_whole() == f"{sealed}]"
+    old.ticket = "OPS-7"
+    assert old.seen_whole() == f'{sealed},{{"ticket":"OPS-7"}}]'
 
 
 def test_links_that_were_removed_are_missed(told):
