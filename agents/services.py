@@ -6,52 +6,53 @@ from django.contrib.auth.models import User
 
 from agents import kinds
 from agents.models import Agent
+from controlplane.audit.why import UNSAID, Why
 from controlplane.operations.models import Operation
 from controlplane.operations.run import Wish, run
 
 ARCHIVED = "platform_settings.archived"
 
 
-def create(*, name: str, body: dict[str, Any], key: str, actor: User | None, reason: str = "") -> Operation:
+def create(*, name: str, body: dict[str, Any], key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     """`body` is the rest of the remote's create request: tags, conversation_config, platform_settings."""
     wanted = {"name": name, "body": body}
-    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, reason), key=key, actor=actor)
+    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, why), key=key, actor=actor)
 
 
 def update(
-    agent: Agent, *, values: dict[str, Any], shown: dict[str, Any], key: str, actor: User | None, reason: str = ""
+    agent: Agent, *, values: dict[str, Any], shown: dict[str, Any], key: str, actor: User | None, why: Why = UNSAID
 ) -> Operation:
     """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
-    return run(updating(agent, values, shown, reason), key=key, actor=actor)
+    return run(updating(agent, values, shown, why), key=key, actor=actor)
 
 
-def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], reason: str = "") -> Wish:
-    return Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), reason)
+def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], why: Why = UNSAID) -> Wish:
+    return Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), why)
 
 
-def archive(agent: Agent, *, archived: bool, key: str, actor: User | None, reason: str = "") -> Operation:
+def archive(agent: Agent, *, archived: bool, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     """Archive an agent, or restore it (`archived=False`)."""
-    return run(archiving(agent, archived, reason), key=key, actor=actor)
+    return run(archiving(agent, archived, why), key=key, actor=actor)
 
 
-def archiving(agent: Agent, archived: bool, reason: str = "") -> Wish:
+def archiving(agent: Agent, archived: bool, why: Why = UNSAID) -> Wish:
     wanted = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
-    return Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), reason)
+    return Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), why)
 
 
-def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, reason: str = "") -> Operation:
+def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     wanted = {"name": name, "source": agent.remote_id, "body": {}}
     names = {"object": name, "source": str(agent)}
-    return run(Wish(kinds.DuplicateAgent, "", wanted, names, reason), key=key, actor=actor)
+    return run(Wish(kinds.DuplicateAgent, "", wanted, names, why), key=key, actor=actor)
 
 
-def delete(agent: Agent, *, key: str, actor: User | None, reason: str = "") -> Operation:
+def delete(agent: Agent, *, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     """For an agent without numbers. One with numbers goes by `numbers.services.retire_agent`."""
-    return run(deletion(agent, reason), key=key, actor=actor)
+    return run(deletion(agent, why), key=key, actor=actor)
 
 
-def deletion(agent: Agent, reason: str = "") -> Wish:
-    return Wish(kinds.DeleteAgent, agent.remote_id, {}, _names(agent), reason)
+def deletion(agent: Agent, why: Why = UNSAID) -> Wish:
+    return Wish(kinds.DeleteAgent, agent.remote_id, {}, _names(agent), why)
 
 
 def _names(agent: Agent) -> dict[str, str]:

@@ -25,7 +25,7 @@ from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
-from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
 from controlplane.templatetags.names import visible
 
 MOST_NUMBERS = 50
@@ -41,9 +41,7 @@ def create(request: HttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         op = attempt(
             form,
-            lambda: services.create(
-                name=form.changed["name"], body=form.body(), key=form.operation_key, actor=actor_of(request)
-            ),
+            lambda: services.create(name=form.changed["name"], body=form.body(), **asked(request, form)),
         )
         if op is not None:
             return _after(request, op)
@@ -74,7 +72,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
             return HttpResponseRedirect(request.path)
         op = attempt(
             form,
-            lambda: services.update(agent, values=values, shown=shown, key=form.operation_key, actor=actor_of(request)),
+            lambda: services.update(agent, values=values, shown=shown, **asked(request, form)),
         )
         if op is not None:
             return _after(request, op)
@@ -93,9 +91,7 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     form = DuplicateForm(data, auto_id=DIALOG_IDS, initial={"name": f"Copy of {visible(agent.name, '')}"[:300]})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         name = form.cleaned_data["name"]
-        op = attempt(
-            form, lambda: services.duplicate(agent, name=name, key=form.operation_key, actor=actor_of(request))
-        )
+        op = attempt(form, lambda: services.duplicate(agent, name=name, **asked(request, form)))
         if op is not None:
             return _after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
@@ -111,9 +107,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
     form = ArchiveForm(data, auto_id=DIALOG_IDS, initial={"deed": "restore" if agent.archived else "archive"})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
-        op = attempt(
-            form, lambda: services.archive(agent, archived=archived, key=form.operation_key, actor=actor_of(request))
-        )
+        op = attempt(form, lambda: services.archive(agent, archived=archived, **asked(request, form)))
         if op is not None:
             return _after(request, op)
         agent.refresh_from_db()

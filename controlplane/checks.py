@@ -1,6 +1,7 @@
 """System checks: one for each setting that can be missing or wrong. `manage.py check` runs them, and `up` too."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,6 +111,16 @@ def retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
             )
         )
     return problems
+
+
+@register()
+def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        re.compile(settings.TICKET_PATTERN)
+    except re.error as problem:
+        hint = r"A regular expression that a whole ticket fits, such as OPS-\d+; leave it out for any or none."
+        return [Error(f"TICKET_PATTERN is no regular expression: {problem}.", hint=hint, id="controlplane.E013")]
+    return []
 
 
 @register(Tags.security)

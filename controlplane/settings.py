@@ -52,6 +52,9 @@ HISTORY_KEPT = timedelta(days=min(HISTORY_KEPT_DAYS, LONGEST_KEPT_DAYS)) if HIST
 SYNC_RUNS_KEPT = timedelta(days=min(max(SYNC_RUNS_KEPT_DAYS, 1), LONGEST_KEPT_DAYS))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
+# Staff have to say why with each write; a ticket, where one is named, has to fit the pattern (a regular expression).
+REQUIRE_REASON = env.bool("REQUIRE_REASON", default=False)
+TICKET_PATTERN = text("TICKET_PATTERN")
 # Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
 ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
 ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)

@@ -171,6 +171,7 @@ class ImportForm(KeyedForm):
                 Row(Column("region"), Column("edge")),
                 "region_token",
             ),
+            HTML('{% include "controlplane/why.html" %}'),
         )
         return helper
 

@@ -44,7 +44,7 @@ def orphans_page(request: HttpRequest) -> HttpResponse:
 def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
     wanted = form.cleaned_data["shown"].split()
     try:
-        released = orphans.release(wanted, key=form.operation_key, asked_by=actor_of(request))
+        released = orphans.release(wanted, key=form.operation_key, asked_by=actor_of(request), why=form.why)
     except (orphans.NotReleased, KeyReused) as refusal:
         form.add_error(None, str(refusal))
         form.with_new_key()

@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from agents import store as agent_store
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
+from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, Forbidden, NotFound, connect
 from controlplane.mirror.models import SyncRun
 from controlplane.operations import changesets
@@ -90,12 +91,20 @@ def proposal() -> Proposal:
     return Proposal(count, orphans, _hold(count))
 
 
-def release(wanted: Collection[str], *, key: str, asked_by: User | None, client: ElevenLabs | None = None) -> Released:
+def release(
+    wanted: Collection[str],
+    *,
+    key: str,
+    asked_by: User | None,
+    why: Why = UNSAID,
+    client: ElevenLabs | None = None,
+) -> Released:
     """Look the agents up a second time and plan the release of those of `wanted` (remote ids) whose agent is still
     gone. Raises `NotReleased` and `KeyReused`. The releases are the system's; `asked_by` is told in their reason."""
     asked = {"release orphans": sorted(wanted)}
     if first := changesets.planned(key, asked):
         return Released(first, [])
+    demand(why, asked_by)  # before anything is looked up
     offer = proposal()
     if offer.hold:
         raise NotReleased(offer.hold)
@@ -109,11 +118,11 @@ def release(wanted: Collection[str], *, key: str, asked_by: User | None, client:
     if not chosen:
         raise NotReleased(" ".join(["Nothing was released.", *left_out]))
     wishes = [
-        services.assignment(orphan.number, None, shown=orphan.number.bound_to, reason=_reason(orphan, asked_by))
+        services.assignment(orphan.number, None, shown=orphan.number.bound_to, why=_why(orphan, asked_by, why))
         for orphan in chosen
     ]
     title = f"Release {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
-    change_set = changesets.plan(title, wishes, asked=asked, key=key, actor=asked_by, by_system=True)
+    change_set = changesets.plan(title, wishes, asked=asked, key=key, actor=asked_by, by_system=True, why=why)
     return Released(change_set, left_out)
 
 
@@ -201,7 +210,8 @@ def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], lis
     return gone, left_out
 
 
-def _reason(orphan: Orphan, asked_by: User | None) -> str:
+def _why(orphan: Orphan, asked_by: User | None, why: Why) -> Why:
     first = f"{orphan.dead.missing_since:%Y-%m-%d %H:%M:%S}"
     who = f"Asked for by {name_of(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
-    return f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}. {who}"
+    found = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
+    return replace(why, reason=" ".join(filter(None, [found, who, why.reason])))

@@ -9,10 +9,11 @@ from django.views.decorators.http import require_http_methods
 
 from agents import services as agent_services
 from agents.models import Agent
+from agents.views import DIALOG_IDS
 from controlplane.operations import tasks
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
-from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
 from controlplane.operations.wake import wake
 from numbers import choose, services
 from numbers.forms import RetireForm
@@ -29,7 +30,7 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
     count = numbers.count()
     data = request.POST if request.method == "POST" else None
-    form = RetireForm(data, leaving=agent) if count else KeyedForm(data)
+    form = RetireForm(data, leaving=agent, auto_id=DIALOG_IDS) if count else KeyedForm(data, auto_id=DIALOG_IDS)
     if form.is_bound and form.is_valid():
         done = _retire(request, agent, form) if isinstance(form, RetireForm) else _delete(request, agent, form)
         if done is not None:
@@ -47,7 +48,7 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _delete(request: HttpRequest, agent: Agent, form: KeyedForm) -> HttpResponse | None:
-    op = attempt(form, lambda: agent_services.delete(agent, key=form.operation_key, actor=actor_of(request)))
+    op = attempt(form, lambda: agent_services.delete(agent, **asked(request, form)))
     if op is None:
         return None
     tell(request, op)
@@ -59,7 +60,7 @@ def _retire(request: HttpRequest, agent: Agent, form: RetireForm) -> HttpRespons
         raise PermissionDenied
     successor = form.cleaned_data["agent"] if form.cleaned_data["deed"] == RetireForm.MOVE else None
     try:
-        change_set = services.retire_agent(agent, successor, key=form.operation_key, actor=actor_of(request))
+        change_set = services.retire_agent(agent, successor, **asked(request, form))
     except KeyReused as reused:
         form.add_error(None, str(reused))
         form.with_new_key()

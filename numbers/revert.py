@@ -1,111 +1,62 @@
-"""Take an outside change of a number or an agent back, by ordinary operations.
+"""Take an outside change of a number or an agent back: see `numbers/back.py`."""
 
-Each operation's own check makes sure that it still stands where the change left it; otherwise nothing is sent.
-"""
-
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 
-from agents import kinds as agent_kinds
-from agents import services as agent_services
-from agents.back import back, tools_themselves
-from agents.models import Agent
+from controlplane.audit.why import UNSAID, Why
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.mirror.paths import get
 from controlplane.operations import changesets
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.run import Wish, name_of, run
-from numbers import kinds, services
-from numbers.models import PhoneNumber
+from numbers import back
+from numbers.back import WayBack
 
 Asked = TypeVar("Asked", Operation, ChangeSet)
 
-NEEDS = {
-    kinds.AssignNumber: "numbers.assign_phonenumber",
-    kinds.RenameNumber: "numbers.change_phonenumber",
-    agent_kinds.UpdateAgent: "agents.change_agent",
-    agent_kinds.ArchiveAgent: "agents.archive_agent",
-}
 REASON = "Takes an outside change back."
-# What is no change of a setting: why there is no way back, and the deed that is meant instead.
-NO_WAY = {
-    ("number", "added"): ("It was not here before. To take it away again, remove it.", "remove"),
-    ("number", "back"): ("It was gone before. To take it away again, remove it.", "remove"),
-    ("number", "gone"): ("ElevenLabs has forgotten it. To have it back, import it again.", "import"),
-    ("agent", "added"): ("It was not here before. To take it away again, delete it.", "delete"),
-    ("agent", "back"): ("It was gone before. To take it away again, delete it.", "delete"),
-    ("agent", "gone"): ("A deleted agent cannot be brought back. In its place, create another.", "create"),
-}
-
-
-class NoWayBack(Exception):
-    """This change cannot be taken back as it stands; nothing was sent."""
-
-
-@dataclass(frozen=True)
-class WayBack:
-    """What to send, in this order; or why there is nothing to send, and which deed is meant instead."""
-
-    wishes: list[Wish] = field(default_factory=list)
-    why_not: str = ""
-    instead: str = ""  # remove, assign, import, delete, create, restore
-
-    @property
-    def needs(self) -> set[str]:
-        """The permissions of the writes themselves."""
-        return {NEEDS[wish.kind] for wish in self.wishes}
-
-
-def row_of(change: OutsideChange) -> PhoneNumber | Agent | None:
-    if change.object_type == PhoneNumber.object_type:
-        return PhoneNumber.objects.select_related("agent").filter(remote_id=change.object_id).first()
-    return Agent.objects.filter(remote_id=change.object_id).first()
 
 
 def way_back(change: OutsideChange) -> WayBack:
-    """Worked out from the change and from the picture; `carry_out` asks ElevenLabs whether it is still so."""
-    if change.verb != "changed":
-        why_not, instead = NO_WAY[change.object_type, change.verb]
-        return WayBack(why_not=why_not, instead=instead)
-    row = row_of(change)
-    if row is None or row.gone_at:
-        return WayBack(why_not="It is gone at ElevenLabs now.")
-    return _of_number(change, row) if isinstance(row, PhoneNumber) else _of_agent(change, row)
+    return back.way_back(change.entry)
 
 
-def carry_out(change: OutsideChange, *, key: str, actor: User | None) -> Operation:
+def carry_out(change: OutsideChange, *, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     """Where the way back is one write. Raises `NoWayBack`, `outside.Decided` and what `run` does."""
     if (first := Operation.objects.filter(key=key).first()) is not None:
         return _again(first, change)
-    [wish] = _wishes(change)
-    beside = partial(_decide, change, actor)
+    [wish] = _wishes(change, why)
+    beside = partial(_decide, change, actor, why)
     op = run(wish, key=key, actor=actor, beside=lambda op: beside(operation=op))
     outside.keep_up(change.pk)
     return op
 
 
-def plan(change: OutsideChange, *, key: str, actor: User | None) -> ChangeSet:
+def plan(change: OutsideChange, *, key: str, actor: User | None, why: Why = UNSAID) -> ChangeSet:
     """Where it is several: a worker carries them out. Raises `NoWayBack`, `outside.Decided` and `KeyReused`."""
     if (first := ChangeSet.objects.filter(key=key).first()) is not None:
         return _again(first, change)
-    beside = partial(_decide, change, actor)
+    beside = partial(_decide, change, actor, why)
     return changesets.plan(
         f"Take back what was changed outside on {change.name}",
-        _wishes(change),
+        _wishes(change, why),
         asked={"revert": change.pk},
         key=key,
         actor=actor,
+        why=why,
         beside=lambda change_set: beside(change_set=change_set),
     )
 
 
-def _decide(change: OutsideChange, actor: User | None, **by: Any) -> None:
-    outside.revert(change, actor=actor, name=name_of(actor), **by)
+def _wishes(change: OutsideChange, why: Why) -> list[Wish]:
+    return back.wishes(way_back(change), why.or_else(REASON))
+
+
+def _decide(change: OutsideChange, actor: User | None, why: Why, **by: Any) -> None:
+    outside.revert(change, actor=actor, name=name_of(actor), why=why, **by)
 
 
 def _again(first: Asked, change: OutsideChange) -> Asked:
@@ -113,69 +64,3 @@ def _again(first: Asked, change: OutsideChange) -> Asked:
     if not first.reverts.filter(pk=change.pk).exists():
         raise KeyReused(first)
     return first
-
-
-def _wishes(change: OutsideChange) -> list[Wish]:
-    way = way_back(change)
-    if not way.wishes or way.why_not:
-        raise NoWayBack(f"Nothing was sent. {way.why_not}")
-    return way.wishes
-
-
-def _of_number(change: OutsideChange, number: PhoneNumber) -> WayBack:
-    before, after = change.entry.before, change.entry.after
-    fixed = [words for path, words in (("phone_number", "digits"), ("provider", "provider")) if path in after]
-    if fixed:
-        why_not = f"ElevenLabs does not let anybody change a number's {' or '.join(fixed)}. Remove and import it again."
-        return WayBack(why_not=why_not, instead="remove")
-    wishes, why_not = [], ""
-    if "agent_id" in after:
-        agent = Agent.objects.filter(remote_id=before["agent_id"]).first() if before["agent_id"] else None
-        if before["agent_id"]:
-            why_not = _cannot_answer(agent, before)
-        if not why_not:
-            wishes.append(services.assignment(number, agent, shown=after["agent_id"] or "", reason=REASON))
-    if "label" in after:
-        wishes.append(services.labelling(number, before["label"], shown=after["label"], reason=REASON))
-    if why_not:
-        return WayBack(why_not=why_not, instead="assign")
-    if not wishes:
-        return WayBack(why_not="Only what is known of its agent changed, nothing that is set on the number.")
-    now = number.told()
-    paths = [path for path in ("agent_id", "label") if path in after]
-    return WayBack(wishes, _moved_on([(now[path], before[path], after[path]) for path in paths]))
-
-
-def _cannot_answer(agent: Agent | None, before: dict[str, Any]) -> str:
-    name = str(agent) if agent else before.get("agent_name") or f"an agent …{before['agent_id'][-4:]}"
-    if agent is None or agent.gone_at:
-        return f"{name}, which answered it before, is gone. Assign another agent."
-    return f"{name}, which answered it before, is archived. Assign another agent." if agent.archived else ""
-
-
-def _of_agent(change: OutsideChange, agent: Agent) -> WayBack:
-    before, after = change.entry.before, change.entry.after
-    values = back(before, after, agent.remote_data)
-    shown = {path: get(agent.remote_data, path) for path in values}
-    if tools_themselves(values):
-        return WayBack(why_not="A tool itself was changed. Tools belong to the workspace: change it at ElevenLabs.")
-    now = agent.told()
-    moved_on = _moved_on([(now.get(path), before.get(path), after.get(path)) for path in {**before, **after}])
-    wishes = []
-    settings = {path: value for path, value in values.items() if path != agent_services.ARCHIVED}
-    if settings:
-        wishes.append(agent_services.updating(agent, settings, {path: shown[path] for path in settings}, REASON))
-    if agent_services.ARCHIVED in values:
-        archive = bool(values[agent_services.ARCHIVED])
-        # What is to be archived is changed first, what is archived is restored first.
-        wishes.insert(len(wishes) if archive else 0, agent_services.archiving(agent, archive, REASON))
-    return WayBack(wishes, moved_on)
-
-
-def _moved_on(values: list[tuple[Any, Any, Any]]) -> str:
-    """(now, before, after) of each setting. A revert that stopped half way has taken some back already."""
-    if all(now == before for now, before, _ in values):
-        return "It is as it was before again: there is nothing to take back."
-    if any(now not in (before, after) for now, before, after in values):
-        return "It was changed again since then, and is something else now."
-    return ""

@@ -7,6 +7,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from agents import services as agent_services
 from agents.models import Agent
+from controlplane.audit.why import UNSAID, Why
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation
@@ -37,7 +38,7 @@ def import_number(
     region: dict[str, str] | None = None,
     key: str,
     actor: User | None,
-    reason: str = "",
+    why: Why = UNSAID,
 ) -> Operation:
     """`phone_number` is E.164; `region` is the remote's region_config without its token."""
     names = {"object": grouped(phone_number), "to": str(agent or kinds.UNASSIGNED)}
@@ -50,53 +51,55 @@ def import_number(
     }
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        wish = Wish(importing.ImportNumber, "", wanted, names, reason)
+        wish = Wish(importing.ImportNumber, "", wanted, names, why)
         return run(wish, key=key, actor=actor, secrets=secrets)
 
 
 def assign(
-    number: PhoneNumber, agent: Agent | None, *, shown: str, key: str, actor: User | None, reason: str = ""
+    number: PhoneNumber, agent: Agent | None, *, shown: str, key: str, actor: User | None, why: Why = UNSAID
 ) -> Operation:
     """Assign, move or (agent None) release. `shown` is the remote agent id that the page showed, or ""."""
-    return run(assignment(number, agent, shown=shown, reason=reason), key=key, actor=actor)
+    return run(assignment(number, agent, shown=shown, why=why), key=key, actor=actor)
 
 
-def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, reason: str = "") -> Wish:
+def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, why: Why = UNSAID) -> Wish:
     names = {
         "object": number.display_name(),
         "from": agent_name(shown) if shown else kinds.UNASSIGNED,
         "to": str(agent) if agent else kinds.UNASSIGNED,
     }
     wanted = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
-    return Wish(kinds.AssignNumber, number.remote_id, wanted, names, reason)
+    return Wish(kinds.AssignNumber, number.remote_id, wanted, names, why)
 
 
-def rename(number: PhoneNumber, label: str, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
-    return run(labelling(number, label, shown=shown, reason=reason), key=key, actor=actor)
+def rename(
+    number: PhoneNumber, label: str, *, shown: str, key: str, actor: User | None, why: Why = UNSAID
+) -> Operation:
+    return run(labelling(number, label, shown=shown, why=why), key=key, actor=actor)
 
 
-def labelling(number: PhoneNumber, label: str, *, shown: str, reason: str = "") -> Wish:
+def labelling(number: PhoneNumber, label: str, *, shown: str, why: Why = UNSAID) -> Wish:
     wanted = {"label": label, "shown": shown}
-    return Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, reason)
+    return Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, why)
 
 
-def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, reason: str = "") -> Operation:
+def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
     """`shown` is the remote agent id that the page showed, or ""."""
     names = {"object": number.display_name()}
-    return run(
-        Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, reason), key=key, actor=actor
-    )
+    return run(Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, why), key=key, actor=actor)
 
 
-def retire_agent(agent: Agent, successor: Agent | None, *, key: str, actor: User | None, reason: str = "") -> ChangeSet:
+def retire_agent(
+    agent: Agent, successor: Agent | None, *, key: str, actor: User | None, why: Why = UNSAID
+) -> ChangeSet:
     """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
-    moves = [assignment(number, successor, shown=number.bound_to, reason=reason) for number in numbers]
+    moves = [assignment(number, successor, shown=number.bound_to, why=why) for number in numbers]
     deed = f"move its numbers to {successor}" if successor else "release its numbers"
     title = f"Delete the agent {agent} and {deed}"
-    steps = [*moves, agent_services.deletion(agent, reason)]
+    steps = [*moves, agent_services.deletion(agent, why)]
     asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
-    return changesets.plan(title, steps, asked=asked, key=key, actor=actor)
+    return changesets.plan(title, steps, asked=asked, key=key, actor=actor, why=why)
 
 
 def agent_name(remote_id: str) -> str:

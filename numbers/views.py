@@ -20,7 +20,7 @@ from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
-from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
 from numbers import choose, propagation, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber
@@ -75,8 +75,7 @@ assign = page_of(
             number,
             form.cleaned_data["agent"],
             shown=form.cleaned_data["shown"],
-            key=form.operation_key,
-            actor=actor_of(request),
+            **asked(request, form),
         ),
     )
 )
@@ -88,7 +87,7 @@ release = page_of(
         "Release {number}",
         lambda number: number.bound_to,
         lambda number, form, request: services.assign(
-            number, None, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
+            number, None, shown=form.cleaned_data["shown"], **asked(request, form)
         ),
     )
 )
@@ -103,8 +102,7 @@ rename = page_of(
             number,
             form.cleaned_data["label"],
             shown=form.cleaned_data["shown"],
-            key=form.operation_key,
-            actor=actor_of(request),
+            **asked(request, form),
         ),
     )
 )
@@ -115,9 +113,7 @@ remove = page_of(
         "numbers/remove.html",
         "Remove {number} from ElevenLabs",
         lambda number: number.bound_to,
-        lambda number, form, request: services.remove(
-            number, shown=form.cleaned_data["shown"], key=form.operation_key, actor=actor_of(request)
-        ),
+        lambda number, form, request: services.remove(number, shown=form.cleaned_data["shown"], **asked(request, form)),
     )
 )
 
@@ -143,8 +139,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
                 agent=cleaned["agent"],
                 enable_sms=cleaned["enable_sms"],
                 region=form.region_config(),
-                key=form.operation_key,
-                actor=actor_of(request),
+                **asked(request, form),
             ),
         )
         if op is not None:

@@ -27,7 +27,7 @@ FORBIDDEN = {
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back"]
+SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back", "undo"]
 PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page"]
 
 

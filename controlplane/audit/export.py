@@ -11,7 +11,7 @@ from controlplane.audit.models import Entry
 
 FIELDS = (
     "id", "at", "kind", "object_type", "object_id", "object_name", "before", "after", "actor_name", "cause", "cause_id",
-    "reason",
+    "reason", "ticket",
 )  # fmt: skip
 # A spreadsheet would take what begins so for a formula; some, in East Asia, also the wide forms of these signs.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")

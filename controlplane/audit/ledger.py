@@ -21,6 +21,7 @@ class Cause:
     actor: User | None = None
     actor_name: str = SYSTEM
     reason: str = ""
+    ticket: str = ""
 
 
 def entry(
@@ -46,6 +47,7 @@ def entry(
         cause=cause.kind,
         cause_id=cause.id,
         reason=cause.reason,
+        ticket=cause.ticket,
     )
 
 

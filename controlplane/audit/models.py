@@ -32,6 +32,7 @@ class Entry(models.Model):
     cause = models.CharField(max_length=12, choices=Cause.choices)
     cause_id = models.CharField(max_length=64, blank=True)
     reason = models.TextField(blank=True)
+    ticket = models.CharField(max_length=100, blank=True)
 
     class Meta:
         verbose_name = "history entry"
@@ -61,12 +62,19 @@ class Entry(models.Model):
             self.cause_id,
             self.reason,
         ]
+        # What came later is said by name and only where it says something: older entries are as they were sealed.
+        if later := {name: value for name, value in (("ticket", self.ticket),) if value}:
+            said.append(later)
         return json.dumps(said, sort_keys=True, separators=(",", ":"), default=repr)
+
+    @property
+    def verb(self) -> str:
+        return self.kind.rpartition(".")[2]
 
     @property
     def is_change(self) -> bool:
         """Of the object itself: `before` and `after` are its settings."""
-        return self.kind.rpartition(".")[2] in ("changed", "added", "gone", "back")
+        return self.verb in ("changed", "added", "gone", "back")
 
     @property
     def words(self) -> str:

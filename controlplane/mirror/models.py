@@ -193,4 +193,4 @@ class OutsideChange(models.Model):
     @property
     def verb(self) -> str:
         """added, changed, gone or back."""
-        return self.entry.kind.rpartition(".")[2]
+        return self.entry.verb

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.mirror.models import OutsideChange, RemoteObject
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -63,8 +64,10 @@ def mark(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
         row.__dict__["outside"] = found.get(row.remote_id, [])
 
 
-def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name: str) -> int:
-    """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once."""
+def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name: str, why: Why = UNSAID) -> int:
+    """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once. Raises
+    `NotSaid`."""
+    demand(why, actor)
     left, decided = iter(ids), 0
     while some := list(islice(left, AT_ONCE)):
         with transaction.atomic():
@@ -74,7 +77,7 @@ def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name:
                 .filter(pk__in=some, state=State.OPEN)
                 .order_by("pk")
             )
-            _decide(changes, state, actor, name)
+            _decide(changes, state, actor, name, why)
         decided += len(changes)
     return decided
 
@@ -84,11 +87,12 @@ def revert(
     *,
     actor: User | None,
     name: str,
+    why: Why = UNSAID,
     operation: Operation | None = None,
     change_set: ChangeSet | None = None,
 ) -> None:
     """Somebody reverts it by this: to be called in the transaction that makes it. Raises `Decided`."""
-    if not _decide([change], State.REVERTED, actor, name, operation=operation, change_set=change_set):
+    if not _decide([change], State.REVERTED, actor, name, why, operation=operation, change_set=change_set):
         raise Decided(change)
 
 
@@ -112,13 +116,14 @@ def _decide(
     state: OutsideChange.State,
     actor: User | None,
     name: str,
+    why: Why = UNSAID,
     **by: Operation | ChangeSet | None,
 ) -> int:
     decided = OutsideChange.objects.filter(pk__in=[change.pk for change in changes], state=State.OPEN).update(
         state=state, decided_at=timezone.now(), decided_by=actor, decided_by_name=name, **by
     )
     if decided:
-        ledger.record(*(_told(change, state.value, _cause(change, actor, name)) for change in changes))
+        ledger.record(*(_told(change, state.value, _cause(change, actor, name, why)) for change in changes))
     return decided
 
 
@@ -129,8 +134,10 @@ def _told(change: OutsideChange, what: str, cause: ledger.Cause, **more: str) ->
     )
 
 
-def _cause(change: OutsideChange, actor: User | None = None, name: str = ledger.SYSTEM) -> ledger.Cause:
-    return ledger.Cause(Entry.Cause.SYSTEM, f"outside change {change.pk}", actor, name)
+def _cause(
+    change: OutsideChange, actor: User | None = None, name: str = ledger.SYSTEM, why: Why = UNSAID
+) -> ledger.Cause:
+    return ledger.Cause(Entry.Cause.SYSTEM, f"outside change {change.pk}", actor, name, why.reason, why.ticket)
 
 
 def _what_became(change: OutsideChange) -> str:

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import connect
 from controlplane.operations import journal
 from controlplane.operations.kinds import fingerprint
@@ -33,19 +34,24 @@ def plan(
     actor: User | None,
     beside: Callable[[ChangeSet], None] | None = None,
     by_system: bool = False,
+    why: Why = UNSAID,
 ) -> ChangeSet:
-    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`.
+    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`
+    and `NotSaid`.
 
     `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
     `beside` writes what has to be committed with it, and forbids it by raising.
     `by_system`: the steps are the system's own deed, and `actor` only asked for it.
     """
+    demand(why, actor)
     change_set = ChangeSet(
         key=key,
         title=title,
         fingerprint=fingerprint(asked),
         actor=actor,
         actor_name=name_of(actor),
+        reason=why.reason,
+        ticket=why.ticket,
     )
     try:
         with transaction.atomic(durable=True):
@@ -127,8 +133,10 @@ def work(change_set: ChangeSet) -> bool:
     return True
 
 
-def resume(change_set: ChangeSet, *, actor: User | None) -> None:
-    """Plan the steps that did not get done anew, and let a worker go on. Does nothing unless it is stopped."""
+def resume(change_set: ChangeSet, *, actor: User | None, why: Why = UNSAID) -> None:
+    """Plan the steps that did not get done anew, and let a worker go on. Does nothing unless it is stopped. Where no
+    other reason is given, that of the step goes on. Raises `NotSaid`."""
+    demand(why, actor)
     with transaction.atomic(durable=True):
         moved = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.STOPPED).update(
             state=ChangeSet.State.RUNNING, problem="", ended_at=None, claimed_until=timezone.now()
@@ -144,12 +152,14 @@ def resume(change_set: ChangeSet, *, actor: User | None) -> None:
                 state=State.PLANNED,
                 actor=actor,
                 actor_name=name_of(actor),
+                reason=why.reason or step.reason,
+                ticket=why.ticket or step.ticket,
                 **{name: getattr(step, name) for name in _COPIED},
             )
             _step(again, change_set, step.position)
 
 
-_COPIED = ("kind", "resource", "fingerprint", "object_type", "object_id", "names", "title", "wanted", "reason")
+_COPIED = ("kind", "resource", "fingerprint", "object_type", "object_id", "names", "title", "wanted", "undoes_id")
 
 
 def _claim(change_set: ChangeSet, *, extend: bool = False) -> bool:

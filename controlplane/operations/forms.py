@@ -4,11 +4,60 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import QueryDict
 
+from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why, problems
 
-class KeyedForm(forms.Form):
+
+class WhyForm(forms.Form):
+    """Asks why: see `controlplane.audit.why`. Shown by `controlplane/why.html`."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=LONGEST_REASON,
+        help_text="Kept in the history: no passwords or keys here.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    ticket = forms.CharField(
+        required=False,
+        max_length=LONGEST_TICKET,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("reason", "ticket"):  # asked last, so their errors come last
+            self.fields[name] = self.fields.pop(name)
+
+    def clean_reason(self) -> str:
+        return self._said("reason")
+
+    def clean_ticket(self) -> str:
+        return self._said("ticket")
+
+    def _said(self, field: str) -> str:
+        text: str = self.cleaned_data[field]
+        if problem := problems(Why(**{field: text})).get(field):
+            raise forms.ValidationError(problem)
+        return text
+
+    @property
+    def why(self) -> Why:
+        return Why(self.cleaned_data["reason"], self.cleaned_data["ticket"])
+
+    @property
+    def has_to_say_why(self) -> bool:
+        return bool(settings.REQUIRE_REASON)
+
+    @property
+    def says_why(self) -> bool:
+        """Something was typed there, or is wrong with it."""
+        return any(self[name].value() or self[name].errors for name in ("reason", "ticket"))
+
+
+class KeyedForm(WhyForm):
     """Carries the operation's key: sent twice (double click, back, second tab), it is carried out once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)

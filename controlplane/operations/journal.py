@@ -206,12 +206,15 @@ def _is_held_by_another(op: Operation, kind: Kind, seen: dict[str, Any] | None) 
 
 def tell(op: Operation, what: str, message: str) -> None:
     """The ledger's entry about an operation itself; what it changed has an entry of its own."""
+    after: dict[str, Any] = {"asked": op.title, "message": message}
+    if op.undoes_id is not None:
+        after["undoes"] = op.undoes_id
     about = ledger.entry(
         f"operation.{what}",
         op.object_type,
         op.object_id,
         op.names.get("object", ""),
-        after={"asked": op.title, "message": message},
+        after=after,
         cause=cause_of(op),
     )
     ledger.record(about)
@@ -223,7 +226,7 @@ def seen_beside(op: Operation) -> ledger.Cause:
 
 
 def cause_of(op: Operation) -> ledger.Cause:
-    return ledger.Cause(Entry.Cause.OPERATION, str(op.pk), op.actor, op.actor_name, op.reason)
+    return ledger.Cause(Entry.Cause.OPERATION, str(op.pk), op.actor, op.actor_name, op.reason, op.ticket)
 
 
 def storable(text: str) -> str:

@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from controlplane.audit.models import Entry
+
 if TYPE_CHECKING:
     from controlplane.elevenlabs import ElevenLabsError
     from controlplane.operations.kinds import Stop
@@ -47,6 +49,8 @@ class ChangeSet(models.Model):
     problem = models.TextField(blank=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor_name = models.TextField()
+    reason = models.TextField(blank=True)
+    ticket = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
     claimed_until = models.DateTimeField(default=timezone.now)  # a worker holds it until then
@@ -93,6 +97,8 @@ class Operation(models.Model):
     )
     actor_name = models.TextField()
     reason = models.TextField(blank=True)
+    ticket = models.CharField(max_length=100, blank=True)
+    undoes = models.ForeignKey(Entry, null=True, blank=True, on_delete=models.SET_NULL, related_name="undone_by")
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     settle_at = models.DateTimeField(null=True, blank=True)  # when to read the remote back next

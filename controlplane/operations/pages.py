@@ -12,6 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from controlplane.audit.models import Entry
+from controlplane.audit.why import NotSaid
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import Expired, Held, KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
@@ -22,6 +24,11 @@ def actor_of(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
+
+
+def asked(request: HttpRequest, form: KeyedForm) -> dict[str, Any]:
+    """What every service is told of a form: its key, who asks, and why."""
+    return {"key": form.operation_key, "actor": actor_of(request), "why": form.why}
 
 
 def in_dialog(request: HttpRequest) -> bool:
@@ -52,6 +59,10 @@ def attempt(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
     except (Held, KeyReused, Expired) as refusal:
         _refuse(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
         return None
+    except NotSaid as missing:
+        for field, words in missing.problems.items():
+            _refuse(form, field, words)
+        return None
     if op.state in (State.DONE, State.SENT, State.INTENT):
         return op
     _refuse(form, field_of(form, op), op.message)
@@ -78,7 +89,17 @@ def tell(request: HttpRequest, op: Operation) -> None:
         return
     level = messages.SUCCESS if op.state == State.DONE else messages.ERROR
     link = format_html('{} <a class="cp-link" href="{}">Details</a>', op.message, url_of(op))
+    if request.user.has_perm("audit.view_entry") and (change := change_of(op)) is not None:
+        undo = reverse("admin:audit_entry_undo", args=[change.pk])
+        link = format_html('{} <a class="cp-link" href="{}">Undo</a>', link, undo)
     messages.add_message(request, level, link)
+
+
+def change_of(op: Operation) -> Entry | None:
+    """The history entry of what it changed on a thing that was there before and still is: that can be undone."""
+    same = {"object_type": op.object_type, "object_id": op.object_id, "kind": f"{op.object_type}.changed"}
+    changes = Entry.objects.filter(**same, cause=Entry.Cause.OPERATION, cause_id=str(op.pk))
+    return changes.order_by("pk").first() if op.object_id else None
 
 
 def url_of(op: Operation | ChangeSet) -> str:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
+from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
 from controlplane.mirror.models import Hold
 from controlplane.operations import journal
@@ -31,9 +32,16 @@ class Wish:
     object_id: str
     wanted: Mapping[str, Any]
     names: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
+    why: Why = UNSAID
+    undoes: int | None = None  # the history entry that it takes back
+
+    @property
+    def title(self) -> str:
+        return self.operation(key="", actor=None, state=State.PLANNED).title
 
     def operation(self, *, key: str, actor: User | None, state: State) -> Operation:
+        """Not saved yet. Raises `NotSaid`: every write of staff comes through here, and none without its reason."""
+        demand(self.why, actor)
         kind = kind_of(self.kind.name)
         resource = kind.resource(self.object_id, self.wanted)
         op = Operation(
@@ -48,7 +56,9 @@ class Wish:
             wanted=dict(self.wanted),
             actor=actor,
             actor_name=name_of(actor),
-            reason=self.reason,
+            reason=self.why.reason,
+            ticket=self.why.ticket,
+            undoes_id=self.undoes,
         )
         op.title = kind.title(op)
         return op
@@ -71,7 +81,7 @@ def run(
     client: ElevenLabs | None = None,
     beside: Callable[[Operation], None] | None = None,
 ) -> Operation:
-    """Carry one wish to the remote, or show what its key did before. Raises `Held` and `KeyReused`.
+    """Carry one wish to the remote, or show what its key did before. Raises `Held`, `KeyReused` and `NotSaid`.
 
     `beside` is committed with the intent: see `journal.begin`.
     """

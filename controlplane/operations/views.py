@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -16,8 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from controlplane.elevenlabs import connect
 from controlplane.mirror.paths import flatten
 from controlplane.operations import changesets, tasks
+from controlplane.operations.forms import WhyForm
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.pages import actor_of, url_of
+from controlplane.operations.pages import actor_of, change_of, url_of
 from controlplane.operations.run import CLICK
 from controlplane.operations.settle import settle
 from controlplane.operations.wake import wake
@@ -65,6 +66,7 @@ def _facts(op: Operation) -> dict[str, Any]:
     return {
         "op": op,
         "object_url": _object_url(op),
+        "change": change_of(op),
         "values": [
             ("Wanted", _rows(op, op.wanted)),
             ("Before, read just ahead of sending", _rows(op, op.before)),
@@ -119,10 +121,12 @@ def _object_url(op: Operation) -> str | None:
 def change_set(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("operations.view_changeset"):
         raise PermissionDenied
-    found = get_object_or_404(ChangeSet, pk=pk)
-    return render(
-        request, "operations/change_set.html", {**site, **_progress(found), "title": found.title, "subtitle": None}
-    )
+    return _change_set(request, get_object_or_404(ChangeSet, pk=pk), site, WhyForm())
+
+
+def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], form: WhyForm) -> HttpResponse:
+    context = {**site, **_progress(found), "title": found.title, "subtitle": None, "form": form}
+    return render(request, "operations/change_set.html", context, status=422 if form.errors else 200)
 
 
 @require_GET
@@ -140,7 +144,10 @@ def steps(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("operations.resume_changeset", raise_exception=True)
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(ChangeSet, pk=pk)
-    changesets.resume(found, actor=actor_of(request))
+    form = WhyForm(request.POST)
+    if not form.is_valid():
+        return _change_set(request, found, admin.site.each_context(request), form)
+    changesets.resume(found, actor=actor_of(request), why=form.why)
     if not wake(tasks.run_change_sets):
         messages.warning(request, "The worker could not be woken; it looks by itself every 15 seconds.")
     return redirect(url_of(found))
@@ -152,6 +159,7 @@ def _progress(found: ChangeSet) -> dict[str, Any]:
     running = found.state == ChangeSet.State.RUNNING
     return {
         "change_set": found,
+        "form": WhyForm(),
         "steps": current,
         "done": done,
         "percent": round(100 * done / max(1, len(current))),

@@ -1,6 +1,7 @@
 """Whoever gets past the triggers breaks the chain, and the first entry that was touched is named."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -113,6 +114,20 @@ def test_two_that_changed_places_are_both_out_of_place(told):
         tamper("UPDATE audit_link SET entry_id = %s WHERE entry_id = %s", new, old)
     found = chain.verify()
     assert (found.sealed, found.broken) == (2, f"Entry {second} is not what was sealed.")
+
+
+def test_what_was_sealed_before_there_were_tickets_stays_good():
+    at = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
+    old = Entry(pk=7, at=at, kind="number.changed", object_type="number", object_id="phnum_1", object_name="+1",
+                before={"label": "Main"}, after={"label": "Café"}, actor_name="ada", cause="operation", cause_id="3",
+                reason="asked")  # fmt: skip
+    sealed = (
+        '[7,"2026-11-24T12:30:15.123456+00:00","number.changed","number","phnum_1","+1",{"label":"Main"},'
+        '{"label":"Caf\\u00e9"},null,"ada","operation","3","asked"'
+    )
+    assert old.seen_whole() == f"{sealed}]"
+    old.ticket = "OPS-7"
+    assert old.seen_whole() == f'{sealed},{{"ticket":"OPS-7"}}]'
 
 
 def test_links_that_were_removed_are_missed(told):

@@ -1,16 +1,20 @@
 """What cannot be written down is not done: a database that fails before the request has left keeps it from leaving."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 
-from controlplane.operations import journal, settle
+from controlplane.audit.models import Entry
+from controlplane.operations import changesets, journal, settle
 from controlplane.operations.journal import Expired
-from controlplane.operations.models import Operation, State
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers import services, undo
 from tests.operations.clock import recover
 from tests.operations.oracle import violations
-from tests.operations.writes import WRITES
+from tests.operations.writes import WRITES, agent, number
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +55,54 @@ def test_nothing_is_sent(name, commit, clock):
     assert violations(clock.remote) == []
     again = ask("again")
     assert again.state == State.DONE, "and the way is free again"
+
+
+def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
+    """The database itself refuses the entry."""
+    old, to = agent(clock), agent(clock, "Sales Bot")
+    line = number(clock, old)
+    moved = services.assign(line, to, shown=old.remote_id, key="move", actor=None)
+    entry = Entry.objects.get(kind="number.changed", cause_id=str(moved.pk))
+    ledger = len(clock.remote.ledger())
+    with refused_entries(), pytest.raises(DatabaseError, match="not written"):
+        undo.carry_out(entry, key="undo", actor=None)
+    assert len(clock.remote.ledger()) == ledger
+    clock.passes(200)
+    settle.settle_due()
+    assert Operation.objects.get(key="undo").state == State.NOT_SENT
+
+    change_set = services.retire_agent(to, old, key="retire", actor=None)
+    with refused_entries(), pytest.raises(DatabaseError, match="not written"):
+        changesets.run_due()
+    assert len(clock.remote.ledger()) == ledger
+    assert [str(step.state) for step in changesets.current_steps(change_set)] == ["intent", "planned"]
+    clock.passes(200)
+    settle.settle_due()
+    changesets.run_due()
+    change_set.refresh_from_db()
+    assert (change_set.state, len(clock.remote.ledger())) == (ChangeSet.State.STOPPED, ledger)
+    changesets.resume(change_set, actor=None)
+    changesets.run_due()
+    change_set.refresh_from_db()
+    assert change_set.state == ChangeSet.State.DONE, "and the way is free again"
+
+
+@contextmanager
+def refused_entries() -> Iterator[None]:
+    """A trigger that lets no entry in."""
+    on_postgresql = connection.vendor == "postgresql"
+    function = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+    body = (
+        "FOR EACH ROW EXECUTE FUNCTION refuse()" if on_postgresql else "BEGIN SELECT RAISE(ABORT, 'not written'); END"
+    )
+    with connection.cursor() as cursor:
+        if on_postgresql:
+            cursor.execute(function + "$$ BEGIN RAISE EXCEPTION 'not written'; END $$")
+        cursor.execute(f"CREATE TRIGGER refused BEFORE INSERT ON audit_entry {body}")
+        try:
+            yield
+        finally:
+            cursor.execute(f"DROP TRIGGER refused{' ON audit_entry' if on_postgresql else ''}")
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from agents import services as agents
+from controlplane.audit.why import Why
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import Operation, State
 from numbers import services
@@ -111,7 +112,7 @@ def test_a_key_is_good_for_one_wish_only(clock):
 def test_who_sends_it_again_and_why_changes_nothing(clock):
     old = agent(clock)
     ada = User.objects.create(username="ada")
-    first = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="key", actor=ada, reason="asked")
+    first = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="key", actor=ada, why=Why("asked"))
     again = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="key", actor=None)
     assert again == first
     assert (again.actor_name, again.reason) == ("ada", "asked")

@@ -12,7 +12,7 @@ from controlplane.mirror.paths import get
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle_due
-from numbers import revert, services
+from numbers import back, revert, services
 from numbers.sync import sync_all
 from tests.operations.clock import recover
 from tests.operations.oracle import mirror_differs
@@ -85,7 +85,7 @@ def test_binding_and_label_go_back_as_a_change_set(scene):
     assert (change.state, change.change_set) == ("reverted", change_set)
     assert scene.at_remote()["label"] == "Main"
     assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
-    with pytest.raises(revert.NoWayBack):
+    with pytest.raises(back.NoWayBack):
         revert.plan(change, key=scene.key(), actor=scene.ada)
 
 
@@ -156,7 +156,7 @@ def test_what_was_made_or_deleted_says_what_to_do_instead(action, details, verb,
     change = OutsideChange.objects.get(state="open")
     way = revert.way_back(change)
     assert (change.verb, way.wishes, way.instead) == (verb, [], instead)
-    with pytest.raises(revert.NoWayBack, match="Nothing was sent"):
+    with pytest.raises(back.NoWayBack, match="Nothing was sent"):
         revert.carry_out(change, key=scene.key(), actor=scene.ada)
     assert Operation.objects.count() == 0
 

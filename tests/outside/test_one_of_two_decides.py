@@ -13,7 +13,7 @@ from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.journal import Held, KeyReused
 from controlplane.operations.models import Operation
-from numbers import revert
+from numbers import back, revert
 
 ROUNDS = 12
 State = OutsideChange.State
@@ -94,7 +94,7 @@ def test_two_who_revert_at_once_send_one_write(scene):
     )
     [op] = [result for result in results if isinstance(result, Operation)]
     [other] = [result for result in results if not isinstance(result, Operation)]
-    assert isinstance(other, Held | outside.Decided | revert.NoWayBack), other
+    assert isinstance(other, Held | outside.Decided | back.NoWayBack), other
     assert (the_change().operation, the_change().decided_by) == (op, op.actor)
     assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
 

@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import answered, kept, then, views, whole
+from controlplane.dashboard.history import answered, kept, then, undo, views, whole
 from controlplane.dashboard.pages_of import pages_of
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
@@ -61,8 +61,8 @@ class EntryAdmin(ReadOnlyAdmin):
     list_filter = [SortFilter, CauseFilter, "object_type", ("at", RangeDateTimeFilter)]
     list_filter_submit = True
     list_fullwidth = True
-    search_fields = ["object_name", "object_id", "actor_name", "reason"]
-    search_help_text = "Number, agent, id, person or reason"
+    search_fields = ["object_name", "object_id", "actor_name", "reason", "ticket"]
+    search_help_text = "Number, agent, id, person, reason or ticket"
     show_full_result_count = False
 
     change_list_template = "history/changelist.html"
@@ -71,6 +71,7 @@ class EntryAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("export/", wrap(self.export), name="audit_entry_export"),
+            path("<int:pk>/undo/", wrap(undo.undo), name="audit_entry_undo"),
             path("then/", wrap(then.then), name="audit_entry_then"),
             path("then/export/", wrap(then.export), name="audit_entry_then_export"),
             path("then/<slug:object_type>/<slug:object_id>/", wrap(then.one), name="audit_entry_then_one"),
@@ -106,6 +107,7 @@ class EntryAdmin(ReadOnlyAdmin):
             | Q(object_id__icontains=term)
             | Q(actor_name__icontains=term)
             | Q(reason__icontains=term)
+            | Q(ticket__icontains=term)
         )
         return (queryset.filter(fits) if term else queryset), False
 
@@ -130,4 +132,4 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description="Why")
     def why(self, entry: Entry) -> str:
-        return visible(entry.reason) or entry.get_cause_display()
+        return visible(" · ".join(filter(None, [entry.reason, entry.ticket]))) or entry.get_cause_display()

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from controlplane.audit import export as files
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry, Link
+from controlplane.dashboard.history import undo
 from controlplane.dashboard.outside.compare import differences
 from controlplane.dashboard.pages_of import pages_of
 from controlplane.operations.models import Operation
@@ -42,10 +43,15 @@ def entry(request: HttpRequest, pk: str) -> HttpResponse:
         "entry": found,
         "cause": _cause(request, found),
         "settings": differences(found.before, found.after) if found.is_change else [],
-        "facts": [] if found.is_change else [(name, visible(str(value))) for name, value in found.after.items()],
+        "facts": [] if found.is_change else _facts(found),
+        **undo.about(request, found),
         "link": Link.objects.filter(entry_id=found.pk).first(),
     }
     return show(request, "history/entry.html", context)
+
+
+def _facts(found: Entry) -> list[tuple[str, str]]:
+    return [(name, visible(str(value))) for name, value in found.after.items() if name != "undoes"]  # has its own line
 
 
 def _cause(request: HttpRequest, found: Entry) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
+from controlplane.audit.why import UNSAID
 from controlplane.dashboard.outside import views
 from controlplane.dashboard.pages_of import pages_of
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
+from controlplane.operations.forms import WhyForm
 from controlplane.operations.pages import actor_of
 from controlplane.operations.run import name_of
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
@@ -112,19 +114,26 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Adopt: keep them as they are now", permissions=["decide"])
     def adopt(self, request, queryset):
-        self._decide(request, queryset, State.ADOPTED)
+        return self._decide(request, queryset, State.ADOPTED)
 
     @admin.action(description="Ignore: take them off the list", permissions=["decide"])
     def ignore(self, request, queryset):
-        self._decide(request, queryset, State.IGNORED)
+        return self._decide(request, queryset, State.IGNORED)
 
     def _decide(self, request, queryset, state):
-        asked = list(queryset.order_by().values_list("pk", flat=True))
-        decided = outside.decide(asked, state, actor=actor_of(request), name=name_of(actor_of(request)))
+        form = WhyForm(request.POST if "reason" in request.POST else None)
+        if (newest := request.POST.get("newest", "")).isdecimal():  # of what the page that asked why had counted
+            queryset = queryset.filter(pk__lte=newest)
+        asked = list(queryset.order_by("pk").values_list("pk", flat=True))
+        if asked and form.has_to_say_why and not (form.is_bound and form.is_valid()):
+            return views.ask_why(request, form, asked)
+        why = form.why if form.is_bound and form.is_valid() else UNSAID
+        decided = outside.decide(asked, state, actor=actor_of(request), name=name_of(actor_of(request)), why=why)
         words = f"{state.label.capitalize()} {decided} outside change{'' if decided == 1 else 's'}."
         if decided < len(asked):
             words += f" The other {len(asked) - decided} had been decided before."
         self.message_user(request, f"{words} Nothing was sent to ElevenLabs.", messages.SUCCESS)
+        return None
 
     @display(description="What", ordering="entry__kind")
     def what(self, change: OutsideChange) -> str:

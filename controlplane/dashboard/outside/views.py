@@ -1,9 +1,9 @@
 """The page of one outside change, and what is decided there. GET changes nothing; each deed checks its own rights."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -15,16 +15,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.models import Agent
 from controlplane.dashboard.outside.compare import settings_of
+from controlplane.dashboard.take_back import AUTO_ID, take_back
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations import tasks
-from controlplane.operations.forms import KeyedForm
-from controlplane.operations.journal import KeyReused
-from controlplane.operations.pages import actor_of, attempt, go_to, show, tell, url_of
+from controlplane.operations.forms import KeyedForm, WhyForm
+from controlplane.operations.pages import actor_of, show
 from controlplane.operations.run import name_of
-from controlplane.operations.wake import wake
 from controlplane.templatetags.names import visible
 from numbers import revert as service
+from numbers.back import WayBack, row_of
 from numbers.models import PhoneNumber
 
 DECIDE = "mirror.decide_outsidechange"
@@ -54,8 +53,10 @@ def _decision(state: OutsideChange.State) -> Any:
     @permission_required(DECIDE, raise_exception=True)
     def decide(request: HttpRequest, pk: int) -> HttpResponse:
         found = get_object_or_404(_changes(), pk=pk)
-        actor = actor_of(request)
-        if outside.decide([found.pk], state, actor=actor, name=name_of(actor)):
+        actor, form = actor_of(request), WhyForm(request.POST)
+        if not form.is_valid():
+            return show(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
+        if outside.decide([found.pk], state, actor=actor, name=name_of(actor), why=form.why):
             page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
             words = '{}: {}. Nothing was sent to ElevenLabs. <a class="cp-link" href="{}">Details</a>'
             messages.success(request, format_html(words, state.label.capitalize(), visible(found), page))
@@ -70,6 +71,24 @@ adopt = _decision(OutsideChange.State.ADOPTED)
 ignore = _decision(OutsideChange.State.IGNORED)
 
 
+def ask_why(request: HttpRequest, form: WhyForm, asked: list[int]) -> HttpResponse:
+    """Ahead of a decision on many: the same action again, with the reason."""
+    verb = request.POST.get("action", "").capitalize()
+    context = {
+        **admin.site.each_context(request),
+        "subtitle": None,
+        "title": f"{verb} outside changes",
+        "form": form,
+        "verb": verb,
+        "action": request.POST.get("action", ""),
+        "across": request.POST.get("select_across", "0"),
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "count": len(asked),
+        "newest": asked[-1],
+    }
+    return show(request, "outside/decide.html", context, status=422 if form.errors else 200)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required(DECIDE, raise_exception=True)
 def revert(request: HttpRequest, pk: int) -> HttpResponse:
@@ -78,9 +97,10 @@ def revert(request: HttpRequest, pk: int) -> HttpResponse:
     way = service.way_back(found)
     if not request.user.has_perms(way.needs):
         raise PermissionDenied
-    form = KeyedForm(request.POST if request.method == "POST" else None)
+    form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
-        done = _carry_out(request, found, form, several=len(way.wishes) > 1)
+        page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
+        done = take_back(request, form, service, found, several=len(way.wishes) > 1, page=page)
         if done is not None:
             return done
         found = _changes().get(pk=found.pk)  # the check may have read and stored what it is now
@@ -88,36 +108,19 @@ def revert(request: HttpRequest, pk: int) -> HttpResponse:
     return show(request, "outside/revert.html", context, status=422 if form.errors else 200)
 
 
-def _carry_out(request: HttpRequest, found: OutsideChange, form: KeyedForm, *, several: bool) -> HttpResponse | None:
-    ask: dict[str, Any] = {"key": form.operation_key, "actor": actor_of(request)}
-    try:
-        if several:
-            change_set = service.plan(found, **ask)
-            wake(tasks.run_change_sets)
-            return go_to(request, url_of(change_set))
-        op = attempt(form, partial(service.carry_out, found, **ask))
-    except (service.NoWayBack, outside.Decided, KeyReused) as no:
-        form.add_error(None, str(no))
-        form.with_new_key()
-        return None
-    if op is None:
-        return None
-    tell(request, op)
-    return go_to(request, url_of(op) if op.is_open else reverse("admin:mirror_outsidechange_change", args=[found.pk]))
-
-
 def _changes() -> QuerySet[OutsideChange]:
     return OutsideChange.objects.select_related("entry", "operation", "change_set", "run")
 
 
 def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
-    row, way = service.row_of(found), service.way_back(found)
+    row, way = row_of(found.entry), service.way_back(found)
     is_open = found.state == OutsideChange.State.OPEN
     return {
         **admin.site.each_context(request),
         "subtitle": None,
         "title": visible(found.name),
         "change": found,
+        "form": WhyForm(),
         "row": row,
         "is_number": isinstance(row, PhoneNumber),
         "is_agent": isinstance(row, Agent),
@@ -129,7 +132,7 @@ def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
     }
 
 
-def _instead(request: HttpRequest, way: service.WayBack, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
+def _instead(request: HttpRequest, way: WayBack, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
     """(words, address) of the deed that is meant in place of a revert, for those who may do it."""
     if way.instead not in INSTEAD:
         return None

@@ -1,0 +1,91 @@
+"""Undo of what an operation changed, from its history entry. GET says what will happen; POST asks for that."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from controlplane.audit.models import Entry
+from controlplane.dashboard.outside.compare import differences
+from controlplane.dashboard.take_back import AUTO_ID, take_back
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.models import OPEN, Operation
+from controlplane.operations.pages import show
+from controlplane.templatetags.names import visible
+from numbers import undo as service
+from numbers.back import WayBack, rights, row_of
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("audit.view_entry", raise_exception=True)
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Entry, pk=pk)
+    if not _may_have_undo(found):
+        raise Http404
+    if not request.user.has_perms(rights(found)):
+        raise PermissionDenied
+    way = service.way_back(found)
+    form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
+    if form.is_bound and form.is_valid():
+        page = reverse("admin:audit_entry_change", args=[found.pk])
+        done = take_back(request, form, service, found, several=len(way.wishes) > 1, page=page)
+        if done is not None:
+            return done
+        way = service.way_back(found)  # the check may have read and stored what it is now
+    row = row_of(found)
+    now = row.told() if row is not None and not row.gone_at else None
+    context = {
+        **admin.site.each_context(request),
+        "subtitle": None,
+        "title": f"Undo on {visible(found.object_name)}",
+        "entry": found,
+        "form": form,
+        "way": way,
+        "settings": differences(found.before, found.after, now),
+        "busy": _busy(found),
+    }
+    return show(request, "history/undo.html", context, status=422 if form.errors else 200)
+
+
+def about(request: HttpRequest, found: Entry) -> dict[str, Any]:
+    """What the page of an entry says of its undo: the entries with a button, and what became of it."""
+    undone = Operation.objects.filter(undoes=found).order_by("id")
+    may = _may_have_undo(found) and request.user.has_perms(rights(found))
+    way = service.way_back(found) if service.is_ours(found) else WayBack()
+    return {
+        "undone": undone,
+        "may_undo": may and not way.why_not and bool(way.wishes),
+        "no_undo": way.why_not if not undone else "",
+        "undoes": _undoes(found),
+        "changes": _changes_of(found),
+    }
+
+
+def _may_have_undo(found: Entry) -> bool:
+    return service.is_ours(found) and found.verb == "changed"
+
+
+def _undoes(found: Entry) -> int | None:
+    """The entry that the operation behind this one takes back."""
+    if found.cause != Entry.Cause.OPERATION or not found.cause_id.isdecimal():
+        return None
+    return Operation.objects.filter(pk=found.cause_id).values_list("undoes_id", flat=True).first()
+
+
+def _changes_of(found: Entry) -> list[Entry]:
+    """Of an entry about an operation itself: the entries of what it changed, each of which may be undone."""
+    if not found.kind.startswith("operation.") or not found.object_id:
+        return []
+    same = {"object_type": found.object_type, "object_id": found.object_id, "cause": found.cause}
+    made = Entry.objects.filter(**same, cause_id=found.cause_id).exclude(kind__startswith="operation.")
+    return list(made.order_by("pk")[:5])
+
+
+def _busy(found: Entry) -> Operation | None:
+    resource = f"{found.object_type}:{found.object_id}"
+    return Operation.objects.filter(resource=resource, state__in=OPEN).first()

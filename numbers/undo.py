@@ -1,0 +1,66 @@
+"""Undo what an operation changed: a new operation to the state before, if it still stands where that entry left it."""
+
+from typing import TypeVar
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from controlplane.audit.models import Entry
+from controlplane.audit.why import UNSAID, Why
+from controlplane.operations import changesets
+from controlplane.operations.journal import KeyReused
+from controlplane.operations.models import ChangeSet, Operation, State
+from controlplane.operations.run import run
+from numbers import back
+from numbers.back import WayBack
+
+Asked = TypeVar("Asked", Operation, ChangeSet)
+
+
+def is_ours(entry: Entry) -> bool:
+    """A change that an operation of this app made: only of these there is a way back here."""
+    return entry.is_change and entry.cause == Entry.Cause.OPERATION and entry.object_type in ("number", "agent")
+
+
+def way_back(entry: Entry) -> WayBack:
+    if (by := undone_by(entry)) is not None:
+        return WayBack(why_not=f"It was undone already: {by.title}.")
+    if _is_under_way(entry):
+        return WayBack(why_not="The change set that it is a step of still runs. Wait until that has ended.")
+    return back.way_back(entry)
+
+
+def undone_by(entry: Entry) -> Operation | None:
+    """The operation that took it back."""
+    took_effect = Q(state=State.DONE) | Q(late_at__isnull=False)
+    whole = Q(change_set=None) | Q(change_set__state=ChangeSet.State.DONE)
+    return Operation.objects.filter(took_effect, whole, undoes=entry).order_by("id").first()
+
+
+def carry_out(entry: Entry, *, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+    """Where the way back is one write. Raises `NoWayBack` and what `run` does."""
+    if (first := Operation.objects.filter(key=key).first()) is not None:
+        if first.undoes_id != entry.pk:
+            raise KeyReused(first)
+        return first
+    [wish] = back.wishes(way_back(entry), why.or_else(_reason(entry)), undoes=entry.pk)
+    return run(wish, key=key, actor=actor)
+
+
+def plan(entry: Entry, *, key: str, actor: User | None, why: Why = UNSAID) -> ChangeSet:
+    """Where it is several: a worker carries them out. Raises `NoWayBack` and `KeyReused`."""
+    asked = {"undo": entry.pk}
+    if (first := changesets.planned(key, asked)) is not None:
+        return first
+    wishes = back.wishes(way_back(entry), why.or_else(_reason(entry)), undoes=entry.pk)
+    title = f"Undo what was changed on {entry.object_name}"
+    return changesets.plan(title, wishes, asked=asked, key=key, actor=actor, why=why)
+
+
+def _reason(entry: Entry) -> str:
+    return f"Undoes history entry {entry.pk}."
+
+
+def _is_under_way(entry: Entry) -> bool:
+    running = Operation.objects.filter(change_set__state=ChangeSet.State.RUNNING)
+    return entry.cause_id.isdecimal() and running.filter(pk=entry.cause_id).exists()

@@ -1,0 +1,239 @@
+"""REQUIRE_REASON: staff say why, whatever they ask for. What is missing is said at its field; nothing typed is lost."""
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+
+from agents import services as agents
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.audit.why import NotSaid, Why
+from controlplane.checks import tickets
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations import changesets
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers import orphans
+from numbers import services as numbers
+from numbers.sync import sync_all
+from tests.operations.writes import SID, TOKEN
+from tests.pages.test_orphans_page import EARLIER
+from tests.pages.test_outside_changes import text
+
+pytestmark = pytest.mark.django_db
+
+WHY = {"reason": "Callers wait too long", "ticket": "OPS-4711"}
+NUMBERS, AGENTS, CHANGES = "/admin/numbers/phonenumber/", "/admin/agents/agent/", "/admin/mirror/outsidechange/"
+Ask = tuple[str, dict[str, Any]]  # the address of a form, and what is typed there
+
+
+def orphaned(workspace: Any, remote: Any) -> Ask:
+    remote.console("delete_agent", agent_id=workspace.support.remote_id)
+    sync_all()
+    sync_all()
+    Agent.objects.filter(gone_at__isnull=False).update(missing_since=timezone.now() - EARLIER)
+    return f"{NUMBERS}orphans/", {}
+
+
+def outside(workspace: Any, remote: Any) -> OutsideChange:
+    remote.console("assign", number=workspace.bound.remote_id, agent_id=workspace.sales.remote_id)
+    sync_all()
+    return OutsideChange.objects.get()
+
+
+def undo(workspace: Any, remote: Any) -> Ask:
+    op = numbers.rename(workspace.bound, "Night", shown="Main", key="k", actor=None)
+    entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
+    return f"/admin/audit/entry/{entry.pk}/undo/", {}
+
+
+def stopped(workspace: Any, remote: Any) -> Ask:
+    change_set = numbers.retire_agent(workspace.support, None, key="c", actor=None)
+    ChangeSet.objects.update(state=ChangeSet.State.STOPPED)
+    change_set.steps.update(state=State.NOT_SENT)
+    return reverse("admin:operations_changeset_resume", args=[change_set.pk]), {}
+
+
+def selected(workspace: Any, remote: Any) -> Ask:
+    change = outside(workspace, remote)
+    return CHANGES, {"action": "ignore", "_selected_action": [change.pk], "index": "0"}
+
+
+ASKS: dict[str, Callable[[Any, Any], Ask]] = {
+    "assign": lambda here, _: (f"{NUMBERS}{here.free.pk}/assign/", {"agent": here.sales.pk}),
+    "move": lambda here, _: (f"{NUMBERS}{here.bound.pk}/assign/", {"agent": here.sales.pk}),
+    "release": lambda here, _: (f"{NUMBERS}{here.bound.pk}/release/", {}),
+    "rename": lambda here, _: (f"{NUMBERS}{here.bound.pk}/rename/", {"label": "Night line"}),
+    "remove": lambda here, _: (f"{NUMBERS}{here.bound.pk}/remove/", {}),
+    "import": lambda *_: (
+        f"{NUMBERS}add/",
+        {"phone_number": "+15550100199", "label": "Night line", "sid": SID, "token": TOKEN},
+    ),
+    "create": lambda *_: (f"{AGENTS}add/", {"name": "Night line"}),
+    "edit": lambda here, _: (f"{AGENTS}{here.sales.pk}/change/", {"name": "Night line"}),
+    "duplicate": lambda here, _: (f"{AGENTS}{here.sales.pk}/duplicate/", {"name": "Night line"}),
+    "archive": lambda here, _: (f"{AGENTS}{here.sales.pk}/archive/", {}),
+    "delete": lambda here, _: (reverse("admin:numbers_retire_agent", args=[here.sales.pk]), {}),
+    "retire": lambda here, _: (
+        reverse("admin:numbers_retire_agent", args=[here.support.pk]),
+        {"deed": "move", "agent": here.sales.pk},
+    ),
+    "resume": stopped,
+    "clean up": orphaned,
+    "undo": undo,
+    "revert": lambda here, remote: (f"{CHANGES}{outside(here, remote).pk}/revert/", {}),
+    "adopt": lambda here, remote: (f"{CHANGES}{outside(here, remote).pk}/adopt/", {}),
+    "ignore many": selected,
+}
+
+
+def typed(client: Any, address: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The form as its page shows it, and what is typed over it."""
+    page = client.get(address)
+    form = page.context["form"] if page.status_code == 200 and "form" in page.context else []
+    shown = {field.html_name: field.value() for field in form}
+    if not shown.get("key"):
+        shown["key"] = str(uuid.uuid4())
+    return {name: value for name, value in (shown | values).items() if value is not None and value is not False}
+
+
+def world(remote: Any) -> tuple[Any, ...]:
+    states = OutsideChange.objects.values_list("state"), ChangeSet.objects.values_list("state")
+    return len(remote.ledger()), Operation.objects.count(), *map(list, states)
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operator, workspace, remote, settings):
+    address, values = ASKS[what](workspace, remote)
+    settings.REQUIRE_REASON = True
+    before = world(remote)
+    sent = typed(operator, address, values) | {"reason": " – ", "ticket": "OPS-1"}
+    answer = operator.post(address, sent)
+    assert (answer.status_code, world(remote)) == (422, before), text(answer)
+    page = answer.content.decode()
+    assert "Say in a few words why. It is kept in the history." in page
+    assert re.search(r'<input[^>]*name="ticket"[^>]*value="OPS-1"', page)
+    if "Night line" in values.values():
+        assert 'value="Night line"' in page
+    assert TOKEN not in page
+
+    # With its reason it is done, by the very same form.
+    again = typed(operator, address, values) | {"key": sent["key"]} | WHY
+    done = operator.post(address, again)
+    assert done.status_code == 302, text(done)
+    assert world(remote) != before
+    if what == "resume":
+        assert {(op.reason, op.ticket) for op in Operation.objects.filter(state=State.PLANNED)} == {tuple(WHY.values())}
+    elif what in ("adopt", "ignore many"):
+        decided = Entry.objects.get(kind="outside.adopted" if what == "adopt" else "outside.ignored")
+        assert (decided.reason, decided.ticket) == tuple(WHY.values())
+    else:
+        for op in Operation.objects.exclude(key="k"):
+            assert op.reason.endswith(WHY["reason"])
+            assert op.ticket == WHY["ticket"]
+    for change_set in ChangeSet.objects.exclude(key="c"):
+        assert (change_set.reason, change_set.ticket) == tuple(WHY.values())
+        assert "OPS-4711" in text(operator.get(reverse("admin:operations_changeset_change", args=[change_set.pk])))
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_where_it_need_not_be_said_it_may_be(what, operator, workspace, remote):
+    address, values = ASKS[what](workspace, remote)
+    done = operator.post(address, typed(operator, address, values))
+    assert done.status_code == 302, text(done)
+    if (page := operator.get(address)).status_code == 200 and what not in ("clean up", "undo", "revert", "ignore many"):
+        assert "<summary>Add a reason</summary>" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ticket", "required", "status"),
+    [
+        ("", "", True, 302),
+        ("", "whatever", True, 302),
+        (r"OPS-\d+", "OPS-12", True, 302),
+        (r"OPS-\d+", "", True, 422),
+        (r"OPS-\d+", "OPS-12 and more", False, 422),
+        (r"OPS-\d+", "", False, 302),
+        (r"(OPS-\d+)?", "", True, 302),
+        (r"(OPS-\d+)?", "12", True, 422),
+    ],
+)
+def test_a_ticket_has_to_fit_the_pattern(pattern, ticket, required, status, operator, workspace, settings):
+    settings.REQUIRE_REASON, settings.TICKET_PATTERN = required, pattern
+    address = f"{NUMBERS}{workspace.bound.pk}/rename/"
+    values = {"label": "Night line", "reason": "Asked by Ann", "ticket": ticket}
+    answer = operator.post(address, typed(operator, address, values))
+    assert answer.status_code == status
+    if status == 422:
+        assert pattern in answer.content.decode()
+        assert answer.context["form"].errors.keys() == {"ticket"}
+
+
+def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, settings):
+    """Whatever page forgets to ask: the rule stands where operations and change sets are made."""
+    settings.REQUIRE_REASON = True
+    ada, before = User.objects.create(username="ada"), world(remote)
+    with pytest.raises(NotSaid):
+        numbers.assign(workspace.free, workspace.sales, shown="", key="a", actor=ada)
+    with pytest.raises(NotSaid):
+        agents.archive(workspace.sales, archived=True, key="b", actor=ada, why=Why("…"))
+    with pytest.raises(NotSaid):
+        numbers.retire_agent(workspace.support, None, key="c", actor=ada)
+    with pytest.raises(NotSaid):
+        orphans.release(["x"], key="d", asked_by=ada)
+    assert world(remote) == before
+    assert numbers.assign(workspace.free, workspace.sales, shown="", key="e", actor=None).state == State.DONE
+
+
+def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, remote, settings, monkeypatch):
+    settings.REQUIRE_REASON = True
+    monkeypatch.setattr("controlplane.operations.forms.WhyForm.why", Why())
+    address, before = f"{NUMBERS}{workspace.bound.pk}/release/", world(remote)
+    answer = operator.post(address, typed(operator, address, WHY))
+    assert (answer.status_code, world(remote)) == (422, before)
+    assert "Say in a few words why." in text(answer)
+
+
+def test_the_systems_own_clean_up_needs_nobody(workspace, remote, settings):
+    settings.REQUIRE_REASON, settings.TICKET_PATTERN, settings.ORPHAN_CLEANUP = True, r"OPS-\d+", "auto"
+    orphaned(workspace, remote)
+    change_set = orphans.clean_up()
+    assert change_set is not None
+    changesets.run_due()
+    op = change_set.steps.get()
+    assert (op.state, op.actor_name) == (State.DONE, "system")
+    assert "ORPHAN_CLEANUP is auto." in op.reason
+
+
+def test_reason_and_ticket_are_shown_found_and_taken_along(operator, sign_in, workspace):
+    numbers.rename(workspace.bound, "Night", shown="Main", key="k", actor=None, why=Why("Ann's <b> wish", "OPS-4711"))
+    auditor, op = sign_in("Auditors"), Operation.objects.get()
+    entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
+    assert (entry.reason, entry.ticket) == ("Ann's <b> wish", "OPS-4711")
+    listed = auditor.get("/admin/audit/entry/", {"q": "4711"})
+    assert {row.kind for row in listed.context_data["cl"].result_list} == {
+        "operation.sent",
+        "operation.done",
+        "number.changed",
+    }
+    for page in (
+        "/admin/audit/entry/?q=4711",
+        f"/admin/audit/entry/{entry.pk}/change/",
+        f"/admin/operations/operation/{op.pk}/change/",
+    ):
+        shown = auditor.get(page).content.decode()
+        assert "Ann&#x27;s &lt;b&gt; wish" in shown
+        assert "OPS-4711" in shown
+    lines = b"".join(auditor.post("/admin/audit/entry/export/?q=4711", {"format": "jsonl"}).streaming_content)
+    assert lines.count(b'"ticket": "OPS-4711"') == 3
+
+
+def test_a_pattern_that_is_none_is_told_at_the_start(settings):
+    assert tickets(None) == []
+    settings.TICKET_PATTERN = "OPS-("
+    assert [problem.id for problem in tickets(None)] == ["controlplane.E013"]
