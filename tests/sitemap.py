@@ -36,7 +36,9 @@ def _plain(route: str) -> Iterator[str]:
 def filled(route: str, rows: Mapping[str, object]) -> str:
     """The address of a row that is there: `rows` says which, by the longest beginning of a route that fits."""
     begins = max((begin for begin in rows if route.startswith(begin)), key=len, default="")
-    return "/" + PLACE.sub(lambda _: str(rows[begins]), route)
+    said = rows.get(begins)
+    parts = iter(said if isinstance(said, tuple) else (said,))
+    return "/" + PLACE.sub(lambda _: str(next(parts)), route)
 
 
 def actions() -> list[str]:
