@@ -19,8 +19,8 @@ from kombu.utils.json import dumps
 log = logging.getLogger(__name__)
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
-    def _put(self, queue: str, payload: Any, **options: Any) -> None:
+class Channel(filesystem.Channel):
+    def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as below it
         """A message has its name only once it is whole. Names sort by time; nobody reads one that begins with a dot."""
         folder, name = Path(self.data_folder_out), f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         unfinished = folder / f".{name}"
@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
             unfinished.unlink(missing_ok=True)
             raise ChannelError(f"A message could not be written to {folder}: {problem}") from problem
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         try:
             return super()._get(queue)
         except ValueError as problem:  # the power failed while it was written, or somebody else put it there
@@ -42,9 +42,9 @@ class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
         with self._tables():
             return super().get_table(exchange)
 
-    def _queue_bind(self, *names: str) -> None:
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str | None, queue: str) -> None:
         with self._tables():
-            super()._queue_bind(*names)
+            super()._queue_bind(exchange, routing_key, pattern, queue)
 
     def _delete(self, *names: str, **options: Any) -> None:
         with self._tables():
@@ -64,7 +64,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc] # kombu has no types
             os.close(folder)
 
 
-class Transport(filesystem.Transport):  # type: ignore[misc] # kombu has no types
+class Transport(filesystem.Transport):
     Channel = Channel
 
 

@@ -1,8 +1,8 @@
 """Connections with a deadline for the whole call, and with the knowledge of whether a byte of the request left.
 
-requests' timeout is for each read: an answer that drips outlives it, in its headers as in its body. So a timer ends
-the socket under the call. It must be `socket.socket.shutdown`: the method of an SSL socket would drop the encryption
-under the feet of the thread that is reading.
+requests' timeout is for each read: an answer that drips outlives it, in its headers as in its body. So a watchdog
+ends the socket under the call. It must be `socket.socket.shutdown`: the method of an SSL socket would drop the
+encryption under the feet of the thread that is reading.
 """
 
 import socket
@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from . import address
+from . import address, watchdog
 
 
 class Flight:
@@ -31,8 +31,6 @@ class Flight:
         self._over = False
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
 
     def left(self) -> float:
         return self.ends - monotonic()
@@ -51,7 +49,7 @@ class Flight:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        watchdog.at(self.ends, self._expire)
         _here.flight = self
         return self
 
@@ -59,7 +57,6 @@ class Flight:
         with self._lock:
             self._over = True
             self._socket = None
-        self._timer.cancel()
         _here.flight = None
 
 

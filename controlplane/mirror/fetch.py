@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from threading import Barrier, Event
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from controlplane.elevenlabs import ElevenLabsError
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Submit = Callable[..., Future[Any]]
+_threads_of_the_run: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the run")
 
 HEAD_START = 0.004  # seconds; an answer takes five times as long
 AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
@@ -36,7 +38,7 @@ def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
         while (page := _next(listing)) is not None:
             yield page
         return
-    with _threads(1) as submit:
+    with _submit() as submit:
         coming = submit(_next, listing)
         while (page := coming.result()) is not None:
             coming = submit(_next, listing)
@@ -60,7 +62,7 @@ def each(
         yield from map(attempt, items)
         return
     waiting: deque[Future[tuple[Item, datetime, Answer | ElevenLabsError]]] = deque()
-    with _threads(width()) as submit:
+    with _submit() as submit:
         for item in items:
             waiting.append(submit(attempt, item))
             if len(waiting) >= AHEAD:
@@ -76,24 +78,43 @@ def _next(listing: Iterator[Item]) -> tuple[datetime, Item] | None:
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[Submit]:
-    """A way to have calls made by so many threads. What has not begun when the block is left is not made any more."""
+def threads() -> Iterator[None]:
+    """Those that read for one run. Each has a connection to the database (a slot may be a lock in there), which takes
+    longer to open than a page to read: so they stay until the run ends."""
+    with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
+        before = _threads_of_the_run.set(pool)
+        try:
+            yield
+        finally:
+            _threads_of_the_run.reset(before)
+            together = Barrier(width())
+            for _ in range(width()):
+                pool.submit(_close_connections, together)
+
+
+@contextmanager
+def _submit() -> Iterator[Submit]:
+    """A way to have calls made. What has not begun when the block is left is not made any more."""
+    pool = _threads_of_the_run.get()
     over = Event()
+    asked: list[Future[Any]] = []
 
     def make(call: Callable[..., Any], *args: Any) -> Any:
         return None if over.is_set() else call(*args)
 
-    with ThreadPoolExecutor(number, thread_name_prefix="read") as pool:
-        try:
-            yield lambda call, *args: pool.submit(make, call, *args)
-        finally:
-            over.set()
-            together = Barrier(number)
-            for _ in range(number):
-                pool.submit(_close_connections, together)
+    def submit(call: Callable[..., Any], *args: Any) -> Future[Any]:
+        asked[:] = [one for one in asked if not one.done()]
+        asked.append(pool.submit(make, call, *args))
+        return asked[-1]
+
+    try:
+        yield submit
+    finally:
+        over.set()
+        wait(asked)
 
 
 def _close_connections(together: Barrier) -> None:
-    """Each thread its own (a slot may be a lock in the database). The barrier gives each thread exactly one."""
+    """Each thread its own. The barrier gives each thread exactly one."""
     together.wait()
     connections.close_all()

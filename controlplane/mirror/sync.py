@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError
-from controlplane.mirror import holds, listing, runs, sweep, workspace
+from controlplane.mirror import fetch, holds, listing, runs, sweep, workspace
 from controlplane.mirror.collection import Collection
 from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import SyncRun
@@ -32,7 +32,8 @@ def sync(
         return None
     lease = Lease(run, client, watch)
     try:
-        problems, held = _run(list(collections), lease)
+        with fetch.threads():
+            problems, held = _run(list(collections), lease)
     except Superseded:
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)
         run.refresh_from_db()

@@ -1,7 +1,8 @@
 """May this request be sent, by what the remote said to others lately? And what follows from its answer.
 
-One line of SQL for each request, and no memory in the process: an answer that one process got holds for the next
-request of every other one. A query set would take ten times as long to build as the database takes to answer.
+No memory in the process: an answer that one process got holds for the next request of every other one. So each
+request asks, by one line of SQL in the statement that takes its slot: a query set would take ten times as long to
+build as the database takes to answer.
 """
 
 import logging
@@ -9,12 +10,13 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import Error, connection
+from django.db import Error
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from controlplane.elevenlabs import ElevenLabsError, Forbidden, KeyRefused, Limited, NotFound, Outcome
+from controlplane.traffic.locks import Question
 from controlplane.traffic.models import Circuit, Remote
 
 log = logging.getLogger(__name__)
@@ -37,12 +39,14 @@ class Pass:
     rests: bool = False  # it goes though others rest, because it is urgent
 
 
+def trouble(remote: Remote) -> Question:
+    """Finds a row where there is something to look at: see `admit`."""
+    return TROUBLED, [remote.base_url, remote.key_mark]
+
+
 def admit(remote: Remote, method: str, *, urgent: bool) -> Pass:
     """Raises `KeyRefused` or `Limited`, with the outcome NOT_SENT."""
-    with connection.cursor() as cursor:
-        cursor.execute(TROUBLED, [remote.base_url, remote.key_mark])
-        troubled = cursor.fetchone() is not None
-    row = remote.row().first() if troubled else None
+    row = remote.row().first()
     if row is None:
         return Pass(method)
     if row.refused_since is not None:

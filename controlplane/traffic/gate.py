@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from controlplane.elevenlabs import Limited, Outcome
-from controlplane.traffic.locks import Locks, Release
+from controlplane.traffic.locks import Locks, Question, Release
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.002, 0.025  # seconds between two looks for a free slot
 
@@ -23,7 +23,7 @@ class Gate:
     @contextmanager
     def slot(self, *, urgent: bool, seconds: float) -> Iterator[bool]:
         """Held inside; gives whether it had to be waited for. Raises `Limited` (NOT_SENT) when none came free."""
-        release = self._take(urgent)
+        release = self.at_once(urgent=urgent)
         waited = release is None
         if release is None:
             release = self._wait(urgent, seconds)
@@ -32,8 +32,9 @@ class Gate:
         finally:
             release()
 
-    def _take(self, urgent: bool) -> Release | None:
-        return self._locks.first_free(self._slots, unless="" if urgent else self._queue)
+    def at_once(self, *, urgent: bool, unless_found: Question | None = None) -> Release | None:
+        """A slot, where one is free at this moment and the database finds nothing that is in the way."""
+        return self._locks.first_free(self._slots, unless="" if urgent else self._queue, unless_found=unless_found)
 
     def _wait(self, urgent: bool, seconds: float) -> Release:
         ends = time.monotonic() + seconds
@@ -45,7 +46,7 @@ class Gate:
                     leave = self._locks.share(self._queue)
                 time.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - so that two do not keep step
                 pause = min(2 * pause, LONGEST_LOOK)
-                if (release := self._take(urgent)) is not None:
+                if (release := self.at_once(urgent=urgent)) is not None:
                     return release
         finally:
             if leave is not None:

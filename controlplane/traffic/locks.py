@@ -18,13 +18,17 @@ from django.db import Error, connection
 log = logging.getLogger(__name__)
 
 Release = Callable[[], None]  # never raises
+Question = tuple[str, list[str]]  # a SELECT and its values
 
 
 class Locks(Protocol):
     """Names are letters, digits and dashes."""
 
-    def first_free(self, names: Sequence[str], *, unless: str = "") -> Release | None:
-        """Hold the first of these that nobody holds. None where all are held, or where somebody shares `unless`."""
+    def first_free(
+        self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
+    ) -> Release | None:
+        """Hold the first of these that nobody holds. None where all are held, where somebody shares `unless`, or where
+        the database finds a row."""
         ...
 
     def share(self, name: str) -> Release | None:
@@ -47,7 +51,11 @@ class FileLocks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def first_free(self, names: Sequence[str], *, unless: str = "") -> Release | None:
+    def first_free(
+        self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
+    ) -> Release | None:
+        if unless_found is not None and _ask(*unless_found) is not None:
+            return None
         alone = self._hold(unless, fcntl.LOCK_EX) if unless else None
         if unless and alone is None:
             return None
@@ -88,12 +96,16 @@ class AdvisoryLocks:
     A pooler between that changes sessions from one transaction to the next would break them.
     """
 
-    def first_free(self, names: Sequence[str], *, unless: str = "") -> Release | None:
+    def first_free(
+        self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
+    ) -> Release | None:
         keys = [_number(name) for name in names]
+        sql, values = unless_found or ("", [])
         # CASE evaluates in order and stops. The lock "of the transaction" ends with this very statement.
-        cases = ["WHEN NOT pg_try_advisory_xact_lock(%s) THEN NULL"] if unless else []
+        cases = [f"WHEN EXISTS ({sql}) THEN NULL"] if sql else []
+        cases += ["WHEN NOT pg_try_advisory_xact_lock(%s) THEN NULL"] if unless else []
         cases += [f"WHEN pg_try_advisory_lock(%s) THEN {at}" for at in range(len(keys))]
-        found = _ask(f"SELECT CASE {' '.join(cases)} END", [_number(unless)] * bool(unless) + keys)
+        found = _ask(f"SELECT CASE {' '.join(cases)} END", [*values, *[_number(unless)] * bool(unless), *keys])
         return partial(_release, "pg_advisory_unlock", keys[found]) if found is not None else None
 
     def share(self, name: str) -> Release | None:
@@ -106,10 +118,12 @@ def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
-def _ask(sql: str, values: list[int]) -> Any:
+def _ask(sql: str, values: Sequence[str | int]) -> Any:
+    """The first value of the first row; None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.fetchone()[0]
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _release(function: str, key: int) -> None:

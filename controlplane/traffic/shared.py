@@ -26,13 +26,23 @@ class SharedTraffic:
         gate = Gate(locks(), self._remote.key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
         with ExitStack() as held:
             try:
-                admitted = circuit.admit(self._remote, method, urgent=urgent)
-                waited = held.enter_context(gate.slot(urgent=urgent, seconds=seconds))
-                if waited and not admitted.probes:  # much may have been answered meanwhile
-                    admitted = circuit.admit(self._remote, method, urgent=urgent)
+                release = gate.at_once(urgent=urgent, unless_found=circuit.trouble(self._remote))
+                if release is not None:
+                    held.callback(release)
+                    admitted = circuit.Pass(method)
+                else:
+                    admitted = self._admit(held, gate, method, urgent, seconds)
             except (Error, OSError) as problem:
                 log.warning("Nothing was sent: %s", problem)
                 raise NotSent(
                     "What is under way to ElevenLabs could not be looked up here, so nothing was sent."
                 ) from None
             yield partial(circuit.learn, self._remote, admitted)
+
+    def _admit(self, held: ExitStack, gate: Gate, method: str, urgent: bool, seconds: float) -> circuit.Pass:
+        """Where there is trouble, or others are under way."""
+        admitted = circuit.admit(self._remote, method, urgent=urgent)
+        waited = held.enter_context(gate.slot(urgent=urgent, seconds=seconds))
+        if waited and not admitted.probes:  # much may have been answered meanwhile
+            return circuit.admit(self._remote, method, urgent=urgent)
+        return admitted

@@ -1,7 +1,11 @@
 """A connection outlives the call that used it, so a late timer must find nothing to end."""
 
+import os
 import socket
+from queue import Queue
+from time import monotonic
 
+from controlplane.elevenlabs import watchdog
 from controlplane.elevenlabs.connection import Flight
 
 
@@ -14,7 +18,6 @@ def test_a_timer_that_comes_late_leaves_the_connection_alone():
         assert not flight.timed_out
         ours.sendall(b"x")
         assert theirs.recv(1) == b"x"
-    assert flight._timer.finished.is_set()
 
 
 def test_a_timer_that_comes_in_time_ends_both_directions():
@@ -25,3 +28,27 @@ def test_a_timer_that_comes_in_time_ends_both_directions():
         assert flight.timed_out
         assert theirs.recv(1) == b""
         assert ours.recv(1) == b""
+
+
+def test_the_first_to_end_is_not_held_up_by_one_that_began_before():
+    ended: Queue[str] = Queue()
+    dog = watchdog.Watchdog()
+    now = monotonic()
+    for name, seconds in (("long", 60), ("second", 0.1), ("first", 0.05), ("past", -1)):
+        dog.at(now + seconds, lambda name=name: ended.put(name))
+    assert [ended.get(timeout=30) for _ in range(3)] == ["past", "first", "second"]
+    assert ended.empty()
+
+
+def test_a_child_keeps_its_own_deadlines():
+    """It has none of its parent's threads."""
+    watchdog.at(monotonic() + 60, lambda: None)  # so there is one
+    child = os.fork()
+    if not child:
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(30)
+        with Flight(0.05) as flight:
+            flight.holds(ours)
+            ended = theirs.recv(1) == b""
+        os._exit(0 if ended and flight.timed_out else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -33,13 +33,13 @@ def test_a_free_slot_is_for_the_one_who_waits(one_slot, beside):
     taken = []
     waiting = one_slot._locks.share(one_slot._queue)  # as somebody urgent does who found no slot
     assert waiting is not None
-    beside(lambda: taken.append(one_slot._take(urgent=False))).join(20)
+    beside(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
     assert taken == [None]
-    urgent = one_slot._take(urgent=True)
+    urgent = one_slot.at_once(urgent=True)
     assert urgent is not None
     urgent()
     waiting()
-    rest = one_slot._take(urgent=False)
+    rest = one_slot.at_once(urgent=False)
     assert rest is not None
     rest()
 
@@ -71,9 +71,9 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, beside):
 def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, beside):
     """The slot is held until all of them wait. How many wait is seen by how often they look."""
     looks: list[bool] = []
-    take = Gate._take
+    take = Gate.at_once
     with one_slot.slot(urgent=True, seconds=1), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "_take", lambda self, urgent: [looks.append(urgent), take(self, urgent)][1])
+        patch.setattr(Gate, "at_once", lambda self, **how: [looks.append(how["urgent"]), take(self, **how)][1])
         threads = [beside(lambda: connect().list_agents()) for _ in range(4)]
         while looks.count(False) < 40:
             assert all(thread.is_alive() for thread in threads)
