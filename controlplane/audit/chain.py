@@ -19,17 +19,18 @@ SNAPSHOTS = "digest of the snapshots"  # as the entry of a pruning calls it
 
 def seal(*, everything: bool = False) -> int:
     """Add what is not in the chain yet; how many entries. Two at once do no harm: one of them finds its place taken."""
-    sealed = 0
-    while some := _seal_some(everything):
-        sealed += some
+    newest = None if everything else Link.objects.order_by("-entry_id").first()
+    above, sealed = newest.entry_id - LOOK_BACK if newest else 0, 0
+    while links := _seal_some(above):
+        above, sealed = links[-1].entry_id, sealed + len(links)
     return sealed
 
 
-def _seal_some(everything: bool) -> int:
+def _seal_some(above: int) -> list[Link]:
+    """The next entries whose ids are above this one; what was looked through once is not looked through again."""
     last = Link.objects.order_by("-position").first()
-    open_ = Entry.objects.exclude(Exists(Link.objects.filter(entry_id=OuterRef("pk"))))
-    if not everything and (newest := Link.objects.order_by("-entry_id").first()):
-        open_ = open_.filter(pk__gt=newest.entry_id - LOOK_BACK)
+    links_above = Link.objects.filter(entry_id=OuterRef("pk"), entry_id__gt=above)
+    open_ = Entry.objects.filter(pk__gt=above).exclude(Exists(links_above))
     position, digest = (last.position, last.digest) if last else (0, "")
     links = []
     for entry in open_.order_by("pk")[:AT_A_TIME]:
@@ -39,8 +40,8 @@ def _seal_some(everything: bool) -> int:
         with transaction.atomic():
             Link.objects.bulk_create(links)
     except IntegrityError:
-        return 0  # somebody else seals
-    return len(links)
+        return []  # somebody else seals
+    return links
 
 
 def digest_of(before: str, entry: Entry) -> str:

@@ -35,6 +35,8 @@ def install(using: BaseDatabaseWrapper) -> None:
             _execute(using, statement)
         for statement in _triggers(using.vendor).values():
             _execute(using, statement)
+        for table in _switched_off(using):  # CREATE OR REPLACE leaves a trigger so
+            _execute(using, f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def remove(using: BaseDatabaseWrapper) -> None:
@@ -85,6 +87,18 @@ def _triggers(vendor: str) -> dict[str, str]:
 def _execute(using: BaseDatabaseWrapper, statement: str) -> None:
     with using.cursor() as cursor:
         cursor.execute(statement)
+
+
+def _switched_off(using: BaseDatabaseWrapper) -> list[str]:
+    if using.vendor != "postgresql":
+        return []
+    with using.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+            "WHERE tgenabled = 'D' AND tgrelid = ANY (%s::regclass[])",
+            [list(TABLES)],
+        )
+        return [name for (name,) in cursor.fetchall()]
 
 
 def is_installed() -> bool:

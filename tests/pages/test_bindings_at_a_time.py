@@ -2,12 +2,16 @@
 
 import csv
 import io
+from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
 
 from controlplane.audit.models import Entry
+from controlplane.mirror.models import SyncRun
 from numbers import services
+from numbers.sync import sync_all
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/audit/entry/then/"
@@ -61,3 +65,37 @@ def test_no_such_moment(at, auditor):
 
 def test_before_a_moment_is_chosen(auditor):
     assert "As it was known at" in auditor.get(PAGE).content.decode()
+
+
+def test_agents_are_listed_too_and_each_is_shown_whole(auditor, workspace, remote):
+    moment = timezone.now().isoformat()
+    remote.console("patch_agent", agent_id=workspace.sales.remote_id, patch={"name": "Night Desk"})
+    sync_all()
+    page = auditor.get(PAGE, {"at": moment, "what": "agents", "q": "sales"}).content.decode()
+    assert "1 agent on" in page
+    assert "Night Desk" not in page
+    assert "Night Desk" in auditor.get(PAGE, {"at": timezone.now().isoformat(), "what": "agents"}).content.decode()
+    one = auditor.get(f"{PAGE}agent/{workspace.sales.remote_id}/", {"at": moment}).content.decode()
+    assert "Sales Bot" in one
+    assert "conversation_config.agent.language" in one
+    assert "Night Desk" not in one
+    answer = auditor.post(f"{PAGE}export/?{urlencode({'at': moment, 'what': 'agents'})}")
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
+    assert [row["agent"] for row in rows] == ["Sales Bot", "Support Bot"]
+
+
+@pytest.mark.parametrize("path", ["agent/agent_nobody", "phone/x", "number/agent_nobody"])
+def test_no_such_object_then(path, auditor):
+    assert auditor.get(f"{PAGE}{path}/", {"at": timezone.now().isoformat()}).status_code == 404
+    assert auditor.get(f"{PAGE}{path}/").status_code == 404
+
+
+def test_how_fresh_the_picture_was(auditor, workspace, settings):
+    now = timezone.now()
+    SyncRun.objects.update(started_at=now - timedelta(minutes=5), ended_at=now - timedelta(minutes=4))
+    assert "Everything had been listed 5 min before" in auditor.get(PAGE, {"at": now.isoformat()}).content.decode()
+    earlier = (now - timedelta(minutes=4, seconds=30)).isoformat()
+    assert "is not known: no complete sync" in auditor.get(PAGE, {"at": earlier}).content.decode()
+    settings.SYNC_RUNS_KEPT = timedelta(minutes=1)
+    at = (now - timedelta(minutes=2)).isoformat()
+    assert "may have been fresher" in auditor.get(PAGE, {"at": at}).content.decode()

@@ -1,13 +1,18 @@
 """People: one page makes somebody who can sign in and work; nobody gives more rights than they have."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard import deactivation
+from controlplane.dashboard.forget import forget
 
 pytestmark = pytest.mark.django_db
 
@@ -230,3 +235,16 @@ def test_a_wrong_sign_in_says_one_thing_and_waits_for_the_password(db):
     assert len(focused) == 1
     assert 'name="password"' in focused[0]
     assert "autofocus" in Client().get("/admin/login/").content.decode()
+
+
+def test_what_signing_in_leaves_behind_is_forgotten(administrator):
+    Client().post("/admin/login/", {"username": PASSWORD, "password": "x"})
+    assert AccessAttempt.objects.get().username == PASSWORD  # typed into the wrong field
+    old = Session.objects.create(session_key="old", session_data="", expire_date=timezone.now() - timedelta(minutes=1))
+    assert forget() == 1
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=16))
+    assert forget() == 1
+    assert not AccessAttempt.objects.exists()
+    assert not Session.objects.filter(pk=old.pk).exists()
+    assert administrator.get("/admin/").status_code == 200
+    assert not AccessLog.objects.exists()  # the history tells of it

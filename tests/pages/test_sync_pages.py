@@ -142,3 +142,16 @@ def test_old_runs_are_pruned_but_not_what_the_picture_rests_on(workspace):
     assert runs.prune() == 1
     assert set(SyncRun.objects.all()) == {kept, recent}
     assert partial.pk not in SyncRun.objects.values_list("pk", flat=True)
+
+
+def test_of_old_complete_runs_one_an_hour_tells_how_fresh_the_picture_was(db, settings):
+    hour = (timezone.now() - timedelta(days=40)).replace(minute=0, second=0, microsecond=0)
+    made = [
+        SyncRun.objects.create(state=state, started_at=hour, ended_at=hour + timedelta(minutes=minutes))
+        for minutes, state in [(1, "complete"), (58, "complete"), (59, "partial"), (61, "complete"), (119, "complete")]
+    ]
+    SyncRun.objects.create(state="complete", ended_at=timezone.now())
+    assert runs.prune() == 3
+    assert set(SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=1))) == {made[1], made[4]}
+    settings.HISTORY_KEPT = timedelta(days=30)
+    assert runs.prune() == 2
