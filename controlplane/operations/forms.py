@@ -16,12 +16,14 @@ class WhyForm(forms.Form):
 
     reason = forms.CharField(
         required=False,
+        initial="",
         max_length=LONGEST_REASON,
         help_text="Kept in the history: no passwords or keys here.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     ticket = forms.CharField(
         required=False,
+        initial="",
         max_length=LONGEST_TICKET,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
