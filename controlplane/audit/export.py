@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from controlplane.audit.models import Entry
 
@@ -14,7 +14,7 @@ FIELDS = (
     "reason",
 )  # fmt: skip
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")  # a spreadsheet would take what begins so for a formula
-AT_A_TIME = 2000
+AT_A_TIME = 1000
 
 
 class Echo:
@@ -46,7 +46,14 @@ def json_lines(entries: QuerySet[Entry]) -> Iterator[str]:
 
 
 def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
-    return entries.order_by("pk").values(*FIELDS).iterator(chunk_size=AT_A_TIME)
+    """In the order of time, in pieces: nothing is held between two of them, neither rows nor a transaction, so an
+    export that somebody takes slowly is in nobody's way. Each piece goes on where an index was left."""
+    entries = entries.order_by("at", "pk")
+    rows = list(entries.values(*FIELDS)[:AT_A_TIME])
+    while rows:
+        yield from rows
+        at, pk = rows[-1]["at"], rows[-1]["id"]
+        rows = list(entries.filter(Q(at__gt=at) | Q(pk__gt=pk), at__gte=at).values(*FIELDS)[:AT_A_TIME])
 
 
 def _as_text(row: dict[str, Any]) -> list[Any]:
