@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Concat, StrIndex, Substr
 
+SHORT = 60  # characters of a value, where a change is told in one line
+
 
 class Entry(models.Model):
     """One change of one object, written in the transaction of the change it tells."""
@@ -101,9 +103,7 @@ class Entry(models.Model):
         if "agent_name" in names:  # it says the same as the id, for people
             names["agent_name"] = "agent"
             names.pop("agent_id", None)
-        changes = [
-            f"{name}: {_short(self.before.get(path))} → {_short(self.after.get(path))}" for path, name in names.items()
-        ]
+        changes = [f"{name}: {_change(self.before.get(path), self.after.get(path))}" for path, name in names.items()]
         return "; ".join(changes)
 
 
@@ -126,6 +126,19 @@ class Link(models.Model):
         return f"link {self.position}"
 
 
-def _short(value: Any) -> str:
-    text = "none" if value in (None, "", [], {}) else str(value)
-    return text if len(text) <= 60 else text[:60] + "…"
+def _change(before: Any, after: Any) -> str:
+    """Of long texts only where they begin to differ."""
+    old, new = _text(before), _text(after)
+    begins = 0
+    if max(len(old), len(new)) > SHORT:
+        pairs = enumerate(zip(old, new, strict=False))
+        begins = max(0, next((at for at, (one, other) in pairs if one != other), min(len(old), len(new))) - SHORT // 3)
+    return f"{_part(old, begins)} → {_part(new, begins)}"
+
+
+def _text(value: Any) -> str:
+    return "none" if value in (None, "", [], {}) else str(value)
+
+
+def _part(text: str, begins: int) -> str:
+    return f"{'…' if begins else ''}{text[begins : begins + SHORT]}{'…' if len(text) > begins + SHORT else ''}"

@@ -108,7 +108,7 @@ def test_what_is_chosen_is_said_and_can_be_taken_away(auditor, told):
     answer = auditor.get(LIST, query)
     words = {one.title: one.words for one in answer.context_data["cl"].chosen}
     assert words["kind"] == "changes of numbers: all"
-    assert words["at"] == "from 2026-03-01 00:00:00"
+    assert words["time"] == "from 2026-03-01 00:00:00"
     (object_,) = (one for one in answer.context_data["cl"].chosen if one.words == "<b>")
     without = {name: value for name, value in query.items() if name != "object"}
     assert object_.without == f"?{urlencode(sorted(without.items()))}"
@@ -150,6 +150,25 @@ def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkey
     assert shown(auditor, told, q="ada") == {"moved", "refused"}
     exported = auditor.post(f"{LIST}export/?q=INC-9", {"format": "jsonl"})
     assert b"".join(exported.streaming_content).count(b"INC-9") == 2
+
+
+def test_a_name_that_too_many_bear_is_not_said_to_be_found_everywhere(auditor, told, monkeypatch):
+    monkeypatch.setattr(search, "NEWEST", 1)
+    assert "is found over all of the history" in auditor.get(LIST, {"q": "Sales"}).content.decode()
+    monkeypatch.setattr(search, "MOST_OBJECTS", 0)
+    page = auditor.get(LIST, {"q": "Sales"}).content.decode()
+    assert "is found over all of the history" not in page
+    assert "it was looked for in entries back to" in page
+
+
+def test_nothing_counts_each_choice_of_a_filter(auditor, told):
+    assert not auditor.get(LIST, {"_facets": "True"}).context_data["cl"].add_facets
+
+
+def test_a_change_of_a_long_text_is_told_where_it_begins(told):
+    old = "You are kind. " * 20
+    entry = Entry(kind="agent.changed", before={"a.prompt": old + "Old."}, after={"a.prompt": old + "New."})
+    assert entry.words == "prompt: …kind. You are kind. Old. → …kind. You are kind. New."
 
 
 def test_a_search_that_fits_too_much_says_so(auditor, told, monkeypatch):

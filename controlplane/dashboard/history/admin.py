@@ -29,6 +29,7 @@ class EntryAdmin(ReadOnlyAdmin):
     search_fields = ["object_name", "object_id", "actor_name", "reason"]
     search_help_text = "Number, agent, id, person or reason"
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # counts of each choice, over a million entries
     paginator = Counted
     sortable_by = ()
     change_list_template = "history/changelist.html"

@@ -57,6 +57,7 @@ TYPES = {
     "history": "the history",
 }
 NOBODY = "system"
+WHOLE_DAY = {"from": "00:00:00", "to": "23:59:59"}
 
 
 def as_key(text: str) -> int | None:
@@ -176,25 +177,33 @@ class ChangeSetFilter(Typed):
 class TimeFilter(RangeDateTimeFilter):  # type: ignore[misc]
     """From and to, both included. A day without a time is the whole day."""
 
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.title = "time"
+        for end, otherwise in WHOLE_DAY.items():
+            if self._typed(end, 0) and not self._typed(end, 1):
+                self.used_parameters[f"{self.parameter_name}_{end}_1"] = otherwise
+
     def words(self) -> str:
-        first, last = self._moment("from", "00:00:00"), self._moment("to", "23:59:59")
-        ends = [("from", first), ("to", last)]
-        return ", ".join(f"{word} {timezone.localtime(at):%Y-%m-%d %H:%M:%S}" for word, at in ends if at)
+        ends = [(end, self._moment(end)) for end in WHOLE_DAY]
+        return ", ".join(f"{end} {timezone.localtime(at):%Y-%m-%d %H:%M:%S}" for end, at in ends if at)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if first := self._moment("from", "00:00:00"):
+        if first := self._moment("from"):
             queryset = queryset.filter(at__gte=first)
-        if last := self._moment("to", "23:59:59"):
+        if last := self._moment("to"):
             queryset = queryset.filter(at__lt=last + timedelta(seconds=1))
         return queryset
 
-    def _moment(self, end: str, otherwise: str) -> datetime | None:
-        day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "" for part in (0, 1))
-        if not day:
+    def _typed(self, end: str, part: int) -> str:
+        return str(self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "")
+
+    def _moment(self, end: str) -> datetime | None:
+        if not (day := self._typed(end, 0)):
             return None
-        moment = parse_datetime_str(f"{day} {time or otherwise}")
+        moment = parse_datetime_str(typed := f"{day} {self._typed(end, 1)}")
         if moment is None:
-            raise IncorrectLookupParameters(f"{day} {time} is no date and time")
+            raise IncorrectLookupParameters(f"{typed} is no date and time")
         return timezone.make_aware(moment)
 
 

@@ -27,6 +27,7 @@ MOST = 1_000  # entries that a search finds
 class Found:
     entries: QuerySet[Entry]
     since: datetime | None = None  # words were looked for back to here; None: in all entries
+    is_named: bool = True  # it was looked up what is called so; else so much is that it was looked for in entries only
     is_cut: bool = False  # more than these fit
 
 
@@ -47,12 +48,13 @@ def search(entries: QuerySet[Entry], typed: str) -> Found:
     entries = entries.order_by("-at", "-pk")
     since = entries.values_list("at", flat=True)[NEWEST : NEWEST + 1].first()
     newest = entries.filter(at__gte=since) if since else entries
-    ways = [newest.filter(_says(term)), *(entries.filter(one) for one in _is_about(term))]
+    about = _is_about(term)
+    ways = [newest.filter(_says(term)), *(entries.filter(one) for one in about or [])]
     found: set[tuple[Any, int]] = set()
     for way in ways:
         found.update(way.values_list("at", "pk")[: MOST + 1])
     pks = [pk for _, pk in sorted(found, reverse=True)[:MOST]]
-    return Found(entries.filter(pk__in=pks), since, is_cut=len(found) > MOST)
+    return Found(entries.filter(pk__in=pks), since, is_named=about is not None, is_cut=len(found) > MOST)
 
 
 def search_everywhere(entries: QuerySet[Entry], typed: str) -> QuerySet[Entry]:
@@ -61,7 +63,7 @@ def search_everywhere(entries: QuerySet[Entry], typed: str) -> QuerySet[Entry]:
     if not term:
         return entries
     fits = _says(term)
-    for way in _is_about(term):
+    for way in _is_about(term) or []:
         fits |= way
     return entries.filter(fits)
 
@@ -75,15 +77,17 @@ def _says(term: str) -> Q:
     )
 
 
-def _is_about(term: str) -> list[Q]:
-    """Which objects and people a term may mean, as conditions that an index answers, each by itself."""
+def _is_about(term: str) -> list[Q] | None:
+    """Which objects and people a term may mean, as conditions that an index answers, each by itself. None where it
+    may mean too many."""
     digits = digits_in(term)
     number = Q(phone_number__contains=digits) if digits else Q(phone_number__icontains=term)
-    numbers = PhoneNumber.objects.filter(number | Q(label__icontains=term) | Q(remote_id__icontains=term))
-    agents = Agent.objects.filter(Q(name__icontains=term) | Q(remote_id__icontains=term))
-    people = _few(User.objects.filter(username__icontains=term), "pk", MOST_PEOPLE)
-    ids = [term, *_few(numbers, "remote_id"), *_few(agents, "remote_id")]
-    ways = [Q(object_type__in=["number", "agent"], object_id__in=ids)]
+    numbers = _keys(PhoneNumber.objects.filter(number | Q(label__icontains=term) | Q(remote_id__icontains=term)))
+    agents = _keys(Agent.objects.filter(Q(name__icontains=term) | Q(remote_id__icontains=term)))
+    people = _keys(User.objects.filter(username__icontains=term), "pk")
+    if len(numbers) > MOST_OBJECTS or len(agents) > MOST_OBJECTS or len(people) > MOST_PEOPLE:
+        return None
+    ways = [Q(object_type__in=["number", "agent"], object_id__in=[term, *numbers, *agents])]
     if people:
         # Of one type only, SQLite would read all of that type in the order of time.
         keys = {"object_type__in": ["person", "-"], "object_id__in": [str(pk) for pk in people]}
@@ -91,7 +95,5 @@ def _is_about(term: str) -> list[Q]:
     return ways
 
 
-def _few(rows: QuerySet[Any], name: str, most: int = MOST_OBJECTS) -> list[Any]:
-    """None of them where they are too many."""
-    found = list(rows.order_by().values_list(name, flat=True)[: most + 1])
-    return found if len(found) <= most else []
+def _keys(rows: QuerySet[Any], name: str = "remote_id") -> list[Any]:
+    return list(rows.order_by().values_list(name, flat=True)[: MOST_OBJECTS + 1])
