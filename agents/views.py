@@ -21,11 +21,11 @@ from agents.fields import shown_of, words
 from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, displayed
 from agents.models import Agent
 from agents.rights import with_rights
-from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
+from controlplane.operations.past import past_of
 from controlplane.templatetags.names import visible
 
 MOST_NUMBERS = 50
@@ -206,8 +206,7 @@ def _surroundings(agent: Agent) -> dict[str, Any]:
         "numbers": bound[:MOST_NUMBERS],
         "number_count": bound.count(),
         "open_operation": Operation.objects.filter(**about, state__in=OPEN).first(),
-        "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:10],
-        "entries": Entry.objects.filter(**about)[:10],
+        **past_of("agent", agent.remote_id),
     }
 
 

@@ -16,11 +16,11 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from controlplane.audit import strip
-from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
+from controlplane.operations.past import past_of
 from numbers import choose, propagation, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber
@@ -191,13 +191,5 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     number = get_object_or_404(numbers, pk=pk)
     outside.mark([number], request.user)
     context = {"number": number, "title": number.display_name()}
-    return show(request, "numbers/number.html", framed(request, context | _past(number)))
-
-
-def _past(number: PhoneNumber) -> dict[str, Any]:
-    about = {"object_type": "number", "object_id": number.remote_id}
-    return {
-        "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:10],
-        "entries": Entry.objects.filter(**about)[:10],
-        "strip": strip.of_number(number.remote_id),
-    }
+    context |= past_of("number", number.remote_id) | {"strip": strip.of_number(number.remote_id)}
+    return show(request, "numbers/number.html", framed(request, context))

@@ -108,7 +108,8 @@ def is_installed() -> bool:
         if connection.vendor == "postgresql":
             cursor.execute(
                 "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
-                "WHERE tgname LIKE 'audit\\_%%' AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND tgrelid = ANY (%s::regclass[])",
+                "WHERE tgname LIKE 'audit\\_%%' AND tgenabled IN ('O', 'A') AND tgqual IS NULL "
+                "AND tgrelid = ANY (%s::regclass[])",
                 [list(TABLES)],
             )
             sources = [statement.split("$$")[1] for statement in _functions()]

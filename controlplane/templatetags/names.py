@@ -24,6 +24,17 @@ def visible(text: object, mark: str = MARK) -> str:
     )
 
 
+def spelled(text: str) -> str:
+    """The same by their code, and blanks at the end as dots, so that texts that look alike are told apart."""
+    kept = text.rstrip(" ")
+    shown = "".join(
+        char if char in "\n " or (char.isprintable() and char not in _EMPTY) or _joins(kept[at - 1 : at], char)
+        else f"[U+{ord(char):04X}]"
+        for at, char in enumerate(kept)
+    )  # fmt: skip
+    return shown + "·" * (len(text) - len(kept))
+
+
 def _misleads(char: str) -> bool:
     return char in _EMPTY or (unicodedata.category(char) in ("Cc", "Cf", "Cs") and not char.isspace())
 

@@ -1,7 +1,7 @@
 """Whoever gets past the triggers breaks the chain, and the first entry that was touched is named."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User

@@ -38,14 +38,14 @@ def entries(workspace) -> dict[str, Entry]:
     sales, bound = workspace.sales.remote_id, workspace.bound.remote_id
     renamed = {"before": {"name": "Old"}, "after": {"name": "New <b>"}}
     return {
-        "changes": tell("agent.changed", "agent", sales, "Sales Bot", **renamed),
-        "operations": tell("operation.done", "number", bound, "+15550100123", cause=asked, after={"asked": "Move it"}),
-        "holds": tell("hold.opened", "sync", "7", "40 of 300 numbers", after={"missing": "40"}),
+        "agent": tell("agent.changed", "agent", sales, "Sales Bot", **renamed),
+        "operation": tell("operation.done", "number", bound, "+15550100123", cause=asked, after={"asked": "Move it"}),
+        "hold": tell("hold.opened", "sync", "7", "40 of 300 numbers", after={"missing": "40"}),
         "outside": tell("outside.adopted", "agent", "agent_x", "Sales Bot", after={"change": "name"}),
     }
 
 
-@pytest.mark.parametrize("what", ["changes", "operations", "holds", "outside"])
+@pytest.mark.parametrize("what", ["agent", "operation", "hold", "outside"])
 def test_what_is_asked_for_is_found(what, auditor, entries):
     rows = auditor.get(LIST, {"what": what}).context_data["cl"].result_list
     assert entries[what].pk in [row.pk for row in rows]
@@ -55,11 +55,11 @@ def test_what_is_asked_for_is_found(what, auditor, entries):
 @pytest.mark.parametrize("term", ["ada", "4711", "+15550100123"])
 def test_people_reasons_and_numbers_are_found(term, auditor, entries):
     rows = auditor.get(LIST, {"q": term}).context_data["cl"].result_list
-    assert [row.pk for row in rows] == [entries["operations"].pk]
+    assert [row.pk for row in rows] == [entries["operation"].pk]
 
 
 def test_an_entry_is_shown_whole(auditor, entries):
-    page = auditor.get(f"{LIST}{entries['changes'].pk}/change/").content.decode()
+    page = auditor.get(f"{LIST}{entries['agent'].pk}/change/").content.decode()
     assert "New &lt;b&gt;" in page
     assert "Before and after" in page
     assert "found by sync 7; no operation explains it" in page
@@ -69,7 +69,7 @@ def test_an_entry_is_shown_whole(auditor, entries):
         f"link {Entry.objects.count()} of the chain"
         in auditor.get(f"{LIST}{Entry.objects.latest('pk').pk}/change/").content.decode()
     )
-    page = auditor.get(f"{LIST}{entries['operations'].pk}/change/").content.decode()
+    page = auditor.get(f"{LIST}{entries['operation'].pk}/change/").content.decode()
     assert "Ticket 4711" in page
     assert "Move +1 from A to B</a>" in page
 
@@ -77,19 +77,19 @@ def test_an_entry_is_shown_whole(auditor, entries):
 def test_those_without_the_right_see_none_of_it(sign_in, entries):
     client = sign_in(None)
     assert client.get(LIST).status_code == 403
-    assert client.get(f"{LIST}{entries['changes'].pk}/change/").status_code == 403
+    assert client.get(f"{LIST}{entries['agent'].pk}/change/").status_code == 403
 
 
 @pytest.mark.parametrize("path", ["add/", "{}/delete/"])
 def test_nobody_can_add_or_delete(path, admin_client, entries):
-    path = LIST + path.format(entries["changes"].pk)
+    path = LIST + path.format(entries["agent"].pk)
     before = Entry.objects.count()
     for answer in (admin_client.get(path), admin_client.post(path, {"post": "yes"})):
         assert answer.status_code in (302, 403, 404)
-    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": [entries["changes"].pk], "post": "yes"})
-    admin_client.post(f"{LIST}{entries['changes'].pk}/change/", {"reason": "x"})
+    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": [entries["agent"].pk], "post": "yes"})
+    admin_client.post(f"{LIST}{entries['agent'].pk}/change/", {"reason": "x"})
     assert Entry.objects.count() == before
-    assert Entry.objects.get(pk=entries["changes"].pk).reason == ""
+    assert Entry.objects.get(pk=entries["agent"].pk).reason == ""
 
 
 @pytest.mark.parametrize("pk", ["0", "x", "9" * 30, "²"])
@@ -134,13 +134,13 @@ def test_an_export_reads_back_exactly_and_runs_nothing(auditor, entries):
 
 
 def test_an_export_is_written_down_and_holds_what_the_page_shows(auditor, entries):
-    text = exported(auditor, "jsonl", "?what=holds")
-    assert [json.loads(line)["id"] for line in text.splitlines()] == [entries["holds"].pk]
+    text = exported(auditor, "jsonl", "?what=hold")
+    assert [json.loads(line)["id"] for line in text.splitlines()] == [entries["hold"].pk]
     entry = Entry.objects.latest("pk")
     assert (entry.kind, entry.actor_name, entry.words) == (
         "history.exported",
         "Auditors",
-        "exported as jsonl: what holds",
+        "exported as jsonl: what hold",
     )
 
 

@@ -2,52 +2,17 @@
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import path
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history import answered, kept, then, undo, views, whole
-from controlplane.dashboard.pages_of import pages_of
-from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.dashboard.history.filters import FILTERS
+from controlplane.dashboard.history.search import search_everywhere
+from controlplane.dashboard.history.timeline import Counted, Timeline
+from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.names import visible
-
-# What people ask for: (value, words, which entries).
-OF_OBJECTS = Q(object_type__in=["agent", "number"])
-TOLD_APART = Q(kind__startswith="operation.") | Q(kind__startswith="outside.")
-SORTS = [
-    ("changes", "changes of agents and numbers", OF_OBJECTS & ~TOLD_APART),
-    ("operations", "operations and their verdicts", Q(kind__startswith="operation.")),
-    ("outside", "decisions on outside changes", Q(kind__startswith="outside.")),
-    ("holds", "sync holds", Q(kind__startswith="hold.")),
-    ("people", "sign-ins, people and roles", Q(object_type__in=["person", "role"])),
-    ("history", "the history itself", Q(object_type="history")),
-]
-
-
-class SortFilter(admin.SimpleListFilter):
-    title = "what"
-    parameter_name = "what"
-
-    def lookups(self, request, model_admin):
-        return [(value, words) for value, words, _ in SORTS]
-
-    def queryset(self, request, queryset):
-        return next((queryset.filter(q) for value, _, q in SORTS if value == self.value()), queryset)
-
-
-class CauseFilter(admin.SimpleListFilter):
-    title = "cause"
-    parameter_name = "cause"
-
-    def lookups(self, request, model_admin):
-        return Entry.Cause.choices
-
-    def queryset(self, request, queryset):
-        return queryset.filter(cause=self.value()) if self.value() else queryset
 
 
 @admin.register(Entry)
@@ -58,13 +23,15 @@ class EntryAdmin(ReadOnlyAdmin):
     )
     list_display = ["when", "what", "object_cell", "who", "why"]
     list_display_links = None
-    list_filter = [SortFilter, CauseFilter, "object_type", ("at", RangeDateTimeFilter)]
+    list_filter = FILTERS
     list_filter_submit = True
     list_fullwidth = True
     search_fields = ["object_name", "object_id", "actor_name", "reason", "ticket"]
     search_help_text = "Number, agent, id, person, reason or ticket"
     show_full_result_count = False
-
+    show_facets = admin.ShowFacets.NEVER  # counts of each choice, over a million entries
+    paginator = Counted
+    sortable_by = ()
     change_list_template = "history/changelist.html"
 
     def get_urls(self):
@@ -88,33 +55,22 @@ class EntryAdmin(ReadOnlyAdmin):
         """With the filters of the page, which stand in the address."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        entries = self.get_changelist_instance(request).get_queryset(request)
-        return views.export(request, Entry.objects.filter(pk__in=entries.order_by().values("pk")))
+        timeline = self.get_changelist_instance(request)
+        return views.export(request, search_everywhere(timeline.narrowed(request), timeline.query))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return views.entry(request, object_id)
 
     def get_changelist(self, request, **kwargs):
-        return PlainChangeList
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
-        return Entry.objects.annotate(**pages_of())
+        return Timeline
 
     def get_search_results(self, request, queryset, search_term):
-        term = search_term.strip().lstrip("…")
-        fits = (
-            Q(object_name__icontains=term)
-            | Q(object_id__icontains=term)
-            | Q(actor_name__icontains=term)
-            | Q(reason__icontains=term)
-            | Q(ticket__icontains=term)
-        )
-        return (queryset.filter(fits) if term else queryset), False
+        return queryset, False  # `Timeline` does it
 
     def changelist_view(self, request, extra_context=None):
         return super().changelist_view(request, {"title": "History", **(extra_context or {})})
 
-    @display(description="When", ordering="id")
+    @display(description="When")
     def when(self, entry: Entry) -> str:
         return render_to_string("history/when_cell.html", {"entry": entry})
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.outside.compare import differences
 from controlplane.dashboard.take_back import AUTO_ID, take_back
+from controlplane.operations.differences import differences
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.pages import show

@@ -17,8 +17,8 @@ from controlplane.audit import export as files
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry, Link
 from controlplane.dashboard.history import undo
-from controlplane.dashboard.outside.compare import differences
 from controlplane.dashboard.pages_of import pages_of
+from controlplane.operations.differences import differences
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import actor_of, show
 from controlplane.operations.run import name_of
@@ -79,7 +79,7 @@ def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | Str
         return HttpResponseBadRequest("There is no such format.", content_type="text/plain")
     actor = actor_of(request)
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
-    newest = entries.order_by("-pk").values_list("pk", flat=True).first()
+    newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
     told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
     cause = ledger.Cause(Entry.Cause.PERSON, "", actor, name_of(actor))
     with transaction.atomic():

@@ -1,0 +1,92 @@
+"""The list of entries: it counts so far only, and says what it is narrowed down to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+from unfold.views import ChangeList
+
+from controlplane.audit.models import Entry
+from controlplane.dashboard.history.search import Found, search
+from controlplane.dashboard.pages_of import give_pages
+
+MOST = 10_000  # entries that are counted
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One filter that is set, and the address of the list without it."""
+
+    title: str
+    words: str
+    without: str
+
+
+class Counted(Paginator):  # type: ignore[type-arg]  # has none when it runs
+    """Counts so far only: to count a million takes longer than to find the page."""
+
+    template_name = "history/pagination.html"
+
+    object_list: QuerySet[Entry]
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, MOST)
+
+    @cached_property
+    def _counted(self) -> int:
+        return int(self.object_list.order_by()[: MOST + 1].count())
+
+    @property
+    def has_more(self) -> bool:
+        return self._counted > MOST
+
+
+class Timeline(ChangeList):  # type: ignore[misc]  # django-unfold has no types
+    found: Found | None = None
+    result_list: list[Entry]
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Entry]:
+        entries = self.narrowed(request, exclude_parameters)
+        self.found = search(entries, self.query)
+        return self.found.entries
+
+    def narrowed(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Entry]:
+        """By the filters, not by what was typed."""
+        entries: QuerySet[Entry] = super().get_queryset(request, exclude_parameters)
+        return entries
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+        self.result_list = list(self.result_list)
+        give_pages(self.result_list)
+
+    @property
+    def chosen(self) -> list[Chosen]:
+        typed = [Chosen("search", self.query, self.get_query_string(remove=["q", "p"]))] if self.query else []
+        return typed + [
+            Chosen(spec.title, words, self.get_query_string(remove=[*spec.expected_parameters(), "p"]))
+            for spec in self.filter_specs
+            if (words := spec.words())
+        ]
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        """Always by time: it is the one order that each index has."""
+        return ["-at", "-pk"]
+
+    @property
+    def searched_back_to(self) -> datetime | None:
+        return self.found.since if self.found else None
+
+    @property
+    def further_back(self) -> str:
+        """The address of the same list up to where the search for words ended."""
+        since = timezone.localtime(self.searched_back_to)
+        until = {"at_to_0": f"{since:%Y-%m-%d}", "at_to_1": f"{since:%H:%M:%S}"}
+        return str(self.get_query_string(until, ["p"]))

@@ -1,0 +1,75 @@
+"""Two texts, line by line: what was removed, what was added, and some lines around. For people to read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import takewhile
+
+from controlplane.templatetags.names import spelled, visible
+
+AROUND = 2  # lines shown on both sides of what differs
+MOST_LINES = 600  # on either side; beyond it, lines are not matched one by one: that takes time with their square
+SHOWN = 400  # lines, then the rest is counted
+LONGEST = 2_000  # characters shown of one line
+
+
+@dataclass(frozen=True)
+class Line:
+    """`sign` is "+" (added), "-" (removed), " " (as before) or "" (what is left out, in words)."""
+
+    sign: str
+    text: str
+
+    @property
+    def word(self) -> str:
+        return {"+": "added", "-": "removed"}.get(self.sign, "")
+
+
+def line_diff(before: str, after: str) -> list[Line]:
+    """No line where the texts are the same."""
+    if before == after:
+        return []
+    lines = list(_lines(before.split("\n"), after.split("\n")))
+    rest = len(lines) - SHOWN
+    return [*lines[:SHOWN], Line("", f"and {rest:,} lines more")] if rest > 1 else lines
+
+
+def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
+    head = _alike(old, new)
+    tail = min(_alike(old[::-1], new[::-1]), len(old) - head, len(new) - head)
+    first, last = max(0, head - AROUND), max(0, tail - AROUND)
+    yield from _left_out(first, "above")
+    yield from (_line(" ", line) for line in old[first:head])
+    yield from _differing(old[head : len(old) - tail], new[head : len(new) - tail])
+    yield from (_line(" ", line) for line in old[len(old) - tail : len(old) - last])
+    yield from _left_out(last, "below")
+
+
+def _alike(old: list[str], new: list[str]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+
+
+def _differing(old: list[str], new: list[str]) -> Iterator[Line]:
+    are_few = max(len(old), len(new)) <= MOST_LINES
+    whole = ("replace", 0, len(old), 0, len(new))
+    for tag, start, end, start_new, end_new in SequenceMatcher(None, old, new).get_opcodes() if are_few else [whole]:
+        if tag != "equal":
+            yield from (_line("-", line) for line in old[start:end])
+            yield from (_line("+", line) for line in new[start_new:end_new])
+        elif end - start <= 2 * AROUND + 1:
+            yield from (_line(" ", line) for line in old[start:end])
+        else:
+            yield from (_line(" ", line) for line in old[start : start + AROUND])
+            yield from _left_out(end - start - 2 * AROUND, "here")
+            yield from (_line(" ", line) for line in old[end - AROUND : end])
+
+
+def _left_out(count: int, where: str) -> Iterator[Line]:
+    if count > 0:
+        yield Line("", f"{count:,} line{'' if count == 1 else 's'} {where} as before")
+
+
+def _line(sign: str, text: str) -> Line:
+    cut = text if len(text) <= LONGEST else text[:LONGEST]
+    more = f" [and {len(text) - LONGEST:,} characters more]" if len(text) > LONGEST else ""
+    return Line(sign, (visible(cut) if sign == " " else spelled(cut)) + more)
