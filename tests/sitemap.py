@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import product, repeat
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -37,7 +37,7 @@ def filled(route: str, rows: Mapping[str, object]) -> str:
     """The address of a row that is there: `rows` says which, by the longest beginning of a route that fits."""
     begins = max((begin for begin in rows if route.startswith(begin)), key=len, default="")
     said = rows.get(begins)
-    parts = iter(said if isinstance(said, tuple) else (said,))
+    parts = iter(said) if isinstance(said, tuple) else repeat(said)
     return "/" + PLACE.sub(lambda _: str(next(parts)), route)
 
 
