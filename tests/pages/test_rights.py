@@ -6,6 +6,7 @@ The table names the permission of each page. A page that is missing from it fail
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -159,7 +160,7 @@ def address(workspace, remote):
         "mirror_syncrun": SyncRun.objects.latest("pk").pk,
         "audit_entry": Entry.objects.latest("pk").pk,
         "mirror_outsidechange": OutsideChange.objects.get().pk,
-        "auth_user": 1,
+        "auth_user": User.objects.create_user("somebody").pk,
     }
 
     def address(name: str) -> str:
