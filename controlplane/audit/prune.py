@@ -65,9 +65,10 @@ def _last_to_go(before: datetime) -> Link | None:
 def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
     """What is known of each object up to this link. How many rows, and the digest of all of them in their order."""
     digest, count = hashlib.sha256(), 0
+    up_to = Link.objects.filter(position__lte=last.position).aggregate(newest=Max("entry_id"))["newest"]
     for object_type in TYPES:
         for ids in _objects(object_type, last):
-            rows = _known(object_type, ids, last)
+            rows = _known(object_type, ids, last, up_to)
             Snapshot.objects.bulk_create(rows)
             for row in rows:
                 digest.update(row.seen_whole().encode() + b"\n")
@@ -88,11 +89,17 @@ def _before(object_type: str) -> Any:
     return Snapshot.objects.filter(cut=cut.position if cut else 0, object_type=object_type)
 
 
-def _known(object_type: str, ids: list[str], last: Link) -> list[Snapshot]:
+def _known(object_type: str, ids: list[str], last: Link, up_to: int) -> list[Snapshot]:
     known = {row.object_id: past.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
-    goes = Link.objects.filter(position__lte=last.position).values("entry_id")
-    for entry in past.told_of(object_type, ids).filter(pk__in=goes).iterator(chunk_size=AT_A_TIME):
-        past.apply(known.setdefault(entry["object_id"], past.Known(entry["object_id"])), entry)
+    told, newest = past.told_of(object_type, ids).filter(pk__lte=up_to), 0
+    # By keys of links, some at a time: a question for "all links up to the cut" would be answered anew for each object.
+    while entries := list(told.filter(pk__gt=newest)[:AT_A_TIME]):
+        newest = entries[-1]["pk"]
+        links = Link.objects.filter(entry_id__in=[entry["pk"] for entry in entries], position__lte=last.position)
+        goes = set(links.values_list("entry_id", flat=True))
+        for entry in entries:
+            if entry["pk"] in goes:
+                past.apply(known.setdefault(entry["object_id"], past.Known(entry["object_id"])), entry)
     return [
         Snapshot(
             cut=last.position,
@@ -148,7 +155,7 @@ def remove_what_is_cut(tell: Callable[[int], None] = _tell_nobody) -> int:
 def _remove_some(cut: Cut) -> int:
     """The links that come first, but the last of them, which the chain goes on from, and the entries of all of them."""
     links = list(Link.objects.filter(position__lte=cut.position).order_by("position")[: AT_A_TIME + 1])
-    entries = Entry.objects.filter(pk__in=[link.entry_id for link in links])
+    entries = Entry.objects.filter(pk__in=[link.entry_id for link in links]).only("pk")
     if not links or (len(links) == 1 and not entries.exists()):
         return 0
     with transaction.atomic():
