@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 REFUSED = guard.REFUSAL.removesuffix(".")
 TRUNCATE = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE audit_entry CASCADE"
 COLUMNS = ", ".join(f'"{field.column}"' for field in Entry._meta.concrete_fields if not field.generated)
-AGAIN = f"INTO audit_entry ({COLUMNS}) SELECT {COLUMNS} FROM audit_entry"  # noqa: S608
+AGAIN = f"INTO audit_entry ({COLUMNS}) SELECT {COLUMNS} FROM audit_entry"
 UPSERT = f"INSERT {AGAIN} WHERE true ON CONFLICT (id) DO UPDATE SET reason = 'x'"
 
 WAYS = {
@@ -40,9 +40,7 @@ WAYS = {
     "SQL update that looks away": lambda _: run(
         f"UPDATE {'OR IGNORE ' if connection.vendor == 'sqlite' else ''}audit_entry SET id = id + 1000"
     ),
-    "SQL replace of an entry": lambda _: run(
-        f"REPLACE {AGAIN}" if connection.vendor == "sqlite" else UPSERT
-    ),
+    "SQL replace of an entry": lambda _: run(f"REPLACE {AGAIN}" if connection.vendor == "sqlite" else UPSERT),
     "SQL replace of a link": lambda entry: run(
         f"INSERT OR REPLACE INTO audit_link SELECT position, {entry.pk} + 1, digest, sealed_at FROM audit_link"
         if connection.vendor == "sqlite"

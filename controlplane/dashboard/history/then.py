@@ -109,8 +109,8 @@ def then(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def one(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
-    """One object with all its settings."""
-    form = MomentForm(request.GET)
+    """One object with all its settings, now where no moment is named."""
+    form = MomentForm(request.GET if "at" in request.GET else {"at": timezone.now()})
     if object_type not in [sort.object_type for sort in SORTS.values()] or not form.is_valid():
         raise Http404
     at = form.cleaned_data["at"]
