@@ -27,7 +27,7 @@ STRINGS = [
     "'; DROP TABLE audit_entry; --",
     '1" OR "1"="1" /* ` */ UNION SELECT',
     "=HYPERLINK(\"//x.example\";\"click\")+cmd|' /C calc'!A0",
-    "+1-1",
+    "+1-1+2",
     "-2+3|' x",
     "@SUM(1+1)*cmd",
     "\tplaced by a tab",
@@ -42,8 +42,12 @@ STRINGS = [
     "first line\nsecond <b>line</b>\r\n=third\n\n\tfifth",
     "<b>" + "very long " * 400 + "</b>" + "W" * 3000,
 ]  # fmt: skip
-# All of it at once, for whatever a page shows of one thing only.
-WHOLE = " ".join(STRINGS)
+# All of it at once, for whatever a page shows of one thing only; of a name it is the beginning that is kept.
+WORST = (
+    "\"'><b id=x onclick=alert(1)>`</textarea></script></style></title></option></select><svg/onload=alert(1)>"
+    "{{ 7|add:7 }}{% now 'Y' %}<!--<img src=x onerror='alert(2)'>--><a href=javascript:alert(3)>&lt;i&gt;&#60;u>\\"
+)
+WHOLE = " ".join([WORST, *STRINGS])
 
 
 def twin(text: str) -> str:

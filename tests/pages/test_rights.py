@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -24,6 +23,7 @@ from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
 from numbers import services
 from numbers.sync import sync_all
+from tests.pages.rights import TABLE
 from tests.sandbox_process import Sandbox
 from tests.sitemap import actions, filled, routes
 
@@ -36,20 +36,6 @@ WRITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE|CREATE|ALTER|DROP
 BOOKKEEPING = {"django_session", "axes_accesslog", "axes_accessattempt", "axes_accessfailurelog"}
 
 
-@dataclass(frozen=True)
-class Row:
-    see_needs: str
-    see: str
-    do_needs: str
-    do: str
-
-
-def read(path: Path) -> dict[str, Row]:
-    lines = [line.split("|") for line in path.read_text().splitlines() if not line.startswith("#")]
-    return {place.strip().removeprefix("/"): Row(*see.split(), *do.split()) for place, see, do in lines}
-
-
-TABLE = read(Path(__file__).with_name("rights.txt"))
 PAGES = {place: row for place, row in TABLE.items() if " " not in place}
 ACTIONS = {place: row for place, row in TABLE.items() if " " in place}
 

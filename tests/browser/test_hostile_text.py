@@ -1,0 +1,214 @@
+"""Forty texts that try to be markup, script or an address, in every place that somebody else can fill, through every
+page: what the browser makes of a page has no element, attribute or kind of address that it has not with plain letters.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection  # noqa: F401 - in the mark below
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from agents import catalogue
+from tests.hostile import STRINGS, WHOLE, WORST, twin
+from tests.hostile_world import Rows, build
+from tests.pages.rights import TABLE
+from tests.sitemap import filled
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif("connection.vendor != 'sqlite'", reason="the pages are the same on both databases"),
+]
+
+Skeleton = Counter[str]
+# Every page that a superuser may see. Those of Django's that only send on to another, or are not pages, are left out.
+NO_PAGE = re.compile(
+    r"|admin/login/|readyz|healthz|admin/jsi18n/|.*/<path:object_id>/|admin/agents/agent/<.*>/(history|delete)/"
+)
+ROUTES = [place for place, row in TABLE.items() if "S" in row.see and " " not in place and not NO_PAGE.fullmatch(place)]
+SEARCHED = re.compile(r"admin/\w+/\w+/|.*/(then|agent-options)/")
+# These show nothing that is not on another page of the same thing, by the same template.
+PARTS = re.compile(r".*/(history|cells|verdict|steps|progress|password)/")
+OF_ONE_THING = [route for route in ROUTES if "<" in route and not PARTS.fullmatch(route)]
+# Of each shape that makes a page look another way: its length, and its lines.
+SHAPES = ["x", "x" * 70, "x" * 150, *(twin(text) for text in (*STRINGS[-2:], WHOLE))]
+
+# The skeleton of a document: each element with where it stands, the names of its attributes, which kind of address it
+# has, and what would be run of it. Texts and other values are left out, and so are numbers, which name rows.
+SKELETON = """
+const skeleton = (root) => {
+    const addresses = new Set(["href", "src", "action", "formaction", "srcset", "data", "poster", "ping", "xlink:href",
+        "hx-get", "hx-post"]);
+    const kind = (value) => {
+        let url;
+        try { url = new URL(value, location.href); } catch { return "none"; }
+        return url.origin === location.origin ? "here" : url.protocol;
+    };
+    const runs = (name) => /^(on|x-|@|:|hx-)/.test(name);
+    const told = (attribute) => {
+        if (addresses.has(attribute.name)) return `${attribute.name}=${kind(attribute.value)}`;
+        return runs(attribute.name) ? `${attribute.name}=${attribute.value.replace(/\\d+/g, "N")}` : attribute.name;
+    };
+    const found = {};
+    const walk = (element, above) => {
+        const names = [...element.attributes].map(told).sort().join(" ");
+        const path = `${above}>${element.localName}`;
+        const key = `${path} [${names}]`;
+        found[key] = (found[key] || 0) + 1;
+        for (const child of element.children) walk(child, path);
+        if (element.localName === "template") for (const child of element.content.children) walk(child, path);
+    };
+    walk(root, "");
+    return found;
+};
+"""
+OF_DOCUMENTS = f"""(pages) => {{ {SKELETON}
+    return pages.map((page) => skeleton(new DOMParser().parseFromString(page, "text/html").documentElement));
+}}"""
+
+
+def superuser(rows: Rows) -> Client:
+    """Somebody with a hostile name, signed in."""
+    person = User.objects.get(pk=rows["admin/auth/user/"])
+    person.is_superuser = True
+    person.save()
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def is_wrong(said: ConsoleMessage) -> bool:
+    """A breach of the policy, something that was not found; but for the icon, which a bare fragment does not name."""
+    return said.type == "error" and not said.location["url"].endswith("/favicon.ico")
+
+
+class Visitor:
+    """Somebody in a browser, who notes what no page may do."""
+
+    def __init__(self, browser: Browser, client: Client, url: str, remote_url: str) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
+        session = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}
+        self.context.add_cookies([session])
+        self.page: Page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("dialog", lambda dialog: (self.note(f"a dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("pageerror", lambda error: self.note(f"a script fails: {error}"))
+        self.page.on("console", lambda said: self.note(said.text) if is_wrong(said) else None)
+        known = (url, remote_url, "data:")
+        self.page.on("request", lambda asked: asked.url.startswith(known) or self.note(f"asks {asked.url}"))
+
+    def note(self, what: str) -> None:
+        self.wrong.append(f"{self.page.url}: {what}")
+
+    def skeleton(self, address: str) -> Skeleton:
+        self.page.goto(address)
+        return self.skeleton_of("html")
+
+    def skeleton_of(self, part: str) -> Skeleton:
+        self.page.wait_for_function("!document.querySelector('.htmx-request')")  # what asks for itself has come
+        look = f"(part) => {{ {SKELETON} return skeleton(document.querySelector(part)) }}"
+        return Counter(self.page.evaluate(look, part))
+
+    def skeletons(self, rows: Rows, sought: str) -> Iterator[tuple[str, Skeleton]]:
+        for route in ROUTES:
+            yield route, self.skeleton(filled(route, rows))
+        now = timezone.localtime().strftime("%Y-%m-%dT%H:%M:%S")
+        for address in (
+            "admin/agents/agent/?look=list&state=all",
+            "admin/mirror/outsidechange/?state=all",
+            f"admin/audit/entry/then/?at={now}",
+            *(f"{route}?q={{}}" for route in ROUTES if SEARCHED.fullmatch(route)),
+            "admin/agents/agent/voices/?voice_search={}&voice_id={}&stored={}",
+            "admin/search/?s={}",
+        ):
+            yield address.replace(now, "now"), self.skeleton("/" + address.replace("{}", quote(sought)))
+        yield "a dialog", self.in_a_dialog()
+        yield "the palette", self.in_the_palette()
+
+    def in_a_dialog(self) -> Skeleton:
+        self.page.goto("/admin/numbers/phonenumber/?q=5550100040")
+        self.page.locator(".cp-picker").first.click()
+        expect(self.page.get_by_placeholder("Type a name or id")).to_be_focused()
+        return self.skeleton_of("#cp-dialog")
+
+    def in_the_palette(self) -> Skeleton:
+        self.page.goto("/admin/")
+        self.page.keyboard.press("Control+k")
+        expect(self.page.locator("#search-input-command")).to_be_focused()
+        self.page.keyboard.type("5550100")
+        expect(self.page.locator("#command-results li").first).to_be_visible()
+        return self.skeleton_of("#command-results")
+
+
+@pytest.fixture
+def as_long_as_it_takes(monkeypatch, settings, remote):
+    """Every list on one page, and a picture that does not grow old meanwhile; what may be played is what the remote of
+    this test offers."""
+    settings.PICTURE_STALE_AFTER = timedelta(days=1)
+    for page in admin.site._registry.values():
+        monkeypatch.setattr(page, "list_per_page", 2000)
+    settings.CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": settings.CONTENT_SECURITY_POLICY["DIRECTIVES"] | {"media-src": ["'self'", remote.url]}
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(300)
+def test_no_page_becomes_another_and_nothing_is_run(as_long_as_it_takes, remote, live_server, browser):
+    worlds: list[dict[str, Skeleton]] = []
+    for like in (twin, str):
+        call_command("flush", interactive=False, verbosity=0)
+        remote.reset()
+        catalogue.cache.clear()
+        rows = build(remote, [like(text) for text in (*STRINGS, WHOLE)])[-1]
+        catalogue.voices()  # then no page asks for their names after it was drawn
+        visitor = Visitor(browser, superuser(rows), live_server.url, remote.url)
+        worlds.append(dict(visitor.skeletons(rows, f"no such {like(WORST)}")))
+        visitor.context.close()
+        assert visitor.wrong == []
+    harmless, hostile = worlds
+    assert differences(harmless, hostile) == {}
+
+
+def differences(harmless: dict[str, Skeleton], hostile: dict[str, Skeleton]) -> dict[str, tuple[Skeleton, Skeleton]]:
+    """{page: (what is new in it, what it lost)}"""
+    both = {place: (hostile[place] - known, known - hostile[place]) for place, known in harmless.items()}
+    return {place: pair for place, pair in both.items() if any(pair)}
+
+
+def nearest(skeleton: Skeleton, known: list[Skeleton]) -> tuple[Skeleton, Skeleton]:
+    """What is new in it and what it lost, against the one that it is most like."""
+    pairs = ((skeleton - one, one - skeleton) for one in known)
+    return min(pairs, key=lambda pair: sum(map(len, pair)))
+
+
+@pytest.mark.django_db
+@pytest.mark.timeout(300)
+def test_each_text_alone_on_each_page_of_one_thing(remote, browser):
+    page = browser.new_context().new_page()
+    every = build(remote, [*SHAPES, *STRINGS])
+    client = superuser(every[0])
+
+    def skeletons(route: str) -> list[Skeleton]:
+        answers = [client.get(filled(route, rows)) for rows in every]
+        assert {answer.status_code for answer in answers} == {200}, route
+        documents = [answer.content.decode() for answer in answers]
+        return [Counter(found) for found in page.evaluate(OF_DOCUMENTS, documents)]
+
+    wrong: dict[tuple[str, str], object] = {}
+    for route in OF_ONE_THING:
+        found = skeletons(route)
+        known, others = found[: len(SHAPES)], found[len(SHAPES) :]
+        for text, skeleton in zip(STRINGS, others, strict=True):
+            if skeleton not in known:
+                wrong[route, text[:40]] = nearest(skeleton, known)
+    page.context.close()
+    assert wrong == {}

@@ -1,0 +1,110 @@
+"""A workspace in which every text that somebody else can choose is one of these; built the same way for any texts."""
+
+from collections.abc import Sequence
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from agents import services as agents
+from agents.models import Agent
+from controlplane.audit import chain
+from controlplane.audit.models import Entry
+from controlplane.mirror import outside
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers import services
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.sandbox_process import Sandbox
+
+NAME = 290  # a name or a label may be a little longer; what is longer is left out by a sync
+SHORT = 39  # what was sent and is longer is not repeated from an answer
+Rows = dict[str, object]  # {beginning of a route: the key of the row that its address names}
+
+
+def build(remote: Sandbox, texts: Sequence[str]) -> list[Rows]:
+    """One of each thing for each text; the rows of the last text come last."""
+    people = [User.objects.create_user(text[:150], first_name=text[:150], is_staff=True) for text in texts]
+    found = [(remote.create_agent(text[:NAME], **config_of(text)), text) for text in texts]
+    lines = [
+        remote.import_number(f"+1555010{at:04}", text[:NAME], agent_id=agent_id)
+        for at, (agent_id, text) in enumerate(found)
+    ]
+    remote.advance(10)
+    synced()
+    for (agent_id, text), line in zip(found, lines, strict=True):  # from one such text to another, in the console
+        remote.console("patch_number", number=line, patch={"label": f"{text[:NAME]}!"})
+        remote.console(
+            "patch_agent",
+            agent_id=agent_id,
+            patch={"name": f"{text[:NAME]}!", "conversation_config": config_of(f"{text}!")},
+        )
+    synced()
+    chain.seal()
+    return [
+        rows_of(remote, text, agent_id, line, person)
+        for (agent_id, text), line, person in zip(found, lines, people, strict=True)
+    ]
+
+
+def config_of(text: str) -> dict[str, object]:
+    return {"agent": {"first_message": text, "prompt": {"prompt": text}}}
+
+
+def synced() -> None:
+    run = sync_all()
+    assert run is not None
+    assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 0), (run.problem, run.left_out)
+
+
+def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) -> Rows:
+    agent, number = Agent.objects.get(remote_id=agent_id), PhoneNumber.objects.get(remote_id=line)
+    refusal = {"detail": {"status": "invalid", "message": text}}
+    remote.fault("PATCH", f"/v1/convai/phone-numbers/{line}", "status", status=400, body=refusal)
+    op = services.rename(number, text[:SHORT], shown=number.label, key=f"label {line}", actor=person, reason=text)
+    assert op.state == State.REFUSED, op.message
+    done = agents.update(
+        agent,
+        values={"name": text[:NAME]},
+        shown={"name": agent.name},
+        key=f"name {agent_id}",
+        actor=person,
+        reason=text,
+    )
+    assert done.state == State.DONE, done.message
+    Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], known_by=text, not_kept=[text])
+    ended = {"actor": person, "actor_name": text, "state": ChangeSet.State.STOPPED, "ended_at": timezone.now()}
+    change_set = ChangeSet.objects.create(key=line, title=text, problem=text, fingerprint="", **ended)
+    Operation.objects.filter(pk=op.pk).update(change_set=change_set)
+    run = SyncRun.objects.create(
+        state=SyncRun.State.PARTIAL,
+        ended_at=timezone.now(),
+        requested_by=person,
+        problem=text,
+        phase=text[:40],
+        remote=text[:200],
+        left_out=[{"what": "agents", "id": text, "why": text}],
+        failed_calls=[{"method": "GET", "path": text, "status": 500, "tries": 1, "trace": text, "ms": 1}],
+        quarantined=1,
+    )
+    hold = Hold.objects.create(
+        kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED, here=text[:300], there=text[:300], run=run,
+        decided_at=timezone.now(), decided_by=person, decided_by_name=text,
+    )  # fmt: skip
+    of_number, of_agent = (OutsideChange.objects.filter(object_id=one).latest("pk") for one in (line, agent_id))
+    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text)
+    return {
+        "admin/agents/agent/": agent.pk,
+        "admin/numbers/phonenumber/": number.pk,
+        "admin/numbers/phonenumber/delete-agent/": agent.pk,
+        "admin/operations/operation/": op.pk,
+        "admin/operations/changeset/": change_set.pk,
+        "admin/mirror/hold/": hold.pk,
+        "admin/mirror/syncrun/": run.pk,
+        "admin/mirror/outsidechange/": of_number.pk,
+        "admin/audit/entry/": Entry.objects.filter(object_id=agent_id, kind="agent.changed").earliest("pk").pk,
+        "admin/auth/user/": person.pk,
+        "admin/auth/group/": Group.objects.create(name=text[:150]).pk,
+        "admin/r/": 1,
+        "admin/": "no-such-page",
+    }
