@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 REFUSED = guard.REFUSAL.removesuffix(".")
 TRUNCATE = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE audit_entry CASCADE"
 COLUMNS = ", ".join(f'"{field.column}"' for field in Entry._meta.concrete_fields if not field.generated)
-AGAIN = f"INTO audit_entry ({COLUMNS}) SELECT {COLUMNS} FROM audit_entry"  # noqa: S608
+AGAIN = f"INTO audit_entry ({COLUMNS}) SELECT {COLUMNS} FROM audit_entry"
 UPSERT = f"INSERT {AGAIN} WHERE true ON CONFLICT (id) DO UPDATE SET reason = 'x'"
 
 WAYS = {
