@@ -40,9 +40,7 @@ WAYS = {
     "SQL update that looks away": lambda _: run(
         f"UPDATE {'OR IGNORE ' if connection.vendor == 'sqlite' else ''}audit_entry SET id = id + 1000"
     ),
-    "SQL replace of an entry": lambda _: run(
-        f"REPLACE {AGAIN}" if connection.vendor == "sqlite" else UPSERT
-    ),
+    "SQL replace of an entry": lambda _: run(f"REPLACE {AGAIN}" if connection.vendor == "sqlite" else UPSERT),
     "SQL replace of a link": lambda entry: run(
         f"INSERT OR REPLACE INTO audit_link SELECT position, {entry.pk} + 1, digest, sealed_at FROM audit_link"
         if connection.vendor == "sqlite"
