@@ -19,18 +19,38 @@ from tests.sandbox_process import Sandbox
 
 @pytest.fixture(scope="session", autouse=True)
 def a_flush_lifts_the_guard() -> Iterator[None]:
-    """Between two tests the tables are emptied, which the triggers of the history refuse to anybody else."""
+    """Between two tests the tables are emptied, which the triggers of the history refuse to anybody else. The roles,
+    which a migration made, are put back: a worker may take over tests that need them from another."""
+    roles: dict[str, set[tuple[str, str]]] = {}
 
     def flush(self: Any, sql_list: Any) -> None:
+        if not roles:
+            of_roles = Group.permissions.through.objects.select_related("group", "permission__content_type")
+            for row in of_roles:
+                right = (row.permission.content_type.app_label, row.permission.codename)
+                roles.setdefault(row.group.name, set()).add(right)
         guard.remove(self.connection)
         try:
             BaseDatabaseOperations.execute_sql_flush(self, sql_list)
         finally:
             guard.install(self.connection)
 
+    def give(**more: Any) -> None:
+        """Past the signals, which would tell of it in the history."""
+        rights = {
+            (one.content_type.app_label, one.codename): one for one in Permission.objects.select_related("content_type")
+        }
+        for name in roles.keys() - set(Group.objects.values_list("name", flat=True)):
+            (group,) = Group.objects.bulk_create([Group(name=name)])
+            through = Group.permissions.through
+            through.objects.bulk_create(through(group=group, permission=rights[right]) for right in roles[name])
+
+    last = list(apps.get_app_configs())[-1]  # by then the rights of every app are there again
+    post_migrate.connect(give, sender=last, weak=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(connection.ops), "execute_sql_flush", flush)
         yield
+    post_migrate.disconnect(give, sender=last)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, Value
 
 from agents.models import Agent
 from numbers.models import PhoneNumber
@@ -20,9 +20,13 @@ def pages_of(object_id: str = "object_id") -> dict[str, Subquery]:
 
 
 def give_pages(rows: Iterable[Any]) -> None:
-    """The same for rows that are read already: two questions for all of them."""
+    """The same for rows that are read already: one question for all of them."""
     ids = {row.object_id for row in rows}
-    for name, model in MODELS:
-        found = dict(model._default_manager.filter(remote_id__in=ids).values_list("remote_id", "pk"))
-        for row in rows:
-            setattr(row, name, found.get(row.object_id))
+    asked = [
+        model._default_manager.filter(remote_id__in=ids).order_by().values_list(Value(name), "remote_id", "pk")
+        for name, model in MODELS
+    ]
+    found = {(name, remote_id): pk for name, remote_id, pk in asked[0].union(*asked[1:], all=True)}
+    for row in rows:
+        for name, _ in MODELS:
+            setattr(row, name, found.get((name, row.object_id)))

@@ -18,6 +18,7 @@ PAGES = [
     "/admin/mirror/syncrun/",
     "/admin/health/",
     "/admin/mirror/outsidechange/",
+    "/admin/audit/entry/",
 ]
 
 
