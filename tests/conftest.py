@@ -53,29 +53,6 @@ def a_flush_lifts_the_guard() -> Iterator[None]:
     post_migrate.disconnect(give, sender=last)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def the_roles_come_back(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """They are made by migrations, and a test that empties the tables takes them from the next one."""
-    with django_db_blocker.unblock():
-        roles = {
-            role: set(role.permissions.values_list("content_type__app_label", "codename"))
-            for role in Group.objects.all()
-        }
-
-    def bring_back(**_: Any) -> None:
-        permissions = {
-            (one.content_type.app_label, one.codename): one for one in Permission.objects.select_related("content_type")
-        }
-        for role, rights in roles.items() if not Group.objects.exists() else ():
-            role.save(force_insert=True)
-            role.permissions.set(permissions[right] for right in rights)
-
-    last = list(apps.get_app_configs())[-1]
-    post_migrate.connect(bring_back, sender=last)
-    yield
-    post_migrate.disconnect(bring_back, sender=last)
-
-
 @pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     sandbox = Sandbox()
