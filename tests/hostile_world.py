@@ -9,6 +9,7 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.audit import chain
 from controlplane.audit.models import Entry
+from controlplane.audit.why import Why
 from controlplane.mirror import outside
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation, State
@@ -61,7 +62,8 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
     agent, number = Agent.objects.get(remote_id=agent_id), PhoneNumber.objects.get(remote_id=line)
     refusal = {"detail": {"status": "invalid", "message": text}}
     remote.fault("PATCH", f"/v1/convai/phone-numbers/{line}", "status", status=400, body=refusal)
-    op = services.rename(number, text[:SHORT], shown=number.label, key=f"label {line}", actor=person, reason=text)
+    why = Why(text, text[:100])
+    op = services.rename(number, text[:SHORT], shown=number.label, key=f"label {line}", actor=person, why=why)
     assert op.state == State.REFUSED, op.message
     done = agents.update(
         agent,
@@ -69,12 +71,13 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         shown={"name": agent.name},
         key=f"name {agent_id}",
         actor=person,
-        reason=text,
+        why=why,
     )
     assert done.state == State.DONE, done.message
     Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], known_by=text, not_kept=[text])
     ended = {"actor": person, "actor_name": text, "state": ChangeSet.State.STOPPED, "ended_at": timezone.now()}
-    change_set = ChangeSet.objects.create(key=line, title=text, problem=text, fingerprint="", **ended)
+    said = {"title": text, "problem": text, "reason": why.reason, "ticket": why.ticket}
+    change_set = ChangeSet.objects.create(key=line, fingerprint="", **said, **ended)
     Operation.objects.filter(pk=op.pk).update(change_set=change_set)
     run = SyncRun.objects.create(
         state=SyncRun.State.PARTIAL,
@@ -92,7 +95,8 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         decided_at=timezone.now(), decided_by=person, decided_by_name=text,
     )  # fmt: skip
     of_number, of_agent = (OutsideChange.objects.filter(object_id=one).latest("pk") for one in (line, agent_id))
-    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text)
+    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, why=why)
+    changed = Entry.objects.filter(object_id=agent_id, kind="agent.changed")
     return {
         "admin/agents/agent/": agent.pk,
         "admin/numbers/phonenumber/": number.pk,
@@ -102,7 +106,10 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         "admin/mirror/hold/": hold.pk,
         "admin/mirror/syncrun/": run.pk,
         "admin/mirror/outsidechange/": of_number.pk,
-        "admin/audit/entry/": Entry.objects.filter(object_id=agent_id, kind="agent.changed").earliest("pk").pk,
+        "admin/audit/entry/": changed.earliest("pk").pk,
+        "admin/audit/entry/<int:pk>/undo/": changed.get(cause="operation").pk,
+        "admin/audit/entry/answered/": line,
+        "admin/audit/entry/then/": ("agent", agent_id),
         "admin/auth/user/": person.pk,
         "admin/auth/group/": Group.objects.create(name=text[:150]).pk,
         "admin/r/": 1,

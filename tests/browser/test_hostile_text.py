@@ -125,6 +125,7 @@ class Visitor:
             "admin/agents/agent/?look=list&state=all",
             "admin/mirror/outsidechange/?state=all",
             f"admin/audit/entry/then/?at={now}",
+            f"admin/audit/entry/then/?at={now}&what=agents",
             *(f"{route}?q={{}}" for route in ROUTES if SEARCHED.fullmatch(route)),
             "admin/agents/agent/voices/?voice_search={}&voice_id={}&stored={}",
             "admin/search/?s={}",

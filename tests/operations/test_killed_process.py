@@ -32,10 +32,13 @@ from numbers.models import PhoneNumber
 point, settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sys.argv[1:]
 settings.ELEVENLABS_WRITE_DEADLINE = 60
 
-def then_wait(owner, name):
-    function = getattr(owner, name)
+def then_wait(owner, name, turn=1):
+    function, turns = getattr(owner, name), []
     def call(*args, **kwargs):
         function(*args, **kwargs)
+        turns.append(name)
+        if len(turns) < turn:
+            return
         print("there", flush=True)
         time.sleep(600)
     setattr(owner, name, call)
@@ -45,7 +48,8 @@ places = {
     "check": (kind_of("number.assign"), "check"),
     "sent": (journal, "mark_sent"),
     "reply": (journal, "note_call"),
-    "verdict's commit": (ledger, "record"),
+    "sent's commit": (ledger, "record"),
+    "verdict's commit": (ledger, "record", 2),
     "verdict": (journal, "finish"),
 }
 if point in places:
@@ -79,6 +83,7 @@ def killed_at(point: str, clock: Clock) -> None:
 CASES: list[tuple[str, dict[str, Any] | None, State, State]] = [
     ("intent", None, State.INTENT, State.NOT_SENT),
     ("check", None, State.INTENT, State.NOT_SENT),
+    ("sent's commit", None, State.INTENT, State.NOT_SENT),
     ("sent", None, State.SENT, State.NOT_APPLIED),
     ("request", {"fault": "hang", "when": "after"}, State.SENT, State.DONE),
     ("request", {"fault": "hang", "when": "before"}, State.SENT, State.NOT_APPLIED),

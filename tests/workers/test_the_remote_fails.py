@@ -151,7 +151,9 @@ def test_much_happens_while_a_list_is_read(scene: Scene):
         line.refresh_from_db()
         assert line.bound_to == second.remote_id
         scene.is_true_again_after_two_runs()
-    scene.expected += Counter({(kind, line.remote_id): 2 for kind in ("number.changed", "operation.done")})
+    scene.expected += Counter(
+        {(kind, line.remote_id): 2 for kind in ("number.changed", "operation.sent", "operation.done")}
+    )
     assert scene.told() == scene.expected
     assert not OutsideChange.objects.filter(object_id=line.remote_id).exists()
 
