@@ -106,7 +106,9 @@ def world(workspace, remote, monkeypatch) -> World:
         "admin/mirror/syncrun/": SyncRun.objects.latest("pk").pk,
         "admin/mirror/outsidechange/": OutsideChange.objects.get().pk,
         "admin/audit/entry/": Entry.objects.latest("pk").pk,
-        "admin/audit/entry/<int:pk>/undo/": Entry.objects.get(kind="number.changed", cause_id=str(op.pk)).pk,
+        "admin/audit/entry/<int:pk>/undo/": Entry.objects.get(
+            kind="number.changed", cause="operation", cause_id=str(op.pk)
+        ).pk,
         "admin/audit/entry/answered/": workspace.bound.remote_id,
         "admin/audit/entry/then/": ("number", workspace.bound.remote_id),
         "admin/auth/user/": User.objects.create_user("wanda", password="x", is_staff=True).pk,
