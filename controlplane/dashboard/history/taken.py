@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
@@ -17,13 +18,20 @@ def as_csv(
     request: HttpRequest, what: str, name: str, head: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> StreamingHttpResponse:
     """`what` stands in the history, `name` is the file's. Text that a spreadsheet would run is made harmless."""
+    note(request, {"told": f"exported as csv: {what}"})
+    return as_file(_lines(head, rows), f"{name}.csv", "text/csv; charset=utf-8")
+
+
+def note(request: HttpRequest, told: dict[str, Any]) -> None:
     actor = actor_of(request)
     cause = ledger.Cause(Entry.Cause.PERSON, "", actor, name_of(actor))
-    told = {"told": f"exported as csv: {what}"}
     with transaction.atomic():
         ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingHttpResponse(_lines(head, rows), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def as_file(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type=kind, headers=headers)
 
 
 def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,14 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from controlplane.audit import export as files
-from controlplane.audit import ledger
 from controlplane.audit.models import Entry, Link
-from controlplane.dashboard.history import undo
+from controlplane.dashboard.history import taken, undo
 from controlplane.dashboard.pages_of import pages_of
 from controlplane.operations.differences import differences
 from controlplane.operations.models import Operation
-from controlplane.operations.pages import actor_of, show
-from controlplane.operations.run import name_of
+from controlplane.operations.pages import show
 from controlplane.templatetags.names import visible
 
 FORMATS = {
@@ -77,13 +74,11 @@ def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | Str
     name = request.POST.get("format", "")
     if name not in FORMATS:
         return HttpResponseBadRequest("There is no such format.", content_type="text/plain")
-    actor = actor_of(request)
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
     newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
     told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
-    cause = ledger.Cause(Entry.Cause.PERSON, "", actor, name_of(actor))
-    with transaction.atomic():
-        ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
+    taken.note(request, told)
     lines, kind = FORMATS[name]
-    headers = {"Content-Disposition": f'attachment; filename="history-{timezone.now():%Y%m%d-%H%M%S}.{name}"'}
-    return StreamingHttpResponse(lines(entries.filter(pk__lte=newest or 0)), content_type=kind, headers=headers)
+    return taken.as_file(
+        lines(entries.filter(pk__lte=newest or 0)), f"history-{timezone.now():%Y%m%d-%H%M%S}.{name}", kind
+    )
