@@ -32,7 +32,8 @@ def width() -> int:
 def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
     """Each page with the moment before it was asked for; the next one is read while this one is worked on.
 
-    The next request goes out first: Python runs one thread at a time, and the work here would hold it up.
+    Where pages are waited for, the next request goes out first: Python runs one thread at a time, and the work here
+    would hold it up.
     """
     if width() == 1:
         while (page := _next(listing)) is not None:
@@ -40,9 +41,13 @@ def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
         return
     with _submit() as submit:
         coming = submit(_next, listing)
-        while (page := coming.result()) is not None:
+        while True:
+            is_waited_for = not coming.done()
+            if (page := coming.result()) is None:
+                return
             coming = submit(_next, listing)
-            wait([coming], HEAD_START)
+            if is_waited_for:
+                wait([coming], HEAD_START)
             yield page
 
 
