@@ -38,6 +38,7 @@ class Numbers(Collection):
 
     def begin(self, full: bool) -> None:
         self._agents: dict[str, Agent | None] = {}
+        self._parsed: dict[str, RemoteNumber] = {}  # those that are being stored: each is parsed once
         here = PhoneNumber.objects.here().filter(missing_since=None).exclude(listed_at=None)
         here = here.exclude(agent=None, bound_to__gt="")  # nobody could read its agent when it was stored
         # All at once: a question for each page costs five times as much, at the very moment when the next one is read.
@@ -55,9 +56,10 @@ class Numbers(Collection):
     def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:
         """Know the rows of the agents that these are bound to; one that the listing did not show is looked up."""
         bound = {}
+        self._parsed = {}
         for one in seen:
             try:
-                number = RemoteNumber.parse(one.data)
+                number = self._parsed[one.remote_id] = RemoteNumber.parse(one.data)
             except BadShape:
                 continue  # it is left out where it would be stored
             if number.agent_id and number.agent_id not in self._agents:
@@ -68,7 +70,7 @@ class Numbers(Collection):
 
     def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
         assert isinstance(row, PhoneNumber)  # noqa: S101 - for the type checker
-        number = RemoteNumber.parse(seen.data)
+        number = self._parsed.get(seen.remote_id) or RemoteNumber.parse(seen.data)
         agent = self._agents.get(number.agent_id) if number.agent_id else None
         return store.values(row, number, agent=agent, listed=seen.listed is not None)
 

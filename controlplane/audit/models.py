@@ -9,8 +9,6 @@ from django.db import models
 from django.db.models.functions import Concat, StrIndex, Substr
 from django.utils import timezone
 
-from controlplane.json_field import JSONField
-
 SHORT = 60  # characters of a value, where a change is told in one line
 
 
@@ -33,8 +31,8 @@ class Entry(models.Model):
     object_type = models.CharField(max_length=20)
     object_id = models.CharField(max_length=64, blank=True)  # the remote's id
     object_name = models.TextField(blank=True)
-    before = JSONField(default=dict)  # {path: value}, only what differs
-    after = JSONField(default=dict)
+    before = models.JSONField(default=dict)  # {path: value}, only what differs
+    after = models.JSONField(default=dict)
     actor = models.ForeignKey(  # protected: whoever stands here is deactivated, not deleted
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -162,7 +160,7 @@ class Snapshot(models.Model):
     object_type = models.CharField(max_length=20)
     object_id = models.CharField(max_length=64)
     object_name = models.TextField(blank=True)
-    settings = JSONField(default=dict)  # {path: value}
+    settings = models.JSONField(default=dict)  # {path: value}
     since = models.DateTimeField()  # when the newest of these entries was written
     entry_id = models.BigIntegerField()  # the newest of them: later ones are changes of this
 

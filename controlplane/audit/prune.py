@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, Min, Q
 
+from controlplane import bulk
 from controlplane.audit import chain, ledger, past
 from controlplane.audit.models import Cut, Entry, Link, Snapshot
 
@@ -69,7 +70,7 @@ def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
     for object_type in TYPES:
         for ids in _objects(object_type, last):
             rows = _known(object_type, ids, last, up_to)
-            Snapshot.objects.bulk_create(rows)
+            bulk.insert(rows)
             for row in rows:
                 digest.update(row.seen_whole().encode() + b"\n")
             count += len(rows)

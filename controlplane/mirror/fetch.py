@@ -1,5 +1,6 @@
 """Reads that run ahead of what is done with their answers. The threads here speak to the remote, never to our rows."""
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -21,6 +22,7 @@ Submit = Callable[..., Future[Any]]
 _threads_of_the_run: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the run")
 
 HEAD_START = 0.004  # seconds; an answer takes five times as long
+PATIENCE = 0.0005  # seconds that an answer waits for Python while rows are stored; it waits several times for each
 AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
 
 
@@ -88,9 +90,12 @@ def threads() -> Iterator[None]:
     longer to open than a page to read: so they stay until the run ends."""
     with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
         before = _threads_of_the_run.set(pool)
+        patience = sys.getswitchinterval()
+        sys.setswitchinterval(PATIENCE)
         try:
             yield
         finally:
+            sys.setswitchinterval(patience)
             _threads_of_the_run.reset(before)
             together = Barrier(width())
             for _ in range(width()):

@@ -8,7 +8,6 @@ from django.db import models
 from django.utils import timezone
 
 from controlplane.audit.models import Entry
-from controlplane.json_field import JSONField
 
 
 class RemoteObject(models.Model):
@@ -22,7 +21,7 @@ class RemoteObject(models.Model):
     object_type: ClassVar[str]
 
     remote_id = models.CharField("ID", max_length=64, unique=True)
-    remote_data = JSONField(default=dict, blank=True)  # the remote's own JSON, whole
+    remote_data = models.JSONField(default=dict, blank=True)  # the remote's own JSON, whole
     digest = models.CharField(max_length=32, blank=True)  # of `remote_data`: what is unchanged need not be loaded
     first_seen = models.DateTimeField(default=timezone.now)
     missing_since = models.DateTimeField(null=True, blank=True)
@@ -78,8 +77,8 @@ class SyncRun(models.Model):
     changed = models.PositiveIntegerField(default=0)
     gone = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
-    left_out = JSONField(default=list, blank=True)  # the first of them: {what, id, why}
-    failed_calls = JSONField(default=list, blank=True)  # the first: {method, path, status, tries, trace, ms}
+    left_out = models.JSONField(default=list, blank=True)  # the first of them: {what, id, why}
+    failed_calls = models.JSONField(default=list, blank=True)  # the first: {method, path, status, tries, trace, ms}
     waited_ms = models.PositiveIntegerField("waited on the remote, ms", default=0)
 
     class Meta:
@@ -116,7 +115,7 @@ class Hold(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     what = models.CharField(max_length=20, blank=True)  # "agents", "numbers"; empty for a workspace
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    objects_missing = JSONField(default=list, blank=True)  # their remote ids
+    objects_missing = models.JSONField(default=list, blank=True)  # their remote ids
     out_of = models.PositiveIntegerField(default=0)
     here = models.CharField(max_length=300, blank=True)  # the workspace of the picture: "host/workspace"
     there = models.CharField(max_length=300, blank=True)  # the one that the key opens

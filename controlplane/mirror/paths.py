@@ -8,13 +8,18 @@ ABSENT = None  # a path that is not there reads as null, which is also how the r
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}. A list is one value: the remote replaces lists whole."""
-    if not isinstance(value, Mapping) or (not value and path):
-        return {path: value}
     flat: dict[str, Any] = {}
+    _flatten_into(flat, value, path)
+    return flat
+
+
+def _flatten_into(flat: dict[str, Any], value: Any, path: str) -> None:
+    if not isinstance(value, dict) or (not value and path):
+        flat[path] = value
+        return
     for key, inner in value.items():
         step = str(key).replace("~", "~0").replace(".", "~1")
-        flat.update(flatten(inner, f"{path}.{step}" if path else step))
-    return flat
+        _flatten_into(flat, inner, f"{path}.{step}" if path else step)
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
+from controlplane import bulk
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
@@ -58,8 +59,7 @@ def compare(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause
 def write(changes: Sequence[Change]) -> None:
     """Write rows of one model with their ledger entries, in the caller's transaction."""
     new = [change.row for change in changes if change.new]
-    if new:
-        type(new[0])._default_manager.bulk_create(new)
+    bulk.insert(new)
     for change in changes:
         if not change.new:
             change.row.save(update_fields=change.fields)
