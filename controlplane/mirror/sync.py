@@ -32,7 +32,7 @@ def sync(
         return None
     lease = Lease(run, client, watch)
     try:
-        with fetch.threads():
+        with fetch.threads(), runs.without_waiting_for_the_disk():
             problems, held = _run(list(collections), lease)
     except Superseded:
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)

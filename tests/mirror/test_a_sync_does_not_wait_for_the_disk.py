@@ -1,0 +1,49 @@
+"""What a sync stores it could read again, so its commits do not wait for the disk. How the run ended does."""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from controlplane.mirror import runs
+from controlplane.mirror.models import SyncRun
+from numbers.sync import sync_all
+
+WAITS = {"sqlite": 2, "postgresql": "on"}  # 2: FULL, 1: NORMAL
+DOES_NOT = {"sqlite": 1, "postgresql": "off"}
+
+
+def setting() -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(runs.ON_DISK[connection.vendor][0])
+        return cursor.fetchone()[0]
+
+
+@pytest.fixture
+def waits(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute(runs.ON_DISK[connection.vendor][1].format(WAITS[connection.vendor]))
+    yield WAITS[connection.vendor]
+    connection.close()
+
+
+def test_only_the_end_of_a_run_waits(waits, remote):
+    found = []
+    run = sync_all(watch=lambda run: found.append((run.state, setting())))
+    assert run is not None
+    assert [how for state, how in found if state == SyncRun.State.RUNNING] == [DOES_NOT[connection.vendor]] * (
+        len(found) - 1
+    )
+    assert found[-1] == (SyncRun.State.COMPLETE, waits)
+    assert setting() == waits
+
+
+def test_an_error_leaves_it_as_it_was(waits):
+    with pytest.raises(ZeroDivisionError), runs.without_waiting_for_the_disk():
+        raise ZeroDivisionError
+    assert setting() == waits
+
+
+def test_a_transaction_of_somebody_else_is_left_alone(waits):
+    with transaction.atomic(), runs.without_waiting_for_the_disk():
+        assert setting() == waits
