@@ -51,7 +51,7 @@ class Collection(ABC):
 
     @abstractmethod
     def begin(self, full: bool) -> None:
-        """A run begins; `full` asks for every object's details, whether or not its line in the list changed."""
+        """Its list is about to be read; `full` asks for each object's details, whether or not its line changed."""
 
     # --- what is there ---------------------------------------------------------------------------------------------
 

@@ -31,18 +31,21 @@ def width() -> int:
     return int(settings.ELEVENLABS_MAX_CONCURRENCY)
 
 
-def pages(listing: Iterator[Item]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next one is read while this one is worked on.
+def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tuple[datetime, Item]]:
+    """Each page with the moment before it was asked for; the next one is read while this one is worked on, and the
+    first while `meanwhile` is done.
 
     Where pages are waited for, the next request goes out first: Python runs one thread at a time, and the work here
     would hold it up.
     """
     if width() == 1:
+        meanwhile()
         while (page := _next(listing)) is not None:
             yield page
         return
     with _submit() as submit:
         coming = submit(_next, listing)
+        meanwhile()
         while True:
             is_waited_for = not coming.done()
             if (page := coming.result()) is None:

@@ -23,7 +23,8 @@ def read(keeper: Keeper) -> tuple[set[str], str]:
     to_be_read: Listed = {}
     problem = ""
     try:
-        for asked_at, page in fetch.pages(chain.from_iterable(collection.listings(keeper.client))):
+        listing = chain.from_iterable(collection.listings(keeper.client))
+        for asked_at, page in fetch.pages(listing, meanwhile=lambda: collection.begin(lease.run.full)):
             lease.hold(done=len(page.rows))
             to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
     except ElevenLabsError as error:

@@ -116,9 +116,9 @@ ON_DISK = {
 
 @contextmanager
 def without_waiting_for_the_disk() -> Iterator[None]:
-    """Inside, a commit is answered before it is on the disk. What a machine that dies meanwhile forgets, it forgets from
-    the end, and the next run reads it again. The first commit after this block, such as the one that ends the run,
-    brings all before it to the disk. Inside a transaction it changes nothing."""
+    """Inside, a commit is answered before it is on the disk. What a machine that dies meanwhile forgets, it forgets
+    from the end, and the next run reads it again. The first commit after this block, such as the one that ends the
+    run, brings all before it to the disk. Inside a transaction it changes nothing."""
     ask, setting, value = ON_DISK[connection.vendor]
     if connection.in_atomic_block:
         yield

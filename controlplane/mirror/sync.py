@@ -51,8 +51,6 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     """What went wrong, and what is held, in words."""
     run, client = lease.run, lease.client
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
-    for collection in collections:
-        collection.begin(run.full)
     lease.phase("asking which workspace this is", 0)
     try:
         if why := workspace.guard(lease, collections):

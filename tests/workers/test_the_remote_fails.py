@@ -127,6 +127,7 @@ def test_it_asks_for_fewer_requests(scene: Scene):
 
 
 def test_it_is_dead(scene: Scene):
+    """For three intervals: with the one that is shipped, more than two minutes."""
     with scene.nothing_is_taken_for_gone():
         scene.console()
         scene.remote.kill()
