@@ -167,9 +167,9 @@ def section(results: dict[str, dict[str, Any]]) -> str:
             grown.append([kind, what, f"{few:.2f}", f"{many:.2f}", f"{share:.2f}", f"{memory:.0f}"])
     text += "\n" + harness.table(["database", "latency", "run", "floor", "sync", "sync / floor"], rows) + "\n"
     text += (
-        f"\n{FEW:,} and {MANY:,} numbers, no latency; medians of {GROWTH_ROUNDS[FEW]} first "
-        f"and {GROWTH_ROUNDS[MANY]} of the large ones, with twice as many unchanged. Growth is the time's divided by the rows'; aim: at most 1.1. The "
-        "memory is the most that the process ever held, in MB; aim: under 300.\n\n"
+        f"\n{FEW:,} and {MANY:,} numbers, no latency; medians of {GROWTH_ROUNDS[FEW]} and "
+        f"{GROWTH_ROUNDS[MANY]} first runs, and of twice as many unchanged. Growth is the time's divided by the rows'; "
+        "aim: at most 1.1. The memory is the most that the process ever held, in MB; aim: under 300.\n\n"
     )
     head = ["database", "run", f"{FEW:,}", f"{MANY:,}", "growth", "MB"]
     return text + harness.table(head, grown)
