@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.audit.recorded import recorded
 from controlplane.mirror.models import Hold
 from controlplane.mirror.runs import Lease
 
@@ -62,6 +63,7 @@ def passed(lease: Lease, kind: str, what: str = "") -> None:
                 _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
 
 
+@recorded()
 def accept(hold: Hold, *, actor: User, name: str) -> bool:
     """Somebody says that it is the truth. False if it was decided, or passed, before."""
     with transaction.atomic():
