@@ -5,24 +5,21 @@ import logging
 import pytest
 from django.db import connection
 from django.template.loader import render_to_string
-from django.urls import reverse
 
-from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations.models import Operation
 from tests.operations.test_no_record_no_call import refused
 from tests.operations.writes import SID, TOKEN
 from tests.pages.test_number_pages import url
 from tests.pages.test_outside_changes import text
-from tests.pages.test_reasons import ASKS, WHY, typed
+from tests.pages.test_reasons import ASKS, DECIDED, WHY, typed
 
 pytestmark = pytest.mark.django_db
 
 NOT_SENT = "Not sent. What you asked for could not be written into the record here"
 PLANNED = ("retire", "clean up", "resume")  # a worker writes their entries, when it carries them out
-WITHOUT_A_FORM = ("adopt", "ignore many")
 CASES = [
     *((what, "audit_entry") for what in ASKS if what not in PLANNED),
-    *((what, "operations_operation") for what in ASKS if what not in WITHOUT_A_FORM),
+    *((what, "operations_operation") for what in ASKS if what not in DECIDED),
 ]
 
 
@@ -47,7 +44,7 @@ def test_nothing_is_sent_and_nothing_typed_is_lost(what, table, operator, worksp
     assert len(remote.ledger()) == ledger
     assert SID not in page or what == "import"
     assert TOKEN not in page
-    if what not in (*WITHOUT_A_FORM, "resume", "undo"):  # an undo has no form while the thing is locked
+    if what not in (*DECIDED, "resume", "undo"):  # an undo has no form while the thing is locked
         assert f'value="{WHY["reason"]}"' in page
     if "Night line" in values.values():
         assert 'value="Night line"' in page
@@ -64,16 +61,6 @@ def test_it_is_said_inside_a_dialog_too(operator, workspace, remote):
     assert "<html" not in page
     assert 'class="cp-dialog-head"' in page, "by this the script knows a form from the page of a proxy"
     assert NOT_SENT in text(answer)
-
-
-def test_the_answer_to_a_held_sync_too(operator, workspace, remote, caplog):
-    hold = Hold.objects.create(run=SyncRun.objects.latest("id"), kind=Hold.Kind.VANISHED, what="numbers", out_of=9)
-    with refused("audit_entry"):
-        answer = operator.post(reverse("admin:mirror_hold_accept", args=[hold.pk]))
-    assert answer.status_code == 503
-    assert said_so(answer, caplog)
-    hold.refresh_from_db()
-    assert hold.state == Hold.State.OPEN
 
 
 def test_a_failure_of_another_kind_is_not_told_this_way(operator, workspace, remote):
