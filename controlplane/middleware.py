@@ -1,11 +1,16 @@
-"""Two answers that every page gives alike: to a script whose session has ended, and to text that no database keeps."""
+"""Answers that every page gives alike: to a script whose session has ended, to text that no database keeps, and where
+what was asked for could not be written down."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
 from django.utils.http import urlencode
+
+from controlplane.audit.recorded import NotRecorded
 
 STOP_ASKING = 286  # htmx: swap, and poll no more
 
@@ -37,3 +42,19 @@ class NoNul:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
             return HttpResponseBadRequest("This address holds a character that no text has.", content_type="text/plain")
         return self.get_response(request)
+
+
+class NothingWithoutItsRecord:
+    """Where no form is there to say it (`operations.pages.refuse`), a page does. It asks the database nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, NotRecorded):
+            return None
+        page = render_to_string("not_recorded.html", {"said": str(exception)})
+        return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -104,6 +104,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "controlplane.middleware.NothingWithoutItsRecord",
 ]
 
 ROOT_URLCONF = "controlplane.urls"

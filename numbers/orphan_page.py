@@ -7,9 +7,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
+from controlplane.audit.recorded import NotRecorded
 from controlplane.operations import tasks
 from controlplane.operations.journal import KeyReused
-from controlplane.operations.pages import actor_of, go_to, show, url_of
+from controlplane.operations.pages import actor_of, go_to, refuse, show, url_of
 from controlplane.operations.wake import wake
 from numbers import orphans
 from numbers.forms import OrphansForm
@@ -45,9 +46,8 @@ def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
     wanted = form.cleaned_data["shown"].split()
     try:
         released = orphans.release(wanted, key=form.operation_key, asked_by=actor_of(request), why=form.why)
-    except (orphans.NotReleased, KeyReused) as refusal:
-        form.add_error(None, str(refusal))
-        form.with_new_key()
+    except (orphans.NotReleased, KeyReused, NotRecorded) as refusal:
+        refuse(form, refusal)
         return None
     wake(tasks.run_change_sets)
     if released.left_out:

@@ -10,10 +10,11 @@ from django.views.decorators.http import require_http_methods
 from agents import services as agent_services
 from agents.models import Agent
 from agents.views import DIALOG_IDS
+from controlplane.audit.recorded import NotRecorded
 from controlplane.operations import tasks
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
-from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, refuse, show, tell, url_of
 from controlplane.operations.wake import wake
 from numbers import choose, services
 from numbers.forms import RetireForm
@@ -61,9 +62,8 @@ def _retire(request: HttpRequest, agent: Agent, form: RetireForm) -> HttpRespons
     successor = form.cleaned_data["agent"] if form.cleaned_data["deed"] == RetireForm.MOVE else None
     try:
         change_set = services.retire_agent(agent, successor, **asked(request, form))
-    except KeyReused as reused:
-        form.add_error(None, str(reused))
-        form.with_new_key()
+    except (KeyReused, NotRecorded) as refusal:
+        refuse(form, refusal)
         return None
     wake(tasks.run_change_sets)
     return go_to(request, url_of(change_set))

@@ -3,11 +3,16 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
 
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from controlplane.audit.models import Cut, Entry, Link, Snapshot
+
+Row = TypeVar("Row", Entry, Link)
 
 AT_A_TIME = 1000
 # A transaction that ends late brings an entry with a lower id than some that are sealed already: so far back is looked
@@ -32,10 +37,10 @@ def _seal_some(above: int) -> list[Link]:
     links_above = Link.objects.filter(entry_id=OuterRef("pk"), entry_id__gt=above)
     open_ = Entry.objects.filter(pk__gt=above).exclude(Exists(links_above))
     position, digest = (last.position, last.digest) if last else (0, "")
-    links = []
+    links, now = [], timezone.now()
     for entry in open_.order_by("pk")[:AT_A_TIME]:
-        position, digest = position + 1, digest_of(digest, entry)
-        links.append(Link(position=position, entry_id=entry.pk, digest=digest))
+        position, digest = position + 1, digest_of(digest, entry, now)
+        links.append(Link(position=position, entry_id=entry.pk, digest=digest, sealed_at=now))
     try:
         with transaction.atomic():
             Link.objects.bulk_create(links)
@@ -44,8 +49,17 @@ def _seal_some(above: int) -> list[Link]:
     return links
 
 
-def digest_of(before: str, entry: Entry) -> str:
-    return hashlib.sha256(f"{before}\n{entry.seen_whole()}".encode()).hexdigest()
+def digest_of(before: str, entry: Entry, sealed_at: datetime | None = None) -> str:
+    """Without the time of sealing: as the first chains were made."""
+    said = [before, entry.seen_whole()]
+    if sealed_at is not None:
+        said.append(sealed_at.astimezone(UTC).isoformat(timespec="microseconds"))
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+
+def _is_as_sealed(before: str, entry: Entry, link: Link) -> bool:
+    """A link of the first chains holds no time. One that does is not good without: its digest is another."""
+    return link.digest == digest_of(before, entry, link.sealed_at) or link.digest == digest_of(before, entry)
 
 
 @dataclass(frozen=True)
@@ -76,8 +90,8 @@ def read(found: Finding | None = None) -> Iterator[Finding]:
     """What is found so far, after each thousand entries. It can be ended at any of them, and gone on from there."""
     found = found or Finding()
     while not found.broken:
-        links = list(Link.objects.filter(position__gt=found.position).order_by("position")[:AT_A_TIME])
-        entries = _readable([link.entry_id for link in links])
+        links = _links(found.position)
+        entries = _readable(Entry, [link.entry_id for link in links])
         for link in links:
             found = _next(found, link, entries.get(link.entry_id))
             if found.broken:
@@ -89,13 +103,25 @@ def read(found: Finding | None = None) -> Iterator[Finding]:
         yield found
 
 
-def _readable(ids: list[int]) -> dict[int, Entry]:
+def _links(position: int) -> list[Link]:
+    """The next ones. What is no time any more, because somebody changed the database's file, is none."""
+    following = Link.objects.filter(position__gt=position).order_by("position")
+    try:
+        return list(following[:AT_A_TIME])
+    except (ValueError, DatabaseError):
+        columns = ("position", "entry_id", "digest")
+        without = [Link(**row, sealed_at=None) for row in following.values(*columns)[:AT_A_TIME]]  # type: ignore[misc]
+        good = _readable(Link, [link.position for link in without])
+        return [good.get(link.position, link) for link in without]
+
+
+def _readable(model: type[Row], ids: list[int]) -> dict[int, Row]:
     """A byte that was changed in the file of the database may leave no text at all: that one is left out."""
     try:
-        return Entry.objects.in_bulk(ids)
+        return model._default_manager.in_bulk(ids)
     except (ValueError, DatabaseError):
         half = len(ids) // 2
-        return _readable(ids[:half]) | _readable(ids[half:]) if half else {}
+        return _readable(model, ids[:half]) | _readable(model, ids[half:]) if half else {}
 
 
 def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
@@ -108,7 +134,7 @@ def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
     elif entry is None:
         there = Entry.objects.filter(pk=link.entry_id).exists()
         why = f"Entry {link.entry_id} {'cannot be read any more' if there else 'was removed'}."
-    elif digest_of(found.head, entry) != link.digest:
+    elif not _is_as_sealed(found.head, entry, link):
         why = f"Entry {link.entry_id} is not what was sealed."
     else:
         why = ""

@@ -126,8 +126,8 @@ class Link(models.Model):
 
     position = models.BigIntegerField(primary_key=True)  # 1, 2, 3 ... without a gap
     entry_id = models.BigIntegerField(unique=True)  # no foreign key: a link outlives an entry that was pruned
-    digest = models.CharField(max_length=64)  # SHA-256 of the digest before and of the entry
-    sealed_at = models.DateTimeField(auto_now_add=True)
+    digest = models.CharField(max_length=64)  # SHA-256 of the digest before, of the entry, and of when it was sealed
+    sealed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["position"]

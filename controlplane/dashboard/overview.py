@@ -28,7 +28,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         )
     if may("operations.view_operation"):
         recent = Operation.objects.defer("wanted", "before", "seen")
-        context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
+        if waiting(request).get(OperationState.SENT):  # the sidebar has asked already how many
+            context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_outsidechange"):

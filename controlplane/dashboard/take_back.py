@@ -5,11 +5,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from controlplane.audit.recorded import NotRecorded
 from controlplane.mirror import outside
 from controlplane.operations import tasks
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
-from controlplane.operations.pages import asked, attempt, go_to, tell, url_of
+from controlplane.operations.pages import asked, attempt, go_to, refuse, tell, url_of
 from controlplane.operations.wake import wake
 from numbers.back import NoWayBack
 
@@ -27,9 +28,8 @@ def take_back(
             wake(tasks.run_change_sets)
             return go_to(request, url_of(change_set))
         op = attempt(form, partial(service.carry_out, thing, **ask))
-    except (NoWayBack, outside.Decided, KeyReused) as no:
-        form.add_error(None, str(no))
-        form.with_new_key()
+    except (NoWayBack, outside.Decided, KeyReused, NotRecorded) as refusal:
+        refuse(form, refusal)
         return None
     if op is None:
         return None

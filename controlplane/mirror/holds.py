@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.audit.recorded import recorded
+from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.mirror.models import Hold
 from controlplane.mirror.runs import Lease
 
@@ -62,14 +64,17 @@ def passed(lease: Lease, kind: str, what: str = "") -> None:
                 _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
 
 
-def accept(hold: Hold, *, actor: User, name: str) -> bool:
-    """Somebody says that it is the truth. False if it was decided, or passed, before."""
+@recorded()
+def accept(hold: Hold, *, actor: User, name: str, why: Why = UNSAID) -> bool:
+    """Somebody says that it is the truth. False if it was decided, or passed, before. Raises `NotSaid`."""
+    demand(why, actor)
+    cause = ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name, why.reason, why.ticket)
     with transaction.atomic():
         decided = Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
             state=Hold.State.ACCEPTED, decided_at=timezone.now(), decided_by=actor, decided_by_name=name
         )
         if decided:
-            _tell(hold, "accepted", ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name))
+            _tell(hold, "accepted", cause)
     return bool(decided)
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.audit.recorded import recorded
 from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.mirror.models import OutsideChange, RemoteObject
 from controlplane.operations.models import ChangeSet, Operation
@@ -64,6 +65,7 @@ def mark(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
         row.__dict__["outside"] = found.get(row.remote_id, [])
 
 
+@recorded()
 def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name: str, why: Why = UNSAID) -> int:
     """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once. Raises
     `NotSaid`."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from celery import current_app
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, RemoteObject, SyncRun
+from controlplane.operations.forms import WhyForm
 from controlplane.operations.pages import actor_of
 from controlplane.operations.run import name_of
 from controlplane.operations.wake import wake
@@ -95,10 +96,14 @@ def _page_of(run: SyncRun) -> str:
 def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("mirror.view_hold"):
         raise PermissionDenied
-    hold = get_object_or_404(Hold, pk=pk)
+    return _hold(request, get_object_or_404(Hold, pk=pk), site, WhyForm())
+
+
+def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: WhyForm) -> HttpResponse:
     page = Paginator(hold.objects_missing, ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {"hold": hold, "page": page, "missing": _named(hold, list(page)), "title": str(hold), "subtitle": None}
-    return render(request, "mirror/hold.html", {**site, **context})
+    shown = {"hold": hold, "page": page, "missing": _named(hold, list(page)), "form": form}
+    context = {**site, **shown, "title": str(hold), "subtitle": None}
+    return render(request, "mirror/hold.html", context, status=422 if form.errors else 200)
 
 
 def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
@@ -115,8 +120,10 @@ def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
 def accept(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody says that what a run held is the truth. Nothing is sent; the next run acts on it."""
     hold = get_object_or_404(Hold, pk=pk)
-    actor = actor_of(request)
-    if holds.accept(hold, actor=actor, name=name_of(actor)):
+    actor, form = actor_of(request), WhyForm(request.POST)
+    if not form.is_valid():
+        return _hold(request, hold, admin.site.each_context(request), form)
+    if holds.accept(hold, actor=actor, name=name_of(actor), why=form.why):
         run = runs.ask(actor)
         wake(current_app.signature(SYNC_TASK))
         messages.success(request, "Noted. The sync that looks again is on its way.")

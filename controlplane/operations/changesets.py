@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from controlplane.audit.recorded import recorded
 from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import connect
 from controlplane.operations import journal
@@ -25,6 +26,7 @@ STEP_READ = 30.0  # seconds for all tries of one read of a step
 CLAIM = timedelta(seconds=90)  # longer than the longest step: two reads, and one write at its deadline after its wait
 
 
+@recorded()
 def plan(
     title: str,
     wishes: Sequence[Wish],
@@ -133,6 +135,7 @@ def work(change_set: ChangeSet) -> bool:
     return True
 
 
+@recorded()
 def resume(change_set: ChangeSet, *, actor: User | None, why: Why = UNSAID) -> None:
     """Plan the steps that did not get done anew, and let a worker go on. Does nothing unless it is stopped. Where no
     other reason is given, that of the step goes on. Raises `NotSaid`."""

@@ -63,6 +63,7 @@ class KeyedForm(WhyForm):
     """Carries the operation's key: sent twice (double click, back, second tab), it is carried out once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
+    not_recorded = False  # what was asked for could not be written down: `controlplane.audit.recorded`
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

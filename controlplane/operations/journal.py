@@ -3,6 +3,7 @@ so that two processes can never both decide one operation."""
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.audit.recorded import recorded
 from controlplane.elevenlabs import BadShape, Call, unstorable
 from controlplane.operations.kinds import Kind, Verdict, kind_of
 from controlplane.operations.models import OPEN, ChangeSet, Operation, State
@@ -47,6 +49,7 @@ class Expired(Exception):
     """The operation was decided by somebody else (too slow before sending): nothing was sent."""
 
 
+@recorded()
 def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
     """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one.
 
@@ -74,6 +77,7 @@ def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, t
     return True
 
 
+@recorded()
 def claim(op: Operation) -> None:
     """A planned step becomes an intent and takes the lock. Raises `Held`, or `Expired` if it is no longer planned."""
     try:
@@ -89,6 +93,7 @@ def claim(op: Operation) -> None:
     op.refresh_from_db()
 
 
+@recorded()
 def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     """Commit B: from here on, no machine repeats this write."""
     now = timezone.now()
@@ -142,7 +147,13 @@ def finish(
     op: Operation, verdict: Verdict, *, seen: dict[str, Any] | None, known_by: str, expected: State = State.SENT
 ) -> Operation:
     """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
-    kind = kind_of(op.kind)
+    with recorded() if expected == State.INTENT else nullcontext():  # by then nothing was sent
+        return _finish(op, kind_of(op.kind), verdict, seen, known_by, expected)
+
+
+def _finish(
+    op: Operation, kind: Kind, verdict: Verdict, seen: dict[str, Any] | None, known_by: str, expected: State
+) -> Operation:
     message = storable(verdict.message)
     if seen is not None and verdict.state == State.DONE:
         op.object_id = op.object_id or kind.found(seen)

@@ -1,6 +1,7 @@
 """How a page asks for a write and tells what became of it. Used by the admin pages of agents and numbers."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from controlplane.audit.models import Entry
+from controlplane.audit.recorded import NotRecorded
 from controlplane.audit.why import NotSaid
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import Expired, Held, KeyReused
@@ -39,6 +41,9 @@ def in_dialog(request: HttpRequest) -> bool:
 def show(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """A page with a form: whole, or as the inside of a dialog. Both are the same template on two frames."""
     frame = "controlplane/dialog.html" if in_dialog(request) else "controlplane/page.html"
+    form = context.get("form")
+    if isinstance(form, KeyedForm) and form.not_recorded:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
     return TemplateResponse(request, template, {**context, "frame": frame}, status=status)
 
 
@@ -56,8 +61,8 @@ def attempt(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
     """
     try:
         op = ask()
-    except (Held, KeyReused, Expired) as refusal:
-        _refuse(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
+    except (Held, KeyReused, Expired, NotRecorded) as refusal:
+        refuse(form, refusal)
         return None
     except NotSaid as missing:
         for field, words in missing.problems.items():
@@ -75,6 +80,12 @@ def field_of(form: Form, op: Operation) -> str | None:
         return op.stop.field
     named = [op.error.param, *(place for place, _ in op.error.fields)] if op.error is not None else []
     return next((name for place in named for name in reversed(place.split(".")) if name in form.fields), None)
+
+
+def refuse(form: KeyedForm, refusal: Exception) -> None:
+    """Show the form again with the reason why nothing was sent."""
+    form.not_recorded = isinstance(refusal, NotRecorded)
+    _refuse(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
 
 
 def _refuse(form: KeyedForm, field: str | None, message: str) -> None:

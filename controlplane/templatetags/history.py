@@ -1,4 +1,4 @@
-"""What each page of the history says above everything else."""
+"""What the overview and each page of the history say above everything else."""
 
 from django import template
 

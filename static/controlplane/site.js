@@ -50,9 +50,11 @@
         if (first) first.focus();
     });
 
-    /* A form that is refused (422) is shown again with its errors; anything else that is no page is an error. */
+    /* A form that is refused is shown again with its errors: 422, or 503 where it could not be put on record. Anything
+       else that is no page is an error, also a 503 of a proxy, which brings no form. */
+    function isForm(answer) { return answer.status === 422 || (answer.status === 503 && answer.responseText.includes('class="cp-dialog-head"')); }
     document.addEventListener("htmx:beforeSwap", (event) => {
-        if (event.detail.xhr.status === 422) { event.detail.shouldSwap = true; event.detail.isError = false; outdated = true; }
+        if (isForm(event.detail.xhr)) { event.detail.shouldSwap = true; event.detail.isError = false; outdated = true; }
     });
     document.addEventListener("htmx:responseError", (event) => {
         if (inDialog(event)) failed("The server answered with an error (" + event.detail.xhr.status + "). Look at Activity before you try again: it shows whether anything was sent.");

@@ -12,14 +12,18 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).resolve().parents[2]
+MOVED_CLOCK = Path(__file__).with_name("moved_clock")
 PICTURES = Path(os.environ.get("SCREENSHOTS", "test-results/screenshots"))  # `make screenshots` sets it
 SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -65,11 +69,12 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Site]:
-    """`manage.py up`, ready. Its output is the only place where the first password stands."""
-    var = tmp_path_factory.mktemp("var")
-    port, sandbox_port = free_port(), free_port()
+@contextmanager
+def running(var: Path, database_url: str, *, known: Site | None = None, ago: timedelta = timedelta()) -> Iterator[Site]:
+    """`manage.py up`, ready. Its output is the only place where the first password stands. `known`: it ran before as
+    this one, at the same addresses, which tell the sandbox's workspace. `ago`: its processes live so long ago."""
+    addresses = (known.url, known.sandbox) if known else ()
+    port, sandbox_port = [urlsplit(url).port for url in addresses] or [free_port(), free_port()]
     broker = os.environ.get("CELERY_BROKER_URL", "")
     environment = os.environ | {
         "SECRET_KEY": uuid.uuid4().hex * 2,
@@ -89,6 +94,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterato
     }
     if not broker:
         del environment["CELERY_BROKER_URL"]
+    if ago:
+        environment |= {"PYTHONPATH": str(MOVED_CLOCK), "CLOCK_MOVED_BY": str(-ago.total_seconds())}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up"],
         cwd=ROOT,
@@ -99,8 +106,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterato
         start_new_session=True,
     )
     assert process.stdout is not None
-    log = var / "up.log"
-    password, lines = "", []
+    log = var / ("up-again.log" if known else "up.log")
+    password, lines = known.password if known else "", []
     for line in process.stdout:
         lines.append(line)
         if found := re.search(r"Password +(\S+)", line):
@@ -110,10 +117,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterato
     else:
         pytest.fail("manage.py up ended before it was ready:\n" + "".join(lines))
     drain = subprocess.Popen(["tee", str(log)], stdin=process.stdout, stdout=subprocess.DEVNULL)
-    yield Site(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}", "admin", password)
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=60)
-    drain.wait(timeout=10)
+    try:
+        yield Site(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}", "admin", password)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+        drain.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("var"), database_url) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
@@ -126,18 +141,24 @@ def browser_type_launch_args() -> dict[str, object]:
     return {"executable_path": found, "args": SWITCHES.split()}
 
 
-@pytest.fixture
-def staff(browser: Browser, site: Site) -> Iterator[Page]:
-    """A page of the first administrator, signed in. A script error on any page fails the test."""
+@contextmanager
+def signed_in(browser: Browser, site: Site, user: str = "", password: str = "") -> Iterator[Page]:
+    """A page of the first administrator, or of this person. A script error on any page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=site.url)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto("/")
-    page.get_by_label("Username").fill(site.user)
-    page.get_by_label("Password").fill(site.password)
+    page.get_by_label("Username").fill(user or site.user)
+    page.get_by_label("Password").fill(password or site.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url("**/admin/")
     yield page
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def staff(browser: Browser, site: Site) -> Iterator[Page]:
+    with signed_in(browser, site) as page:
+        yield page

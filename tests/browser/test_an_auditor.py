@@ -1,84 +1,120 @@
-"""An auditor finds who moved a number and why, what answered it before, takes that away, and has the record read."""
+"""An auditor finds who moved a number last Tuesday and why, what answered before, takes that away, and has the record
+read. It was last Tuesday: the whole site ran at that time, and was started again today."""
 
 import csv
 import re
-import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import Site, picture, running, signed_in, told
 from tests.browser.console import Console, sync_until
 
 pytestmark = pytest.mark.browser
 
 HISTORY = "/admin/audit/entry/"
 NUMBER = "+1 555 010 0123"
-WHY = "Night shift is ill"
+WHY, BACK = "Night shift is ill", "Night shift is back"
+OLIVE = ("olive", "evening-bindings-7")
+TODAY = datetime.now(UTC)
+TUESDAY = TODAY.replace(hour=18, minute=0, second=0) - timedelta(days=(TODAY.weekday() - 1) % 7 or 7)
 
 
 def make_an_auditor(page: Page) -> None:
+    name, password = OLIVE
     page.goto("/admin/auth/user/add/")
-    page.get_by_label("Username").fill("olive")
+    page.get_by_label("Username").fill(name)
     for field in ("password1", "password2"):
-        page.locator(f"[name={field}]").fill("evening-bindings-7")
+        page.locator(f"[name={field}]").fill(password)
     page.get_by_label("Auditors").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(told(page)).to_contain_text("olive")
+    expect(told(page)).to_contain_text(name)
 
 
-def move(page: Page) -> None:
+def move(page: Page, old: str, new: str, why: str) -> None:
     page.goto("/admin/numbers/phonenumber/")
     page.locator("tr", has_text=NUMBER).locator(".cp-picker").click()
     dialog = page.locator("#cp-dialog")
-    dialog.get_by_placeholder("Type a name or id").press_sequentially("Sales Bot", delay=20)
-    expect(dialog.locator("[data-chosen]")).to_contain_text("Sales Bot")
+    search = dialog.get_by_placeholder("Type a name or id")
+    expect(search).to_be_focused()
+    search.press_sequentially(new, delay=20)
+    expect(dialog.locator("[data-chosen]")).to_contain_text(new)
     dialog.get_by_text("Add a reason").click()
-    dialog.get_by_label("Reason").fill(WHY)
+    dialog.get_by_label("Reason").fill(why)
     dialog.get_by_label("Ticket").fill("OPS-7")
     dialog.get_by_role("button", name="Move", exact=True).click()
-    expect(told(page)).to_have_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot"))
+    expect(told(page)).to_have_text(re.compile(f"Moved .* from {old} ….{{4}} to {new}"))
 
 
-def test_an_auditor_answers_what_is_asked(staff: Page, site: Site, browser: Browser) -> None:
-    console = Console(site)
-    support = console.do("create_agent", name="Support Bot")["agent_id"]
-    console.do("create_agent", name="Sales Bot")
-    console.do("add_number", phone_number="+15550100123", label="Main line", agent_id=support)
-    console.post("/_sandbox/clock", {"advance": 10})
-    sync_until(staff, "/admin/numbers/phonenumber/", NUMBER)
-    make_an_auditor(staff)
-    evening = int(time.time()) + 1
-    staff.wait_for_function(f"Date.now() > {(evening + 1) * 1000}")  # the box for a moment has whole seconds
-    move(staff)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, database_url: str, browser: Browser) -> Iterator[Site]:
+    """The number was moved last Tuesday after six, and moved back today."""
+    var = tmp_path_factory.mktemp("var")
+    with running(var, database_url, ago=TODAY - TUESDAY) as then, signed_in(browser, then) as staff:
+        console = Console(then)
+        support = console.do("create_agent", name="Support Bot")["agent_id"]
+        console.do("create_agent", name="Sales Bot")
+        console.do("add_number", phone_number="+15550100123", label="Main line", agent_id=support)
+        console.post("/_sandbox/clock", {"advance": 10})
+        sync_until(staff, "/admin/numbers/phonenumber/", NUMBER)
+        make_an_auditor(staff)
+        move(staff, "Support Bot", "Sales Bot", WHY)
+    with running(var, database_url, known=then) as now:
+        with signed_in(browser, now) as staff:
+            move(staff, "Sales Bot", "Support Bot", BACK)
+        yield now
 
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=site.url, accept_downloads=True)
-    page = context.new_page()
-    page.goto("/")
-    page.get_by_label("Username").fill("olive")
-    page.get_by_label("Password").fill("evening-bindings-7")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/admin/")
 
+@pytest.fixture
+def auditor(site: Site, browser: Browser) -> Iterator[Page]:
+    with signed_in(browser, site, *OLIVE) as page:
+        yield page
+
+
+def narrow_down_to(page: Page, day: datetime) -> None:
+    page.locator("a:visible", has_text="Filters").first.click()
+    for end in ("from", "to"):
+        page.locator(f"[name=at_{end}_0]").fill(f"{day:%Y-%m-%d}")
+    page.get_by_role("button", name=re.compile("Apply filters", re.IGNORECASE)).click()
+
+
+def known_at(page: Page, moment: datetime) -> str:
+    """Who answered the number then, as the page of a moment says."""
+    page.locator("[name=at]").fill(f"{moment:%Y-%m-%dT%H:%M:%S}")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("[name=at]")).to_have_value(re.compile(f"{moment:%Y-%m-%dT%H:%M}"))
+    return page.locator("tbody tr", has_text=NUMBER).inner_text()
+
+
+def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
+    page = auditor
+    [number] = Console(site).get("/v1/convai/phone-numbers")
+    support = number["assigned_agent"]["agent_id"]  # again, since today
     page.goto(HISTORY)
     page.get_by_role("textbox", name="Search").or_(page.locator("input[name=q]")).first.fill("555 010 0123")
     page.keyboard.press("Enter")
-    moved = page.locator("#result_list tr", has_text="Support Bot").filter(has_text="Sales Bot").filter(has_text=WHY)
+    moves = page.locator("#result_list tr", has_text="Support Bot").filter(has_text="Sales Bot")
+    expect(moves.filter(has_text=BACK).first).to_be_visible()
+    narrow_down_to(page, TUESDAY)
+    moved = moves.filter(has_text=WHY)
     expect(moved.first).to_contain_text("admin")
+    expect(moves.filter(has_text=BACK)).to_have_count(0)  # that was today
     picture(page, "history")
     moved.filter(has_text="agent:").get_by_role("link", name=re.compile("agent:")).first.click()
     for words in (WHY, "OPS-7", "admin", "Before and after"):
         expect(page.get_by_text(words).first).to_be_visible()
     expect(page.get_by_role("link", name="Undo")).to_have_count(0)
     picture(page, "history-entry")
+    when = page.locator("dt", has_text="When").locator("xpath=following-sibling::dd[1]").inner_text()
+    at = datetime.strptime(when.partition(" UTC")[0], "%d %b %Y, %H:%M:%S").replace(tzinfo=UTC)
+    assert at.date() == TUESDAY.date()
 
     page.get_by_role("link", name="History").first.click()
     page.get_by_role("link", name="At a time").click()
-    page.locator("[name=at]").fill(datetime.fromtimestamp(evening, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    page.get_by_role("button", name="Show").click()
-    row = page.locator("tbody tr", has_text=NUMBER)
-    expect(row).to_contain_text("Support Bot")
+    assert "Sales Bot" in known_at(page, at + timedelta(seconds=1))
+    assert "Support Bot" in known_at(page, at - timedelta(seconds=1))
     picture(page, "history-at-a-time")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
@@ -87,9 +123,11 @@ def test_an_auditor_answers_what_is_asked(staff: Page, site: Site, browser: Brow
     assert [(row["number"], row["agent"], row["agent_id"]) for row in rows] == [
         ("'+15550100123", f"Support Bot …{support[-4:]}", support)
     ]
-    row.get_by_role("link", name=re.compile("Who answered")).click()
-    expect(page.locator("tbody tr")).to_have_count(2)
-    expect(page.locator("tbody tr").first).to_contain_text("Sales Bot")
+    page.locator("tbody tr", has_text=NUMBER).get_by_role("link", name=re.compile("Who answered")).click()
+    answered = page.locator("tbody tr")
+    expect(answered).to_have_count(3)
+    for row, agent in enumerate(["Support Bot", "Sales Bot", "Support Bot"]):
+        expect(answered.nth(row)).to_contain_text(agent)
     picture(page, "history-who-answered")
 
     page.get_by_role("link", name="Is the record whole?").click()
@@ -98,4 +136,3 @@ def test_an_auditor_answers_what_is_asked(staff: Page, site: Site, browser: Brow
     picture(page, "history-whole")
     page.get_by_role("link", name="What is kept").click()
     picture(page, "history-kept")
-    context.close()

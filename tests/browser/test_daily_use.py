@@ -2,17 +2,22 @@
 
 import itertools
 import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Site, told
+from tests.browser.conftest import Site, picture, told
 
 pytestmark = pytest.mark.browser
 
 LIST = "/admin/numbers/phonenumber/"
+REFUSED = "CREATE TRIGGER refused BEFORE INSERT ON audit_entry"
 NEXT = itertools.count(4242)
 PAGES = [
     "/admin/",
@@ -82,6 +87,23 @@ def line(staff: Page, remote: Remote) -> Line:
     pytest.fail("the sync never brought the number")
 
 
+@contextmanager
+def lets_no_entry_in(database_url: str) -> Iterator[None]:
+    """A trigger in the database of the site, made by who owns it."""
+    if not database_url.startswith("postgres"):
+        with sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=20, isolation_level=None) as connection:
+            connection.execute(f"{REFUSED} BEGIN SELECT RAISE(ABORT, 'not written'); END")
+            yield
+            connection.execute("DROP TRIGGER refused")
+        return
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        body = "$$ BEGIN RAISE EXCEPTION 'not written'; END $$"
+        owner.execute(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS {body}")
+        owner.execute(f"{REFUSED} FOR EACH ROW EXECUTE FUNCTION refuse()")
+        yield
+        owner.execute("DROP FUNCTION refuse CASCADE")
+
+
 def choose(page: Page, name: str) -> None:
     search = page.get_by_placeholder("Type a name or id")
     expect(search).to_be_focused()  # without a click
@@ -120,6 +142,22 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     first.keyboard.press("Escape")
     expect(first.locator("#cp-dialog")).to_be_hidden()
     expect(line.picker(first)).to_be_focused()
+
+
+def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Line, database_url: str) -> None:
+    line.picker(staff).click()
+    choose(staff, "Night Desk")
+    staff.get_by_text("Add a reason").click()
+    staff.get_by_label("Reason").fill("Callers wait")
+    before = line.remote.patches()
+    with lets_no_entry_in(database_url):
+        staff.get_by_role("button", name="Move", exact=True).click()
+        alert = staff.locator("#cp-dialog").get_by_role("alert")
+        expect(alert).to_contain_text("Not sent. What you asked for could not be written into the record here")
+        expect(alert).not_to_contain_text("not written")
+        expect(staff.get_by_label("Reason")).to_have_value("Callers wait")
+        picture(staff, "not-on-record")
+    assert line.remote.patches() == before
 
 
 def test_only_an_agent_that_fits_what_was_typed_last_is_chosen(staff: Page, line: Line) -> None:

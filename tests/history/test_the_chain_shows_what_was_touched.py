@@ -54,6 +54,7 @@ COLUMNS = [field.column for field in Entry._meta.concrete_fields if not field.ge
         "DELETE FROM audit_entry WHERE id = %s",
         "UPDATE audit_link SET digest = 'z' || substr(digest, 2) WHERE entry_id = %s",
         "UPDATE audit_link SET digest = (SELECT digest FROM audit_link WHERE position = 1) WHERE entry_id = %s",
+        "UPDATE audit_link SET sealed_at = '2026-01-01 00:00:00.000001+00:00' WHERE entry_id = %s",
     ],
 )
 def test_the_first_one_is_named(sql, places, told, monkeypatch):
@@ -130,6 +131,30 @@ def test_what_was_sealed_before_there_were_tickets_stays_good():
     assert old.seen_whole() == f'{sealed},{{"ticket":"OPS-7"}}]'
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL keeps times only")
+@pytest.mark.parametrize("value", ["'x' || sealed_at", "'2026-13-41 00:00:00'", "x'00'"])
+def test_a_time_of_sealing_that_is_none_any_more_is_named_too(value, told):
+    entries = told(5)
+    chain.seal()
+    tamper(f"UPDATE audit_link SET sealed_at = {value} WHERE entry_id = %s", entries[3].pk)
+    found = chain.verify()
+    assert (found.sealed, found.entry_id) == (3, entries[3].pk)
+
+
+def test_what_was_sealed_before_its_time_was_stays_good_and_the_chain_goes_on(told):
+    digest = ""
+    for position, entry in enumerate(told(3), 1):
+        digest = chain.digest_of(digest, Entry.objects.get(pk=entry.pk))
+        Link.objects.create(position=position, entry_id=entry.pk, digest=digest)
+    told(2)
+    chain.seal()
+    found = chain.verify()
+    assert (found.sealed, found.broken) == (5, "")
+    for position in (2, 4):
+        tamper("UPDATE audit_link SET sealed_at = '2026-01-01 00:00:00+00:00' WHERE position = %s", position)
+    assert chain.verify().position == 3, "the time of the fourth is sealed, that of the second never was"
+
+
 def test_links_that_were_removed_are_missed(told):
     entries = told(6)
     chain.seal()
@@ -184,10 +209,10 @@ def test_two_who_seal_at_once(told, monkeypatch):
     entries = told(3)
     real = chain.digest_of
 
-    def another_is_quicker(before, entry):
+    def another_is_quicker(*said):
         monkeypatch.undo()
         assert chain.seal() == 3
-        return real(before, entry)
+        return real(*said)
 
     monkeypatch.setattr(chain, "digest_of", another_is_quicker)
     assert chain.seal() == 0

@@ -38,11 +38,11 @@ def test_another_worker_goes_on_where_one_died(told, monkeypatch):
     one = verification.ask("ada")
     real, read = chain.digest_of, []
 
-    def die(before, entry):
+    def die(before, entry, *more):
         read.append(entry.pk)
         if len(read) == 5:
             raise KeyboardInterrupt
-        return real(before, entry)
+        return real(before, entry, *more)
 
     chain.seal()
     monkeypatch.setattr(chain, "digest_of", die)

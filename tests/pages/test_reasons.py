@@ -15,7 +15,8 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.audit.why import NotSaid, Why
 from controlplane.checks import tickets
-from controlplane.mirror.models import OutsideChange
+from controlplane.mirror import holds
+from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import orphans
@@ -59,6 +60,12 @@ def stopped(workspace: Any, remote: Any) -> Ask:
     return reverse("admin:operations_changeset_resume", args=[change_set.pk]), {}
 
 
+def held(workspace: Any, remote: Any) -> Ask:
+    run = SyncRun.objects.latest("id")
+    hold = Hold.objects.create(run=run, kind=Hold.Kind.VANISHED, what="numbers", objects_missing=["x"], out_of=9)
+    return reverse("admin:mirror_hold_accept", args=[hold.pk]), {}
+
+
 def selected(workspace: Any, remote: Any) -> Ask:
     change = outside(workspace, remote)
     return CHANGES, {"action": "ignore", "_selected_action": [change.pk], "index": "0"}
@@ -89,7 +96,9 @@ ASKS: dict[str, Callable[[Any, Any], Ask]] = {
     "revert": lambda here, remote: (f"{CHANGES}{outside(here, remote).pk}/revert/", {}),
     "adopt": lambda here, remote: (f"{CHANGES}{outside(here, remote).pk}/adopt/", {}),
     "ignore many": selected,
+    "hold": held,
 }
+DECIDED = {"adopt": "outside.adopted", "ignore many": "outside.ignored", "hold": "hold.accepted"}  # nothing is sent
 
 
 def typed(client: Any, address: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def typed(client: Any, address: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def world(remote: Any) -> tuple[Any, ...]:
-    states = OutsideChange.objects.values_list("state"), ChangeSet.objects.values_list("state")
+    states = [model.objects.values_list("state") for model in (OutsideChange, ChangeSet, Hold)]
     return len(remote.ledger()), Operation.objects.count(), *map(list, states)
 
 
@@ -129,8 +138,8 @@ def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operat
     assert world(remote) != before
     if what == "resume":
         assert {(op.reason, op.ticket) for op in Operation.objects.filter(state=State.PLANNED)} == {tuple(WHY.values())}
-    elif what in ("adopt", "ignore many"):
-        decided = Entry.objects.get(kind="outside.adopted" if what == "adopt" else "outside.ignored")
+    elif what in DECIDED:
+        decided = Entry.objects.get(kind=DECIDED[what])
         assert (decided.reason, decided.ticket) == tuple(WHY.values())
     else:
         for op in Operation.objects.exclude(key="k"):
@@ -186,6 +195,10 @@ def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, 
         numbers.retire_agent(workspace.support, None, key="c", actor=ada)
     with pytest.raises(NotSaid):
         orphans.release(["x"], key="d", asked_by=ada)
+    held(workspace, remote)
+    before = world(remote)
+    with pytest.raises(NotSaid):
+        holds.accept(Hold.objects.get(), actor=ada, name="ada")
     assert world(remote) == before
     assert numbers.assign(workspace.free, workspace.sales, shown="", key="e", actor=None).state == State.DONE
 

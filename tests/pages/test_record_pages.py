@@ -67,6 +67,27 @@ def test_a_broken_chain_is_shown_on_each_page_of_the_history(auditor, workspace)
     assert "The record was changed" in text(auditor, WHOLE)
 
 
+@pytest.mark.parametrize("role", ["Auditors", "Operators", "Administrators", "superuser", None])
+def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, sign_in, workspace):
+    chain.seal()
+    person, entry = sign_in(role), Entry.objects.earliest("pk")
+    said = f"Entry {entry.pk} is not what was sealed."
+
+    def read_it() -> str:
+        verification.ask("ada")
+        verification.run_due()
+        return text(person, "/admin/")
+
+    assert "The record is" not in read_it()
+    tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", f"{entry.object_name[:-1]}_", entry.pk)
+    page = read_it()
+    assert (said in page, f'href="{WHOLE}"' in page) == (role is not None,) * 2
+    verification.ask("bob")
+    assert (said in text(person, "/admin/")) == (role is not None), "while it is read again the last word stands"
+    tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", entry.object_name, entry.pk)
+    assert said not in read_it(), "the newest that ended says that it is as it was sealed"
+
+
 def test_a_digest_that_was_noted_is_looked_for(auditor, workspace):
     chain.seal()
     head = Link.objects.latest("position").digest

@@ -60,7 +60,7 @@ def about(request: HttpRequest, found: Entry) -> dict[str, Any]:
     return {
         "undone": undone,
         "may_undo": may and not way.why_not and bool(way.wishes),
-        "no_undo": way.why_not if not undone else "",
+        "no_undo": "" if undone and service.undone_by(found) else way.why_not,  # a try that failed hides nothing
         "undoes": _undoes(found),
         "changes": _changes_of(found),
     }

@@ -1,0 +1,32 @@
+"""What cannot be written down is not done, and whoever asked is told so in plain words."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error
+
+log = logging.getLogger(__name__)
+
+
+class NotRecorded(Exception):
+    """The database did not take the record that comes before each request, so nothing was sent. What it said itself
+    is in the log only: it may hold values of the row."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Not sent. What you asked for could not be written into the record here, and nothing goes to ElevenLabs "
+            "that is not on record: there all is as it was. Tell whoever looks after the database, which may be full, "
+            "locked or set to read only; the server's log says more. Try again once it works. If Activity shows this "
+            "as “being checked”, that ends by itself within four minutes, and nothing is sent of it."
+        )
+
+
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Around what is written before anything is sent, and only that: what fails after it was sent is not this."""
+    try:
+        yield
+    except Error as error:
+        log.exception("The database did not take the record of what was asked for. Nothing was sent to ElevenLabs.")
+        raise NotRecorded from error

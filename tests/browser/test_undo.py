@@ -1,0 +1,116 @@
+"""Undo from the timeline, as staff do it: back where it was, at ElevenLabs too; and nothing where it has moved on."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Site, picture, told
+from tests.browser.console import Console, sync_until
+
+pytestmark = pytest.mark.browser
+
+LIST, HISTORY = "/admin/numbers/phonenumber/", "/admin/audit/entry/"
+
+
+class Line:
+    """A number of Support Bot, its sandbox, and what the sandbox says of both."""
+
+    def __init__(self, page: Page, site: Site, digits: str) -> None:
+        self.page, self.console = page, Console(site)
+        self.support = self.console.do("create_agent", name="Support Bot")["agent_id"]
+        self.sales = self.console.do("create_agent", name="Sales Bot")["agent_id"]
+        self.night = self.console.do("create_agent", name="Night Desk")["agent_id"]
+        number = {"phone_number": f"+1555010{digits}", "label": "Main line", "agent_id": self.support}
+        self.id = self.console.do("add_number", **number)["phone_number_id"]
+        self.words = f"+1 555 010 {digits}"
+        self.console.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
+        sync_until(page, LIST, self.words)
+
+    def agent(self) -> str:
+        """Who answers it, as ElevenLabs says."""
+        shown = self.console.get(f"/v1/convai/phone-numbers/{self.id}")
+        return shown["assigned_agent"]["agent_id"]
+
+    def writes(self) -> int:
+        return len(self.console.get("/_sandbox/ledger")["entries"])
+
+    def move(self, agent: str, name: str) -> None:
+        self.page.goto(LIST)
+        self.page.locator("tr", has_text=self.words).locator(".cp-picker").click()
+        dialog = self.page.locator("#cp-dialog")
+        dialog.get_by_placeholder("Type a name or id").press_sequentially(agent, delay=20)
+        expect(dialog.locator("[data-chosen]")).to_contain_text(name)
+        dialog.get_by_role("button", name="Move", exact=True).click()
+        expect(told(self.page)).to_have_text(re.compile(f"Moved .* to {name}"))
+
+    def entry_of(self, words: str) -> None:
+        """Open the entry of this change from the timeline."""
+        self.page.goto(HISTORY)
+        change = self.page.locator("#result_list tr", has_text=self.words).filter(has_text="agent:")
+        change.get_by_role("link", name=re.compile(words)).first.click()
+        expect(self.page.get_by_role("heading", name="Before and after")).to_be_visible()
+
+
+def undo_dialog(page: Page) -> Locator:
+    page.get_by_role("link", name="Undo …").click()
+    dialog = page.locator("#cp-dialog")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def test_a_swap_is_undone_from_the_timeline(staff: Page, site: Site) -> None:
+    line = Line(staff, site, "0123")
+    line.move(line.sales, "Sales Bot")
+    assert line.agent() == line.sales
+    before = line.writes()
+
+    line.entry_of("Support Bot.* → Sales Bot")
+    entry = staff.url
+    dialog = undo_dialog(staff)
+    expect(dialog.locator(".cp-change")).to_have_text(re.compile("Now.*Sales Bot.*Then.*Support Bot", re.DOTALL))
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()  # the deed is not one key away
+    assert (line.agent(), line.writes()) == (line.sales, before), "looking sends nothing"
+    picture(staff, "history-undo")
+    dialog.get_by_role("button", name="Undo", exact=True).click()
+
+    expect(told(staff)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot"))
+    assert (line.agent(), line.writes()) == (line.support, before + 1)
+    staff.goto(LIST)
+    expect(staff.locator("tr", has_text=line.words)).to_contain_text("Support Bot")
+    staff.goto(entry)
+    undone = staff.locator("dt", has_text="Undone").locator("xpath=following-sibling::dd[1]")
+    expect(undone).to_contain_text("by admin")
+    expect(undone.get_by_role("link", name=re.compile("Move .* to Support Bot"))).to_be_visible()
+    expect(undone).to_contain_text("done")
+    expect(staff.get_by_role("link", name="Undo …")).to_have_count(0)  # once
+    picture(staff, "history-undone")
+    line.entry_of("Sales Bot.* → Support Bot")
+    staff.get_by_role("link", name=re.compile("history entry")).click()
+    expect(staff).to_have_url(entry)
+
+
+def test_nothing_is_undone_where_the_number_has_moved_on(staff: Page, site: Site) -> None:
+    line = Line(staff, site, "0124")
+    line.move(line.sales, "Sales Bot")
+    line.entry_of("Support Bot.* → Sales Bot")
+    entry = staff.url
+    dialog = undo_dialog(staff)
+
+    # Somebody moves it in the console while this dialog is open: what it shows is not true any more.
+    line.console.do("assign", number=line.id, agent_id=line.night)
+    before = line.writes()
+    dialog.get_by_role("button", name="Undo", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Not sent.")
+    expect(dialog.get_by_role("alert")).to_contain_text("Night Desk")
+    picture(staff, "history-not-undone")
+    assert (line.agent(), line.writes()) == (line.night, before)
+
+    # From then on the entry itself says so and has no button, and neither has the page of the undo.
+    staff.goto(entry)
+    expect(staff.get_by_text("No undo. It was changed again since then, and is something else now.")).to_be_visible()
+    expect(staff.get_by_role("link", name="Undo …")).to_have_count(0)
+    staff.goto(entry.replace("change", "undo"))
+    expect(staff.get_by_text(re.compile("It is something else now: +Night Desk"))).to_be_visible()
+    expect(staff.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
+    assert (line.agent(), line.writes()) == (line.night, before)
