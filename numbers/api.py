@@ -1,7 +1,7 @@
 """Numbers in the API, and the deletion of an agent, which is about its numbers."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
@@ -15,7 +15,7 @@ from controlplane.api.once import written
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Because, Key, RemoteId
+from controlplane.api.schemas import Because, Key, RemoteId, one_of
 from controlplane.elevenlabs import is_id
 from controlplane.operations import tasks
 from controlplane.operations.models import ChangeSet, Operation
@@ -30,11 +30,14 @@ MOST_NAMED = 20
 NOT_ACTIVE = "This agent is archived or gone, or there is none. Choose another."
 
 
+NumberState = Annotated[State, one_of(State)]
+
+
 class NumberOut(Schema):
     id: str = Field(description="ElevenLabs' id")
     phone_number: str = Field(description="E.164; for some trunks a SIP user")
     label: str
-    state: State
+    state: NumberState
     agent_id: str | None
     agent_name: str | None
     provider: str
@@ -44,7 +47,7 @@ class NumberOut(Schema):
 
 
 class NumberFilters(Schema):
-    state: State | Literal["", "all"] = Field("", description="Empty: all but gone ones")
+    state: NumberState | Literal["", "all"] = Field("", description="Empty: all but gone ones")
     agent: str = Field("", max_length=64, description="The id of the agent that answers")
     provider: str = Field("", max_length=40)
     outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
@@ -124,9 +127,11 @@ def delete_agent(
     """Delete an agent. One that answers numbers is deleted only if you say what becomes of them: then a worker does it
     all in order, and the answer is the change set to watch."""
     agent = agent_called(agent_id)
+    bound = agent.numbers.filter(gone_at=None).order_by("phone_number")
+    if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
+        raise Problem(403, "forbidden", "Not sent. You may not assign or release the numbers that this agent answers.")
 
     def ask(own: str) -> Operation | ChangeSet:
-        bound = agent.numbers.filter(gone_at=None).order_by("phone_number")
         if asked.numbers is None:
             _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MOST_NAMED + 1]))
         if asked.numbers is None or not bound.exists():
@@ -147,8 +152,6 @@ def _has_none(agent: Agent, bound: list[str]) -> None:
 
 
 def _retire(request: HttpRequest, agent: Agent, asked: AgentDeletion, key: str) -> ChangeSet:
-    if not request.user.has_perm("numbers.assign_phonenumber"):
-        raise Problem(403, "forbidden", "Not sent. You may not assign or release the numbers that this agent answers.")
     successor = None
     if asked.numbers == "move":
         if asked.successor in (None, agent.remote_id):

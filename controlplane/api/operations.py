@@ -1,7 +1,7 @@
 """What was asked of ElevenLabs and what became of it: every write answers with one of these."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import Http404, HttpRequest
 from ninja import Field, Path, Query, Router, Schema
@@ -9,6 +9,7 @@ from ninja import Field, Path, Query, Router, Schema
 from controlplane.api.auth import may
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem
+from controlplane.api.schemas import one_of
 from controlplane.operations import changesets, search
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import CHECKED
@@ -18,11 +19,15 @@ LARGEST = 2**63 - 1
 OURS = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
 
 
+OperationState = Annotated[State, one_of(State)]
+ChangeSetState = Annotated[ChangeSet.State, one_of(ChangeSet.State)]
+
+
 class OperationOut(Schema):
     id: int
     url: str
     kind: str = Field(description="`agent.create`, `number.assign` and so on")
-    state: State
+    state: OperationState
     title: str = Field(description="What was asked, in one sentence")
     message: str = Field(description="What became of it, for people")
     object_type: str
@@ -52,7 +57,7 @@ class ChangeSetOut(Schema):
     id: int
     url: str
     title: str
-    state: ChangeSet.State
+    state: ChangeSetState
     problem: str
     actor: str
     created_at: datetime
@@ -61,7 +66,7 @@ class ChangeSetOut(Schema):
 
 
 class OperationFilters(Schema):
-    state: State | None = None
+    state: OperationState | None = None
     kind: str = Field("", max_length=40)
     object_type: str = Field("", max_length=20)
     object_id: str = Field("", max_length=64)

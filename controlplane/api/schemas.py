@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
+from django.db.models import TextChoices
 from ninja import Field, Header, Schema
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema
 
 from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why
 from controlplane.elevenlabs import unstorable
@@ -13,6 +14,11 @@ def storable(text: str) -> str:
     if why := unstorable({"text": text}):
         raise ValueError(f"This cannot be kept: {why}.")
     return text
+
+
+def one_of(choices: type[TextChoices]) -> WithJsonSchema:
+    """Written out where it stands: the document knows schemas by their names, and several of ours are called State."""
+    return WithJsonSchema({"type": "string", "enum": choices.values})
 
 
 Text = Annotated[str, AfterValidator(storable)]

@@ -1,7 +1,7 @@
 """Ask for a sync, as the Sync button does: a worker lists, nothing remote is listed in a request."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from celery import current_app
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +11,7 @@ from ninja.responses import Status
 from controlplane.api.auth import asker, may
 from controlplane.api.once import noted
 from controlplane.api.operations import LARGEST
-from controlplane.api.schemas import Key, Strict
+from controlplane.api.schemas import Key, Strict, one_of
 from controlplane.mirror import runs
 from controlplane.mirror.models import SyncRun
 from controlplane.mirror.views import SYNC_TASK
@@ -27,7 +27,7 @@ class SyncAsked(Strict):
 class SyncRunOut(Schema):
     id: int
     url: str
-    state: SyncRun.State
+    state: Annotated[SyncRun.State, one_of(SyncRun.State)]
     problem: str
     started_at: datetime
     ended_at: datetime | None

@@ -1,18 +1,22 @@
 """The history in the API, narrowed down as on the timeline."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from controlplane.api.auth import may
 from controlplane.api.paging import Cursor, Limit, Page, page
+from controlplane.api.schemas import one_of
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history import narrow
 from controlplane.dashboard.history.search import search
 
 router = Router(tags=["History"])
+
+
+EntryCause = Annotated[Entry.Cause, one_of(Entry.Cause)]
 
 
 class EntryOut(Schema):
@@ -25,7 +29,7 @@ class EntryOut(Schema):
     before: dict[str, Any] = Field(description="{setting: value}, only what differs")
     after: dict[str, Any]
     actor: str
-    cause: Entry.Cause
+    cause: EntryCause
     cause_id: str = Field(description="The id of the operation or the sync run")
     reason: str
     ticket: str
@@ -37,7 +41,7 @@ class EntryFilters(Schema):
     person: str = Field("", max_length=20, description="The key of a user, or `system`")
     object_type: str = Field("", max_length=20)
     object: str = Field("", max_length=300, description="An id, all digits of a number, or the whole name of an agent")
-    cause: Entry.Cause | None = None
+    cause: EntryCause | None = None
     change_set: str = Field("", max_length=20)
     since: datetime | None = Field(None, description="Entries of this moment or later; without a zone it is UTC")
     until: datetime | None = Field(None, description="Entries before this moment")
