@@ -10,8 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from controlplane.api import tokens
-from controlplane.api.models import Token
+from controlplane.api.models import Request, Token
 from controlplane.audit.models import Entry
+from controlplane.dashboard.forget import forget
+from controlplane.operations.models import Operation
 from tests.api.caller import Caller, person, problem, service
 
 pytestmark = pytest.mark.django_db
@@ -198,3 +200,18 @@ def test_each_token_has_its_own_rate_and_is_told_when_to_try_again(settings, rem
     assert [call("GET", "/agents").status_code for _ in range(2)] == [200, 429]
     time_machine.shift(600)
     assert [call("GET", "/agents").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_what_ended_long_ago_is_forgotten_and_its_keys_too(remote, settings):
+    call = Caller(person("olga", "Operators"))
+    assert call("POST", "/agents", {"name": "New"}, key="k").status_code == 201
+    old = timezone.now() - timedelta(days=31)
+    tokens.issue(call.user, name="old", lives=timedelta(days=-31), by=None, by_name="system")
+    recent, _ = tokens.issue(call.user, name="recent", lives=timedelta(days=-29), by=None, by_name="system")
+    assert forget() == 2  # the token and its allowance
+    assert set(Token.objects.all()) == {call.token, recent}
+    Request.objects.update(created_at=old)
+    assert forget() == 1
+    # The operation still bears the key, so the same wish is not carried out twice.
+    assert call("POST", "/agents", {"name": "New"}, key="k").json()["id"] == Operation.objects.get().pk
+    assert call("POST", "/agents", {"name": "Another"}, key="k").status_code == 409

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -18,6 +19,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from controlplane.api import tokens
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
@@ -92,7 +94,10 @@ def world(workspace, remote, monkeypatch) -> World:
     sync_all()
     messages: list[str] = []
     monkeypatch.setattr("controlplane.operations.wake._send", lambda task, _: messages.append(str(task)))
+    wanda = User.objects.create_user("wanda", password="x", is_staff=True)
+    token, _ = tokens.issue(wanda, name="x", lives=timedelta(days=1), by=None, by_name="system")
     rows: dict[str, object] = {
+        "admin/api/token/": token.pk,
         "admin/agents/agent/": workspace.sales.pk,
         "admin/numbers/phonenumber/": workspace.bound.pk,
         "admin/numbers/phonenumber/delete-agent/": workspace.sales.pk,
@@ -107,7 +112,7 @@ def world(workspace, remote, monkeypatch) -> World:
         ).pk,
         "admin/audit/entry/answered/": workspace.bound.remote_id,
         "admin/audit/entry/then/": ("number", workspace.bound.remote_id),
-        "admin/auth/user/": User.objects.create_user("wanda", password="x", is_staff=True).pk,
+        "admin/auth/user/": wanda.pk,
         "admin/auth/group/": Group.objects.create(name="Night shift").pk,
         "admin/r/": 1,
         "api/agents/": workspace.support.remote_id,
