@@ -55,7 +55,8 @@ class TokenAdmin(ReadOnlyAdmin):
     search_fields = ["name", "user__username", "issued_by_name"]
     search_help_text = "What it is for, or whose it is"
     show_full_result_count = False
-    show_add_link = True
+    show_add_link = False  # the template has a button that says what it does
+    change_list_template = "tokens/changelist.html"
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
