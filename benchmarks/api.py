@@ -55,7 +55,7 @@ def pages(client: Any) -> dict[str, str]:
 
     far = PhoneNumber.objects.order_by("phone_number")[NUMBERS * 9 // 10]
     cursor = signing.dumps([far.phone_number, far.pk], salt="controlplane.api.paging.numbers", compress=True)
-    one = PhoneNumber.objects.order_by("pk")[NUMBERS // 2]
+    one = PhoneNumber.objects.exclude(bound_to="").order_by("pk")[NUMBERS // 2]
     return {
         f"{ROWS} numbers": f"/api/numbers?limit={ROWS}",
         f"{ROWS} numbers, far back": f"/api/numbers?limit={ROWS}&cursor={cursor}",
