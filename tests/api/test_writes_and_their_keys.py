@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from agents.models import Agent
 from controlplane.api.models import Request
@@ -97,6 +98,19 @@ def test_the_same_key_gives_the_same_answer(name, fault, clock, workspace, call)
         assert op.trace_id
     else:
         assert first.status_code == (201 if method == "POST" else 200)
+
+
+def test_the_answer_stays_whatever_became_of_the_things_since(remote, workspace, call):
+    """What was done is told, before anything is asked that is so no more."""
+    path, body = f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": workspace.sales.remote_id}
+    first = call("PATCH", path, body, key="move")
+    deleted = call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete")
+    assert (first.status_code, deleted.status_code) == (200, 200)
+    Agent.objects.filter(pk=workspace.sales.pk).update(archived=True)
+    Agent.objects.filter(pk=workspace.support.pk).update(remote_data={})
+    PhoneNumber.objects.filter(pk=workspace.bound.pk).update(gone_at=timezone.now())
+    assert call("PATCH", path, body, key="move").content == first.content
+    assert call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete").content == deleted.content
 
 
 @pytest.mark.parametrize("name", WRITES)
