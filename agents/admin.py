@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from agents import catalogue, listing, views
+from agents import catalogue, filters, listing, views
 from agents.models import Agent
 from agents.options import language_name
 from agents.rights import with_rights
@@ -72,7 +72,7 @@ class AgentAdmin(ReadOnlyAdmin):
         return Agent.objects.defer("remote_data").annotate(number_count=bound)
 
     def get_search_results(self, request, queryset, search_term):
-        return (listing.matching(queryset, search_term) if search_term.strip() else queryset), False
+        return (filters.matching(queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request, extra_context=None):
         response = super().changelist_view(request, {"title": "Agents", **(extra_context or {})})

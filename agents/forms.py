@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
-from agents import catalogue, options, patch
-from agents.fields import DEFAULTS, MAY_BE_EMPTY, PATHS, RANGES, as_typed, shown_of, tags_in
+from agents import catalogue, checks, options, patch
+from agents.fields import DEFAULTS, PATHS, as_typed, shown_of, tags_in
 from agents.models import SETTINGS, Agent
 from controlplane.elevenlabs import unstorable
 from controlplane.mirror.paths import get, nest
@@ -17,7 +16,6 @@ from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.templatetags.names import visible
 
-VOICE_ID = r"[A-Za-z0-9_-]{1,64}"
 NUMBER = {"inputmode": "decimal", "autocomplete": "off"}
 INCOMPLETE = "This page came back incomplete. Open it again."
 CODE = {"spellcheck": "false", "autocomplete": "off", "class": "cp-mono"}
@@ -185,25 +183,13 @@ class AgentForm(KeyedForm):
         return cleaned
 
     def _check(self, name: str, value: Any) -> None:
-        label = str(self[name].label)
-        if value in ("", None) and name not in MAY_BE_EMPTY:
-            self.add_error(name, f"{label} cannot be empty.")
-        elif name == "voice_id" and not re.fullmatch(VOICE_ID, value):
-            field = "other_voice_id" if self.cleaned_data.get("other_voice_id") else name
-            self.add_error(field, "This is not the id of a voice: up to 64 letters, digits, - and _.")
-        elif name in RANGES and value is not None:
-            low, high = RANGES[name]
-            if not low <= value <= high:
-                self.add_error(name, f"{label} has to be between {low:,} and {high:,}.")
+        if problem := checks.problem(name, value, str(self[name].label)):
+            other = name == "voice_id" and value and self.cleaned_data.get("other_voice_id")
+            self.add_error("other_voice_id" if other else name, problem)
 
     def _check_voice_model(self, typed: Mapping[str, Any]) -> None:
-        model, language = typed.get("model_id"), typed.get("language")
-        if model and language and self.changed.keys() & {"model_id", "language"} and not options.suits(model, language):
-            suiting = options.listed(options.VOICE_MODELS[name] for name in options.models_for(language))
-            self.add_error(
-                "model_id",
-                f"ElevenLabs refuses this voice model for {options.language_name(language)}. These suit it: {suiting}.",
-            )
+        if problem := checks.voice_model_problem(typed, self.changed):
+            self.add_error("model_id", problem)
 
     def _check_patch(self) -> None:
         """The patch was written against the JSON that this page showed."""

@@ -1,17 +1,15 @@
-"""How agents are found: search, filters, and the order of a list."""
+"""How agents are found on their page: filters as selects, and the order of the list."""
 
-import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
+from agents import filters
 from agents.models import Agent
 from agents.options import language_name
-from controlplane.mirror import outside
 from controlplane.templatetags.names import visible
 
 LOOK = "look"
@@ -74,15 +72,7 @@ class StateFilter(Choice):
         return [("archived", "Archived"), ("gone", "Gone"), ("all", "All")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-        match self.value():
-            case "all":
-                return queryset
-            case "gone":
-                return queryset.filter(gone_at__isnull=False)
-            case "archived":
-                return queryset.filter(gone_at=None, archived=True)
-            case _:
-                return queryset.filter(gone_at=None, archived=False)
+        return filters.in_state(queryset, self.value() or "")
 
 
 class _Column(Choice):
@@ -99,7 +89,7 @@ class _Column(Choice):
         return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+        return filters.with_value(queryset, self.parameter_name, self.value() or "")
 
 
 class LanguageFilter(_Column):
@@ -126,11 +116,7 @@ class TagFilter(Choice):
         return [(tag, tag) for tag in sorted(tags, key=str.casefold)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-        if not self.value():
-            return queryset
-        return with_tag_text(queryset).filter(
-            _in_tags(json.dumps(self.value())) | _in_tags(json.dumps(self.value(), ensure_ascii=False))
-        )
+        return filters.with_tag(queryset, self.value() or "")
 
 
 class NumbersFilter(Choice):
@@ -141,15 +127,7 @@ class NumbersFilter(Choice):
         return [("some", "Has numbers"), ("none", "No numbers")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-        # The relation is followed backwards: this package does not import that of numbers.
-        here = Agent.objects.filter(pk=OuterRef("pk"), numbers__isnull=False, numbers__gone_at=None)
-        match self.value():
-            case "some":
-                return queryset.filter(Exists(here))
-            case "none":
-                return queryset.filter(~Exists(here))
-            case _:
-                return queryset
+        return filters.with_numbers(queryset, self.value() or "")
 
 
 class OutsideFilter(Choice):
@@ -162,7 +140,7 @@ class OutsideFilter(Choice):
         return [("open", "Changed outside this app")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-        return queryset.filter(outside.changed_outside("agent")) if self.value() else queryset
+        return filters.changed_outside(queryset, self.value() or "")
 
 
 def _known(request: HttpRequest) -> list[tuple[str, str, list[Any]]]:
@@ -172,22 +150,3 @@ def _known(request: HttpRequest) -> list[tuple[str, str, list[Any]]]:
         known = list(Agent.objects.order_by().values_list("language", "llm", "tags"))
         request.__dict__["known_agents"] = known
     return known
-
-
-def matching(queryset: QuerySet[Agent], search: str) -> QuerySet[Agent]:
-    """Every word stands in the name, the id or a tag. An id's end may be typed as pages show it: …4f2a."""
-    found = with_tag_text(queryset)
-    for word in search.split():
-        plain = word.lstrip("…") or word
-        tag = _in_tags(plain) | _in_tags(json.dumps(plain)[1:-1])
-        found = found.filter(Q(name__icontains=plain) | Q(remote_id__icontains=plain) | tag)
-    return found
-
-
-def with_tag_text(queryset: QuerySet[Agent]) -> QuerySet[Agent]:
-    """SQLite cannot look into JSON lists; as text it finds a tag, escaped (as Django writes it there) or not."""
-    return queryset.alias(tag_text=Cast("tags", TextField()))
-
-
-def _in_tags(text: str) -> Q:
-    return Q(tag_text__icontains=text)

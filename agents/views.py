@@ -17,8 +17,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from agents import catalogue, services
+from agents.checks import VOICE_ID
 from agents.fields import shown_of, words
-from agents.forms import VOICE_ID, AgentForm, ArchiveForm, DuplicateForm, displayed
+from agents.forms import AgentForm, ArchiveForm, DuplicateForm, displayed
 from agents.models import Agent
 from agents.rights import with_rights
 from controlplane.mirror import outside

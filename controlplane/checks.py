@@ -123,6 +123,14 @@ def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
     return []
 
 
+@register()
+def api(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.API_RATE_PER_MINUTE >= 1:
+        return []
+    hint = "Leave it out for 600 requests a minute and token, or set how many it may be."
+    return [Error("API_RATE_PER_MINUTE is less than 1: nobody could use the API.", hint=hint, id="controlplane.E014")]
+
+
 @register(Tags.security)
 def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is convenient with the sandbox is careless with a key that opens a real workspace."""

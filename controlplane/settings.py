@@ -79,12 +79,15 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
+    "corsheaders",
+    "ninja",  # the files of its interactive documentation
     "controlplane",
     "controlplane.audit",
     "controlplane.mirror",
     "controlplane.operations",
     "controlplane.health",
     "controlplane.traffic",
+    "controlplane.api",
     "controlplane.dashboard",
     "agents",
     "numbers",
@@ -93,6 +96,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "controlplane.api.middleware.Problems",
     "csp.middleware.CSPMiddleware",
     "controlplane.middleware.NoNul",
     "controlplane.middleware.SignInAgain",
@@ -286,6 +291,19 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     },
 }
+
+# --- API --------------------------------------------------------------------------------------------------------
+API_ACCESS_LIVES = timedelta(minutes=15)  # of an access token; each request asks the database all the same
+API_MOST_BYTES = 1024 * 1024  # of a body
+API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=600)  # requests of one token, over all processes
+API_PASSWORD_SIGN_IN = env.bool("API_PASSWORD_SIGN_IN", default=True)
+API_KEYS_KEPT = timedelta(days=30)  # so long a repeated Idempotency-Key is compared with its first body
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOWED_ORIGINS = env.list(
+    "API_CORS_ORIGINS", default=[]
+)  # closed: a browser's script of another site gets nothing
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["Location", "Retry-After"]
 
 # --- Pages ------------------------------------------------------------------------------------------------------
 CRISPY_TEMPLATE_PACK = "unfold_crispy"

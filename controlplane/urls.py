@@ -1,11 +1,14 @@
-"""Where a browser starts, what machines and people are told of the health, and the admin."""
+"""Where a browser starts, what machines and people are told of the health, the API, and the admin."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from controlplane.dashboard.api import api
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("controlplane.health.urls")),
+    path("api/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -13,7 +13,7 @@ from controlplane.mirror.models import SyncRun
 from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
-from numbers import choose, orphan_page, propagation, retire, views
+from numbers import choose, filters, orphan_page, propagation, retire, views
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 from numbers.search import matching
@@ -33,9 +33,7 @@ class StateFilter(admin.SimpleListFilter):
         return [{**first, "display": "All but gone ones"}, *rest]
 
     def queryset(self, request, queryset):
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(state_now=self.value()) if self.value() else queryset.filter(gone_at=None)
+        return filters.in_state(queryset, self.value() or "")
 
 
 class AgentFilter(admin.SimpleListFilter):
@@ -49,7 +47,7 @@ class AgentFilter(admin.SimpleListFilter):
         return [(wanted, f"agent …{wanted[-4:]}")] if wanted else []
 
     def queryset(self, request, queryset):
-        return queryset.filter(bound_to=self.value()) if self.value() else queryset
+        return filters.of_agent(queryset, self.value() or "")
 
 
 class ProviderFilter(admin.SimpleListFilter):
@@ -61,7 +59,7 @@ class ProviderFilter(admin.SimpleListFilter):
         return [(provider, provider) for provider in providers if provider]
 
     def queryset(self, request, queryset):
-        return queryset.filter(provider=self.value()) if self.value() else queryset
+        return filters.of_provider(queryset, self.value() or "")
 
 
 class OutsideFilter(admin.SimpleListFilter):
@@ -74,7 +72,7 @@ class OutsideFilter(admin.SimpleListFilter):
         return [("open", "Changed outside this app")]
 
     def queryset(self, request, queryset):
-        return queryset.filter(outside.changed_outside("number")) if self.value() else queryset
+        return filters.changed_outside(queryset, self.value() or "")
 
 
 def _links(changelist: PlainChangeList) -> dict[str, object]:

@@ -1,12 +1,14 @@
 """A workspace in which every text that somebody else can choose is one of these; built the same way for any texts."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from agents import services as agents
 from agents.models import Agent
+from controlplane.api import tokens
 from controlplane.audit import chain
 from controlplane.audit.models import Entry
 from controlplane.audit.why import Why
@@ -97,7 +99,10 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
     of_number, of_agent = (OutsideChange.objects.filter(object_id=one).latest("pk") for one in (line, agent_id))
     outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, why=why)
     changed = Entry.objects.filter(object_id=agent_id, kind="agent.changed")
+    robot = User.objects.create_user(f"{text[:140]} robot", first_name=text[:150])
+    token, _ = tokens.issue(robot, name=text[:100], lives=timedelta(days=1), by=person, by_name=text, why=why)
     return {
+        "admin/api/token/": token.pk,
         "admin/agents/agent/": agent.pk,
         "admin/numbers/phonenumber/": number.pk,
         "admin/numbers/phonenumber/delete-agent/": agent.pk,

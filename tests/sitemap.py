@@ -1,28 +1,42 @@
-"""Every address and every bulk action of the site, as the URL resolver and the admin's registry know them."""
+"""Every address, verb and bulk action of the site, as the URL resolver and the admin's registry know them."""
 
 import re
 from collections.abc import Iterator, Mapping
+from inspect import getclosurevars, isfunction
 from itertools import product, repeat
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
+from ninja.operation import PathView
 
 PLACE = re.compile(r"<[^>]+>")  # "<int:pk>"
 GROUP = re.compile(r"\(\?P<\w+>([^)]*)\)")  # "(?P<app_label>agents|numbers)"
 
 
 def routes() -> list[str]:
-    """ "admin/agents/agent/<path:object_id>/change/" and all others."""
-    return sorted(set(_walk(get_resolver().url_patterns, "")))
+    """ "admin/agents/agent/<path:object_id>/change/" and all others, but for those of the API."""
+    return sorted({route for route, pattern in _walk(get_resolver().url_patterns, "") if not _methods(pattern)})
 
 
-def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[str]:
+def verbs() -> list[str]:
+    """ "PATCH api/agents/<agent_id>" and all others of the API: there each verb asks for a right of its own."""
+    places = _walk(get_resolver().url_patterns, "")
+    return sorted({f"{method} {route}" for route, pattern in places for method in _methods(pattern)})
+
+
+def _methods(pattern: URLPattern) -> list[str]:
+    """The verbs of an address whose verbs are answered by functions of their own."""
+    view = getclosurevars(pattern.callback).nonlocals.get("self") if isfunction(pattern.callback) else None
+    return [one for operation in view.operations for one in operation.methods] if isinstance(view, PathView) else []
+
+
+def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[tuple[str, URLPattern]]:
     for pattern in patterns:
         for route in _plain(str(pattern.pattern)):
             if isinstance(pattern, URLResolver):
                 yield from _walk(pattern.url_patterns, before + route)
             else:
-                yield before + route
+                yield before + route, pattern
 
 
 def _plain(route: str) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""Imports run one way: numbers -> agents -> controlplane.{operations, mirror, audit, health, traffic} and, below these,
-controlplane.elevenlabs and controlplane.broker."""
+"""Imports run one way: numbers -> agents -> controlplane.api -> controlplane.{operations, mirror, audit, health,
+traffic} and, below these, controlplane.elevenlabs and controlplane.broker."""
 
 import ast
 from pathlib import Path
@@ -14,21 +14,22 @@ FORBIDDEN = {
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
     "controlplane/audit": [
         *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
-        *("agents", "numbers"),
+        *("controlplane.api", "agents", "numbers"),
     ],
     "controlplane/traffic": [
         *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),
         *("controlplane.dashboard", "agents", "numbers"),
     ],
-    "controlplane/mirror": ["controlplane.health", "agents", "numbers"],
-    "controlplane/operations": ["controlplane.health", "agents", "numbers"],
+    "controlplane/mirror": ["controlplane.health", "controlplane.api", "agents", "numbers"],
+    "controlplane/operations": ["controlplane.health", "controlplane.api", "agents", "numbers"],
     "controlplane/health": ["controlplane.operations", "controlplane.elevenlabs", "agents", "numbers"],
+    "controlplane/api": ["controlplane.dashboard", "controlplane.health", "agents", "numbers"],
     "controlplane/broker.py": ["controlplane", "agents", "numbers"],
     "agents": ["numbers"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
 SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back", "undo"]
-PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page"]
+PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page", "api", "api_input", "api_import"]
 
 
 def imports_of(file: Path) -> set[str]:

@@ -6,8 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Q, QuerySet
+from django.contrib.auth.models import Group, User
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.urls import path
@@ -20,7 +19,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from controlplane.dashboard import deactivation
 from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
+from controlplane.dashboard.limits import is_beyond, roles_to_give
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
+from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - likewise
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -37,18 +38,6 @@ class SignInForm(AuthenticationForm):
 
 
 admin.site.login_form = SignInForm
-
-
-def rights_of(user: Any) -> QuerySet[Permission]:
-    """By roles and directly, also of somebody who is deactivated now. (A superuser's are not listed here.)"""
-    return Permission.objects.filter(Q(user=user) | Q(group__user=user))
-
-
-def is_beyond(person: User, user: Any) -> bool:
-    """May `person` do something that `user` may not? Then a new password would hand it over."""
-    if user.is_superuser:
-        return False
-    return person.is_superuser or rights_of(person).exclude(pk__in=rights_of(user)).exists()
 
 
 class NewPersonForm(UserCreationForm):
@@ -145,19 +134,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         if db_field.name != "groups":
             return super().formfield_for_manytomany(db_field, request, **kwargs)
         return ModelMultipleChoiceField(
-            self._roles_to_give(request.user),
+            roles_to_give(request.user),
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
             label="Roles",
             required=False,
             help_text="What this person may do. Without any role: sign in, and see nothing.",
         )
-
-    def _roles_to_give(self, user: Any) -> QuerySet[Group]:
-        """Nobody gives a right that they do not have."""
-        roles = Group.objects.order_by("name")
-        if user.is_superuser:
-            return roles
-        return roles.exclude(permissions__in=Permission.objects.exclude(pk__in=rights_of(user)))
 
     def save_model(self, request, obj, form, change):
         if not change:

@@ -1,10 +1,7 @@
 """Activity: what was asked of ElevenLabs and what became of it. Read-only, but for "Check now" and "Resume"."""
 
-import re
-
 from django.contrib import admin
-from django.db.models import Q, QuerySet, TextField, Value
-from django.db.models.functions import Replace
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 from django.utils.html import format_html
@@ -13,6 +10,7 @@ from unfold.decorators import display
 from controlplane.operations import views
 from controlplane.operations.kinds import all_kinds
 from controlplane.operations.models import ChangeSet, Operation, State
+from controlplane.operations.search import matching
 from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
@@ -93,15 +91,7 @@ class OperationAdmin(ReadOnlyAdmin):
         ]
 
     def get_search_results(self, request, queryset, search_term):
-        """As the theme does it; digits in any grouping also find the number that a title names."""
-        term = search_term.replace("…", " ").strip()
-        digits = re.sub(r"[\s().\-/+]", "", term)
-        if not (digits.isdecimal() and digits.isascii()):
-            return super().get_search_results(request, queryset, term)
-        ungrouped = queryset.alias(ungrouped=Replace("title", Value(" "), output_field=TextField()))
-        return ungrouped.filter(
-            Q(ungrouped__contains=digits) | Q(object_id__contains=digits) | Q(trace_id__contains=digits)
-        ), False
+        return matching(queryset, search_term), False
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return views.operation(request, object_id, self.admin_site.each_context(request))

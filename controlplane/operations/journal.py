@@ -39,6 +39,7 @@ class KeyReused(Exception):
     """The key of a form came back with other values."""
 
     def __init__(self, first: Operation | ChangeSet) -> None:
+        self.first = first
         super().__init__(
             f"Not sent. This form was sent before with other values, and that stands: {first.title}. "
             "Open the page again to ask for something else."

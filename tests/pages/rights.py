@@ -18,3 +18,6 @@ def read(path: Path) -> dict[str, Row]:
 
 
 TABLE = read(Path(__file__).with_name("rights.txt"))
+PAGES = {place: row for place, row in TABLE.items() if " " not in place}
+ACTIONS = {place: row for place, row in TABLE.items() if " " in place and not place[0].isupper()}
+API = {place: row for place, row in TABLE.items() if place[:1].isupper()}  # "GET api/agents"

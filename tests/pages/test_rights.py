@@ -1,13 +1,14 @@
-"""Every address and every bulk action x everybody: who may see, who may do, and that looking changes nothing.
+"""Every page and every bulk action x everybody: who may see, who may do, and that looking changes nothing.
 
-`rights.txt` beside this is the table, as it is meant to be. What the site has and the table does not fails the first
-test, so nothing is added without being decided.
+`rights.txt` beside this is the table, as it is meant to be; tests/api/test_rights.py holds the API to it. What the site
+has and the table does not fails the first test, so nothing is added without being decided.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
@@ -18,14 +19,15 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from controlplane.api import tokens
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
 from numbers import services
 from numbers.sync import sync_all
-from tests.pages.rights import TABLE
+from tests.pages.rights import ACTIONS, PAGES, TABLE
 from tests.sandbox_process import Sandbox
-from tests.sitemap import actions, filled, routes
+from tests.sitemap import actions, filled, routes, verbs
 
 pytestmark = pytest.mark.django_db
 
@@ -33,15 +35,11 @@ EVERYBODY = {"V": "visitor", "N": None, "A": "Auditors", "O": "Operators", "M": 
 KEY = "7b6d3b0e-6c5f-4e53-9f0a-0d3f4a1f9a11"
 WRITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE|CREATE|ALTER|DROP)", re.IGNORECASE)
 # What a visit itself leaves behind.
-BOOKKEEPING = {"django_session", "axes_accesslog", "axes_accessattempt", "axes_accessfailurelog"}
-
-
-PAGES = {place: row for place, row in TABLE.items() if " " not in place}
-ACTIONS = {place: row for place, row in TABLE.items() if " " in place}
+BOOKKEEPING = {"django_session", "axes_accesslog", "axes_accessattempt", "axes_accessfailurelog", "api_allowance"}
 
 
 def test_the_table_names_every_address_and_action_of_the_site():
-    assert set(TABLE) == {*routes(), *actions()}
+    assert set(TABLE) == {*routes(), *actions(), *verbs()}
 
 
 @dataclass
@@ -96,7 +94,10 @@ def world(workspace, remote, monkeypatch) -> World:
     sync_all()
     messages: list[str] = []
     monkeypatch.setattr("controlplane.operations.wake._send", lambda task, _: messages.append(str(task)))
+    wanda = User.objects.create_user("wanda", password="x", is_staff=True)
+    token, _ = tokens.issue(wanda, name="x", lives=timedelta(days=1), by=None, by_name="system")
     rows: dict[str, object] = {
+        "admin/api/token/": token.pk,
         "admin/agents/agent/": workspace.sales.pk,
         "admin/numbers/phonenumber/": workspace.bound.pk,
         "admin/numbers/phonenumber/delete-agent/": workspace.sales.pk,
@@ -111,9 +112,14 @@ def world(workspace, remote, monkeypatch) -> World:
         ).pk,
         "admin/audit/entry/answered/": workspace.bound.remote_id,
         "admin/audit/entry/then/": ("number", workspace.bound.remote_id),
-        "admin/auth/user/": User.objects.create_user("wanda", password="x", is_staff=True).pk,
+        "admin/auth/user/": wanda.pk,
         "admin/auth/group/": Group.objects.create(name="Night shift").pk,
         "admin/r/": 1,
+        "api/agents/": workspace.support.remote_id,
+        "api/numbers/": workspace.bound.remote_id,
+        "api/operations/": op.pk,
+        "api/change-sets/": change_set.pk,
+        "api/sync/": SyncRun.objects.latest("pk").pk,
         "admin/": "no-such-page",
     }
     return World(remote, rows, messages)
@@ -216,7 +222,7 @@ def test_each_deed_asks_for_its_own_permission(sign_in, world):
     user = User.objects.get(username="nobody")
     user.user_permissions.set(Permission.objects.all())
     wrong = []
-    for place, row in TABLE.items():
+    for place, row in {**PAGES, **ACTIONS}.items():
         page, _, name = place.partition(" ")
         for needs, verb in ((row.see_needs, "get"), (row.do_needs, "post")):
             if "." not in needs:

@@ -14,8 +14,8 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, Te
 from unfold.utils import parse_datetime_str
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history.search import objects_called
-from controlplane.operations.models import Operation
+from controlplane.dashboard.history import narrow
+from controlplane.dashboard.history.narrow import NOBODY, TYPES
 from controlplane.templatetags.names import visible
 
 OF_OBJECTS = [("added", "first seen"), ("changed", "changed"), ("gone", "gone"), ("back", "there again")]
@@ -36,6 +36,7 @@ TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             *(("added", "person added"), ("changed", "rights changed"), ("deleted", "person deleted")),
         ],
     ),
+    "token": ("API tokens", [("issued", "given out"), ("revoked", "revoked")]),
     "role": ("roles", [("changed", "role changed"), ("deleted", "role deleted")]),
     "history": ("the history itself", [("exported", "exported"), ("pruned", "pruned")]),
 }
@@ -48,21 +49,7 @@ VERDICTS = {
     "overtaken": "overtaken",
     "late": "took effect late",
 }
-TYPES = {
-    "number": "numbers",
-    "agent": "agents",
-    "sync": "syncs",
-    "person": "people",
-    "role": "roles",
-    "history": "the history",
-}
-NOBODY = "system"
 WHOLE_DAY = {"from": "00:00:00", "to": "23:59:59"}
-
-
-def as_key(text: str) -> int | None:
-    """A key of ours as it stands in an address."""
-    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else None
 
 
 class Choice(DropdownFilter):  # type: ignore[misc]  # django-unfold has no types
@@ -86,9 +73,7 @@ class WhatFilter(Choice):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if not (value := self.value()):
-            return queryset
-        return queryset.filter(kind=value) if "." in value else queryset.filter(topic=value)
+        return narrow.what(queryset, self.value() or "")
 
 
 class VerdictFilter(Choice):
@@ -99,7 +84,7 @@ class VerdictFilter(Choice):
         return list(VERDICTS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return queryset.filter(kind=f"operation.{self.value()}") if self.value() else queryset
+        return narrow.verdict(queryset, self.value() or "")
 
 
 class PersonFilter(Choice):
@@ -111,12 +96,7 @@ class PersonFilter(Choice):
         return [(NOBODY, "nobody (system)"), *((str(pk), visible(name)) for pk, name in people)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if not self.value():
-            return queryset
-        if self.value() == NOBODY:
-            return queryset.filter(actor=None)
-        pk = as_key(self.value())
-        return queryset.filter(actor=pk) if pk is not None else queryset.none()
+        return narrow.person(queryset, self.value() or "")
 
 
 class CauseFilter(Choice):
@@ -127,7 +107,7 @@ class CauseFilter(Choice):
         return Entry.Cause.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return queryset.filter(cause=self.value()) if self.value() else queryset
+        return narrow.cause(queryset, self.value() or "")
 
 
 class TypeFilter(Choice):
@@ -138,7 +118,7 @@ class TypeFilter(Choice):
         return list(TYPES.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return queryset.filter(object_type=self.value()) if self.value() else queryset
+        return narrow.object_type(queryset, self.value() or "")
 
 
 class Typed(TextFilter):  # type: ignore[misc]
@@ -147,15 +127,11 @@ class Typed(TextFilter):  # type: ignore[misc]
 
 
 class ObjectFilter(Typed):
-    """One object: by its id, a number by its digits, an agent by its whole name."""
-
     title = "number, agent or id"
     parameter_name = "object"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if not (value := (self.value() or "").strip()):
-            return queryset
-        return queryset.filter(object_type__in=list(TYPES), object_id__in=objects_called(value))
+        return narrow.one_object(queryset, self.value() or "")
 
 
 class ChangeSetFilter(Typed):
@@ -163,15 +139,7 @@ class ChangeSetFilter(Typed):
     parameter_name = "change_set"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if not (value := (self.value() or "").strip().lstrip("#")):
-            return queryset
-        pk = as_key(value)
-        if pk is None:
-            return queryset.none()
-        steps = Operation.objects.filter(change_set=pk).order_by().values_list("pk", flat=True)
-        told = Entry.objects.filter(cause=Entry.Cause.OPERATION, cause_id__in=[str(step) for step in steps])
-        # In two steps: both databases would rather read all that operations caused, in the order of time.
-        return queryset.filter(pk__in=list(told.order_by().values_list("pk", flat=True)))
+        return narrow.change_set(queryset, self.value() or "")
 
 
 class TimeFilter(RangeDateTimeFilter):  # type: ignore[misc]

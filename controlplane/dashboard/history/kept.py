@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from agents.models import Agent
+from controlplane.api.models import Request, Token
 from controlplane.audit.models import Cut, Entry, Verification
 from controlplane.dashboard.history.frame import framed
 from controlplane.mirror.models import OutsideChange, SyncRun
@@ -90,6 +91,10 @@ def _all() -> Iterator[Kept]:
         "",
         "a worker, once a day",
     )
+    ended = f"{days(settings.API_KEYS_KEPT)} after they expired"
+    yield Kept("API tokens", Token.objects.all(), "issued_at", ended, "", "a worker, once a day")
+    keys = days(settings.API_KEYS_KEPT)
+    yield Kept("Idempotency keys of the API", Request.objects.all(), "created_at", keys, "", "a worker, once a day")
     attempts = days(settings.AXES_COOLOFF_TIME)
     yield Kept(
         "Failed sign-ins that may lock somebody out",

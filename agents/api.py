@@ -1,0 +1,169 @@
+"""Agents in the API. Deleting one stands in `numbers/api.py`, because it is about the agent's numbers."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema
+
+from agents import filters, services
+from agents.api_input import ChangedAgent, NewAgent, flat_settings, values_of
+from agents.checks import problem, voice_model_problem
+from agents.fields import DEFAULTS, PATHS, shown_of, words
+from agents.forms import digest
+from agents.models import SETTINGS, Agent
+from controlplane.api.auth import asker, may
+from controlplane.api.once import written
+from controlplane.api.operations import OperationOut
+from controlplane.api.paging import Cursor, Limit, Page, page
+from controlplane.api.problems import Problem, invalid
+from controlplane.api.schemas import Key
+from controlplane.elevenlabs import is_id
+from controlplane.mirror.paths import get, nest
+from controlplane.operations.models import Operation
+
+router = Router(tags=["Agents"])
+WRITE = {200: OperationOut, 202: OperationOut}
+
+
+class AgentOut(Schema):
+    id: str = Field(description="ElevenLabs' id")
+    name: str
+    state: Literal["active", "archived", "gone"]
+    tags: list[str]
+    voice_id: str
+    language: str
+    llm: str
+    number_count: int = Field(description="Numbers that it answers")
+    last_call_at: datetime | None
+    created_at: datetime | None
+
+
+class AgentWhole(AgentOut):
+    version: str = Field(description="Of the settings; send it as `expected_version` to change just these")
+    fields: dict[str, Any] = Field(description="The settings that have a name of their own here")
+    settings: dict[str, Any] = Field(description="All settings, as ElevenLabs has them")
+
+
+class AgentFilters(Schema):
+    state: Literal["active", "archived", "gone", "all"] = "active"
+    language: str = Field("", max_length=40)
+    llm: str = Field("", max_length=120)
+    tag: str = Field("", max_length=300)
+    numbers: Literal["", "some", "none"] = ""
+    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
+    q: str = Field("", max_length=200, description="Words of the name, the id or a tag")
+
+
+@router.get("/agents", response=Page[AgentOut], auth=may("agents.view_agent"))
+def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, cursor: Cursor) -> Any:
+    """In the order of their names."""
+    rows = filters.in_state(Agent.objects.defer("remote_data"), chosen.state)
+    rows = filters.with_value(filters.with_value(rows, "language", chosen.language), "llm", chosen.llm)
+    rows = filters.with_numbers(filters.with_tag(rows, chosen.tag), chosen.numbers)
+    rows = filters.changed_outside(rows, chosen.outside)
+    if chosen.q.strip():
+        rows = filters.matching(rows, chosen.q)
+    found, following = page(rows, "name", name="agents", limit=limit, cursor=cursor)
+    counts = _number_counts([agent.pk for agent in found])
+    return {"items": [{**_plain(agent), "number_count": counts[agent.pk]} for agent in found], "next": following}
+
+
+@router.get("/agents/{agent_id}", response=AgentWhole, auth=may("agents.view_agent"))
+def agent(request: HttpRequest, agent_id: str) -> Any:
+    """One agent, whole: also one that is archived or gone."""
+    found = agent_called(agent_id)
+    return {
+        **_plain(found),
+        "number_count": _number_counts([found.pk])[found.pk],
+        "version": digest(found),
+        "fields": shown_of(found.remote_data),
+        "settings": {part: found.remote_data[part] for part in SETTINGS if part in found.remote_data},
+    }
+
+
+@router.post("/agents", response={201: OperationOut, 202: OperationOut}, auth=may("agents.add_agent"))
+def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
+    """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
+
+    def ask(own: str) -> Operation:
+        values = DEFAULTS | values_of(body)
+        patched = _settings(body.settings)
+        _check(values, values)
+        rest = {PATHS[name]: value for name, value in values.items() if name != "name"}
+        return services.create(
+            name=values["name"], body=nest(rest | patched), key=own, actor=asker(request), why=body.why
+        )
+
+    return written(request, response, key, body.said(), ask, made=201)
+
+
+@router.patch("/agents/{agent_id}", response=WRITE, auth=may("agents.change_agent"))
+def change_agent(request: HttpRequest, response: HttpResponse, agent_id: str, key: Key, body: ChangedAgent) -> Any:
+    """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
+    `expected_version`, as you do)."""
+    found = agent_called(agent_id)
+
+    def ask(own: str) -> Operation:
+        _can_be_changed(found)
+        if body.expected_version not in (None, digest(found)):
+            raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
+        stored = shown_of(found.remote_data)
+        values = values_of(body)
+        patched = _settings(body.settings)
+        _check(values, stored | values)
+        wanted = {PATHS[name]: value for name, value in values.items()} | patched
+        if not wanted:
+            raise invalid([("", "Name at least one setting.")])
+        shown = {path: get(found.remote_data, path) for path in wanted}
+        return services.update(found, values=wanted, shown=shown, key=own, actor=asker(request), why=body.why)
+
+    return written(request, response, key, body.said(), ask)
+
+
+def agent_called(agent_id: str) -> Agent:
+    found = Agent.objects.filter(remote_id=agent_id).first() if is_id(agent_id) else None
+    if found is None:
+        raise Http404
+    return found
+
+
+def _can_be_changed(agent: Agent) -> None:
+    if agent.gone_at:
+        raise Problem(409, "gone", f"Not sent. {agent} is gone at ElevenLabs.")
+    if not agent.remote_data:
+        raise Problem(
+            409, "not-known", f"Not sent. What {agent} is like is not known yet: a sync has to read it first."
+        )
+
+
+def _settings(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return flat_settings(value)
+    except ValidationError as wrong:
+        raise invalid([("settings", words) for words in wrong.messages]) from None
+
+
+def _check(changed: dict[str, Any], whole: dict[str, Any]) -> None:
+    wrong = [(name, said) for name, value in changed.items() if (said := problem(name, value, words(name)))]
+    if said := voice_model_problem(whole, changed):
+        wrong.append(("model_id", said))
+    if wrong:
+        raise invalid(wrong)
+
+
+def _plain(agent: Agent) -> dict[str, Any]:
+    same = ("name", "state", "voice_id", "language", "llm", "last_call_at")
+    return {
+        **{name: getattr(agent, name) for name in same},
+        "id": agent.remote_id,
+        "tags": [str(tag) for tag in agent.tags],
+        "created_at": agent.created_remotely_at,
+    }
+
+
+def _number_counts(keys: list[int]) -> dict[int, int]:
+    here = Count("numbers", filter=Q(numbers__gone_at=None))
+    return dict(Agent.objects.filter(pk__in=keys).order_by().annotate(here=here).values_list("pk", "here"))

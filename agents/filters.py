@@ -1,0 +1,70 @@
+"""What agents are narrowed down by, in the list and in the API alike. An empty value narrows nothing down."""
+
+import json
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from agents.models import Agent
+from controlplane.mirror import outside
+
+Agents = QuerySet[Agent]
+STATES = ("active", "archived", "gone", "all")
+
+
+def in_state(agents: Agents, state: str) -> Agents:
+    match state:
+        case "all":
+            return agents
+        case "gone":
+            return agents.filter(gone_at__isnull=False)
+        case "archived":
+            return agents.filter(gone_at=None, archived=True)
+        case _:
+            return agents.filter(gone_at=None, archived=False)
+
+
+def with_value(agents: Agents, column: str, value: str) -> Agents:
+    return agents.filter(**{column: value}) if value else agents
+
+
+def with_tag(agents: Agents, tag: str) -> Agents:
+    if not tag:
+        return agents
+    return _with_tag_text(agents).filter(_in_tags(json.dumps(tag)) | _in_tags(json.dumps(tag, ensure_ascii=False)))
+
+
+def with_numbers(agents: Agents, some: str) -> Agents:
+    """ "some" or "none". The relation is followed backwards: this package does not import that of numbers."""
+    here = Agent.objects.filter(pk=OuterRef("pk"), numbers__isnull=False, numbers__gone_at=None)
+    match some:
+        case "some":
+            return agents.filter(Exists(here))
+        case "none":
+            return agents.filter(~Exists(here))
+        case _:
+            return agents
+
+
+def changed_outside(agents: Agents, wanted: str) -> Agents:
+    """With an outside change that nobody has decided yet."""
+    return agents.filter(outside.changed_outside("agent")) if wanted else agents
+
+
+def matching(agents: Agents, search: str) -> Agents:
+    """Every word stands in the name, the id or a tag. An id's end may be typed as pages show it: …4f2a."""
+    found = _with_tag_text(agents)
+    for word in search.split():
+        plain = word.lstrip("…") or word
+        tag = _in_tags(plain) | _in_tags(json.dumps(plain)[1:-1])
+        found = found.filter(Q(name__icontains=plain) | Q(remote_id__icontains=plain) | tag)
+    return found
+
+
+def _with_tag_text(agents: Agents) -> Agents:
+    """SQLite cannot look into JSON lists; as text it finds a tag, escaped (as Django writes it there) or not."""
+    return agents.alias(tag_text=Cast("tags", TextField()))
+
+
+def _in_tags(text: str) -> Q:
+    return Q(tag_text__icontains=text)

@@ -1,0 +1,50 @@
+"""The OpenAPI document says of every endpoint how it can end, problems included."""
+
+from typing import Any
+
+from ninja.openapi.schema import OpenAPISchema
+
+from controlplane.api.problems import MEDIA_TYPE, ProblemOut
+
+OF_ALL = {
+    400: "The body or the address is malformed",
+    413: "The body is too large",
+    422: "Some values are wrong, or ElevenLabs refused them",
+    429: "Too many requests with this token",
+    500: "A fault of this app",
+}
+OF_SIGNED_IN = {401: "No access token that is good", 403: "You may not do this"}
+OF_TOKENS = {401: "Not right, or not good any more", 403: "Switched off"}
+OF_ONE = {404: "There is no such thing"}
+OF_WRITES = {
+    409: "Not sent: it is not as expected, somebody else's operation is open, or the key came with something else",
+    502: "ElevenLabs refused it for a reason that is not in the request",
+    503: "Not sent: ElevenLabs could not be asked. Safe to ask again with another key",
+}
+
+
+def with_problems(document: OpenAPISchema) -> OpenAPISchema:
+    document["components"]["schemas"].update(_schemas())
+    for path, methods in document["paths"].items():
+        for method, details in methods.items():
+            for status, words in _ends(path, method, "security" in details).items():
+                details["responses"].setdefault(status, _problem(words))
+            if 202 in details["responses"]:
+                details["responses"][202]["description"] = "Not decided yet: watch `url`"
+    return document
+
+
+def _ends(path: str, method: str, is_signed_in: bool) -> dict[int, str]:
+    ends = OF_ALL | (OF_SIGNED_IN if is_signed_in else OF_TOKENS)
+    if "{" in path:
+        ends |= OF_ONE
+    return ends | (OF_WRITES if is_signed_in and method != "get" else {})
+
+
+def _problem(words: str) -> dict[str, Any]:
+    return {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
+
+
+def _schemas() -> dict[str, Any]:
+    schema = ProblemOut.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), "ProblemOut": schema}

@@ -1,0 +1,49 @@
+"""Under `/api/` every error is a problem, whoever found it, and no body is read that is too large."""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from controlplane.api.problems import MEDIA_TYPE, Problem, answer
+
+PREFIX = "/api/"
+KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
+WORDS = {
+    400: "The request is malformed.",
+    404: "There is no such address.",
+    405: "This address knows no such method.",
+    500: "This is a fault of ours. If it was a write, look at /api/operations for what became of it.",
+    503: "This cannot be answered now.",
+}
+
+
+class Problems:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(PREFIX):
+            return self.get_response(request)
+        if _size(request) > settings.API_MOST_BYTES:
+            return answer(Problem(413, "too-large", f"A body has {settings.API_MOST_BYTES:,} bytes at most."))
+        response = self.get_response(request)
+        if response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE:
+            response = _as_problem(response)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def _size(request: HttpRequest) -> int:
+    said = request.META.get("CONTENT_LENGTH") or "0"
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 19 else settings.API_MOST_BYTES + 1
+
+
+def _as_problem(response: HttpResponse) -> HttpResponse:
+    status = response.status_code
+    phrase = HTTPStatus(status).phrase
+    code = re.sub(r"[^a-z]+", "-", phrase.lower())
+    headers = {name: response[name] for name in KEPT if name in response}
+    return answer(Problem(status, code, WORDS.get(status, f"{phrase}."), headers=headers))

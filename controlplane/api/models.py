@@ -1,0 +1,84 @@
+"""Who may use the API and for how long, how much of it at once, and which request came with which key."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Token(models.Model):
+    """One leave to use the API as this user: the refresh token that was given out, of which only a digest is kept.
+    Access tokens name this row, so they end with it."""
+
+    key = models.CharField(max_length=64, unique=True)  # of the form that asked for it: sent twice, it is issued once
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_tokens")
+    name = models.CharField(max_length=100)  # what it is for
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the refresh token
+    stamp = models.CharField(max_length=64)  # of the user's password, as in a session: a new password ends it
+    issued_at = models.DateTimeField(default=timezone.now)
+    issued_by_name = models.TextField()
+    expires_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField(null=True, blank=True)  # when an access token was taken last
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by_name = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "API token"
+        default_permissions = ("view", "add")
+        permissions = [("revoke_token", "Can revoke API tokens")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.user.get_username()})"
+
+    @property
+    def state(self) -> str:
+        if self.revoked_at:
+            return "revoked"
+        if self.expires_at <= timezone.now():
+            return "expired"
+        if not self.user.is_active:
+            return "owner deactivated"
+        return "active" if self.is_of_this_password else "ended by a new password"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == "active"
+
+    @property
+    def is_of_this_password(self) -> bool:
+        return self.stamp == self.user.get_session_auth_hash()
+
+    @property
+    def ended_at(self) -> datetime | None:
+        return self.revoked_at or (self.expires_at if self.expires_at <= timezone.now() else None)
+
+
+class Allowance(models.Model):
+    """How far a token has drawn on its rate: see `throttle`. A row of its own, because each request writes it."""
+
+    token = models.OneToOneField(Token, primary_key=True, on_delete=models.CASCADE, related_name="allowance")
+    drawn_until = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"allowance of token {self.token_id}"
+
+
+class Request(models.Model):
+    """A write that came with this key: the same key with another body is refused. What came of it stands in the
+    operation or change set that bears the key."""
+
+    key = models.CharField(max_length=64, unique=True)  # as the operation's
+    digest = models.CharField(max_length=64)  # of method, address and body, without credentials
+    sync_run = models.BigIntegerField(null=True, blank=True)  # the run that it asked for
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.key

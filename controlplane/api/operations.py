@@ -1,0 +1,134 @@
+"""What was asked of ElevenLabs and what became of it: every write answers with one of these."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import Http404, HttpRequest
+from ninja import Field, Path, Query, Router, Schema
+
+from controlplane.api.auth import may
+from controlplane.api.paging import Cursor, Limit, Page, page
+from controlplane.api.problems import Problem
+from controlplane.api.schemas import one_of
+from controlplane.operations import changesets, search
+from controlplane.operations.models import ChangeSet, Operation, State
+from controlplane.operations.run import CHECKED
+
+router = Router(tags=["Operations"])
+LARGEST = 2**63 - 1
+OURS = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
+
+
+OperationState = Annotated[State, one_of(State)]
+ChangeSetState = Annotated[ChangeSet.State, one_of(ChangeSet.State)]
+
+
+class OperationOut(Schema):
+    id: int
+    url: str
+    kind: str = Field(description="`agent.create`, `number.assign` and so on")
+    state: OperationState
+    title: str = Field(description="What was asked, in one sentence")
+    message: str = Field(description="What became of it, for people")
+    object_type: str
+    object_id: str = Field(description="ElevenLabs' id of the agent or number; empty until it has one")
+    actor: str
+    reason: str
+    ticket: str
+    change_set: int | None
+    trace_id: str = Field(description="ElevenLabs' own id of the request")
+    created_at: datetime
+    sent_at: datetime | None
+    settle_at: datetime | None = Field(description="When an unconfirmed one is read back next")
+    ended_at: datetime | None
+
+
+class OperationWhole(OperationOut):
+    wanted: dict[str, Any]
+    before: dict[str, Any] | None
+    seen: dict[str, Any] | None
+    not_kept: list[str]
+    known_by: str
+    http_status: int | None
+    milliseconds: int | None
+
+
+class ChangeSetOut(Schema):
+    id: int
+    url: str
+    title: str
+    state: ChangeSetState
+    problem: str
+    actor: str
+    created_at: datetime
+    ended_at: datetime | None
+    steps: list[OperationOut]
+
+
+class OperationFilters(Schema):
+    state: OperationState | None = None
+    kind: str = Field("", max_length=40)
+    object_type: str = Field("", max_length=20)
+    object_id: str = Field("", max_length=64)
+    change_set: int | None = Field(None, ge=1, le=LARGEST)
+    q: str = Field("", max_length=200, description="Words of the title, id, person or trace id")
+
+
+@router.get("/operations", response=Page[OperationOut], auth=may("operations.view_operation"))
+def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Limit, cursor: Cursor) -> Any:
+    """The newest first."""
+    rows = Operation.objects.defer("wanted", "before", "seen", "not_kept", "names")
+    chosen = filters.model_dump(exclude={"q"}, exclude_defaults=True)
+    rows = rows.filter(**chosen)
+    if filters.q.strip():
+        rows = search.matching(rows, filters.q)
+    found, following = page(rows, "-id", name="operations", limit=limit, cursor=cursor)
+    return {"items": [of_operation(op) for op in found], "next": following}
+
+
+@router.get("/operations/{operation_id}", response=OperationWhole, auth=may("operations.view_operation"))
+def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
+    """Watch an unconfirmed one here: workers read the remote back until `state` is a verdict."""
+    op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= LARGEST else None
+    if op is None:
+        raise Http404
+    whole = {name: getattr(op, name) for name in OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()}
+    return OperationWhole(**of_operation(op).model_dump(), **whole)
+
+
+@router.get("/change-sets/{change_set_id}", response=ChangeSetOut, auth=may("operations.view_changeset"))
+def change_set(request: HttpRequest, change_set_id: Path[int]) -> Any:
+    """Several operations that a worker carries out in order, such as those of deleting an agent with numbers."""
+    found = ChangeSet.objects.filter(pk=change_set_id).first() if 0 < change_set_id <= LARGEST else None
+    if found is None:
+        raise Http404
+    return of_change_set(found)
+
+
+def of_operation(op: Operation) -> OperationOut:
+    plain = OperationOut.model_fields.keys() - {"url", "actor", "change_set"}
+    return OperationOut(
+        **{name: getattr(op, name) for name in plain},
+        url=f"/api/operations/{op.pk}",
+        actor=op.actor_name,
+        change_set=op.change_set_id,
+    )
+
+
+def of_change_set(found: ChangeSet) -> ChangeSetOut:
+    plain = ("id", "title", "state", "problem", "created_at", "ended_at")
+    return ChangeSetOut(
+        **{name: getattr(found, name) for name in plain},
+        url=f"/api/change-sets/{found.pk}",
+        actor=found.actor_name,
+        steps=[of_operation(op) for op in changesets.current_steps(found)],
+    )
+
+
+def refusal(op: Operation) -> Problem:
+    """An operation that ended without its wish, from what stands in its row: the same each time it is asked for."""
+    status = {
+        State.NOT_SENT: 409 if op.known_by == CHECKED else 503,
+        State.REFUSED: 422 if op.http_status in OURS else 502,
+    }.get(State(op.state), 409)
+    return Problem(status, op.state.replace("_", "-"), op.message, operation=op.pk, trace_id=op.trace_id)

@@ -1,0 +1,58 @@
+"""Pages by a cursor: the place in the order where the next page begins. It is signed, so it holds what we put in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from django.core import signing
+from django.db.models import Model, Q, QuerySet
+from ninja import Field, Query, Schema
+
+from controlplane.api.problems import invalid
+
+Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
+
+Limit = Annotated[int, Query(50, ge=1, le=200, description="Rows of one page")]
+Cursor = Annotated[str, Query("", max_length=2000, description="`next` of the page before")]
+
+
+class Page(Schema, Generic[Item]):
+    items: list[Item]
+    next: str | None = Field(description="The cursor of the next page; null: this is the last")
+
+
+def page(rows: QuerySet[Row], order: str, *, name: str, limit: int, cursor: str) -> tuple[list[Row], str | None]:
+    """`order` is a field, with "-" for the newest first; the row's key tells equals apart. No count and no offset: a
+    page far back costs what the first costs, and rows that come or go meanwhile shift nothing."""
+    down, field = order.startswith("-"), order.removeprefix("-")
+    if cursor:
+        rows = _from(rows, field, down, *_read(cursor, name))
+    found = list(rows.order_by(order, "-pk" if down else "pk")[: limit + 1])
+    if len(found) <= limit:
+        return found, None
+    last = found[limit - 1]
+    value = getattr(last, field)
+    return found[:limit], signing.dumps([_as_text(value), last.pk], salt=_salt(name), compress=True)
+
+
+def _from(rows: QuerySet[Row], field: str, down: bool, value: Any, pk: int) -> QuerySet[Row]:
+    way = "lt" if down else "gt"
+    # The first condition alone is one range of an index; the second leaves out the equals that were shown.
+    return rows.filter(**{f"{field}__{way}e": value}).filter(Q(**{f"{field}__{way}": value}) | Q(**{f"pk__{way}": pk}))
+
+
+def _read(cursor: str, name: str) -> Sequence[Any]:
+    try:
+        found: list[Any] = signing.loads(cursor, salt=_salt(name))
+    except signing.BadSignature:
+        raise invalid([("cursor", "This is no cursor of this list.")]) from None
+    return found
+
+
+def _as_text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _salt(name: str) -> str:
+    return f"controlplane.api.paging.{name}"

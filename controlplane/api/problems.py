@@ -1,0 +1,123 @@
+"""Everything that goes wrong, as `application/problem+json` (RFC 9457)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI, Schema
+from ninja.errors import HttpError, ValidationError
+
+from controlplane.audit.why import NotSaid
+from controlplane.operations.journal import Expired, Held, KeyReused
+from controlplane.operations.models import Operation
+
+MEDIA_TYPE = "application/problem+json"
+TYPE = "urn:agent-control-plane:problem:"
+LONGEST_NAME = 200  # of a field, which the caller may have made up
+
+
+class Wrong(Schema):
+    field: str
+    detail: str
+
+
+class ProblemOut(Schema):
+    """`type` ends in a word that a program can go by; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    operation: int | None = None
+    trace_id: str | None = None
+    fields: list[Wrong] | None = None
+
+
+class Problem(Exception):
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        operation: int | None = None,
+        trace_id: str = "",
+        fields: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.operation, self.trace_id, self.fields = operation, trace_id, fields
+        self.headers = dict(headers or {})
+
+
+def answer(problem: Problem) -> HttpResponse:
+    said: dict[str, Any] = {
+        "type": TYPE + problem.code,
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.operation is not None:
+        said["operation"] = problem.operation
+    if problem.trace_id:
+        said["trace_id"] = problem.trace_id
+    if problem.fields:
+        said["fields"] = [{"field": name[:LONGEST_NAME], "detail": words} for name, words in problem.fields]
+    return HttpResponse(json.dumps(said), status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
+
+
+def invalid(fields: Sequence[tuple[str, str]], detail: str = "Nothing was done: some fields are wrong.") -> Problem:
+    return Problem(422, "invalid", detail, fields=fields)
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+def of_exception(error: Exception) -> Problem:
+    """What each exception of the services means to a caller."""
+    match error:
+        case Problem():
+            return error
+        case Held():
+            return Problem(409, "held", str(error), operation=error.operation.pk)
+        case KeyReused():
+            first = error.first if isinstance(error.first, Operation) else None
+            return Problem(409, "key-reused", str(error), operation=first.pk if first else None)
+        case Expired():
+            return Problem(409, "expired", "Not sent. It took too long to check; ask again with another key.")
+        case NotSaid():
+            return invalid(list(error.problems.items()), str(error))
+        case PermissionDenied():
+            return Problem(403, "forbidden", "You may not do this.")
+        case Http404():
+            return Problem(404, "not-found", "There is no such thing.")
+        case ValidationError():
+            return invalid([(_place(one["loc"]), str(one["msg"])) for one in error.errors])
+        case HttpError(status_code=400):  # our framework's only one: a body that cannot be read
+            return Problem(400, "malformed", "The body is no JSON.")
+        case HttpError():
+            return Problem(error.status_code, "refused", HTTPStatus(error.status_code).phrase)
+    raise error
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    """("body", "body", "tags", 0) -> "tags.0". What was sent is never repeated: it may be a credential."""
+    source, *steps = loc
+    return ".".join(str(step) for step in (steps[1:] if source == "body" else steps)) or str(source)
+
+
+def handle(api: NinjaAPI) -> None:
+    for kind in (
+        *(Problem, Held, KeyReused, Expired, NotSaid),
+        *(PermissionDenied, Http404, ValidationError, HttpError),
+    ):
+        api.add_exception_handler(kind, _handler)
+
+
+def _handler(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer(of_exception(error))

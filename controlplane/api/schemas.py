@@ -1,0 +1,54 @@
+"""Shapes that several endpoints share. What comes in is strict: a field that is not known is a slip, and is refused."""
+
+from typing import Annotated, Any
+
+from django.db.models import TextChoices
+from ninja import Field, Header, Schema
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema
+
+from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why
+from controlplane.elevenlabs import unstorable
+
+
+def storable(text: str) -> str:
+    if why := unstorable({"text": text}):
+        raise ValueError(f"This cannot be kept: {why}.")
+    return text
+
+
+def one_of(choices: type[TextChoices]) -> WithJsonSchema:
+    """Written out where it stands: the document knows schemas by their names, and several of ours are called State."""
+    return WithJsonSchema({"type": "string", "enum": choices.values})
+
+
+Text = Annotated[str, AfterValidator(storable)]
+RemoteId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[!-~]+$",
+        description="Made up by the caller for each wish. Sent again with the same body, the same answer comes back.",
+    ),
+]
+
+
+class Strict(Schema):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Because(Strict):
+    """Why it is asked: needed where this site says so (`REQUIRE_REASON`, `TICKET_PATTERN`)."""
+
+    reason: Text = Field("", max_length=LONGEST_REASON, description="Kept in the history: no passwords or keys here")
+    ticket: Text = Field("", max_length=LONGEST_TICKET)
+
+    @property
+    def why(self) -> Why:
+        return Why(self.reason.strip(), self.ticket.strip())
+
+    def said(self) -> dict[str, Any]:
+        """What a repeated key has to say again."""
+        return self.model_dump(mode="json", exclude_unset=True)

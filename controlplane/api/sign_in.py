@@ -1,0 +1,110 @@
+"""Get, renew and give back tokens. The password is tried as at the admin's sign-in, and failures count there too."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from ninja import Router, Schema
+from ninja.responses import Status
+from pydantic import Field, SecretStr
+
+from controlplane.api import throttle, tokens
+from controlplane.api.problems import Problem, unauthorized
+from controlplane.api.schemas import Strict, Text
+from controlplane.elevenlabs import secrets_in_memory
+from controlplane.operations.run import name_of
+
+router = Router(tags=["Tokens"])
+WRONG = "This user name and password are not right, or this user may not use the API."
+
+
+class SignIn(Strict):
+    username: Text = Field(max_length=150)
+    password: SecretStr = Field(max_length=4096)
+    name: Text = Field("signed in with a password", max_length=100, description="What the token is for")
+
+
+class RefreshToken(Strict):
+    refresh_token: SecretStr = Field(max_length=200)
+
+
+class AccessToken(Schema):
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - its kind
+    expires_in: int = Field(description="Seconds")
+
+
+class TokenPair(AccessToken):
+    refresh_token: str
+    refresh_expires_at: datetime
+
+
+@router.post("/token", response=TokenPair, auth=None)
+@sensitive_variables()
+def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
+    """Sign in with a password: an access token of a few minutes, and a refresh token as long as a session."""
+    if not settings.API_PASSWORD_SIGN_IN:
+        raise Problem(403, "forbidden", "Signing in with a password is switched off: ask an administrator for a token.")
+    password = body.password.get_secret_value()
+    with secrets_in_memory(password):
+        user = _right(request, body.username, password)
+        lives = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+        token, secret = tokens.issue(user, name=body.name, lives=lives, by=user, by_name=name_of(user))
+    return TokenPair(
+        access_token=tokens.access_token(token),
+        expires_in=_seconds(),
+        refresh_token=secret,
+        refresh_expires_at=token.expires_at,
+    )
+
+
+@router.post("/token/refresh", response=AccessToken, auth=None)
+@sensitive_variables()
+def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
+    """A new access token. The refresh token stays the same until it expires or is revoked."""
+    try:
+        token = tokens.of_refresh_token(body.refresh_token.get_secret_value())
+    except tokens.Refused:
+        raise unauthorized("This refresh token is not good (any more).") from None
+    throttle.take(token)
+    token.refreshed_at = timezone.now()
+    token.save(update_fields=["refreshed_at"])
+    return AccessToken(access_token=tokens.access_token(token), expires_in=_seconds())
+
+
+@router.post("/token/revoke", response={204: None}, auth=None)
+@sensitive_variables()
+def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
+    """End this refresh token and every access token made of it. What is no token is answered alike."""
+    try:
+        token = tokens.of_refresh_token(body.refresh_token.get_secret_value())
+    except tokens.Refused:
+        return Status(204, None)
+    tokens.revoke(token, by=token.user, by_name=name_of(token.user))
+    return Status(204, None)
+
+
+def _right(request: HttpRequest, username: str, password: str) -> User:
+    user = authenticate(request, username=username, password=password)
+    if getattr(request, "axes_locked_out", False):
+        request.axes_locked_out = False  # type: ignore[attr-defined]  # else its page would be the answer
+        wait = round(settings.AXES_COOLOFF_TIME.total_seconds())
+        raise Problem(
+            429,
+            "locked-out",
+            f"Too many failed sign-ins. Try again in {wait // 60} minutes.",
+            headers={"Retry-After": str(wait)},
+        )
+    if not isinstance(user, User) or not user.is_staff:
+        raise unauthorized(WRONG)
+    user_logged_in.send(sender=User, request=request, user=user)  # history, and the count of failures begins anew
+    return user
+
+
+def _seconds() -> int:
+    return int(settings.API_ACCESS_LIVES.total_seconds())

@@ -1,0 +1,68 @@
+"""Ask for a sync, as the Sync button does: a worker lists, nothing remote is listed in a request."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from celery import current_app
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import Path, Router, Schema
+from ninja.responses import Status
+
+from controlplane.api.auth import asker, may
+from controlplane.api.once import noted
+from controlplane.api.operations import LARGEST
+from controlplane.api.schemas import Key, Strict, one_of
+from controlplane.mirror import runs
+from controlplane.mirror.models import SyncRun
+from controlplane.mirror.views import SYNC_TASK
+from controlplane.operations.wake import wake
+
+router = Router(tags=["Sync"])
+
+
+class SyncAsked(Strict):
+    """Nothing has to be said."""
+
+
+class SyncRunOut(Schema):
+    id: int
+    url: str
+    state: Annotated[SyncRun.State, one_of(SyncRun.State)]
+    problem: str
+    started_at: datetime
+    ended_at: datetime | None
+    seen: int
+    added: int
+    changed: int
+    gone: int
+    quarantined: int
+
+
+@router.post("/sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
+def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
+    """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
+    row = noted(request, key, {})
+    run = SyncRun.objects.filter(pk=row.sync_run).first() if row.sync_run else None
+    if run is None:
+        run = runs.ask(asker(request))
+        row.sync_run = run.pk
+        row.save(update_fields=["sync_run"])
+        if run.state == SyncRun.State.ASKED:
+            wake(current_app.signature(SYNC_TASK))
+    told = _told(run)
+    response["Location"] = told.url
+    return Status(202, told)
+
+
+@router.get("/sync/{run_id}", response=SyncRunOut, auth=may("mirror.view_syncrun"))
+def sync_run(request: HttpRequest, run_id: Path[int]) -> Any:
+    """One run, as it goes."""
+    run = SyncRun.objects.filter(pk=run_id).first() if 0 < run_id <= LARGEST else None
+    if run is None:
+        raise Http404
+    return _told(run)
+
+
+def _told(run: SyncRun) -> SyncRunOut:
+    same = SyncRunOut.model_fields.keys() - {"id", "url"}
+    return SyncRunOut(id=run.pk, url=f"/api/sync/{run.pk}", **{name: getattr(run, name) for name in same})

@@ -1,0 +1,36 @@
+"""So many requests a minute for each token, over all processes.
+
+The generic cell rate algorithm: each request pushes `drawn_until` on by one interval, and what has drawn a minute ahead
+waits. One conditional UPDATE counts and decides, so two processes can never both take the last place.
+"""
+
+import math
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from controlplane.api.models import Allowance, Token
+from controlplane.api.problems import Problem
+
+WINDOW = timedelta(minutes=1)
+
+
+def take(token: Token) -> None:
+    """Raises a 429 where the token has no place left."""
+    interval = WINDOW / settings.API_RATE_PER_MINUTE
+    now = timezone.now()
+    mine = Allowance.objects.filter(pk=token.pk)
+    free = mine.filter(drawn_until__lte=now + WINDOW - interval)
+    if free.update(drawn_until=Greatest(F("drawn_until"), Value(now)) + interval):
+        return
+    drawn = mine.values_list("drawn_until", flat=True).first() or now + WINDOW
+    wait = max(1, math.ceil((drawn + interval - WINDOW - now).total_seconds()))
+    raise Problem(
+        429,
+        "too-many",
+        f"This token may ask {settings.API_RATE_PER_MINUTE} times a minute. Try again in {wait} s.",
+        headers={"Retry-After": str(wait)},
+    )

@@ -1,0 +1,123 @@
+"""Give out, check and take back tokens. A refresh token is random and lives long; an access token is a signed JWT of a
+few minutes, and good only as long as its refresh token's row and its user are."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from controlplane.api.models import Allowance, Token
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+from controlplane.audit.why import UNSAID, Why
+
+PREFIX = "acp_"  # told apart from other secrets where one turns up
+ALGORITHM = "HS256"
+AUDIENCE = "agent-control-plane-api"
+LONGEST = 2_000  # characters that are looked at
+
+
+class Refused(Exception):
+    """The token opens nothing; the words say no more than that."""
+
+
+def is_service(user: User) -> bool:
+    """A service account has no way into the admin: it is not staff, and no password is right."""
+    return not user.is_staff and not user.has_usable_password()
+
+
+def issue(
+    user: User, *, name: str, lives: timedelta, by: User | None, by_name: str, key: str = "", why: Why = UNSAID
+) -> tuple[Token, str]:
+    """The row, and the refresh token: it is shown once and not kept."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    token = Token(
+        key=key or str(uuid.uuid4()),
+        user=user,
+        name=name,
+        digest=_digest(secret),
+        stamp=user.get_session_auth_hash(),
+        issued_by_name=by_name,
+        expires_at=timezone.now() + lives,
+    )
+    with transaction.atomic():
+        token.save(force_insert=True)
+        Allowance.objects.create(token=token)
+        until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+        _tell(token, "issued", f"API token “{name}” was given out, good until {until}", by, by_name, why)
+    return token, secret
+
+
+def revoke(token: Token, *, by: User | None, by_name: str, why: Why = UNSAID) -> bool:
+    """False if it was revoked before. Access tokens made of it end with it."""
+    with transaction.atomic():
+        ended = Token.objects.filter(pk=token.pk, revoked_at=None).update(
+            revoked_at=timezone.now(), revoked_by_name=by_name
+        )
+        if ended:
+            _tell(token, "revoked", f"API token “{token.name}” was revoked", by, by_name, why)
+    return bool(ended)
+
+
+def of_refresh_token(secret: str) -> Token:
+    """The row of a refresh token that is good. Raises `Refused`."""
+    token = Token.objects.select_related("user").filter(digest=_digest(secret[:LONGEST])).first()
+    return _good(token)
+
+
+def access_token(token: Token) -> str:
+    now = timezone.now()
+    claims = {
+        "iss": AUDIENCE,
+        "aud": AUDIENCE,
+        "sub": str(token.user_id),
+        "sid": token.pk,
+        "jti": uuid.uuid4().hex,
+        "iat": now,
+        "exp": now + settings.API_ACCESS_LIVES,
+    }
+    return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM)
+
+
+def of_access_token(text: str) -> Token:
+    """The row behind an access token, with its user as it is now. Raises `Refused`."""
+    needed: Any = {"require": ["exp", "iat", "aud", "iss", "sub", "sid"]}
+    try:
+        claims = jwt.decode(
+            text[:LONGEST], _signing_key(), algorithms=[ALGORITHM], audience=AUDIENCE, issuer=AUDIENCE, options=needed
+        )
+    except (jwt.InvalidTokenError, ValueError):  # a text that is no text in the alphabet of tokens, too
+        raise Refused from None
+    token = Token.objects.select_related("user").filter(pk=claims["sid"]).first()
+    return _good(token if token is not None and str(token.user_id) == claims["sub"] else None)
+
+
+def _good(token: Token | None) -> Token:
+    if token is None or not token.is_active or not (token.user.is_staff or is_service(token.user)):
+        raise Refused
+    return token
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def _signing_key() -> bytes:
+    """Made from SECRET_KEY for this use alone."""
+    return salted_hmac("controlplane.api.tokens", "access", algorithm="sha256").digest()
+
+
+def _tell(token: Token, verb: str, told: str, by: User | None, by_name: str, why: Why) -> None:
+    cause = ledger.Cause(Entry.Cause.PERSON, "", by, by_name, why.reason, why.ticket)
+    user = token.user
+    ledger.record(
+        ledger.entry(f"token.{verb}", "person", str(user.pk), user.get_username(), after={"told": told}, cause=cause)
+    )

@@ -1,0 +1,88 @@
+"""What entries are narrowed down by, on the timeline and in the API alike. Each is answered by an index of `Entry`, and
+an empty value narrows nothing down."""
+
+from datetime import UTC, datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from controlplane.audit.models import Entry
+from controlplane.dashboard.history.search import objects_called
+from controlplane.operations.models import Operation
+
+Entries = QuerySet[Entry]
+NOBODY = "system"
+TYPES = {
+    "number": "numbers",
+    "agent": "agents",
+    "sync": "syncs",
+    "person": "people",
+    "role": "roles",
+    "history": "the history",
+}
+
+
+def as_key(text: str) -> int | None:
+    """A key of ours as it stands in an address."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else None
+
+
+def what(entries: Entries, value: str) -> Entries:
+    """A whole kind ("number.changed"), or what stands before its dot."""
+    if not value:
+        return entries
+    return entries.filter(kind=value) if "." in value else entries.filter(topic=value)
+
+
+def verdict(entries: Entries, value: str) -> Entries:
+    return entries.filter(kind=f"operation.{value}") if value else entries
+
+
+def person(entries: Entries, value: str) -> Entries:
+    """The key of a user, or "system"."""
+    if not value:
+        return entries
+    if value == NOBODY:
+        return entries.filter(actor=None)
+    pk = as_key(value)
+    return entries.filter(actor=pk) if pk is not None else entries.none()
+
+
+def cause(entries: Entries, value: str) -> Entries:
+    return entries.filter(cause=value) if value else entries
+
+
+def object_type(entries: Entries, value: str) -> Entries:
+    return entries.filter(object_type=value) if value else entries
+
+
+def one_object(entries: Entries, value: str) -> Entries:
+    """One object: by its id, a number by its digits, an agent by its whole name."""
+    if not (name := value.strip()):
+        return entries
+    return entries.filter(object_type__in=list(TYPES), object_id__in=objects_called(name))
+
+
+def change_set(entries: Entries, value: str) -> Entries:
+    if not (number := value.strip().lstrip("#")):
+        return entries
+    pk = as_key(number)
+    if pk is None:
+        return entries.none()
+    steps = Operation.objects.filter(change_set=pk).order_by().values_list("pk", flat=True)
+    told = Entry.objects.filter(cause=Entry.Cause.OPERATION, cause_id__in=[str(step) for step in steps])
+    # In two steps: both databases would rather read all that operations caused, in the order of time.
+    return entries.filter(pk__in=list(told.order_by().values_list("pk", flat=True)))
+
+
+def between(entries: Entries, since: datetime | None, until: datetime | None) -> Entries:
+    """From the first moment on, and before the second. Without a zone they are UTC."""
+    if since is not None:
+        entries = entries.filter(at__gte=_in_utc(since))
+    if until is not None:
+        entries = entries.filter(at__lt=_in_utc(until))
+    return entries
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)

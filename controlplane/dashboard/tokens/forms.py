@@ -1,0 +1,73 @@
+"""The forms that give out and revoke API tokens."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+
+from controlplane.api.accounts import service_accounts
+from controlplane.dashboard.limits import is_beyond, roles_to_give
+from controlplane.operations.forms import KeyedForm
+
+LONGEST_DAYS = 366
+
+
+class IssueForm(KeyedForm):
+    """For a service account that is there, or a new one. People get theirs with their own password, so that nobody
+    acts in another's name."""
+
+    account = forms.ModelChoiceField(
+        User.objects.none(), required=False, label="Service account", empty_label="a new one, named below"
+    )
+    username = forms.CharField(
+        max_length=150,
+        required=False,
+        label="Name of the new account",
+        help_text="Stands in the history as who did it, such as “deploy-robot”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    roles = forms.ModelMultipleChoiceField(
+        roles_to_give(User(is_superuser=True)),
+        required=False,
+        label="Roles of the new account",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    name = forms.CharField(
+        max_length=100,
+        label="What the token is for",
+        help_text="Where it runs, or who keeps it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    days = forms.IntegerField(
+        min_value=1, max_value=LONGEST_DAYS, initial=90, label="Good for how many days", help_text="At most 366."
+    )
+
+    def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        allowed = [one.pk for one in service_accounts().filter(is_active=True) if not is_beyond(one, issuer)]
+        self.fields["account"].queryset = User.objects.filter(pk__in=allowed).order_by("username")  # type: ignore[attr-defined]
+        self.fields["roles"].queryset = roles_to_give(issuer)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("account") or "account" in self.errors:
+            for field in ("username", "roles"):
+                if cleaned.get(field):
+                    self.add_error(field, "This is for a new account only.")
+            return cleaned
+        if not cleaned.get("username") and "username" not in self.errors:
+            self.add_error("username", "Choose an account, or name a new one.")
+        elif not cleaned.get("roles") and "roles" not in self.errors:
+            self.add_error("roles", "Choose a role: without one, the account could do nothing.")
+        self._check_name(cleaned.get("username", ""))
+        return cleaned
+
+    def _check_name(self, username: str) -> None:
+        if not username or "username" in self.errors:
+            return
+        if User.objects.filter(username__iexact=username).exists():
+            self.add_error("username", "There is a user of this name already.")
+        try:
+            User.username_validator(username)
+        except forms.ValidationError as wrong:
+            self.add_error("username", wrong)

@@ -1,0 +1,102 @@
+"""Give out an API token, look at one, revoke it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from controlplane.api import accounts, tokens
+from controlplane.api.models import Token
+from controlplane.dashboard.tokens.forms import IssueForm
+from controlplane.operations.forms import WhyForm
+from controlplane.operations.pages import actor_of, show
+from controlplane.operations.run import name_of
+
+page_methods = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@never_cache
+@page_methods
+@sensitive_variables("secret")
+@permission_required("api.add_token", raise_exception=True)
+def issue(request: HttpRequest) -> HttpResponse:
+    """The token stands on the answer to the form and nowhere else: no address shows it again."""
+    issuer = actor_of(request)
+    form = IssueForm(request.POST if request.method == "POST" else None, issuer=issuer)
+    if form.is_bound and form.is_valid():
+        try:
+            token, secret = _issue(form, issuer)
+        except IntegrityError:
+            form.add_error(None, "This form was sent before, and its token was shown then. If that is lost, revoke it.")
+            form.with_new_key()
+        else:
+            context = {"token": token, "secret": secret, "title": "The token, shown this once"}
+            return show(request, "tokens/issued.html", _page(request, context))
+    context = {"form": form, "title": "Give out an API token"}
+    return show(request, "tokens/issue.html", _page(request, context), status=422 if form.errors else 200)
+
+
+@transaction.atomic
+def _issue(form: IssueForm, issuer: Any) -> tuple[Token, str]:
+    cleaned = form.cleaned_data
+    account = cleaned["account"] or accounts.create(cleaned["username"], cleaned["roles"])
+    return tokens.issue(
+        account,
+        name=cleaned["name"],
+        lives=timedelta(days=cleaned["days"]),
+        by=issuer,
+        by_name=name_of(issuer),
+        key=form.operation_key,
+        why=form.why,
+    )
+
+
+def page(request: HttpRequest, pk: str) -> HttpResponse:
+    if not request.user.has_perm("api.view_token"):
+        raise PermissionDenied
+    return _shown(request, _token(pk), WhyForm())
+
+
+@page_methods
+@permission_required("api.revoke_token", raise_exception=True)
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET asks on the token's own page; POST revokes it."""
+    token = _token(str(pk))
+    form = WhyForm(request.POST if request.method == "POST" else None)
+    if not form.is_bound or not form.is_valid():
+        return _shown(request, token, form)
+    actor = actor_of(request)
+    if tokens.revoke(token, by=actor, by_name=name_of(actor), why=form.why):
+        messages.success(request, f"Revoked “{token.name}”. What uses it is refused from now on.")
+    else:
+        messages.info(request, f"“{token.name}” was revoked already.")
+    return redirect("admin:api_token_change", token.pk)
+
+
+def _shown(request: HttpRequest, token: Token, form: WhyForm) -> HttpResponse:
+    context = {
+        "token": token,
+        "is_service": tokens.is_service(token.user),
+        "form": form,
+        "may_revoke": request.user.has_perm("api.revoke_token") and token.revoked_at is None,
+        "title": f"API token “{token.name}”",
+    }
+    return show(request, "tokens/token.html", _page(request, context), status=422 if form.errors else 200)
+
+
+def _token(pk: str) -> Token:
+    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
+        raise Http404
+    return get_object_or_404(Token.objects.select_related("user"), pk=pk)
+
+
+def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    return {**admin.site.each_context(request), "subtitle": None, **context}

@@ -1,0 +1,28 @@
+"""Find operations as people look for them."""
+
+import re
+
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.functions import Replace
+
+from controlplane.operations.models import Operation
+
+
+def matching(operations: QuerySet[Operation], typed: str) -> QuerySet[Operation]:
+    """Every word stands in the title, the id, the person's name or the trace id; digits in any grouping also find the
+    number that a title names."""
+    term = typed.replace("…", " ").strip()
+    digits = re.sub(r"[\s().\-/+]", "", term)
+    if digits.isdecimal() and digits.isascii():
+        ungrouped = operations.alias(ungrouped=Replace("title", Value(" "), output_field=TextField()))
+        return ungrouped.filter(
+            Q(ungrouped__contains=digits) | Q(object_id__contains=digits) | Q(trace_id__contains=digits)
+        )
+    for word in term.split():
+        operations = operations.filter(
+            Q(title__icontains=word)
+            | Q(object_id__icontains=word)
+            | Q(actor_name__icontains=word)
+            | Q(trace_id__icontains=word)
+        )
+    return operations

@@ -1,0 +1,187 @@
+"""Numbers in the API, and the deletion of an agent, which is about its numbers."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import Field, Query, Router, Schema
+
+from agents import services as agent_services
+from agents.api import agent_called
+from agents.api import router as agents_router
+from agents.models import Agent
+from controlplane.api.auth import asker, may
+from controlplane.api.once import written
+from controlplane.api.operations import ChangeSetOut, OperationOut
+from controlplane.api.paging import Cursor, Limit, Page, page
+from controlplane.api.problems import Problem, invalid
+from controlplane.api.schemas import Because, Key, RemoteId, one_of
+from controlplane.elevenlabs import is_id
+from controlplane.operations import tasks
+from controlplane.operations.models import ChangeSet, Operation
+from controlplane.operations.wake import wake
+from numbers import filters, services
+from numbers.choose import active_agents
+from numbers.models import PhoneNumber, State
+from numbers.search import matching
+
+router = Router(tags=["Numbers"])
+MOST_NAMED = 20
+NOT_ACTIVE = "This agent is archived or gone, or there is none. Choose another."
+
+
+NumberState = Annotated[State, one_of(State)]
+
+
+class NumberOut(Schema):
+    id: str = Field(description="ElevenLabs' id")
+    phone_number: str = Field(description="E.164; for some trunks a SIP user")
+    label: str
+    state: NumberState
+    agent_id: str | None
+    agent_name: str | None
+    provider: str
+    supports_inbound: bool
+    imported_at: datetime | None
+    listed_at: datetime | None
+
+
+class NumberFilters(Schema):
+    state: NumberState | Literal["", "all"] = Field("", description="Empty: all but gone ones")
+    agent: str = Field("", max_length=64, description="The id of the agent that answers")
+    provider: str = Field("", max_length=40)
+    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
+    q: str = Field("", max_length=200, description="Digits in any grouping, a label, an agent's name, an id")
+
+
+class Assignment(Because):
+    agent_id: RemoteId | None = Field(description="Who answers from now on; null releases the number")
+    expected_agent_id: RemoteId | None = Field(
+        None,
+        description="Who answers it now, null for nobody: if that is not so, nothing is sent. Left out: who does here",
+    )
+
+
+class Removal(Because):
+    expected_agent_id: str | None = Field(
+        None, max_length=64, description="Who answers it now, empty for nobody: if that is not so, nothing is sent"
+    )
+
+
+class AgentDeletion(Because):
+    numbers: Literal["release", "move"] | None = Field(None, description="What becomes of the agent's numbers")
+    successor: RemoteId | None = Field(None, description="Who answers them from then on, with `numbers=move`")
+
+
+@router.get("/numbers", response=Page[NumberOut], auth=may("numbers.view_phonenumber"))
+def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cursor: Cursor) -> Any:
+    """In the order of their digits."""
+    rows = PhoneNumber.objects.with_state().select_related("agent").defer("remote_data", "agent__remote_data")
+    rows = filters.of_agent(filters.in_state(rows, chosen.state), chosen.agent)
+    rows = filters.changed_outside(filters.of_provider(rows, chosen.provider), chosen.outside)
+    if chosen.q.strip():
+        rows = matching(rows, chosen.q)
+    found, following = page(rows, "phone_number", name="numbers", limit=limit, cursor=cursor)
+    return {"items": [_plain(number) for number in found], "next": following}
+
+
+@router.patch(
+    "/numbers/{number_id}/assign",
+    response={200: OperationOut, 202: OperationOut},
+    auth=may("numbers.assign_phonenumber"),
+)
+def assign_number(request: HttpRequest, response: HttpResponse, number_id: str, key: Key, body: Assignment) -> Any:
+    """Assign, move or release a number, in one request to ElevenLabs."""
+    number = _number(number_id)
+
+    def ask(own: str) -> Operation:
+        shown = body.expected_agent_id or "" if "expected_agent_id" in body.model_fields_set else number.bound_to
+        agent = None if body.agent_id is None else _active(body.agent_id, "agent_id")
+        return services.assign(number, agent, shown=shown, key=own, actor=asker(request), why=body.why)
+
+    return written(request, response, key, body.said(), ask)
+
+
+@router.delete(
+    "/numbers/{number_id}", response={200: OperationOut, 202: OperationOut}, auth=may("numbers.delete_phonenumber")
+)
+def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, key: Key, asked: Query[Removal]) -> Any:
+    """Remove a number from ElevenLabs. It stays yours at Twilio."""
+    number = _number(number_id)
+
+    def ask(own: str) -> Operation:
+        shown = number.bound_to if asked.expected_agent_id is None else asked.expected_agent_id
+        return services.remove(number, shown=shown, key=own, actor=asker(request), why=asked.why)
+
+    return written(request, response, key, asked.said(), ask)
+
+
+@agents_router.delete(  # on the router that has its address already
+    "/agents/{agent_id}",
+    response={200: OperationOut, 202: OperationOut | ChangeSetOut},
+    auth=may("agents.delete_agent"),
+)
+def delete_agent(
+    request: HttpRequest, response: HttpResponse, agent_id: str, key: Key, asked: Query[AgentDeletion]
+) -> Any:
+    """Delete an agent. One that answers numbers is deleted only if you say what becomes of them: then a worker does it
+    all in order, and the answer is the change set to watch."""
+    agent = agent_called(agent_id)
+    bound = agent.numbers.filter(gone_at=None).order_by("phone_number")
+    if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
+        raise Problem(403, "forbidden", "Not sent. You may not assign or release the numbers that this agent answers.")
+
+    def ask(own: str) -> Operation | ChangeSet:
+        if asked.numbers is None:
+            _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MOST_NAMED + 1]))
+        if asked.numbers is None or not bound.exists():
+            return agent_services.delete(agent, key=own, actor=asker(request), why=asked.why)
+        return _retire(request, agent, asked, own)
+
+    return written(request, response, key, asked.said(), ask)
+
+
+def _has_none(agent: Agent, bound: list[str]) -> None:
+    if bound:
+        named = ", ".join(bound[:MOST_NAMED]) + (" …" if len(bound) > MOST_NAMED else "")
+        raise Problem(
+            409,
+            "has-numbers",
+            f"Not sent. {agent} answers {named}. Say numbers=release, or numbers=move with a successor.",
+        )
+
+
+def _retire(request: HttpRequest, agent: Agent, asked: AgentDeletion, key: str) -> ChangeSet:
+    successor = None
+    if asked.numbers == "move":
+        if asked.successor in (None, agent.remote_id):
+            raise invalid([("successor", "Choose the agent that answers these numbers from now on.")])
+        successor = _active(str(asked.successor), "successor")
+    planned = services.retire_agent(agent, successor, key=key, actor=asker(request), why=asked.why)
+    wake(tasks.run_change_sets)
+    return planned
+
+
+def _number(number_id: str) -> PhoneNumber:
+    found = PhoneNumber.objects.select_related("agent").filter(remote_id=number_id) if is_id(number_id) else None
+    number = found.first() if found is not None else None
+    if number is None:
+        raise Http404
+    return number
+
+
+def _active(agent_id: str, field: str) -> Agent:
+    agent = active_agents().filter(remote_id=agent_id).first()
+    if agent is None:
+        raise invalid([(field, NOT_ACTIVE)])
+    return agent
+
+
+def _plain(number: PhoneNumber) -> dict[str, Any]:
+    same = ("phone_number", "label", "state", "provider", "supports_inbound", "imported_at", "listed_at")
+    return {
+        **{name: getattr(number, name) for name in same},
+        "id": number.remote_id,
+        "agent_id": number.bound_to or None,
+        "agent_name": number.agent.display_name() if number.agent else None,
+    }

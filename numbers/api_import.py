@@ -1,0 +1,85 @@
+"""Import a Twilio number by the API. What is wrong with it is told by the form of the page."""
+
+import re
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.debug import sensitive_variables
+from ninja import Field, Router
+from pydantic import SecretStr
+
+from controlplane.api.auth import asker, may
+from controlplane.api.once import written
+from controlplane.api.operations import OperationOut
+from controlplane.api.problems import invalid
+from controlplane.api.schemas import Because, Key, RemoteId, Text
+from controlplane.elevenlabs import secrets_in_memory
+from controlplane.operations.models import Operation
+from numbers import services
+from numbers.choose import active_agents
+from numbers.forms import EDGES, REGIONS, ImportForm
+
+router = Router(tags=["Numbers"])
+SECRETS = ("sid", "token", "account_auth_token", "region_token")
+
+
+def one_of(choices: list[tuple[str, str]]) -> str:
+    """A pattern: what does not fit is refused without being repeated, as a form's choice would."""
+    return f"^({'|'.join(re.escape(value) for value, _ in choices)})$"
+
+
+class NumberImport(Because):
+    phone_number: Text = Field(max_length=40, description="A number you have at Twilio, with its country code")
+    label: Text = Field(max_length=300)
+    sid: SecretStr = Field(max_length=200, description="Account SID (AC…) or API key SID (SK…)")
+    token: SecretStr = Field(max_length=200, description="Handed on to ElevenLabs once, and kept nowhere")
+    account_auth_token: SecretStr = Field(SecretStr(""), max_length=200, description="Only with an API key SID")
+    agent_id: RemoteId | None = None
+    enable_sms: bool = False
+    region: str = Field("", pattern=one_of(REGIONS))
+    edge: str = Field("", pattern=one_of(EDGES))
+    region_token: SecretStr = Field(SecretStr(""), max_length=200, description="Only with a region")
+
+    def said(self) -> dict[str, Any]:
+        """Without the credentials, in no form: the key of an import is good for its number, label and the rest."""
+        return {name: value for name, value in super().said().items() if name not in SECRETS}
+
+
+@router.post("/numbers/import", response={201: OperationOut, 202: OperationOut}, auth=may("numbers.add_phonenumber"))
+@sensitive_variables()
+def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: NumberImport) -> Any:
+    """Import a number: `object_id` of the answer is its id. ElevenLabs lists it some seconds later."""
+    secrets = {name: getattr(body, name).get_secret_value() for name in SECRETS}
+
+    @sensitive_variables()
+    def ask(own: str) -> Operation:
+        form = _checked(body, secrets)
+        return services.import_number(
+            form.cleaned_data["phone_number"],
+            label=form.cleaned_data["label"],
+            credentials=services.TwilioCredentials(**{name: form.cleaned_data[name] for name in SECRETS}),
+            agent=form.cleaned_data["agent"],
+            enable_sms=body.enable_sms,
+            region=form.region_config(),
+            key=own,
+            actor=asker(request),
+            why=body.why,
+        )
+
+    with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
+        return written(request, response, key, body.said(), ask, made=201)
+
+
+@sensitive_variables()
+def _checked(body: NumberImport, secrets: dict[str, str]) -> ImportForm:
+    agent = active_agents().filter(remote_id=body.agent_id).first() if body.agent_id else None
+    plain = {name: getattr(body, name) for name in ("phone_number", "label", "region", "edge", "reason", "ticket")}
+    typed = {**plain, **secrets, "agent": agent.pk if agent else "", "key": str(uuid.uuid4())}
+    form = ImportForm(typed)
+    wrong = [(name or "", str(words)) for name, said in form.errors.items() for words in said]
+    if body.agent_id and agent is None:
+        wrong.append(("agent_id", "This agent is archived or gone, or there is none. Choose another."))
+    if wrong:
+        raise invalid(wrong)
+    return form

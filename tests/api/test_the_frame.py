@@ -1,0 +1,146 @@
+"""What holds for every address under /api/: problems, sizes, CORS, the document and its page."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings as used
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from tests.api.caller import Caller, person, problem
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_error_is_a_problem(call):
+    problem(call("GET", "/no-such"), 404, "not-found")
+    problem(call("GET", "/"), 404, "not-found")
+    refused = call("PUT", "/agents", {})
+    problem(refused, 405, "method-not-allowed")
+    assert set(refused["Allow"].split(", ")) == {"GET", "POST"}
+    problem(call("GET", "/agents?q=a%00b"), 400, "bad-request")
+    for body in (b"{", b"\xff\xfe", b"", b"[" * 100_000, b"1" * 5000, b'{"name":'):
+        said = call("POST", "/agents", body)
+        assert said.status_code in (400, 422), body[:20]
+        assert said["Content-Type"] == "application/problem+json"
+    said = Client().get("/api/agents")
+    problem(said, 401, "unauthorized")
+    assert said["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+def test_a_fault_of_ours_is_a_problem_without_its_inside(call, monkeypatch):
+    def broken(*args, **more):
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr("agents.api.page", broken)
+    said = call("GET", "/agents")
+    assert "inside" not in said.content.decode()
+    problem(said, 500, "internal-server-error")
+
+
+def test_what_is_wrong_is_told_without_repeating_what_was_sent(call):
+    canary = "canary-5d1f"
+    wrong = {
+        "phone_number": [canary],
+        "label": {"x": canary},
+        "sid": canary,
+        "token": 7,
+        "enable_sms": canary,
+        canary: 1,
+    }
+    said = call("POST", "/numbers/import", {**wrong, "token": [canary], "account_auth_token": {"x": canary}})
+    problem(said, 422, "invalid")
+    assert canary not in re.sub(rf'"field": "{canary}"', "", said.content.decode()), "the name of a field may be told"
+
+
+def test_a_body_that_is_too_large_is_not_read(call):
+    huge = json.dumps({"name": "x" * used.API_MOST_BYTES}).encode()
+    problem(call("POST", "/agents", huge), 413, "too-large")
+    for size in ("x", "-1", "9" * 30):
+        said = call.client.generic("POST", "/api/agents", b"{}", content_type="application/json", CONTENT_LENGTH=size)
+        problem(said, 413, "too-large")
+
+
+def test_nothing_of_it_is_kept_by_browsers_and_no_cookie_is_set(call):
+    for path in ("/agents", "/numbers", "/history", "/no-such"):
+        answer = call("GET", path)
+        assert answer["Cache-Control"] == "no-store"
+        assert not answer.cookies
+
+
+ORIGIN = {"Origin": "https://panel.example.com"}
+ASKS = {
+    **ORIGIN,
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "authorization,idempotency-key",
+}
+
+
+def test_no_other_site_is_let_in_unless_it_is_named(call, settings):
+    assert used.CORS_ALLOWED_ORIGINS == []
+    for answer in (call("GET", "/agents", **ORIGIN), Client().options("/api/agents", headers=ASKS)):
+        assert "Access-Control-Allow-Origin" not in answer
+    settings.CORS_ALLOWED_ORIGINS = ["https://panel.example.com"]
+    asked = Client().options("/api/agents", headers=ASKS)
+    assert asked["Access-Control-Allow-Origin"] == "https://panel.example.com"
+    assert {"PATCH", "DELETE"} <= set(asked["Access-Control-Allow-Methods"].split(", "))
+    assert {"authorization", "idempotency-key"} <= set(asked["Access-Control-Allow-Headers"].split(", "))
+    assert call("GET", "/agents", **ORIGIN)["Access-Control-Allow-Origin"] == "https://panel.example.com"
+    for answer in (
+        call("GET", "/agents", Origin="https://evil.example.com"),
+        call("GET", "/agents", Origin="null"),
+        Client().get("/admin/login/", headers=ORIGIN),
+        Client().options("/admin/login/", headers=ASKS),
+    ):
+        assert "Access-Control-Allow-Origin" not in answer
+    assert "Access-Control-Allow-Credentials" not in call("GET", "/agents", **ORIGIN)
+
+
+def test_the_document_is_whole():
+    document = Client().get("/api/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    names = re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document))
+    assert set(names) <= set(document["components"]["schemas"])
+    for path, methods in document["paths"].items():
+        for method, details in methods.items():
+            assert ("security" in details) == (not path.startswith("/api/token")), path
+            needs_key = method != "get" and "security" in details
+            assert needs_key == ("Idempotency-Key" in {one["name"] for one in details["parameters"]}), (method, path)
+            for status, response in details["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_its_page_is_served_from_here_and_fits_the_content_security_policy():
+    answer = Client().get("/api/docs")
+    page = answer.content.decode()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    for source in sources:
+        assert source.startswith("/static/ninja/"), source
+        assert finders.find(source.removeprefix("/static/")), source
+    scripts = re.findall(r"<script([^>]*)>", page)
+    assert all("src=" in script or 'type="application/json"' in script for script in scripts), "no inline script"
+    assert "script-src 'self' 'unsafe-eval'" in answer["Content-Security-Policy"]
+
+
+def test_the_rate_is_at_least_one(settings):
+    from controlplane.checks import api
+
+    assert api(None) == []
+    settings.API_RATE_PER_MINUTE = 0
+    assert [one.id for one in api(None)] == ["controlplane.E014"]
+
+
+def test_every_environment_variable_of_the_api_is_told():
+    for name in ("API_RATE_PER_MINUTE", "API_PASSWORD_SIGN_IN", "API_CORS_ORIGINS"):
+        for file in ("README.md", ".env.example"):
+            assert name in Path(used.BASE_DIR, file).read_text(), (name, file)
+
+
+def test_a_person_without_any_right_sees_nothing(remote):
+    call = Caller(person("nina"))
+    for path in ("/agents", "/numbers", "/operations", "/history"):
+        problem(call("GET", path), 403, "forbidden")

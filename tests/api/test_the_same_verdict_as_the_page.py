@@ -1,0 +1,133 @@
+"""The same deed, once on its page and once by the API, on two things that are alike: the same kind, state and words."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agents.models import Agent
+from controlplane.operations.models import Operation
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.agents.conftest import opened
+from tests.api.caller import TWILIO, Caller
+
+pytestmark = pytest.mark.django_db
+ITS_OWN = re.compile(r"…\w{4}|\+?1 ?555 ?010 ?00\d\d|(phnum|agent)_\w+|New [AB]|[0-9a-f-]{16,}|\d\d:\d\d:\d\d")
+
+
+@dataclass
+class Half:
+    """One of the two: an agent with a number, a second agent, and an agent without any."""
+
+    letter: str
+    at: int
+    agent: Agent
+    other: Agent
+    lone: Agent
+    number: PhoneNumber
+
+
+def half(remote, letter: str, at: int) -> Half:
+    ids = [remote.create_agent(name) for name in ("Support Bot", "Sales Bot", "Lone Bot")]
+    number = remote.import_number(f"+1555010000{at}", "Main", agent_id=ids[0])
+    remote.advance(10)
+    sync_all()
+    agents = [Agent.objects.get(remote_id=one) for one in ids]
+    return Half(letter, at, *agents, PhoneNumber.objects.get(remote_id=number))
+
+
+NUMBER, AGENT = "/admin/numbers/phonenumber", "/admin/agents/agent"
+Page = Callable[[Half], tuple[str, dict[str, Any]]]
+Api = Callable[[Half], tuple[str, str, Any]]
+DEEDS: dict[str, tuple[Page, Api, str]] = {
+    "create": (
+        lambda one: (f"{AGENT}/add/", {"name": f"New {one.letter}"}),
+        lambda one: ("POST", "/agents", {"name": f"New {one.letter}"}),
+        "/v1/convai/agents/create",
+    ),
+    "change": (
+        lambda one: (f"{AGENT}/{one.agent.pk}/change/", {"first_message": "Good evening", "speed": "1.1"}),
+        lambda one: ("PATCH", f"/agents/{one.agent.remote_id}", {"first_message": "Good evening", "speed": 1.1}),
+        "/v1/convai/agents/*",
+    ),
+    "delete": (
+        lambda one: (f"{NUMBER}/delete-agent/{one.lone.pk}/", {}),
+        lambda one: ("DELETE", f"/agents/{one.lone.remote_id}", None),
+        "/v1/convai/agents/*",
+    ),
+    "import": (
+        lambda one: (f"{NUMBER}/add/", {"phone_number": f"+1555010009{one.at}", "label": "x", **TWILIO}),
+        lambda one: ("POST", "/numbers/import", {"phone_number": f"+1555010009{one.at}", "label": "x", **TWILIO}),
+        "/v1/convai/phone-numbers",
+    ),
+    "move": (
+        lambda one: (f"{NUMBER}/{one.number.pk}/assign/", {"agent": str(one.other.pk), "q": ""}),
+        lambda one: ("PATCH", f"/numbers/{one.number.remote_id}/assign", {"agent_id": one.other.remote_id}),
+        "/v1/convai/phone-numbers/*",
+    ),
+    "release": (
+        lambda one: (f"{NUMBER}/{one.number.pk}/release/", {}),
+        lambda one: ("PATCH", f"/numbers/{one.number.remote_id}/assign", {"agent_id": None}),
+        "/v1/convai/phone-numbers/*",
+    ),
+    "remove": (
+        lambda one: (f"{NUMBER}/{one.number.pk}/remove/", {}),
+        lambda one: ("DELETE", f"/numbers/{one.number.remote_id}", None),
+        "/v1/convai/phone-numbers/*",
+    ),
+}
+FAULTS: dict[str, dict[str, Any]] = {
+    "no": {"status": 422},
+    "wrong key": {"status": 401},
+    "late": {"status": 500, "when": "after"},
+    "never": {"status": 503, "when": "before"},
+}
+STATUS = {"done": (200, 201), "sent": (202,), "refused": (422, 502), "not_sent": (409, 503)}
+
+
+@pytest.mark.parametrize("fault", [None, "stale", *FAULTS])
+@pytest.mark.parametrize("name", DEEDS)
+def test_a_deed_ends_alike_on_both_ways(name, fault, remote, operator: Client, call: Caller):
+    page, api, there = DEEDS[name]
+    one, two = half(remote, "A", 1), half(remote, "B", 2)
+    url, values = page(one)
+    form = opened(operator, url)
+    if fault == "stale":
+        for each in (one, two):
+            remote.console("assign", number=each.number.remote_id, agent_id=each.other.remote_id)
+            remote.console(
+                "patch_agent",
+                agent_id=each.agent.remote_id,
+                patch={"conversation_config": {"agent": {"first_message": "Theirs"}}},
+            )
+            remote.console("assign", number=each.number.remote_id, agent_id=each.lone.remote_id)
+    method, path, body = api(two)
+    if fault in FAULTS:
+        remote.fault(method, there, "status", **FAULTS[fault])
+    operator.post(url, form | values)
+    if fault in FAULTS:
+        remote.fault(method, there, "status", **FAULTS[fault])
+
+    answer = call(method, path, body)
+
+    by_page, by_api = Operation.objects.order_by("pk")
+    assert told(by_page) == told(by_api)
+    assert answer.status_code in STATUS[by_api.state], answer.content
+    assert {by_page.actor_name, by_api.actor_name} == {"Operators", "olga"}
+
+
+def told(op: Operation) -> dict[str, str]:
+    said = {
+        "title": op.title,
+        "message": op.message,
+        "known_by": op.known_by,
+        "wanted": json.dumps(op.wanted, sort_keys=True),
+        "seen": json.dumps(op.seen, sort_keys=True),
+    }
+    plain = {name: ITS_OWN.sub("~", text) for name, text in said.items()}
+    return plain | {"kind": op.kind, "state": op.state, "status": str(op.http_status)}

@@ -1,0 +1,319 @@
+"""Each write of the API is an operation: its key is good for one body and one caller, and its answer stays the same."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.api.models import Request
+from controlplane.audit.models import Entry
+from controlplane.operations.models import ChangeSet, Operation, State
+from numbers.models import PhoneNumber
+from tests.api.caller import TWILIO, Caller, person, problem
+from tests.operations.clock import recover
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_whole_life_of_an_agent_and_a_number(remote, call):
+    made = call("POST", "/agents", {"name": "Support Bot", "first_message": "Hello", "tags": ["a, b", "c"]})
+    assert made.status_code == 201
+    agent_id = made.json()["object_id"]
+    whole = call.get(f"/agents/{agent_id}")
+    assert (whole["name"], whole["tags"], whole["fields"]["first_message"]) == ("Support Bot", ["a, b", "c"], "Hello")
+
+    imported = call("POST", "/numbers/import", {"phone_number": "+1 555 010 0123", "label": "Main", **TWILIO})
+    assert imported.status_code == 201, imported.content
+    number_id = imported.json()["object_id"]
+    remote.advance(10)
+    assigned = call("PATCH", f"/numbers/{number_id}/assign", {"agent_id": agent_id, "expected_agent_id": None})
+    assert (assigned.status_code, assigned.json()["state"]) == (200, "done"), assigned.content
+    assert "Assigned +1 555 010 0123 to Support Bot" in assigned.json()["message"]
+    assert remote.get(f"/v1/convai/phone-numbers/{number_id}")["assigned_agent"]["agent_id"] == agent_id
+    assert call.get(f"/agents/{agent_id}")["number_count"] == 1
+
+    renamed = call("PATCH", f"/agents/{agent_id}", {"name": "Night Desk"})
+    assert (renamed.status_code, Agent.objects.get().name) == (200, "Night Desk")
+    released = call("PATCH", f"/numbers/{number_id}/assign", {"agent_id": None})
+    assert (released.status_code, PhoneNumber.objects.get().bound_to) == (200, "")
+    assert call("DELETE", f"/numbers/{number_id}").status_code == 200
+    assert call("DELETE", f"/agents/{agent_id}").status_code == 200
+    assert call.get("/numbers")["items"] == call.get("/agents")["items"] == []
+    assert [row["state"] for row in call.get("/numbers?state=all")["items"]] == ["gone"]
+
+    kinds = [op["kind"] for op in call.get("/operations")["items"]]
+    assert kinds[::-1] == [
+        *("agent.create", "number.import", "number.assign", "agent.update"),
+        *("number.assign", "number.remove", "agent.delete"),
+    ]
+    assert set(Entry.objects.filter(kind="operation.done").values_list("actor_name", flat=True)) == {"olga"}
+
+
+WRITES = {
+    "create": lambda _: ("POST", "/agents", {"name": "New"}, "/v1/convai/agents/create"),
+    "change": lambda w: ("PATCH", f"/agents/{w.support.remote_id}", {"name": "New"}, "/v1/convai/agents/*"),
+    "delete": lambda w: ("DELETE", f"/agents/{w.sales.remote_id}", None, "/v1/convai/agents/*"),
+    "import": lambda _: (
+        *("POST", "/numbers/import", {"phone_number": "+15550100009", "label": "x", **TWILIO}),
+        "/v1/convai/phone-numbers",
+    ),
+    "move": lambda w: (
+        *("PATCH", f"/numbers/{w.bound.remote_id}/assign", {"agent_id": w.sales.remote_id}),
+        "/v1/convai/phone-numbers/*",
+    ),
+    "remove": lambda w: ("DELETE", f"/numbers/{w.bound.remote_id}", None, "/v1/convai/phone-numbers/*"),
+}
+
+
+@pytest.mark.parametrize("fault", [None, 422, 401, "late"])
+@pytest.mark.parametrize("name", WRITES)
+def test_the_same_key_gives_the_same_answer(name, fault, clock, workspace, call):
+    method, path, body, there = WRITES[name](workspace)
+    if fault:
+        how = {"status": 500, "when": "after"} if fault == "late" else {"status": fault}
+        clock.remote.fault(method, there, "status", **how)
+    first = call(method, path, body, key="k")
+    last = clock.remote.call_report()["last_id"]
+
+    again = call(method, path, body, key="k")
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert clock.remote.calls(since=last) == []
+    assert Operation.objects.count() == 1
+    op = Operation.objects.get()
+    if fault == "late":
+        assert first.status_code == 202
+        assert first["Location"] == again["Location"] == f"/api/operations/{op.pk}"
+        assert call.get(f"/operations/{op.pk}")["state"] == "sent"
+        recover(clock)
+        settled, last = call(method, path, body, key="k"), clock.remote.call_report()["last_id"]
+        assert settled.json()["state"] == "done"
+        assert call(method, path, body, key="k").content == settled.content
+        assert clock.remote.calls(since=last) == []
+    elif fault:
+        said = problem(first, 422 if fault == 422 else 502, "refused")
+        assert (said["operation"], said["trace_id"]) == (op.pk, op.trace_id)
+        assert op.trace_id
+    else:
+        assert first.status_code == (201 if method == "POST" else 200)
+
+
+def test_the_answer_stays_whatever_became_of_the_things_since(remote, workspace, call):
+    """What was done is told, before anything is asked that is so no more."""
+    path, body = f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": workspace.sales.remote_id}
+    first = call("PATCH", path, body, key="move")
+    deleted = call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete")
+    assert (first.status_code, deleted.status_code) == (200, 200)
+    Agent.objects.filter(pk=workspace.sales.pk).update(archived=True)
+    Agent.objects.filter(pk=workspace.support.pk).update(remote_data={})
+    PhoneNumber.objects.filter(pk=workspace.bound.pk).update(gone_at=timezone.now())
+    assert call("PATCH", path, body, key="move").content == first.content
+    assert call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete").content == deleted.content
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_another_body_with_the_same_key_is_409(name, remote, workspace, call):
+    method, path, body, _ = WRITES[name](workspace)
+    assert call(method, path, body, key="k").status_code in (200, 201)
+    last = remote.call_report()["last_id"]
+    others = [(method, path + ("?reason=other" if body is None else ""), {**body, "reason": "other"} if body else None)]
+    others.append(("POST", "/agents", {"name": "Another"}))
+    for other in others:
+        said = problem(call(*other, key="k"), 409, "key-reused")
+        assert said["operation"] == Operation.objects.get().pk
+    assert problem(call("POST", "/sync", {}, key="k"), 409, "key-reused")
+    assert remote.calls(since=last) == []
+
+
+def test_a_key_is_ones_own(remote, call):
+    first = call("POST", "/agents", {"name": "Mine"}, key="k")
+    other = Caller(person("otto", "Operators"))
+    second = other("POST", "/agents", {"name": "Theirs"}, key="k")
+    assert first.json()["object_id"] != second.json()["object_id"]
+    assert Operation.objects.count() == 2
+    mine = Operation.objects.get(pk=first.json()["id"])
+    stolen = other("POST", "/agents", {"name": "Mine"}, key=mine.key)
+    assert stolen.json()["id"] != mine.pk
+
+
+def test_a_key_is_needed_and_is_plain(call):
+    for key in ("", "a b", "x" * 201, "ä"):
+        answer = call("POST", "/agents", {"name": "x"}, **{"Idempotency-Key": key})
+        assert problem(answer, 422, "invalid")["fields"][0]["field"] == "Idempotency-Key", key
+    assert not Request.objects.exists()
+
+
+def test_what_was_held_by_another_can_be_asked_again_with_the_same_key(clock, workspace, call):
+    """A key whose wish came to no operation is not used up."""
+    path = f"/numbers/{workspace.bound.remote_id}/assign"
+    clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500)
+    first = call("PATCH", path, {"agent_id": None})
+    assert first.status_code == 202
+    held = call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine")
+    assert problem(held, 409, "held")["operation"] == first.json()["id"]
+    recover(clock)
+    assert call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine").status_code == 200
+
+
+def test_expected_agent_id_is_like_if_match(remote, workspace, call):
+    path, sales = f"/numbers/{workspace.bound.remote_id}", workspace.sales.remote_id
+    for wrong in (None, "agent_of_somebody_else"):
+        said = problem(
+            call("PATCH", f"{path}/assign", {"agent_id": sales, "expected_agent_id": wrong}), 409, "not-sent"
+        )
+        assert "with Support Bot" in said["detail"]
+    for wrong in ("", sales):
+        problem(call("DELETE", f"{path}?expected_agent_id={wrong}"), 409, "not-sent")
+    assert remote.calls(method="PATCH", path="/v1/*") == remote.calls(method="DELETE", path="/v1/*") == []
+    right = {"agent_id": sales, "expected_agent_id": workspace.support.remote_id}
+    assert call("PATCH", f"{path}/assign", right).status_code == 200
+    assert call("DELETE", f"{path}?expected_agent_id={sales}").status_code == 200
+
+
+def test_without_expected_agent_id_it_is_what_is_known_here(remote, workspace, call):
+    remote.console("assign", number=workspace.bound.remote_id, agent_id=workspace.sales.remote_id)
+    said = call("PATCH", f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": None})
+    assert "with Sales Bot" in problem(said, 409, "not-sent")["detail"]
+
+
+def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspace, call):
+    path = f"/agents/{workspace.support.remote_id}"
+    said = problem(call("DELETE", path), 409, "has-numbers")
+    assert "+15550100001" in said["detail"]
+    assert not Operation.objects.exists()
+    for query in (
+        "?numbers=move",
+        f"?numbers=move&successor={workspace.support.remote_id}",
+        "?numbers=move&successor=x",
+    ):
+        assert problem(call("DELETE", path + query), 422, "invalid")["fields"][0]["field"] == "successor"
+
+    asked = path + f"?numbers=move&successor={workspace.sales.remote_id}"
+    first = call("DELETE", asked, key="k")
+    assert first.status_code == 202
+    change_set = ChangeSet.objects.get()
+    assert first["Location"] == f"/api/change-sets/{change_set.pk}"
+    assert [step["kind"] for step in first.json()["steps"]] == ["number.assign", "agent.delete"]
+    assert call("DELETE", asked, key="k").json()["id"] == change_set.pk
+    from controlplane.operations import changesets
+
+    changesets.run_due()
+    assert call.get(f"/change-sets/{change_set.pk}")["state"] == "done"
+    assert PhoneNumber.objects.get(pk=workspace.bound.pk).bound_to == workspace.sales.remote_id
+    assert call("DELETE", asked, key="k").json()["state"] == "done"
+    assert len(call.get(f"/operations?change_set={change_set.pk}")["items"]) == 2
+
+
+def test_a_reason_is_asked_for_as_on_the_pages(remote, workspace, call, settings):
+    settings.REQUIRE_REASON, settings.TICKET_PATTERN = True, r"OPS-\d+"
+    path = f"/numbers/{workspace.bound.remote_id}/assign"
+    said = problem(call("PATCH", path, {"agent_id": None}), 422, "invalid")
+    assert {wrong["field"] for wrong in said["fields"]} == {"reason", "ticket"}
+    said = problem(
+        call("POST", "/numbers/import", {"phone_number": "+15550100009", "label": "x", **TWILIO}), 422, "invalid"
+    )
+    assert {wrong["field"] for wrong in said["fields"]} == {"reason", "ticket"}
+    assert problem(call("DELETE", f"/agents/{workspace.support.remote_id}?numbers=release"), 422, "invalid")
+    why = {"reason": "Night shift", "ticket": "OPS-7"}
+    done = call("PATCH", path, {"agent_id": None, **why})
+    assert (done.status_code, done.json()["reason"], done.json()["ticket"]) == (200, "Night shift", "OPS-7")
+    assert call("DELETE", f"/numbers/{workspace.bound.remote_id}?reason=Old&ticket=OPS-8").status_code == 200
+    assert Entry.objects.filter(ticket="OPS-8").exists()
+
+
+def test_an_agent_that_changed_meanwhile_is_left_alone(remote, workspace, call):
+    path = f"/agents/{workspace.support.remote_id}"
+    version = call.get(path)["version"]
+    call("PATCH", path, {"first_message": "One"})
+    said = call("PATCH", path, {"first_message": "Two", "expected_version": version})
+    problem(said, 409, "changed-meanwhile")
+    remote.console("patch_agent", agent_id=workspace.support.remote_id, patch={"name": "Theirs"})
+    said = problem(call("PATCH", path, {"name": "Ours"}), 409, "not-sent")
+    assert "changed meanwhile" in said["detail"]
+    assert Agent.objects.get(pk=workspace.support.pk).name == "Theirs"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": None}, "name"),
+        ({"name": "x" * 301}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"name": "\ud800"}, "name"),
+        ({"name": "x", "temperature": 3}, "temperature"),
+        ({"name": "x", "temperature": "hot"}, "temperature"),
+        ({"name": "x", "speed": None}, "speed"),
+        ({"name": "x", "voice_id": "../x"}, "voice_id"),
+        ({"name": "x", "language": "de", "model_id": "eleven_flash_v2"}, "model_id"),
+        ({"name": "x", "settings": {"nonsense": 1}}, "settings"),
+        ({"name": "x", "settings": {"conversation_config": {"tts": {"voice_id": "y"}}}}, "settings"),
+        ({"name": "x", "settings": {"workflow": float("nan")}}, "settings"),
+        ({"name": "x", "tags": "no list"}, "tags"),
+        ({"name": "x", "nonsense": 1}, "nonsense"),
+        ([], "body"),
+    ],
+)
+def test_what_is_wrong_with_an_agent_is_told_at_its_field(remote, call, body, field):
+    said = problem(call("POST", "/agents", body), 422, "invalid")
+    assert field in {wrong["field"] for wrong in said["fields"]}, said
+    assert remote.calls(method="POST", path="/v1/*") == []
+    assert not Operation.objects.exists()
+
+
+def test_a_sync_is_asked_for_and_nothing_remote_is_listed(remote, call, monkeypatch):
+    asked = []
+    monkeypatch.setattr("celery.canvas.Signature.apply_async", lambda task, *_, **__: asked.append(task.task))
+    first = call("POST", "/sync", {}, key="k")
+    assert (first.status_code, first.json()["state"]) == (202, "asked")
+    assert call("POST", "/sync", key="k").json() == first.json()
+    assert call("POST", "/sync", {}).json()["id"] == first.json()["id"], "one that is asked for already is the same"
+    assert asked[0] == "numbers.tasks.sync"
+    assert remote.calls(path="/v1/*") == []
+    assert call.get(first["Location"].removeprefix("/api"))["state"] == "asked"
+
+
+def test_pages_and_api_share_the_lock_and_the_journal(remote, workspace, operator, call):
+    """What is asked on a page shows here, and the same deed has the same verdict and words."""
+    number = workspace.bound
+    answer = call("PATCH", f"/numbers/{number.remote_id}/assign", {"agent_id": workspace.sales.remote_id})
+    api = Operation.objects.get(pk=answer.json()["id"])
+    call("PATCH", f"/numbers/{number.remote_id}/assign", {"agent_id": workspace.support.remote_id})
+    url = f"/admin/numbers/phonenumber/{number.pk}/assign/"
+    shown = operator.get(url).context["form"]
+    form = {name: shown[name].value() or "" for name in ("key", "shown")}
+    operator.post(url, {**form, "agent": workspace.sales.pk, "reason": "", "ticket": "", "q": ""})
+    page = Operation.objects.latest("pk")
+    assert page.key == str(form["key"])
+    assert (page.kind, page.state, page.message, page.wanted, page.fingerprint) == (
+        *(api.kind, State.DONE, api.message, api.wanted, api.fingerprint),
+    )
+    assert call.get(f"/operations/{page.pk}")["message"] == page.message
+
+
+def test_no_twilio_secret_is_kept_said_or_hashed(remote, call, caplog):
+    canary = TWILIO["token"]
+    good = {"phone_number": "+15550100009", "label": "x", **TWILIO}
+    bodies = [
+        good,
+        {**good, "token": canary * 50},
+        {**good, "token": [canary]},
+        {**good, "sid": canary},
+        {**good, "region": canary},
+        {**good, "edge": canary, "region_token": canary},
+        {**good, "unknown": canary},
+        {**good, "phone_number": "no number"},
+        json.dumps(good).encode()[:-1],
+    ]
+    remote.fault("POST", "/v1/convai/phone-numbers", "status", status=401, body={"detail": f"bad {canary}"})
+    answers = [call("POST", "/numbers/import", body, key=f"k{at}") for at, body in enumerate(bodies)]
+    assert {answer.status_code for answer in answers} <= {201, 400, 422, 502}
+    kept = [str(list(model.objects.values())) for model in (Operation, Entry, Request, User)]
+    for text in (*(answer.content.decode() for answer in answers), *kept, caplog.text):
+        assert canary not in text
+        assert TWILIO["sid"] not in text
+    # Not even in a digest: another token with the same key is the same wish.
+    again = call("POST", "/numbers/import", {**good, "token": "another"}, key="k0")
+    assert again.content == answers[0].content
