@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "controlplane.dashboard",
     "agents",
     "numbers",
+    "controlplane.lifecycle",
 ]
 
 MIDDLEWARE = [

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import reverse
 
 from controlplane.audit.models import Entry
+from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
 from numbers import services
@@ -111,6 +112,7 @@ def world(workspace, remote, monkeypatch) -> World:
         ).pk,
         "admin/audit/entry/answered/": workspace.bound.remote_id,
         "admin/audit/entry/then/": ("number", workspace.bound.remote_id),
+        "admin/lifecycle/report/": Report.objects.create(base_url=remote.url, actor_name="system").pk,
         "admin/auth/user/": User.objects.create_user("wanda", password="x", is_staff=True).pk,
         "admin/auth/group/": Group.objects.create(name="Night shift").pk,
         "admin/r/": 1,
