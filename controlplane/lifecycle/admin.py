@@ -36,7 +36,7 @@ class ReportAdmin(ReadOnlyAdmin):
     def when(self, report: Report) -> str:
         return ago(report.started_at)
 
-    @display(description="Remote was", ordering="state", label=COLOURS)
+    @display(description="Verdict", ordering="state", label=COLOURS)
     def outcome(self, report: Report) -> str:
         return report.get_state_display()
 

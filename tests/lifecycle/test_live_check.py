@@ -10,6 +10,7 @@ import time_machine
 from django.core.management import call_command
 from django.utils import timezone
 
+from controlplane.elevenlabs import connect
 from controlplane.lifecycle import live
 from controlplane.mirror.models import SyncRun
 
@@ -159,6 +160,21 @@ def test_a_clock_that_is_wrong(seconds, level, word, live_check):
         f"{abs(seconds)} s {word}" in checks["clock"]["says"]
         or f"{abs(seconds) - 1} s {word}" in (checks["clock"]["says"])
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "line"),
+    [
+        (AGENTS, {"fault": "edit", "body": {"has_more": None}}, None),
+        (AGENTS, {"fault": "status", "status": 200, "body": {"agents": [], "next_cursor": None}}, 42),
+        (f"{AGENTS}/agent_*", {"fault": "edit", "body": {"metadata": {"created_at_unix_secs": 1.5}}}, 48),
+    ],
+)
+def test_what_it_sees_refutes_a_line(path, fault, line, remote):
+    remote.reset(agents=1)
+    remote.fault("GET", path, **fault)
+    _, findings = live.look(connect())
+    assert [finding.number for finding in findings if not finding.holds] == ([line] if line else [])
 
 
 def test_a_slow_remote(live_check, remote, monkeypatch):

@@ -8,7 +8,8 @@ from tests.operations.oracle import violations
 
 pytestmark = pytest.mark.django_db
 
-NUMBERS = "/v1/convai/phone-numbers"
+NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
+NO_NUMBERS = {"phone_numbers": [], "has_more": False, "next_cursor": None}
 
 
 def refuted() -> set[int]:
@@ -35,6 +36,18 @@ def test_by_a_switch_of_the_sandbox(switches, line, lifecycle, remote):
         assert newest().data["after_delete"] == switches["after_delete"]
 
 
+def test_an_import_that_is_not_listed_in_time(lifecycle, remote):
+    """The rest goes on by its id."""
+    remote.settings(listed_after=3600)
+    status, printed = lifecycle("--listed-within", "1")
+    assert status == 3, printed
+    assert 22 in refuted()
+    assert step("listed")["found"] == "It is in no list after 1 s."
+    assert step("swap")["outcome"] == "as assumed"
+    assert remote.advance(3600) > 0
+    assert nothing_is_left(remote)
+
+
 def refusal(status: int, code: str, kind: str = "validation_error") -> dict:
     detail = {"type": kind, "code": code, "message": "It says something else.", "status": code, "request_id": "r"}
     return {"fault": "status", "status": status, "body": {"detail": detail}}
@@ -48,7 +61,13 @@ CASES = [  # (method, path, how many such calls come first, what is answered, th
     ("PATCH", f"{NUMBERS}/*", 3, refusal(400, "invalid_parameters"), {4}),
     ("PATCH", f"{NUMBERS}/*", 5, refusal(422, "no_null"), {6}),
     ("PATCH", f"{NUMBERS}/*", 7, refusal(400, "archived"), {5}),
-    ("DELETE", "/v1/convai/agents/*", 0, refusal(400, "still_used"), {27}),
+    ("PATCH", f"{NUMBERS}/*", 3, {"fault": "status", "status": 404, "body": {"detail": "Not Found"}}, {4, 39}),
+    ("PATCH", f"{NUMBERS}/*", 0, {"fault": "edit", "when": "after", "body": {"assigned_agent": None}}, {53}),
+    ("GET", "/v1/convai/v2/phone-numbers", 0, {"fault": "edit", "query": "agent_id=", "body": NO_NUMBERS}, {24}),
+    ("GET", f"{AGENTS}/summaries", 0, {"fault": "status", "status": 200, "body": {}}, {50}),
+    ("DELETE", f"{AGENTS}/*", 0, refusal(400, "still_used"), {27}),
+    ("DELETE", f"{AGENTS}/*", 0, {"fault": "garbage", "when": "after"}, {26, 45}),
+    ("DELETE", f"{NUMBERS}/*", 0, {"fault": "status", "status": 200, "body": {"ok": True}, "when": "after"}, {26}),
 ]
 
 

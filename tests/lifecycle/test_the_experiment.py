@@ -8,6 +8,7 @@ from controlplane.audit.models import Entry
 from controlplane.lifecycle.assumptions import Finding, judged, numbered
 from controlplane.lifecycle.models import Report
 from controlplane.operations.models import Operation
+from numbers.sync import sync_all
 from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
 from tests.operations.oracle import violations
 from tests.running import ROOT
@@ -54,6 +55,9 @@ def test_everything_is_as_assumed_and_nothing_is_left(lifecycle, remote, tmp_pat
     assert data["left"] == []
     assert nothing_is_left(remote)
     assert violations(remote) == [], "operations, the sandbox's ledger and the mirror tell one story"
+    run = sync_all()
+    assert run is not None
+    assert (run.state, run.added, run.changed, run.gone) == ("complete", 0, 0, 0)
 
 
 def test_each_write_is_an_operation_that_says_why_and_is_counted_as_it_went_over_the_wire(lifecycle, remote):
