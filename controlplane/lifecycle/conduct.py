@@ -71,11 +71,12 @@ def conduct(x: Experiment, rounds: int) -> dict[str, Any]:
         report.data = _data(x)
         report.save(update_fields=["data"])
 
-    x.after_step = keep
     keep()
     try:
         for number in range(1, rounds + 1):
+            x.after_step = keep if number == 1 else _nothing  # later ones are kept as a whole
             x.run(FIRST if number == 1 else steps.AGAIN, number)
+            keep()
     except CannotGoOn as trouble:
         log.info("The run cannot go on: %s", trouble)
     except Stopped:
@@ -92,6 +93,10 @@ def conduct(x: Experiment, rounds: int) -> dict[str, Any]:
     report.ended_at, report.data = timezone.now(), data
     report.save()
     return data
+
+
+def _nothing() -> None:
+    """After a step of a later round."""
 
 
 _STATES = {True: Report.State.AS_ASSUMED, False: Report.State.OTHERWISE}

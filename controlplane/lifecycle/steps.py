@@ -185,7 +185,11 @@ CREATE_SUPPORT = Plan("create", f"Create “{SUPPORT}”", "service", "An id com
 CREATE_SALES = Plan("create", f"Create “{SALES}”", "service", "An id comes back.", create_sales)
 IMPORT = Plan("import", "Import the number", "service", "An id comes back.", import_number)
 LISTED = Plan(
-    "listed", "Wait until it is listed", "read", "In a list after about 5 s; by its id at once.", wait_until_listed
+    "listed",
+    "Wait until it is listed",
+    "read",
+    "In a list after about 5 s (1 to 15); by its id at once.",
+    wait_until_listed,
 )
 ASSIGN = Plan("assign", f"Assign it to “{SUPPORT}”", "service", "The answer shows the binding.", assign)
 SWAP = Plan("swap", f"Swap it to “{SALES}” without detaching it", "service", "One PATCH does it.", swap)

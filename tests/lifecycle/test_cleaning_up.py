@@ -2,14 +2,15 @@
 
 import signal
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
 from agents import services as agents
 from controlplane.elevenlabs import connect
 from controlplane.lifecycle import tidying
-from controlplane.lifecycle.conduct import alone
 from controlplane.lifecycle.models import KEPT, Asked, Report
 from controlplane.operations.models import Operation, State
 from tests.lifecycle.conftest import newest, nothing_is_left, step
@@ -208,12 +209,44 @@ def test_a_request_is_recorded_before_it_is_sent(lifecycle, remote):
 
 
 @OF_TESTS
-def test_one_run_at_a_time(lifecycle, remote):
-    with alone():
-        status, printed = lifecycle()
-    assert status == 6
-    assert "Another run is under way; nothing was done." in printed
+def test_nobody_has_to_read_what_it_prints(quick, remote):
+    """As with `manage.py lifecycle | head`."""
+
+    class Closed(StringIO):
+        def write(self, words: str) -> int:
+            raise BrokenPipeError
+
+    call_command("lifecycle", stdout=Closed())
+    assert newest().state == Report.State.AS_ASSUMED
+    assert nothing_is_left(remote)
+
+
+@OF_TESTS
+def test_an_error_of_ours_cleans_up_too(lifecycle, remote, monkeypatch):
+    def breaks(*args: object) -> None:
+        raise RuntimeError("a secret, perhaps")
+
+    monkeypatch.setattr("controlplane.lifecycle.steps.propagation.check_again", breaks)
+    status, printed = lifecycle()
+    assert status == 5
+    assert "an error of this program (RuntimeError)" in printed
+    assert "a secret, perhaps" not in printed
+    assert newest().state == Report.State.BROKEN_OFF
+    assert nothing_is_left(remote)
+
+
+@OF_PROCESSES
+def test_one_run_at_a_time(child, remote):
+    remote.fault("POST", f"{AGENTS}/create", "pause", seconds=60)
+    first = child()
+    at_the_fault(remote, "POST", f"{AGENTS}/create", 0)
+    for args in ((), ("--clean-up",)):
+        second = child(*args)
+        assert second.wait() == 6
+        assert "Another run is under way; nothing was done." in second.output
     assert remote.ledger() == []
+    remote.clear_faults()
+    assert first.wait() == 0, first.output
 
 
 @OF_TESTS

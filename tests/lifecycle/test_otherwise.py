@@ -81,10 +81,11 @@ def test_by_what_is_answered(method, path, skip, answer, lines, lifecycle, remot
     assert violations(remote) == []
 
 
-def test_a_401_to_wrong_credentials_is_not_taken_for_our_own_key(lifecycle, remote):
-    remote.fault("POST", NUMBERS, **refusal(401, "unauthorized", "authentication_error"))
+@pytest.mark.parametrize(("code", "verdict"), [("unauthorized", "confirmed"), ("invalid_api_key", "refuted")])
+def test_a_401_to_wrong_credentials(code, verdict, lifecycle, remote):
+    remote.fault("POST", NUMBERS, **refusal(401, code, "authentication_error"))
     assert lifecycle()[0] == 3
-    assert (verdicts()[1], verdicts()[55]) == ("refuted", "confirmed")
+    assert (verdicts()[1], verdicts()[55]) == ("refuted", verdict)
 
 
 def test_a_swap_that_takes_two_requests_is_told_as_two(lifecycle, remote):

@@ -26,6 +26,7 @@ from controlplane.lifecycle.models import Report
 from controlplane.operations.run import CLICK, name_of
 
 OTHERWISE, LEFT, STOPPED, BUSY = 3, 4, 5, 6
+MOST_ROUNDS = 100
 STATUS = """exit status:
   0  everything as assumed, and everything that was made is removed
   1  it did not begin: something is missing or wrong, or you said no
@@ -63,8 +64,8 @@ class Command(BaseCommand):
         parser.add_argument("--listed-within", type=float, default=120, metavar="S", help="for an import; default 120")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["repeat"] < 1:
-            raise CommandError("--repeat takes a number from 1 on.")
+        if not 1 <= options["repeat"] <= MOST_ROUNDS:
+            raise CommandError(f"--repeat takes a number from 1 to {MOST_ROUNDS}.")
         if options["report"] is not None and not options["report"].is_dir():
             raise CommandError(f"There is no folder {options['report']}.")
         try:
@@ -76,6 +77,10 @@ class Command(BaseCommand):
                 status = self._clean_up(client, options) if options["clean_up"] else self._run(client, options)
         except conduct.Busy:
             raise CommandError("Another run is under way; nothing was done.", returncode=BUSY) from None
+        except KeyboardInterrupt:  # before the run began, or while earlier ones are cleaned up
+            raise CommandError(
+                "Stopped. What earlier runs left behind, --clean-up removes.", returncode=STOPPED
+            ) from None
         if status:
             sys.exit(status)
 
@@ -108,7 +113,7 @@ class Command(BaseCommand):
         if left:
             self._name(left)
             return LEFT
-        self.stdout.write("Nothing is left of earlier runs.")
+        self._tell("Nothing is left of earlier runs.")
         return 0
 
     def _asker(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Asker:
@@ -141,10 +146,10 @@ class Command(BaseCommand):
 
     def _consent(self, client: ElevenLabs, workspace: str, wanted: Wanted, options: dict[str, Any]) -> None:
         if is_sandbox(client.base_url):
-            self.stdout.write(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
+            self._tell(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
             return
         told = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
-        self.stdout.write(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
+        self._tell(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
         if options["yes"]:
             return
         answer = ""
@@ -156,29 +161,31 @@ class Command(BaseCommand):
     def _report(self, data: dict[str, Any], folder: Path | None) -> None:
         text = markdown(data)
         if folder is None:
-            self.stdout.write(text)
+            self._tell(text)
         else:
             (folder / "findings.md").write_text(text, encoding="utf-8")
             as_json = json.dumps(data, indent=2, ensure_ascii=False)
             (folder / "findings.json").write_text(as_json + "\n", encoding="utf-8")
-            self.stdout.write(f"The report is in {folder / 'findings.md'} and {folder / 'findings.json'}.")
-        self.stdout.write(verdict(data))
+            self._tell(f"The report is in {folder / 'findings.md'} and {folder / 'findings.json'}.")
+        self._tell(verdict(data))
         for one in data["left"]:
-            self.stdout.write(f"Left over: {one}")
+            self._tell(f"Left over: {one}")
 
     def _name(self, left: list[Left]) -> None:
         for one in left:
-            self.stdout.write(f"Left over from an earlier run: {one}")
+            self._tell(f"Left over from an earlier run: {one}")
 
     def _tell(self, words: str) -> None:
-        self.stdout.write(words)
-        self.stdout.flush()
+        """A terminal that is gone, or a pipe that nobody reads, must not keep a run from cleaning up."""
+        with suppress(OSError):
+            self.stdout.write(words)
+            self.stdout.flush()
 
 
 @contextmanager
 def _interrupts(stopping: Event, tell: Any) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets the request that is under way end, so that its outcome is known; a second one
-    ends at once."""
+    """The first Ctrl-C (SIGTERM, a closed terminal) lets the request that is under way end, so that its outcome is
+    known; a second one ends at once."""
 
     def stop(number: int, frame: object) -> None:
         if stopping.is_set():
@@ -186,7 +193,7 @@ def _interrupts(stopping: Event, tell: Any) -> Iterator[None]:
         stopping.set()
         tell("Stopping after this request, then cleaning up. Ctrl-C again to leave what is there.")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
