@@ -95,6 +95,21 @@ def a_minute_passes() -> None:
 
 
 @OF_PROCESSES
+def test_a_kill_before_anything_was_sent_leaves_no_lock(child, remote):
+    """While the check reads the number that is to be assigned: after the import's read back, and one by its id."""
+    remote.fault("GET", f"{NUMBERS}/*", "hang", skip=2)
+    running = child()
+    at_the_fault(remote, "GET", f"{NUMBERS}/*", 2)
+    running.kill()
+    (left,) = Operation.objects.filter(state=State.INTENT)
+    remote.clear_faults()
+    assert child("--clean-up").wait() == 0
+    left.refresh_from_db()
+    assert (left.kind, left.state) == ("number.assign", State.NOT_SENT)
+    assert nothing_is_left(remote)
+
+
+@OF_PROCESSES
 def test_a_lost_create_that_never_came(child, remote):
     remote.fault("POST", f"{AGENTS}/create", "hang", when="before")
     running = child()
