@@ -123,7 +123,9 @@ def test_a_lost_create_that_never_came(child, remote):
 
 
 @OF_PROCESSES
-def test_the_next_run_begins_with_what_the_killed_one_left(child, remote):
+def test_the_next_run_begins_with_what_the_killed_one_left(child, remote, monkeypatch):
+    """The number too, which is the one that it is to import."""
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 555 010 0123")
     remote.fault("PATCH", f"{NUMBERS}/*", "hang", when="after")
     running = child()
     at_the_fault(remote, "PATCH", f"{NUMBERS}/*", 0)

@@ -39,6 +39,7 @@ environment: TWILIO_SID, TWILIO_TOKEN, TWILIO_PHONE_NUMBER and, for a key's SID,
 What is not set is asked on the terminal. On the sandbox made-up ones will do, so nothing is asked there.
 """
 ON_A_REAL_ACCOUNT = """This writes to a real account: {remote}, workspace {workspace}.
+  - It first removes what earlier runs left behind there, if they did.
   - It creates the agents “Support Bot” and “Sales Bot”, {rounds} time(s), and deletes them again.
   - It imports {number} from Twilio, assigns it, moves it, and removes it again. ElevenLabs takes over the number's
     webhook at Twilio, which may still point there afterwards. Take a number that nobody calls.
@@ -89,18 +90,17 @@ class Command(BaseCommand):
         workspace = self._workspace(client)
         wanted = ask_for(sandbox=is_sandbox(client.base_url))
         with secrets_in_memory(*wanted.secrets):
-            self._free(client, wanted)
-            self._consent(client, workspace, wanted, options)
             asker = self._asker(client, workspace, options)
+            self._consent(client, workspace, wanted, options)
+            self._name(tidying.clean_up_before(asker, self._tell))  # it may be this very number that was left behind
+            self._free(client, wanted)
             asker.report.save()
-            before = tidying.clean_up_before(asker, self._tell)
             tidying.forget_old()
             x = Experiment(asker, wanted.phone_number, "Lifecycle", wanted.credentials, options["listed_within"])
             x.tell = self._tell
             with _interrupts(asker.stopping, self._tell):
                 data = conduct.conduct(x, options["repeat"])
         self._report(data, options["report"])
-        self._name(before)
         if data["left"]:
             return LEFT
         if data["broken_off"]:
@@ -141,7 +141,7 @@ class Command(BaseCommand):
         if any(row.get("phone_number") == wanted.phone_number for row in rows):
             raise CommandError(
                 f"{wanted.phone_number} is in this workspace already, and what is there is not touched. Take another "
-                "number; if an earlier run left it behind, run manage.py lifecycle --clean-up first."
+                "number."
             )
 
     def _consent(self, client: ElevenLabs, workspace: str, wanted: Wanted, options: dict[str, Any]) -> None:
