@@ -1,7 +1,7 @@
 # Everything that people and CI run. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest fmt screenshots bench constraints clean
+.PHONY: help run test lint pytest fmt screenshots findings bench constraints clean
 
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
@@ -36,7 +36,12 @@ fmt: .venv/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff format .
 
 screenshots: .venv/dev ## take the pictures of docs/screenshots anew
-	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py
+	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py
+
+findings: .venv/dev ## write docs/findings.md anew, from a run on the sandbox
+	@mkdir -p var/test
+	$(ISOLATED) FINDINGS=docs $(PYTHON) -m pytest -q tests/lifecycle/test_the_document.py
+	@rm docs/findings.json
 
 bench: .venv/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test

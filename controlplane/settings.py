@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "controlplane.dashboard",
     "agents",
     "numbers",
+    "controlplane.lifecycle",
 ]
 
 MIDDLEWARE = [

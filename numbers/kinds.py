@@ -206,12 +206,12 @@ def _not_being_taken_away(agent_id: str, name: str) -> None:
     of the two sees the other; and this look comes before the remote is read, so that one which has ended shows there.
     """
     taking = Operation.objects.filter(
-        Q(kind=DeleteAgent.name) | Q(kind=ArchiveAgent.name, **{f"wanted__set__{ARCHIVED}": True}),
+        Q(kind__startswith=DeleteAgent.name) | Q(kind=ArchiveAgent.name, **{f"wanted__set__{ARCHIVED}": True}),
         state__in=OPEN,
         resource=f"agent:{agent_id}",
     ).first()
     if taking is not None:
-        deed = "deleted" if taking.kind == DeleteAgent.name else "archived"
+        deed = "archived" if taking.kind == ArchiveAgent.name else "deleted"
         raise Stop(
             f"{name} is being {deed} by {taking.actor_name} since {taking.created_at:%H:%M:%S} UTC. Choose another.",
             field="agent",

@@ -12,6 +12,7 @@ from controlplane.api import tokens
 from controlplane.audit import chain
 from controlplane.audit.models import Entry
 from controlplane.audit.why import Why
+from controlplane.lifecycle.models import Report
 from controlplane.mirror import outside
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation, State
@@ -48,6 +49,24 @@ def build(remote: Sandbox, texts: Sequence[str]) -> list[Rows]:
         rows_of(remote, text, agent_id, line, person)
         for (agent_id, text), line, person in zip(found, lines, people, strict=True)
     ]
+
+
+def told(text: str) -> dict[str, object]:
+    """A report of the lifecycle in which each text is this one."""
+    step = {"name": text, "title": text, "way": text, "expected": text, "found": text, "body": text, "trace_id": text}
+    numbers = {"status": 400, "milliseconds": 1, "took": 1, "requests": 1, "writes": 1, "operation": None}
+    line = {"number": 1, "assumed": text, "confirmed_by": text, "part": True, "evidence": text}
+    return {
+        **dict.fromkeys(("remote", "workspace", "by", "began", "ended", "number", "broken_off", "in_use"), text),
+        "sandbox": True,
+        "rounds": 2,
+        "hot_swap": 2,
+        "after_delete": "null",
+        "left": [text],
+        "latencies": [{"name": "listed", "words": text, "count": 1, "p50": 1, "p95": 2}],
+        "steps": [step | numbers | {"round": number, "outcome": "otherwise"} for number in (1, 2)],
+        "assumptions": [line | {"verdict": verdict} for verdict in ("confirmed", "refuted", "not tried")],
+    }
 
 
 def config_of(text: str) -> dict[str, object]:
@@ -115,6 +134,9 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         "admin/audit/entry/<int:pk>/undo/": changed.get(cause="operation").pk,
         "admin/audit/entry/answered/": line,
         "admin/audit/entry/then/": ("agent", agent_id),
+        "admin/lifecycle/report/": Report.objects.create(
+            state=Report.State.BROKEN_OFF, base_url=text[:200], workspace=text[:64], actor_name=text, data=told(text)
+        ).pk,
         "admin/auth/user/": person.pk,
         "admin/auth/group/": Group.objects.create(name=text[:150]).pk,
         "admin/r/": 1,

@@ -1,5 +1,5 @@
-"""Imports run one way: numbers -> agents -> controlplane.api -> controlplane.{operations, mirror, audit, health,
-traffic} and, below these, controlplane.elevenlabs and controlplane.broker."""
+"""Imports run one way: controlplane.lifecycle -> numbers -> agents -> controlplane.api -> controlplane.{operations,
+mirror, audit, health, traffic} and, below these, controlplane.elevenlabs and controlplane.broker."""
 
 import ast
 from pathlib import Path
@@ -18,14 +18,20 @@ FORBIDDEN = {
     ],
     "controlplane/traffic": [
         *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),
-        *("controlplane.dashboard", "agents", "numbers"),
+        *("controlplane.dashboard", "controlplane.lifecycle", "agents", "numbers"),
     ],
-    "controlplane/mirror": ["controlplane.health", "controlplane.api", "agents", "numbers"],
-    "controlplane/operations": ["controlplane.health", "controlplane.api", "agents", "numbers"],
+    "controlplane/mirror": ["controlplane.health", "controlplane.api", "controlplane.lifecycle", "agents", "numbers"],
+    "controlplane/operations": [
+        *("controlplane.health", "controlplane.api", "controlplane.lifecycle", "agents", "numbers"),
+    ],
     "controlplane/health": ["controlplane.operations", "controlplane.elevenlabs", "agents", "numbers"],
-    "controlplane/api": ["controlplane.dashboard", "controlplane.health", "agents", "numbers"],
+    "controlplane/api": [
+        *("controlplane.dashboard", "controlplane.health", "controlplane.lifecycle", "agents", "numbers"),
+    ],
     "controlplane/broker.py": ["controlplane", "agents", "numbers"],
-    "agents": ["numbers"],
+    "controlplane/lifecycle": ["controlplane.dashboard"],
+    "agents": ["numbers", "controlplane.lifecycle"],
+    "numbers": ["controlplane.lifecycle"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
 SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back", "undo"]

@@ -66,7 +66,11 @@ UNFOLD: dict[str, Any] = {
             ],
         },
     ],
-    "STYLES": [lambda _: static("controlplane/site.css"), lambda _: static("controlplane/activity.css")],
+    "STYLES": [
+        lambda _: static("controlplane/site.css"),
+        lambda _: static("controlplane/activity.css"),
+        lambda _: static("controlplane/findings.css"),
+    ],
     "SCRIPTS": [
         lambda _: static("controlplane/site.js"),
         lambda _: static("controlplane/picker.js"),
@@ -116,6 +120,7 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _page("History", "history", "admin:audit_entry_changelist", "audit.view_entry"),
                     _page("Sync", "sync", "admin:mirror_syncrun_changelist", "mirror.view_syncrun"),
+                    _page("Findings", "science", "admin:lifecycle_report_changelist", "lifecycle.view_report"),
                     _page("People", "group", "admin:auth_user_changelist", "auth.change_user"),
                     _page("API tokens", "key", "admin:api_token_changelist", "api.view_token"),
                     _page("Roles", "badge", "admin:auth_group_changelist", "auth.change_group"),

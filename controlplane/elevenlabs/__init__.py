@@ -40,12 +40,14 @@ from .schemas import (
 from .scrub import ScrubFilter, secrets_in_memory
 from .traffic import Told, Traffic
 from .transport import Call
+from .witness import Attempt, witnessed
 
 __all__ = [
     "SANDBOX_KEY",
     "Agent",
     "AgentSummary",
     "AssignedAgent",
+    "Attempt",
     "BadShape",
     "Call",
     "Conflict",
@@ -80,4 +82,5 @@ __all__ = [
     "is_sandbox",
     "secrets_in_memory",
     "unstorable",
+    "witnessed",
 ]

@@ -17,7 +17,7 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from . import errors, verdict
+from . import errors, verdict, witness
 from .address import check_base_url, check_key
 from .connection import Adapter, Flight
 from .errors import ElevenLabsError
@@ -158,6 +158,7 @@ class Transport:
             return errors.NotSent("These values cannot be sent to ElevenLabs.")
         reply: Reply | None = None
         failure: ElevenLabsError | None = None
+        began = time.monotonic()
         with Flight(seconds) as flight:
             try:
                 reply = self._exchange(session, request, seconds)
@@ -167,6 +168,8 @@ class Transport:
                 failure = verdict.from_failure(error, flight, seconds=seconds)
         if flight.timed_out and failure is None:
             failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:g} seconds.")
+        if flight.sent or reply is not None:
+            witness.tell(method, path, reply, 1000 * (time.monotonic() - began), body)
         if failure is not None or reply is None:
             session.close()
             return failure or errors.Unclear("ElevenLabs' answer could not be read.")

@@ -19,6 +19,10 @@ EFFECT = {
     "number.assign": "update_number",
     "number.rename": "update_number",
     "number.remove": "delete_number",
+    "number.assign.probe": "update_number",
+    "number.rename.probe": "update_number",
+    "number.import.probe": "import_number",
+    "agent.delete.probe": "delete_agent",
 }
 NOTHING_HAPPENED = {State.REFUSED, State.NOT_SENT, State.NOT_APPLIED}
 
@@ -62,7 +66,7 @@ def is_effect_of(entry: dict[str, Any], op: Operation) -> bool:
     match op.kind:
         case "agent.create" | "agent.duplicate":
             return after["name"] == op.wanted["name"]
-        case "number.import":
+        case "number.import" | "number.import.probe":
             return after["phone_number"] == op.wanted["phone_number"]
     if entry["object_id"] != op.object_id:
         return False

@@ -21,6 +21,7 @@ from django.urls import reverse
 
 from controlplane.api import tokens
 from controlplane.audit.models import Entry
+from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
 from numbers import services
@@ -113,6 +114,7 @@ def world(workspace, remote, monkeypatch) -> World:
         "admin/audit/entry/answered/": workspace.bound.remote_id,
         "admin/audit/entry/then/": ("number", workspace.bound.remote_id),
         "admin/auth/user/": wanda.pk,
+        "admin/lifecycle/report/": Report.objects.create(base_url=remote.url, actor_name="system").pk,
         "admin/auth/group/": Group.objects.create(name="Night shift").pk,
         "admin/r/": 1,
         "api/agents/": workspace.support.remote_id,

@@ -17,6 +17,8 @@ from agents.models import Agent
 from controlplane.api.models import Request, Token
 from controlplane.audit.models import Cut, Entry, Verification
 from controlplane.dashboard.history.frame import framed
+from controlplane.lifecycle.models import KEPT as REPORTS
+from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.pages import show
@@ -80,6 +82,14 @@ def _all() -> Iterator[Kept]:
     yield Kept("Agents that are gone", Agent.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING)
     yield Kept(
         "Numbers that are gone", PhoneNumber.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING
+    )
+    yield Kept(
+        "Reports of the lifecycle experiment",
+        Report.objects.all(),
+        "started_at",
+        f"the last {REPORTS}, and those with something left to remove",
+        "",
+        "the next manage.py lifecycle",
     )
     yield Kept("Verifications of the history", Verification.objects.all(), "asked_at", FOR_EVER, "", NOTHING)
     sessions = days(timedelta(seconds=settings.SESSION_COOKIE_AGE))

@@ -1,0 +1,64 @@
+"""Findings: what the last runs of `manage.py lifecycle` told. Nothing is asked of ElevenLabs from here."""
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from controlplane.lifecycle import views
+from controlplane.lifecycle.assumptions import REFUTED
+from controlplane.lifecycle.chart import chart, in_words
+from controlplane.lifecycle.models import Report
+from controlplane.readonly import ReadOnlyAdmin
+from controlplane.templatetags.when import ago
+
+COLOURS = {"as assumed": "success", "not as assumed": "warning", "broken off": "danger", "not ended": "info"}
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnlyAdmin):
+    what_it_is = (
+        "manage.py lifecycle creates two agents, imports a number, assigns and swaps it, tries what should be "
+        "refused, and removes everything again. What it found stands here."
+    )
+    list_display = ["when", "outcome", "remote", "swap", "listed", "refuted", "who"]
+    list_display_links = ["when"]
+    list_before_template = "lifecycle/newest.html"
+
+    def changelist_view(self, request, extra_context=None):
+        newest = Report.objects.exclude(state=Report.State.RUNNING).first()
+        figures = (newest.data if newest else {}).get("latencies", [])
+        more = {"newest": newest, "chart": chart(figures) if figures else None}
+        return super().changelist_view(request, {"title": "Findings", **more, **(extra_context or {})})
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        return views.report(request, object_id, self.admin_site.each_context(request))
+
+    @display(description="Run", ordering="id")
+    def when(self, report: Report) -> str:
+        return ago(report.started_at)
+
+    @display(description="Verdict", ordering="state", label=COLOURS)
+    def outcome(self, report: Report) -> str:
+        return report.get_state_display()
+
+    @display(description="Remote")
+    def remote(self, report: Report) -> str:
+        return "Sandbox" if report.data.get("sandbox") else report.base_url.removeprefix("https://")
+
+    @display(description="Hot-swap")
+    def swap(self, report: Report) -> str:
+        requests = report.data.get("hot_swap")
+        return "–" if not requests else "1 request" if requests == 1 else f"{requests} requests"
+
+    @display(description="Listed after")
+    def listed(self, report: Report) -> str:
+        found = [one for one in report.data.get("latencies", []) if one["name"] == "listed"]
+        return in_words(found[0]["p50"]) if found else "–"
+
+    @display(description="Refuted")
+    def refuted(self, report: Report) -> str:
+        lines = report.data.get("assumptions", [])
+        return ", ".join(str(line["number"]) for line in lines if line["verdict"] == REFUTED) or "none"
+
+    @display(description="By", ordering="actor_name")
+    def who(self, report: Report) -> str:
+        return report.actor_name

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class LifecycleConfig(AppConfig):
+    name = "controlplane.lifecycle"
+    verbose_name = "Findings"
+
+    def ready(self) -> None:
+        from controlplane.lifecycle import probes  # noqa: F401 - registers the kinds of write

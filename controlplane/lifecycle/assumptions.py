@@ -1,0 +1,55 @@
+"""The numbered lines of docs/assumptions.md, and what was found about them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+
+FILE = settings.BASE_DIR / "docs" / "assumptions.md"
+_LINE = re.compile(r"^\| (\d+) \| (.+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+
+CONFIRMED, REFUTED, NOT_TRIED = "confirmed", "refuted", "not tried"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    number: int
+    assumed: str
+    confirmed_by: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one step saw of one line. `part`: of that line's several statements, only what `evidence` names."""
+
+    number: int
+    holds: bool
+    evidence: str
+    part: bool = False
+
+
+def numbered() -> list[Assumption]:
+    text = FILE.read_text(encoding="utf-8")
+    return [Assumption(int(number), assumed, by) for number, assumed, by, _ in _LINE.findall(text)]
+
+
+def judged(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Each line with its verdict, for the report. One finding against a line refutes it, whatever else was seen."""
+    of_each: dict[int, list[Finding]] = {}
+    for finding in findings:
+        of_each.setdefault(finding.number, []).append(finding)
+    lines = numbered()
+    if unknown := set(of_each) - {line.number for line in lines}:
+        raise ValueError(f"docs/assumptions.md has no line {', '.join(map(str, sorted(unknown)))}.")
+    return [asdict(line) | _verdict(of_each.get(line.number, [])) for line in lines]
+
+
+def _verdict(found: list[Finding]) -> dict[str, Any]:
+    if not found:
+        return {"verdict": NOT_TRIED, "part": False, "evidence": ""}
+    against = [finding for finding in found if not finding.holds]
+    told = list(dict.fromkeys(finding.evidence for finding in against or found))
+    part = not against and all(finding.part for finding in found)
+    return {"verdict": REFUTED if against else CONFIRMED, "part": part, "evidence": " ".join(told)}

@@ -1,0 +1,111 @@
+"""The owner's experiment as a list of small steps. What each does stands in `steps.py`, `refused_imports.py` and
+`corners.py`."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.audit.why import NotSaid
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, witnessed
+from controlplane.lifecycle.asking import Asker, Said, Stopped, found_words
+from controlplane.lifecycle.assumptions import Finding
+from controlplane.lifecycle.cleanup import Left, remove
+from controlplane.lifecycle.models import Asked
+from controlplane.lifecycle.step import Step, Way
+from controlplane.operations.journal import Expired, Held
+from controlplane.operations.models import Operation
+from numbers.models import PhoneNumber
+from numbers.services import TwilioCredentials
+
+
+class CannotGoOn(Exception):
+    """What the following steps build on is not there."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One line of the experiment. `do` fills the step in and tells the experiment what it found."""
+
+    name: str
+    title: str
+    way: Way
+    expected: str
+    do: Callable[["Experiment", Step], None]
+
+    def step(self, number: int) -> Step:
+        return Step(self.name, self.title, self.way, self.expected, number)
+
+
+@dataclass
+class Experiment:
+    """What the steps share. The agents and the number are set by the steps that make them."""
+
+    asker: Asker
+    phone_number: str
+    label: str
+    credentials: TwilioCredentials = field(repr=False)
+    listed_within: float = 120.0
+    tell: Callable[[str], object] = str
+    after_step: Callable[[], None] = lambda: None
+
+    steps: list[Step] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    broken_off: str = ""
+    support: Agent | None = None
+    sales: Agent | None = None
+    line: PhoneNumber | None = None
+    accepted: float = 0.0  # when the import was answered
+
+    @property
+    def client(self) -> ElevenLabs:
+        return self.asker.client
+
+    def ask(self, step: Step, deed: Callable[[Said], Operation], *, makes: str = "", name: str = "") -> Operation:
+        op = self.asker.ask(deed, makes=makes, name=name)
+        step.operation = op.pk
+        step.found = found_words(op)
+        return op
+
+    def finding(self, number: int, holds: bool, evidence: str, *, part: bool = False) -> None:
+        self.findings.append(Finding(number, holds, evidence, part))
+
+    def run(self, plans: list[Plan], number: int) -> None:
+        """One round. Each step that is not reached is told as not tried."""
+        steps = [plan.step(number) for plan in plans]
+        self.steps += steps
+        for plan, step in zip(plans, steps, strict=True):
+            self._carry_out(plan, step)
+            self.after_step()
+
+    def _carry_out(self, plan: Plan, step: Step) -> None:
+        if self.asker.stopping.is_set():
+            raise Stopped
+        self.tell(f"{step.title} …")
+        began = time.monotonic()
+        with witnessed() as step.wire:
+            try:
+                plan.do(self, step)
+            except (ElevenLabsError, Held, Expired, NotSaid) as trouble:
+                step.says(False, str(trouble) or "It took too long to check.")
+            except CannotGoOn as trouble:
+                step.says(False, str(trouble))
+                raise
+            finally:
+                step.ends(time.monotonic() - began)
+        self.tell(f"  {step.outcome}: {step.found}")
+
+    def gone(self, object_id: str) -> None:
+        """A step has removed something that this run made."""
+        made = self.asker.report.asked.filter(removed_at=None).exclude(makes="")
+        of_it = Operation.objects.filter(key__in=list(made.values_list("key", flat=True)), object_id=object_id)
+        made.filter(key__in=list(of_it.values_list("key", flat=True))).update(removed_at=timezone.now())
+
+    def take_back(self, op: Operation) -> Left | None:
+        """Remove at once what should not have been made."""
+        asked = Asked.objects.get(key=op.key)
+        return remove(self.asker, asked, self.tell)

@@ -1,0 +1,218 @@
+"""Is this key, address and workspace as the control plane needs it? Reads only, a few seconds, safe in production."""
+
+import re
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from controlplane.elevenlabs import (
+    Agent,
+    AgentSummary,
+    BadShape,
+    ElevenLabs,
+    ElevenLabsError,
+    KeyRefused,
+    NoSuchRoute,
+    Page,
+    PhoneNumber,
+    User,
+)
+from controlplane.lifecycle.assumptions import Finding
+from controlplane.lifecycle.live_reads import READS, Read, get
+from controlplane.mirror.models import Hold, SyncRun
+
+Level = Literal["ok", "warn", "fail"]
+CLOCK_WARN, CLOCK_FAIL = 5.0, 120.0  # seconds that the clocks may differ
+SLOW = 1500.0  # milliseconds of the median read
+NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    level: Level
+    says: str
+    mend: str = ""  # how, where it is not ok
+
+
+def look(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
+    """Each thing that is looked at, and what that tells of docs/assumptions.md."""
+    reads = [get(client, *READS[0])]
+    if (trouble := _no_way_in(reads[0])) is not None:
+        return [trouble], []
+    reads += [get(client, *one) for one in READS[1:]]
+    agents = [read.answer for read in reads[:2] if isinstance(read.answer, Page)]
+    first = next((str(row.get("agent_id")) for page in agents for row in page.rows), None)
+    if first is not None:
+        reads.append(get(client, "one agent", "convai_read", lambda client: client.get_agent(first)))
+    checks = [
+        Check("key", "ok", f"{client.base_url} takes it."),
+        _scopes(reads),
+        _workspace(reads),
+        _pages(client, reads),
+        *_shapes(reads),
+        _clock(reads),
+        _latency(reads),
+    ]
+    return checks, list(_findings(reads))
+
+
+def _no_way_in(read: Read) -> Check | None:
+    """The first read tells whether there is any use in the others."""
+    error = read.error
+    if isinstance(error, KeyRefused) and not error.lacks_a_permission:
+        mend = "Put a good key into ELEVENLABS_API_KEY, and the address of its region into ELEVENLABS_BASE_URL."
+        return Check("key", "fail", str(error), mend)
+    if error is not None and error.status is None and not isinstance(error, BadShape):
+        mend = "Look at ELEVENLABS_BASE_URL, and whether this machine reaches it (name server, firewall, proxy)."
+        return Check("connection", "fail", str(error), mend)
+    return None
+
+
+def _scopes(reads: list[Read]) -> Check:
+    lacking = {
+        read.error.permission or read.scope: read.what
+        for read in reads
+        if isinstance(read.error, KeyRefused) and read.error.lacks_a_permission
+    }
+    there = list(dict.fromkeys(read.scope for read in reads if read.error is None))
+    untold = "convai_write is not tried: this writes nothing."
+    if not lacking:
+        return Check("scopes", "ok", f"{', '.join(there)} work; {untold}")
+    named = ", ".join(f"{scope} ({what})" for scope, what in lacking.items())
+    return Check(
+        "scopes",
+        "fail" if "convai_read" in lacking else "warn",
+        f"The key lacks {named}. {', '.join(there) or 'Nothing else'} works; {untold}",
+        "Give the key these scopes at ElevenLabs (Developers, API keys), or make a new one with them.",
+    )
+
+
+def _workspace(reads: list[Read]) -> Check:
+    user = next((read.answer for read in reads if isinstance(read.answer, User)), None)
+    here = user.workspace_id if user is not None else None
+    hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).exists()
+    known = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).exclude(workspace="").first()
+    if hold or (here and known is not None and known.workspace != here):
+        return Check(
+            "workspace",
+            "fail",
+            f"The key opens …{(here or 'unknown')[-6:]}, not the workspace that is shown here.",
+            "Set the right key, or accept the other workspace under Sync, Holds.",
+        )
+    if not here:
+        return Check(
+            "workspace",
+            "warn",
+            "The key may not tell which workspace it opens.",
+            "Give it the scope user_read, so that a key of another workspace is known at once.",
+        )
+    return Check("workspace", "ok", f"…{here[-6:]}{', the one that is shown here' if known else ''}.")
+
+
+def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
+    wrong = [f"{read.what}: {read.error}" for read in reads if _is_shape(read.error)]
+    if wrong:
+        mend = "ElevenLabs has changed its answers, or something stands between: update the control plane."
+        return Check("page shapes", "fail", " ".join(wrong), mend)
+    others = [f"{read.what}: {read.error}" for read in reads if read.error and not isinstance(read.error, KeyRefused)]
+    if others:
+        return Check("page shapes", "warn", " ".join(others), "Run this again in a minute.")
+    numbers = next(read for read in reads if read.what == "numbers")
+    if numbers.attempt is not None and "/v2/" not in numbers.attempt.path:
+        return Check(
+            "page shapes", "warn", "There is only the older list of numbers, without pages.", "Nothing: it is read too."
+        )
+    return _second_page(client, reads[0])
+
+
+def _second_page(client: ElevenLabs, agents: Read) -> Check:
+    """Does a cursor lead on? Two pages of one agent each tell it."""
+    words = "Every list is as it should be"
+    if not isinstance(agents.answer, Page) or len(agents.answer.rows) < 2:
+        return Check("page shapes", "ok", f"{words}.")
+    try:
+        first = client.list_agents(page_size=1)
+        second = client.list_agents(page_size=1, cursor=first.next_cursor)
+    except ElevenLabsError as error:
+        return Check("page shapes", "warn", f"A second page could not be read: {error}", "Run this again in a minute.")
+    if first.next_cursor is None or first.rows == second.rows:
+        return Check("page shapes", "fail", "A cursor does not lead to the next page.", "Tell who looks after this.")
+    return Check("page shapes", "ok", f"{words}, and a cursor leads to the next page.")
+
+
+def _is_shape(error: ElevenLabsError | None) -> bool:
+    return isinstance(error, BadShape | NoSuchRoute)
+
+
+def _shapes(reads: list[Read]) -> Iterator[Check]:
+    """Each row against its schema; what the schemas do not know is told, and does no harm."""
+    wrong: list[str] = []
+    unknown: dict[str, None] = {}
+    rows = 0
+    for what, model, row in _rows(reads):
+        rows += 1
+        try:
+            parsed = model.parse(row)
+        except BadShape as error:
+            wrong.append(f"{what}: {error}")
+            continue
+        for name in row.keys() - type(parsed).model_fields.keys():
+            unknown[f"{what}: {name if NAME.fullmatch(name) else '(no plain name)'}"] = None
+    if wrong:
+        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        mend = "Each of these is left out of the picture, with its id, on the page of the next sync."
+        yield Check("schemas", "fail", f"{' '.join(wrong[:MOST_NAMED])}{more}", mend)
+    else:
+        yield Check("schemas", "ok", f"{rows} rows read, all of them fit.")
+    if unknown:
+        yield Check("unknown fields", "ok", f"Kept and not used: {', '.join(sorted(unknown))}.")
+
+
+def _rows(reads: list[Read]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    models = {"agents": AgentSummary, "archived agents": AgentSummary, "numbers": PhoneNumber}
+    for read in reads:
+        if isinstance(read.answer, Page):
+            for row in read.answer.rows:
+                yield read.what, models[read.what], row
+        elif isinstance(read.answer, Agent):
+            yield read.what, Agent, read.answer.raw
+
+
+def _clock(reads: list[Read]) -> Check:
+    offsets = [read.offset for read in reads if read.offset is not None]
+    if not offsets:
+        return Check("clock", "warn", "No answer told the time.", "Nothing, if the clock of this machine is set.")
+    off = min(offsets, key=abs)
+    if abs(off) <= CLOCK_WARN:
+        return Check("clock", "ok", f"Within {max(abs(off), 1):.0f} s of ElevenLabs'.")
+    words = f"This machine's clock is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} ElevenLabs'."
+    mend = "Set it (NTP): deadlines, the history's times and what counts as fresh go by it."
+    return Check("clock", "fail" if abs(off) > CLOCK_FAIL else "warn", words, mend)
+
+
+def _latency(reads: list[Read]) -> Check:
+    took = [read.attempt.milliseconds for read in reads if read.attempt is not None]
+    middle, longest = statistics.median(took), max(took)
+    words = f"A read takes {middle:.0f} ms, the longest took {longest:.0f} ms."
+    if middle > SLOW:
+        mend = "Is the address that of the nearest region, and is the network of this machine busy?"
+        return Check("latency", "warn", words, mend)
+    return Check("latency", "ok", words)
+
+
+def _findings(reads: list[Read]) -> Iterator[Finding]:
+    numbers = next(read for read in reads if read.what == "numbers")
+    paged = numbers.attempt is not None and "/v2/" in numbers.attempt.path
+    if paged and numbers.error is None:
+        yield Finding(29, True, "A page of 1000 numbers was accepted.", part=True)
+    names = {read.what: read.attempt.names for read in reads if read.attempt is not None and read.attempt.names}
+    if "agents" in names:
+        yield Finding(42, "has_more" in names["agents"], "`has_more` stood in the list of agents.", part=True)
+    if not paged and numbers.error is None:
+        yield Finding(43, True, "There is no paged list of numbers, and its 404 was read as that.")
+    agent = next((read for read in reads if read.what == "one agent"), None)
+    if agent is not None and (agent.error is None or isinstance(agent.error, BadShape)):
+        yield Finding(48, agent.error is None, "The times of an agent were read as whole seconds.")

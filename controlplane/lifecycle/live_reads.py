@@ -1,0 +1,54 @@
+"""What `live_check` reads: one GET of each thing, with its answer or why there is none."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from controlplane.elevenlabs import Attempt, ElevenLabs, ElevenLabsError, witnessed
+
+
+@dataclass
+class Read:
+    """One GET of the list below: what it gave, or why not."""
+
+    what: str
+    scope: str
+    answer: Any = None
+    error: ElevenLabsError | None = None
+    attempt: Attempt | None = None
+    offset: float | None = None  # of the remote's clock, in seconds
+
+
+READS: list[tuple[str, str, Callable[[ElevenLabs], Any]]] = [
+    ("agents", "convai_read", lambda client: client.list_agents()),
+    ("archived agents", "convai_read", lambda client: client.list_agents(archived=True)),
+    ("numbers", "convai_read", lambda client: client.list_numbers(page_size=1000)),
+    ("voices", "voices_read", lambda client: client.list_voices()),
+    ("language models", "models_read", lambda client: client.list_llms()),
+    ("workspace", "user_read", lambda client: client.get_user()),
+]
+
+
+def get(client: ElevenLabs, what: str, scope: str, ask: Callable[[ElevenLabs], Any]) -> Read:
+    found = Read(what, scope)
+    with witnessed() as wire:
+        began = time.time()
+        try:
+            found.answer = ask(client)
+        except ElevenLabsError as error:
+            found.error = error
+        ended = time.time()
+    if wire:
+        found.attempt = wire[-1]
+        if len(wire) == 1 and wire[0].date:
+            found.offset = _offset(wire[0].date, (began + ended) / 2)
+    return found
+
+
+def _offset(date: str, ours: float) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5 - ours  # the header leaves out the part of a second
+    except ValueError:
+        return None

@@ -1,0 +1,201 @@
+"""`manage.py lifecycle`: the owner's experiment against the configured remote, with a report."""
+
+import getpass
+import json
+import signal
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from controlplane.audit.why import NotSaid, Why, demand
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect, is_sandbox, secrets_in_memory
+from controlplane.lifecycle import conduct, tidying
+from controlplane.lifecycle.asking import Asker
+from controlplane.lifecycle.cleanup import Left
+from controlplane.lifecycle.credentials import Wanted, ask_for
+from controlplane.lifecycle.experiment import Experiment
+from controlplane.lifecycle.markdown import markdown, verdict
+from controlplane.lifecycle.models import Report
+from controlplane.operations.run import CLICK, name_of
+
+OTHERWISE, LEFT, STOPPED, BUSY = 3, 4, 5, 6
+MOST_ROUNDS = 100
+STATUS = """exit status:
+  0  everything as assumed, and everything that was made is removed
+  1  it did not begin: something is missing or wrong, or you said no
+  3  not as assumed: an assumption was refuted, or a step went otherwise than expected
+  4  something that was made could not be removed; it is named (this goes before 3 and 5)
+  5  broken off before its end (Ctrl-C, an error), and cleaned up
+  6  another run is under way
+
+environment: TWILIO_SID, TWILIO_TOKEN, TWILIO_PHONE_NUMBER and, for a key's SID, TWILIO_ACCOUNT_AUTH_TOKEN.
+What is not set is asked on the terminal. On the sandbox made-up ones will do, so nothing is asked there.
+"""
+ON_A_REAL_ACCOUNT = """This writes to a real account: {remote}, workspace {workspace}.
+  - It first removes what earlier runs left behind there, if they did.
+  - It creates the agents “Support Bot” and “Sales Bot”, {rounds} time(s), and deletes them again.
+  - It imports {number} from Twilio, assigns it, moves it, and removes it again. ElevenLabs takes over the number's
+    webhook at Twilio, which may still point there afterwards. Take a number that nobody calls.
+  - It tries what should be refused: wrong credentials, a malformed SID, a number that is not yours, an agent that
+    does not exist, and the deletion of an agent that answers the number.
+  - Whatever it made it removes, also after Ctrl-C; after a crash `manage.py lifecycle --clean-up` does.
+"""
+
+
+class Command(BaseCommand):
+    help = "Run the owner's experiment against the configured remote, clean up, and report what was found."
+
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
+        return super().create_parser(*args, epilog=STATUS, formatter_class=RawDescriptionHelpFormatter, **options)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="do not ask before writing to a real account")
+        parser.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds, for p50 and p95; default 1")
+        parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.md and findings.json there")
+        parser.add_argument("--clean-up", action="store_true", help="only remove what earlier runs left behind")
+        parser.add_argument("--user", metavar="NAME", help="who answers for it; else the system")
+        parser.add_argument("--ticket", default="", help="for the history")
+        parser.add_argument("--listed-within", type=float, default=120, metavar="S", help="for an import; default 120")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["repeat"] <= MOST_ROUNDS:
+            raise CommandError(f"--repeat takes a number from 1 to {MOST_ROUNDS}.")
+        if options["report"] is not None and not options["report"].is_dir():
+            raise CommandError(f"There is no folder {options['report']}.")
+        try:
+            client = connect(patience=CLICK, urgent=True)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        try:
+            with conduct.alone():
+                status = self._clean_up(client, options) if options["clean_up"] else self._run(client, options)
+        except conduct.Busy:
+            raise CommandError("Another run is under way; nothing was done.", returncode=BUSY) from None
+        except KeyboardInterrupt:  # before the run began, or while earlier ones are cleaned up
+            raise CommandError(
+                "Stopped. What earlier runs left behind, --clean-up removes.", returncode=STOPPED
+            ) from None
+        if status:
+            sys.exit(status)
+
+    def _run(self, client: ElevenLabs, options: dict[str, Any]) -> int:
+        """The exit status."""
+        workspace = self._workspace(client)
+        wanted = ask_for(sandbox=is_sandbox(client.base_url))
+        with secrets_in_memory(*wanted.secrets):
+            asker = self._asker(client, workspace, options)
+            self._consent(client, workspace, wanted, options)
+            self._name(tidying.clean_up_before(asker, self._tell))  # it may be this very number that was left behind
+            self._free(client, wanted)
+            asker.report.save()
+            tidying.forget_old()
+            x = Experiment(asker, wanted.phone_number, "Lifecycle", wanted.credentials, options["listed_within"])
+            x.tell = self._tell
+            with _interrupts(asker.stopping, self._tell):
+                data = conduct.conduct(x, options["repeat"])
+        self._report(data, options["report"])
+        if data["left"]:
+            return LEFT
+        if data["broken_off"]:
+            return STOPPED
+        return 0 if asker.report.state == Report.State.AS_ASSUMED else OTHERWISE
+
+    def _clean_up(self, client: ElevenLabs, options: dict[str, Any]) -> int:
+        asker = self._asker(client, self._workspace(client), options)
+        left = tidying.clean_up_before(asker, self._tell)
+        if left:
+            self._name(left)
+            return LEFT
+        self._tell("Nothing is left of earlier runs.")
+        return 0
+
+    def _asker(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Asker:
+        """Its report is not saved yet."""
+        actor = User.objects.filter(username=options["user"], is_active=True).first() if options["user"] else None
+        if options["user"] and actor is None:
+            raise CommandError(f"There is no active user {options['user']}.")
+        why = Why(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
+        try:
+            demand(why, actor)
+        except NotSaid as missing:
+            raise CommandError(f"{missing} Give --ticket.") from None
+        report = Report(base_url=client.base_url, workspace=workspace, actor_name=name_of(actor))
+        return Asker(report, client, actor=actor, why=why, stopping=Event())
+
+    def _workspace(self, client: ElevenLabs) -> str:
+        try:
+            client.list_agents(page_size=1)
+        except ElevenLabsError as error:
+            raise CommandError(f"{error} Nothing was begun. manage.py live_check tells more.") from None
+        return conduct.workspace_of(client)
+
+    def _free(self, client: ElevenLabs, wanted: Wanted) -> None:
+        rows = list(client.all_numbers(phone_number=wanted.phone_number))
+        if any(row.get("phone_number") == wanted.phone_number for row in rows):
+            raise CommandError(
+                f"{wanted.phone_number} is in this workspace already, and what is there is not touched. Take another "
+                "number."
+            )
+
+    def _consent(self, client: ElevenLabs, workspace: str, wanted: Wanted, options: dict[str, Any]) -> None:
+        if is_sandbox(client.base_url):
+            self._tell(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
+            return
+        told = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
+        self._tell(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
+        if options["yes"]:
+            return
+        answer = ""
+        with suppress(EOFError):
+            answer = input("Go on? Type yes: ")
+        if answer != "yes":
+            raise CommandError("Nothing was done.")
+
+    def _report(self, data: dict[str, Any], folder: Path | None) -> None:
+        text = markdown(data)
+        if folder is None:
+            self._tell(text)
+        else:
+            (folder / "findings.md").write_text(text, encoding="utf-8")
+            as_json = json.dumps(data, indent=2, ensure_ascii=False)
+            (folder / "findings.json").write_text(as_json + "\n", encoding="utf-8")
+            self._tell(f"The report is in {folder / 'findings.md'} and {folder / 'findings.json'}.")
+        self._tell(verdict(data))
+        for one in data["left"]:
+            self._tell(f"Left over: {one}")
+
+    def _name(self, left: list[Left]) -> None:
+        for one in left:
+            self._tell(f"Left over from an earlier run: {one}")
+
+    def _tell(self, words: str) -> None:
+        """A terminal that is gone, or a pipe that nobody reads, must not keep a run from cleaning up."""
+        with suppress(OSError):
+            self.stdout.write(words)
+            self.stdout.flush()
+
+
+@contextmanager
+def _interrupts(stopping: Event, tell: Any) -> Iterator[None]:
+    """The first Ctrl-C (SIGTERM, a closed terminal) lets the request that is under way end, so that its outcome is
+    known; a second one ends at once."""
+
+    def stop(number: int, frame: object) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+        tell("Stopping after this request, then cleaning up. Ctrl-C again to leave what is there.")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,50 @@
+"""`manage.py live_check`: reads only. Exit status: 0 nothing failed, 1 something did."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from controlplane.elevenlabs import connect
+from controlplane.elevenlabs.scrub import scrub
+from controlplane.lifecycle.live import Check, look
+from controlplane.operations.run import CLICK
+
+
+class Command(BaseCommand):
+    help = (
+        "Look whether ElevenLabs answers as the control plane needs it: key, scopes, workspace, page shapes, schemas, "
+        "clock, latency. Reads only, takes seconds, safe in production. Exit status: 0 nothing failed (warnings may "
+        "be there), 1 something failed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the checks as JSON")
+
+    def handle(self, *args: Any, json: bool, **options: Any) -> None:
+        checks = _checks()
+        if json:
+            self.stdout.write(_as_json(checks))
+        else:
+            for check in checks:
+                self.stdout.write(scrub(f"{check.level:<4}  {check.name}: {check.says}"))
+                if check.mend:
+                    self.stdout.write(f"      {check.mend}")
+        if any(check.level == "fail" for check in checks):
+            sys.exit(1)
+
+
+def _checks() -> list[Check]:
+    try:
+        client = connect(patience=CLICK, urgent=True)
+    except ValueError as error:
+        mend = "Look at ELEVENLABS_BASE_URL and ELEVENLABS_API_KEY: a key belongs to one address."
+        return [Check("address", "fail", str(error), mend)]
+    return look(client)[0]
+
+
+def _as_json(checks: list[Check]) -> str:
+    told = [{name: scrub(value) for name, value in asdict(check).items()} for check in checks]
+    return json.dumps(told, indent=2, ensure_ascii=False)

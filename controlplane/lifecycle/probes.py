@@ -1,0 +1,111 @@
+"""Writes that our own checks would refuse, sent to see what ElevenLabs says. Each is an operation like any other:
+committed before it is sent, sent once, never repeated; only its check is left out. No page offers them."""
+
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from agents.kinds import DeleteAgent
+from controlplane.elevenlabs import Conflict, ElevenLabs, Outcome
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.operations.kinds import Reply, Secrets, Stop, Verdict, register
+from controlplane.operations.models import Operation, State
+from numbers.importing import ImportNumber
+from numbers.kinds import AssignNumber, RenameNumber, binding, get
+
+SENT_UNCHECKED = "Probe, sent without our own check:"
+
+
+def _there(client: ElevenLabs, op: Operation) -> dict[str, Any]:
+    number = get(client, op.object_id)
+    if number is None:
+        raise Stop(f"{op.names['object']} is not in ElevenLabs.")
+    op.found = number
+    return number
+
+
+def _took_it(op: Operation) -> bool:
+    """ElevenLabs answered yes. What the number shows then is what the probe wants to know, so any of it is done."""
+    return op.http_status is not None and 200 <= op.http_status < 300
+
+
+@register
+class ProbeAssignment(AssignNumber):
+    """wanted: agent_id, whatever it is; the agent is not looked at, nor who answers the number now."""
+
+    name = "number.assign.probe"
+
+    def title(self, op: Operation) -> str:
+        return f"{SENT_UNCHECKED} assign {op.names['object']} to {op.names['to']}"
+
+    def done(self, op: Operation) -> str:
+        return f"ElevenLabs took it, without our check: {op.names['object']} was assigned to {op.names['to']}."
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return binding(_there(client, op))
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().judge(op, seen)
+
+
+@register
+class ProbeLabel(RenameNumber):
+    """wanted: label null, which no form of ours can send."""
+
+    name = "number.rename.probe"
+
+    def title(self, op: Operation) -> str:
+        return f"{SENT_UNCHECKED} send a label of null for {op.names['object']}"
+
+    def done(self, op: Operation) -> str:
+        return f"ElevenLabs took a label of null for {op.names['object']}."
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return self.brief(op, _there(client, op))
+
+    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().judge(op, seen)
+
+
+@register
+class ProbeImport(ImportNumber):
+    """Imports a number that is there already. What is there is told from what this may make by its id."""
+
+    name = "number.import.probe"
+
+    def title(self, op: Operation) -> str:
+        return f"{SENT_UNCHECKED} import {op.names['object']} a second time"
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        rows = client.all_numbers(phone_number=op.wanted["phone_number"])
+        return {"ids": sorted(str(row["phone_number_id"]) for row in rows if row.get("phone_number_id"))}
+
+    @sensitive_variables("secrets")
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        try:
+            return super().send(client, op, secrets)
+        except Conflict as conflict:
+            conflict.outcome = Outcome.REFUSED  # what it collides with was there before, so it is not its own work
+            raise
+
+    def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        known = (op.before or {}).get("ids", [])
+        rows = client.all_numbers(phone_number=op.wanted["phone_number"])
+        found = next((row for row in rows if row.get("phone_number_id") not in known), None)
+        return None if found is None else RemoteNumber.parse(found).raw
+
+    def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        return object_id not in (op.before or {}).get("ids", []) and super().shows(op, object_id, seen)
+
+
+@register
+class ProbeDeletion(DeleteAgent):
+    """Deletes an agent that still answers numbers."""
+
+    name = "agent.delete.probe"
+
+    def title(self, op: Operation) -> str:
+        return f"{SENT_UNCHECKED} delete the agent {op.names['object']} while it answers a number"
+
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return self.brief(op, client.get_agent(op.object_id).raw)

@@ -1,0 +1,84 @@
+"""What one step asked, and what came of it."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from controlplane.elevenlabs import Attempt
+from controlplane.lifecycle.assumptions import NOT_TRIED
+from controlplane.operations.models import Operation, State
+
+AS_ASSUMED, OTHERWISE = "as assumed", "otherwise"
+SHAPE_A = frozenset({"type", "code", "message", "status"})
+Way = Literal["service", "client alone", "read"]
+
+
+@dataclass
+class Step:
+    """`milliseconds` is what the write took on the wire, `took` the whole step as somebody who clicks waits for it.
+    `way`: by a service that the pages use, by the client alone past our own checks, or by reading."""
+
+    name: str
+    title: str
+    way: Way
+    expected: str
+    round: int
+    outcome: str = NOT_TRIED
+    found: str = ""
+    status: int | None = None
+    body: str = ""
+    trace_id: str = ""
+    milliseconds: int | None = None
+    took: int | None = None
+    requests: int = 0
+    writes: int = 0
+    operation: int | None = None
+    wire: list[Attempt] = field(default_factory=list, repr=False)
+
+    def says(self, good: bool, words: str) -> None:
+        self.outcome = AS_ASSUMED if good else OTHERWISE
+        self.found = words
+
+    @property
+    def write(self) -> Attempt | None:
+        """The last one that was sent."""
+        return next((attempt for attempt in reversed(self.wire) if attempt.method != "GET"), None)
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What the refusal says, where it says that as an object."""
+        try:
+            detail = json.loads(self.body).get("detail")
+        except (ValueError, AttributeError):
+            return {}
+        return detail if isinstance(detail, dict) else {}
+
+    def told(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "wire"}
+
+    def observe(self) -> None:
+        """The last write as it went over the wire, which this step is about: a later one only tidies up."""
+        if (write := self.write) is not None:
+            self.status, self.body, self.trace_id = write.status, write.body, write.trace_id
+            self.milliseconds = round(write.milliseconds)
+
+    def ends(self, took: float) -> None:
+        if self.status is None:
+            self.observe()
+        self.took = round(1000 * took)
+        self.requests = len(self.wire)
+        self.writes = sum(attempt.method != "GET" for attempt in self.wire)
+
+    def was_refused(self, op: Operation, http: int, *, shape_a: bool = True, **told: str) -> bool:
+        """With this status, and a detail that says this. Shape A, where it has to be that, is one with four names."""
+        if op.state != State.REFUSED or self.status != http:
+            return False
+        whole = not shape_a or self.detail.keys() >= SHAPE_A
+        return whole and all(self.detail.get(name) == value for name, value in told.items())
+
+    def answered(self, op: Operation) -> str:
+        """ "400 (twilio_error, invalid_parameters)." """
+        if op.state != State.REFUSED:
+            return f"{self.status or 'no answer'}, {op.get_state_display()}."
+        codes = ", ".join(dict.fromkeys(str(self.detail[name]) for name in ("status", "code") if name in self.detail))
+        return f"{self.status}{f' ({codes})' if codes else ''}."

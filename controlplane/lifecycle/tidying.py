@@ -1,0 +1,59 @@
+"""The end of a run, and of those before it: clean up, name what is left, forget old reports."""
+
+from threading import Event
+
+from django.utils import timezone
+
+from controlplane.lifecycle.asking import Asker
+from controlplane.lifecycle.cleanup import Left, Tell, clean_up
+from controlplane.lifecycle.models import KEPT, Asked, Report
+from controlplane.lifecycle.report import with_left
+from controlplane.operations.models import Operation
+
+
+def end(asker: Asker, tell: Tell) -> list[Left]:
+    """Clean up, whether or not somebody has asked to stop; a second Ctrl-C ends this too, and names what is left."""
+    tell("Cleaning up …")
+    cleaner = Asker(asker.report, asker.client, actor=asker.actor, why=asker.why, stopping=Event())
+    try:
+        left = clean_up(cleaner, tell)
+    except KeyboardInterrupt:
+        why = "Not removed: somebody stopped the clean-up."
+        left = [Left(asked.makes, asked.name, op.object_id, why) for asked, op in _not_removed(asker.report)]
+    for one in left:
+        tell(f"  Left over: {one}")
+    return left
+
+
+def clean_up_before(asker: Asker, tell: Tell) -> list[Left]:
+    """What earlier runs left behind at this remote. What stands at another one is named and left alone."""
+    found: list[Left] = []
+    for report in Report.objects.exclude(pk=asker.report.pk).filter(asked__removed_at=None).distinct():
+        if (report.base_url, report.workspace) != (asker.report.base_url, asker.report.workspace):
+            where = f"It was made at {report.base_url} {report.workspace}, and this is another workspace."
+            found += [Left(asked.makes, asked.name, op.object_id, where) for asked, op in _not_removed(report)]
+            continue
+        of_it = Asker(report, asker.client, actor=asker.actor, why=asker.why, stopping=Event())
+        left = clean_up(of_it, tell)
+        found += left
+        if report.state == Report.State.RUNNING:
+            report.state, report.ended_at = Report.State.BROKEN_OFF, timezone.now()
+            report.data = report.data and report.data | {"broken_off": "its process ended before it did."}
+        report.data = report.data and with_left(report.data, left)
+        report.save()
+    return found
+
+
+def forget_old() -> None:
+    """Keep the newest reports, and of older ones those that still have something to clean up."""
+    newest = list(Report.objects.values_list("pk", flat=True)[:KEPT])
+    for report in Report.objects.exclude(pk__in=newest):
+        if not _not_removed(report):
+            report.delete()
+
+
+def _not_removed(report: Report) -> list[tuple[Asked, Operation]]:
+    """What may be there of a run, with the operation that was to make it."""
+    made = report.asked.filter(removed_at=None).exclude(makes="")
+    found = [(asked, asked.operation) for asked in made]
+    return [(asked, op) for asked, op in found if op is not None and (op.object_id or op.is_open)]

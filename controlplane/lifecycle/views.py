@@ -1,0 +1,42 @@
+"""The page of one report."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from controlplane.lifecycle.assumptions import CONFIRMED, NOT_TRIED, REFUTED
+from controlplane.lifecycle.chart import chart
+from controlplane.lifecycle.markdown import AFTER_DELETE, verdict
+from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.step import OTHERWISE
+
+
+def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+    if not request.user.has_perm("lifecycle.view_report"):
+        raise PermissionDenied
+    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
+        raise Http404
+    found = get_object_or_404(Report, pk=pk)
+    return render(request, "lifecycle/report.html", {**site, **_facts(found), "title": str(found), "subtitle": None})
+
+
+def _facts(found: Report) -> dict[str, Any]:
+    data = found.data
+    if not data:  # its process ended before it had told anything
+        return {"report": found, "data": {}}
+    steps = [step | {"went_otherwise": step["outcome"] == OTHERWISE} for step in data["steps"]]
+    lines = data["assumptions"]
+    return {
+        "report": found,
+        "data": data,
+        "verdict": verdict(data),
+        "chart": chart(data["latencies"]) if data["latencies"] else None,
+        "after_delete": AFTER_DELETE.get(data["after_delete"], ""),
+        "steps": [step for step in steps if step["round"] == 1],
+        "later": [step for step in steps if step["round"] > 1 and step["went_otherwise"]],
+        "refusals": [step for step in steps if (step["status"] or 0) >= 400],
+        "told": [line for wanted in (REFUTED, CONFIRMED) for line in lines if line["verdict"] == wanted],
+        "untold": [line for line in lines if line["verdict"] == NOT_TRIED],
+    }

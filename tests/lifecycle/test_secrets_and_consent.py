@@ -1,0 +1,171 @@
+"""Credentials come from the environment or the terminal and go nowhere; a real account is asked about first."""
+
+import json
+
+import pytest
+from django.core import serializers
+
+from controlplane.audit.models import Entry
+from controlplane.lifecycle.management.commands import lifecycle as command
+from controlplane.lifecycle.models import Asked, Report
+from controlplane.operations.models import Operation
+from tests.lifecycle.conftest import SID, TOKEN, newest, nothing_is_left
+from tests.lifecycle.test_otherwise import refusal
+
+pytestmark = pytest.mark.django_db
+
+PROMPT = "You are Support Bot. Be brief."
+
+
+@pytest.fixture
+def given(monkeypatch):
+    def give(token: str = TOKEN) -> None:
+        monkeypatch.setenv("TWILIO_SID", SID)
+        monkeypatch.setenv("TWILIO_TOKEN", token)
+        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 555 010 0123")
+
+    return give
+
+
+def everything_kept(tmp_path, printed: str) -> str:
+    rows = [row for model in (Report, Asked, Operation, Entry) for row in model.objects.all()]
+    files = [file.read_text() for file in tmp_path.iterdir()]
+    return printed + "".join(files) + serializers.serialize("json", rows)
+
+
+@pytest.mark.parametrize("token", [TOKEN, f"echo-{TOKEN}"])
+def test_no_credential_and_no_prompt_is_told_or_kept(token, given, lifecycle, remote, tmp_path, caplog):
+    """A token that begins with "echo-" is refused by the sandbox with a message that repeats it and the SID."""
+    given(token)
+    status, printed = lifecycle("--report", str(tmp_path))
+    assert status == (3 if token.startswith("echo-") else 0), printed
+    kept = everything_kept(tmp_path, printed) + caplog.text
+    assert TOKEN not in kept
+    assert SID not in kept
+    assert PROMPT not in json.dumps(newest().data) + "".join(file.read_text() for file in tmp_path.iterdir()) + printed
+    assert nothing_is_left(remote)
+
+
+def test_a_refusal_that_repeats_the_whole_configuration(lifecycle, remote, tmp_path):
+    """The older wire form has the prompt in a JSON text, a 422 in its `input`."""
+    found = [{"type": "value_error", "loc": ["body", "name"], "msg": "No such thing.", "input": {"prompt": PROMPT}}]
+    remote.fault("POST", "*/create", "status", status=422, body={"detail": found})
+    status, printed = lifecycle("--report", str(tmp_path))
+    assert status == 3
+    assert "No such thing." in newest().data["steps"][0]["body"]
+    message = json.dumps([found[0] | {"msg": "Value error, Wrong model."}])
+    remote.fault(
+        "POST", "*/create", "status", status=400, body={"detail": {"status": "input_invalid", "message": message}}
+    )
+    lifecycle()
+    assert "Wrong model." in newest().data["steps"][0]["body"]
+    kept = json.dumps([report.data for report in Report.objects.all()]) + printed
+    assert PROMPT not in kept
+
+
+def test_a_long_refusal_is_cut(lifecycle, remote):
+    detail = {f"field {at}": "x" * 500 for at in range(50)}
+    remote.fault("POST", "*/create", "status", status=400, body={"detail": detail})
+    lifecycle()
+    assert len(newest().data["steps"][0]["body"]) <= 1000
+
+
+@pytest.fixture
+def real(monkeypatch):
+    """The sandbox, taken for a real account."""
+    monkeypatch.setattr(command, "is_sandbox", lambda _: False)
+
+
+@pytest.mark.parametrize("answer", ["no", "", "y"])
+def test_a_real_account_is_asked_about_first(answer, real, given, lifecycle, remote, monkeypatch):
+    given()
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    status, printed = lifecycle()
+    assert status == 1
+    assert "Nothing was done." in printed
+    for words in ("This writes to a real account", "+15550100123", "webhook at Twilio", "workspace_sandbox"):
+        assert words in printed
+    assert remote.ledger() == []
+    assert not Operation.objects.exists()
+
+
+def test_yes_is_for_scripts(real, given, lifecycle, remote, monkeypatch):
+    given()
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
+    status, printed = lifecycle("--yes")
+    assert status == 0, printed
+    assert "This writes to a real account" in printed
+
+
+def test_a_real_account_wants_real_credentials(real, lifecycle, remote, monkeypatch):
+    def closed(words: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", closed)
+    status, printed = lifecycle("--yes")
+    assert status == 1
+    assert "Set TWILIO_SID, TWILIO_TOKEN and TWILIO_PHONE_NUMBER" in printed
+    assert remote.ledger() == []
+
+
+def test_what_is_not_set_is_asked_and_the_token_is_not_shown(real, lifecycle, monkeypatch):
+    answers = {"Twilio number": "+1 555 010 0123", "Twilio SID": SID, "Go on?": "yes"}
+    shown: list[str] = []
+    hidden: list[str] = []
+
+    def typed(words: str) -> str:
+        shown.append(words)
+        return next(answer for begin, answer in answers.items() if words.startswith(begin))
+
+    def secret(words: str) -> str:
+        hidden.append(words)
+        return TOKEN
+
+    monkeypatch.setattr("builtins.input", typed)
+    monkeypatch.setattr("getpass.getpass", secret)
+    status, printed = lifecycle()
+    assert status == 0, printed
+    assert len(shown) == 3
+    assert hidden == ["Twilio token (is not shown): "]
+    assert TOKEN not in printed
+
+
+def test_no_credential_is_an_argument(capsys):
+    parser = command.Command().create_parser("manage.py", "lifecycle")
+    options = {option for action in parser._actions for option in action.option_strings}
+    assert not {option for option in options if "token" in option or "sid" in option or "number" in option}
+    told = parser.format_help()
+    for status in (
+        "0  everything as assumed",
+        "3  not as assumed",
+        "4  something that was made",
+        "5  broken off",
+        "6 ",
+    ):
+        assert status in told
+
+
+def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
+    settings.REQUIRE_REASON, settings.TICKET_PATTERN = True, r"OPS-\d+"
+    django_user_model.objects.create_user("olga", password="x")
+    status, printed = lifecycle("--user", "nobody")
+    assert (status, "There is no active user nobody." in printed) == (1, True)
+    status, printed = lifecycle("--user", "olga")
+    assert (status, "Give --ticket." in printed) == (1, True)
+    status, printed = lifecycle("--user", "olga", "--ticket", "OPS-7")
+    assert status == 0, printed
+    assert {(op.actor_name, op.ticket) for op in Operation.objects.all()} == {("olga", "OPS-7")}
+
+
+@pytest.mark.parametrize("args", [("--repeat", "0"), ("--report", "/no/such/folder")])
+def test_what_makes_no_sense_is_refused_before_anything_is_begun(args, lifecycle, remote):
+    assert lifecycle(*args)[0] == 1
+    assert remote.calls() == []
+
+
+def test_a_refused_key_begins_nothing(lifecycle, remote):
+    remote.fault("GET", "/v1/convai/agents", **refusal(401, "invalid_api_key", "authentication_error"))
+    status, printed = lifecycle()
+    assert status == 1
+    assert "manage.py live_check tells more" in printed
+    assert not Report.objects.exists()

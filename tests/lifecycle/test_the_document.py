@@ -1,0 +1,36 @@
+"""docs/findings.md is what the command writes; `make findings` has this test write it there (FINDINGS=docs)."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from controlplane.lifecycle.assumptions import numbered
+from controlplane.lifecycle.markdown import SANDBOX
+from tests.running import ROOT
+
+WRITE_TO = os.environ.get("FINDINGS")
+
+
+@pytest.mark.django_db
+def test_the_command_writes_it(lifecycle, remote, tmp_path):
+    if WRITE_TO:
+        remote.settings(listed_after=5)
+    folder = Path(WRITE_TO or tmp_path)
+    status, printed = lifecycle("--report", str(folder), "--repeat", "10" if WRITE_TO else "1")
+    assert status == 0, printed
+    is_such_a_document((folder / "findings.md").read_text())
+
+
+def test_the_one_in_docs_is_one():
+    is_such_a_document((ROOT / "docs/findings.md").read_text())
+
+
+def is_such_a_document(text: str) -> None:
+    assert text.splitlines()[2] == SANDBOX, "marked before anything is told"
+    assert "Written by `manage.py lifecycle` from a run on the sandbox" in text
+    rows = re.findall(r"^\| (\d+) \| (confirmed|\*\*refuted\*\*|not tried)", text.partition("## Assumptions")[2], re.M)
+    assert [int(number) for number, _ in rows] == [line.number for line in numbered()]
+    for words in ("Hot-swap: one request.", "| Import |", "| Swap |", "resource_already_exists", "twilio_error"):
+        assert words in text

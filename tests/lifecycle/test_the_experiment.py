@@ -1,0 +1,152 @@
+"""A whole run on the sandbox: what it did there, what it tells, and what it leaves behind, which is nothing."""
+
+import json
+
+import pytest
+
+from controlplane.audit.models import Entry
+from controlplane.lifecycle.assumptions import Finding, judged, numbered
+from controlplane.lifecycle.models import Report
+from controlplane.operations.models import Operation
+from numbers.sync import sync_all
+from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
+from tests.operations.oracle import violations
+from tests.running import ROOT
+
+pytestmark = pytest.mark.django_db
+
+ORDER = [
+    "create",
+    "wrong credentials",
+    "malformed SID",
+    "key SID alone",
+    "not in the account",
+    "import",
+    "listed",
+    "assign",
+    "create",
+    "swap",
+    "read back",
+    "look",
+    "import again",
+    "assign in use",
+    "assign to nobody",
+    "assign to empty",
+    "label null",
+    "unassign",
+    "bind to archived",
+    "merge",
+    "delete bound",
+    "orphaned",
+    "remove",
+    "delete",
+]
+
+
+def test_everything_is_as_assumed_and_nothing_is_left(lifecycle, remote, tmp_path):
+    status, printed = lifecycle("--report", str(tmp_path))
+    assert status == 0, printed
+    assert newest().state == Report.State.AS_ASSUMED
+    data = json.loads((tmp_path / "findings.json").read_text())
+    assert [one["name"] for one in data["steps"]] == ORDER
+    assert {one["outcome"] for one in data["steps"]} == {"as assumed"}
+    assert data == newest().data
+    assert data["hot_swap"] == 1
+    assert data["left"] == []
+    assert nothing_is_left(remote)
+    assert violations(remote) == [], "operations, the sandbox's ledger and the mirror tell one story"
+    run = sync_all()
+    assert run is not None
+    assert (run.state, run.added, run.changed, run.gone) == ("complete", 0, 0, 0)
+
+
+def test_each_write_is_an_operation_that_says_why_and_is_counted_as_it_went_over_the_wire(lifecycle, remote):
+    lifecycle()
+    sent = [call for call in remote.calls() if call["method"] != "GET"]
+    steps = newest().data["steps"]
+    assert sum(one["writes"] for one in steps) == len(sent)
+    assert Operation.objects.exclude(sent_at=None).count() == len(sent)
+    assert {op.reason.partition(",")[0] for op in Operation.objects.all()} == {"manage.py lifecycle"}
+    assert Entry.objects.filter(kind="operation.sent").count() == len(sent)
+    swap = step("swap")
+    assert (swap["requests"], swap["writes"], swap["status"]) == (3, 1, 200)
+    by_trace = {call["trace_id"]: call for call in remote.calls()}
+    assert all(by_trace[one["trace_id"]]["status"] == one["status"] for one in steps if one["trace_id"])
+
+
+def test_what_our_checks_would_refuse_is_marked_and_goes_past_them_alone(lifecycle):
+    lifecycle()
+    alone = {one["name"]: one["operation"] for one in newest().data["steps"] if one["way"] == "client alone"}
+    assert set(alone) == {
+        *("import again", "assign in use", "assign to nobody", "assign to empty", "label null"),
+        *("bind to archived", "delete bound"),
+    }
+    probes = Operation.objects.filter(kind__endswith=".probe")
+    assert {op.title.partition(":")[0] for op in probes} == {"Probe, sent without our own check"}
+    assert probes.count() == len(alone)
+    assert not Operation.objects.filter(pk__in=alone.values()).exclude(sent_at__isnull=False).exists()
+
+
+def test_refusals_are_told_with_status_and_body(lifecycle, tmp_path):
+    lifecycle("--report", str(tmp_path))
+    told = {
+        one["name"]: (one["status"], json.loads(one["body"])["detail"]) for one in newest().data["steps"] if one["body"]
+    }
+    statuses = {name: status for name, (status, _) in told.items()}
+    assert statuses == {
+        "wrong credentials": 400,
+        "malformed SID": 400,
+        "key SID alone": 400,
+        "not in the account": 400,
+        "import again": 409,
+        "assign to nobody": 404,
+        "assign to empty": 404,
+    }
+    assert told["wrong credentials"][1]["status"] == "twilio_error"
+    assert told["import again"][1]["code"] == "resource_already_exists"
+    text = (tmp_path / "findings.md").read_text()
+    assert text.count("| 409 |") == 2, "in the steps and among the refusals"
+    assert "not about ElevenLabs" in text
+
+
+def test_each_numbered_line_is_in_the_report_and_no_other(lifecycle, tmp_path):
+    lifecycle("--report", str(tmp_path))
+    lines = [line.number for line in numbered()]
+    assert lines == list(range(1, len(lines) + 1))
+    assert (
+        len(lines) == sum(row.startswith("| ") for row in (ROOT / "docs/assumptions.md").read_text().splitlines()) - 1
+    )
+    assert list(verdicts()) == lines
+    rows = (tmp_path / "findings.md").read_text().partition("## Assumptions")[2].splitlines()
+    assert [int(row.split("|")[1]) for row in rows if row.startswith("| ") and row[2].isdigit()] == lines
+
+
+def test_the_document_says_of_the_same_lines_that_the_command_settles_them(lifecycle):
+    """Line 43 is told only where the paged list is missing, 55 only where wrong credentials get a 401."""
+    lifecycle()
+    told = {number for number, verdict in verdicts().items() if verdict != "not tried"} | {43, 55}
+    assert told == {line.number for line in numbered() if "lifecycle" in line.confirmed_by}
+
+
+def test_a_finding_about_a_line_that_does_not_exist_is_an_error_of_ours():
+    with pytest.raises(ValueError, match="no line 99"):
+        judged([Finding(99, True, "")])
+    one_against_many = [Finding(1, True, "Yes."), Finding(1, False, "No.")]
+    assert judged(one_against_many)[0]["verdict"] == "refuted"
+
+
+def test_rounds_give_percentiles(lifecycle):
+    status, _ = lifecycle("--repeat", "3")
+    assert status == 0
+    figures = {one["name"]: one for one in newest().data["latencies"]}
+    assert {name: one["count"] for name, one in figures.items()} == {
+        "create": 6,
+        "import": 3,
+        "listed": 3,
+        "assign": 3,
+        "swap": 3,
+        "remove": 3,
+        "delete": 5,
+    }
+    assert all(1000 * 1.2 <= figures["listed"][share] < 15_000 for share in ("p50", "p95"))
+    assert all(one["p50"] <= one["p95"] for one in figures.values())
