@@ -5,6 +5,7 @@ import re
 import pytest
 from django.db import IntegrityError
 
+from controlplane.audit.recorded import NotRecorded
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers
@@ -89,7 +90,8 @@ def test_a_row_that_the_database_refuses_is_tried_three_times(clock, monkeypatch
         raise IntegrityError("CHECK constraint failed: JSON_VALID")
 
     monkeypatch.setattr(Operation, "save", refused)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(NotRecorded) as told:
         ask("key")
+    assert isinstance(told.value.__cause__, IntegrityError)
     assert len(tries) == journal.BEGIN_TRIES == 3
     assert agent(clock, "Another").name == "Another"
