@@ -31,6 +31,11 @@
     function inDialog(event) { return event.detail.target && event.detail.target.id === "cp-dialog"; }
 
     document.addEventListener("DOMContentLoaded", () => { dialog(); comeBack(); readOut(); });
+    /* A busy browser leaves autofocus out now and then. */
+    window.addEventListener("load", () => {
+        const where = document.querySelector("[autofocus]");
+        if (where && document.activeElement === document.body) where.focus();
+    });
 
     document.addEventListener("htmx:beforeRequest", (event) => {
         if (!inDialog(event)) return;
