@@ -128,7 +128,7 @@ def main(
                 "LOG_LEVEL": "ERROR",
             }
             command = [sys.executable, sys.argv[0], "--child"]
-            output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+            output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
             results[kind] = json.loads(output.split("RESULT", 1)[1])
     write_section(title, section(results))
 

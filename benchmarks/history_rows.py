@@ -67,15 +67,16 @@ def rows(count: int, *, numbers: int, agents: int, people: list[tuple[int, str]]
 def write(entries: Iterator[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction
 
-    names = ", ".join(COLUMNS)
-    flat = (tuple(json.dumps(value) if isinstance(value, dict) else value for value in row) for row in entries)
+    names = ", ".join([*COLUMNS, "ticket"])
+    ticketed = ((*row, f"OPS-{row[0] % 9_000}" if row[-1] else "") for row in entries)  # who says why names a ticket
+    flat = (tuple(json.dumps(value) if isinstance(value, dict) else value for value in row) for row in ticketed)
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY audit_entry ({names}) FROM STDIN") as copy:
                 for row in flat:
                     copy.write_row(row)
         else:
-            marks = ", ".join("?" * len(COLUMNS))
+            marks = ", ".join("?" * (len(COLUMNS) + 1))
             stored = (tuple(f"{v:%Y-%m-%d %H:%M:%S.%f}" if isinstance(v, datetime) else v for v in row) for row in flat)
             connection.connection.executemany(f"INSERT INTO audit_entry ({names}) VALUES ({marks})", stored)
     if connection.vendor == "postgresql":
