@@ -1,30 +1,19 @@
-"""All settings, in this order: environment, ElevenLabs, Django, database, Celery, sign-in and security, pages, logging.
+"""All settings, in this order: ElevenLabs, Django, database, Celery, pages, logging.
 
-Every variable is read through `env`, and each one may also be given as a file (`NAME_FILE=/run/secrets/name`).
-The README has them in one table.
+Those of sign-in, security and the API are in `settings_security.py`. What the environment may say is in the README's
+table.
 """
 
 import contextlib
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+from controlplane.environment import *  # noqa: F403
+from controlplane.environment import BASE_DIR, DEBUG, VAR_DIR, env, text
+from controlplane.settings_security import *  # noqa: F403
 
-env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the environment says goes first
-
-
-def text(name: str, default: str = "") -> str:
-    """A secret or address, without the line end that a file brings along."""
-    return str(env.str(name, default=default)).strip()
-
-
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-with contextlib.suppress(OSError):  # a system check says what is wrong with it
-    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 PORT = env.int("PORT", default=8000)
 
 # --- ElevenLabs -------------------------------------------------------------------------------------------------
@@ -62,7 +51,6 @@ PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed witho
 
 # --- Django -----------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY").strip()
-DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -239,41 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# --- Sign-in and security ---------------------------------------------------------------------------------------
-HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only where the browser really speaks http: on one's own machine
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_DISABLE_ACCESS_LOG = True  # the history tells of each sign-in; a second log of them would be kept for ever
-AXES_LOCKOUT_TEMPLATE = "locked_out.html"
-SESSION_COOKIE_AGE = 12 * 60 * 60
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a readable cookie
-SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked over http, inside
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
+# --- Pages ------------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -292,21 +246,6 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     },
 }
-
-# --- API --------------------------------------------------------------------------------------------------------
-API_ACCESS_LIVES = timedelta(minutes=15)  # of an access token; each request asks the database all the same
-API_MOST_BYTES = 1024 * 1024  # of a body
-API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=600)  # requests of one token, over all processes
-API_PASSWORD_SIGN_IN = env.bool("API_PASSWORD_SIGN_IN", default=True)
-API_KEYS_KEPT = timedelta(days=30)  # so long a repeated Idempotency-Key is compared with its first body
-CORS_URLS_REGEX = r"^/api/"
-CORS_ALLOWED_ORIGINS = env.list(
-    "API_CORS_ORIGINS", default=[]
-)  # closed: a browser's script of another site gets nothing
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
-CORS_EXPOSE_HEADERS = ["Location", "Retry-After"]
-
-# --- Pages ------------------------------------------------------------------------------------------------------
 CRISPY_TEMPLATE_PACK = "unfold_crispy"
 CRISPY_ALLOWED_TEMPLATE_PACKS = ["unfold_crispy"]
 CRISPY_FAIL_SILENTLY = False

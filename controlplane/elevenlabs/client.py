@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 from .address import SANDBOX_KEY
 from .errors import BadShape, NoSuchRoute, NotSent
+from .paging import every_page, every_row
 from .schemas import (
     Agent,
     AgentSummary,
@@ -26,7 +27,6 @@ from .transport import Call, Transport
 AGENTS = "/v1/convai/agents"
 NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
-MOST_PAGES = 1000
 MOST_SUMMARIES = 100
 
 Asked = TypeVar("Asked", Agent, PhoneNumber)
@@ -99,11 +99,11 @@ class ElevenLabs:
 
     def agent_pages(self, archived: bool = False, search: str | None = None) -> Iterator[Page]:
         """Every page. Ends normally only where the remote said that the list ends."""
-        return _every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
+        return every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
 
     def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
         """The rows of `agent_pages`."""
-        return _rows(self.agent_pages(archived, search))
+        return every_row(self.agent_pages(archived, search))
 
     def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
         """None means that the remote has no such agent. An id that is absent could not be told either way."""
@@ -178,13 +178,13 @@ class ElevenLabs:
     ) -> Iterator[Page]:
         """As `agent_pages`."""
         wanted = {"phone_number": phone_number, "agent_id": agent_id}
-        return _every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
+        return every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
 
     def all_numbers(
         self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
     ) -> Iterator[Json]:
         """The rows of `number_pages`."""
-        return _rows(self.number_pages(phone_number=phone_number, agent_id=agent_id, page_size=page_size))
+        return every_row(self.number_pages(phone_number=phone_number, agent_id=agent_id, page_size=page_size))
 
     def get_number(self, number_id: str) -> PhoneNumber:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
@@ -259,26 +259,6 @@ def connect(*, patience: float = 45.0, urgent: bool = False) -> ElevenLabs:
         traffic=shared(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY),
         urgent=urgent,
     )
-
-
-def _rows(pages: Iterator[Page]) -> Iterator[Json]:
-    for page in pages:
-        yield from page.rows
-
-
-def _every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
-    cursor: str | None = None
-    seen: set[str] = set()
-    for _ in range(MOST_PAGES):
-        page = page_at(cursor)
-        yield page
-        if not page.has_more or page.next_cursor is None:
-            return
-        cursor = page.next_cursor
-        if cursor in seen:
-            raise BadShape("ElevenLabs' list runs in a circle: a page sends back to one that was read.")
-        seen.add(cursor)
-    raise BadShape(f"ElevenLabs' list has more than {MOST_PAGES} pages.")
 
 
 def _given(**values: Any) -> dict[str, Any]:

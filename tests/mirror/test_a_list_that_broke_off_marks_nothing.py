@@ -189,7 +189,7 @@ def test_what_is_no_page_is_no_end(name, path, what, place, clock, pages, settin
 
 def test_a_list_that_does_not_end_is_given_up(clock, pages, monkeypatch):
     """Each page has another cursor, so no circle is seen."""
-    monkeypatch.setattr("controlplane.elevenlabs.client.MOST_PAGES", 20)
+    monkeypatch.setattr("controlplane.elevenlabs.paging.MOST_PAGES", 20)
     clock.remote.reset(numbers=21 * PER_PAGE)
     run = run_over_all()
     assert (run.state, run.added) == (SyncRun.State.PARTIAL, 20 * PER_PAGE + Agent.objects.count())

@@ -1,0 +1,29 @@
+"""A list that comes in pages."""
+
+from collections.abc import Callable, Iterator
+
+from .errors import BadShape
+from .schemas import Json, Page
+
+MOST_PAGES = 1000
+
+
+def every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
+    """Ends normally only where the remote said that the list ends. `page_at` is given the cursor, None at first."""
+    cursor: str | None = None
+    seen: set[str] = set()
+    for _ in range(MOST_PAGES):
+        page = page_at(cursor)
+        yield page
+        if not page.has_more or page.next_cursor is None:
+            return
+        cursor = page.next_cursor
+        if cursor in seen:
+            raise BadShape("ElevenLabs' list runs in a circle: a page sends back to one that was read.")
+        seen.add(cursor)
+    raise BadShape(f"ElevenLabs' list has more than {MOST_PAGES} pages.")
+
+
+def every_row(pages: Iterator[Page]) -> Iterator[Json]:
+    for page in pages:
+        yield from page.rows

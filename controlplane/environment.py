@@ -1,0 +1,22 @@
+"""What the environment says. Each variable may also be given as a file (`NAME_FILE=/run/secrets/name`)."""
+
+import contextlib
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the environment says goes first
+
+
+def text(name: str, default: str = "") -> str:
+    """A secret or address, without the line end that a file brings along."""
+    return str(env.str(name, default=default)).strip()
+
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+with contextlib.suppress(OSError):  # a system check says what is wrong with it
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DEBUG = env.bool("DEBUG", default=False)
