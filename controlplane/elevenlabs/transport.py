@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -42,11 +41,6 @@ class Call:
     trace_id: str
     milliseconds: int
     tries: int  # 0: nothing was sent, because it was not to be
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: even when it does not follow a redirect, requests reads its whole body to prepare for it."""
 
 
 class _Key(AuthBase):
@@ -149,11 +143,11 @@ class Transport:
         self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None, seconds: float
     ) -> Reply | ElevenLabsError:
         """Errors are returned, not raised: so none carries the frames that held the key and the body."""
-        session = _session()
+        adapter = _adapter()
         if method != "GET" and time.monotonic() - _thread.heard.get(self.base_url, -STALE_AFTER) > STALE_AFTER:
-            session.close()  # the other side may be closing the kept connection at this moment
+            adapter.close()  # the other side may be closing the kept connection at this moment
         try:
-            request = self._prepare(session, method, path, params, body)
+            request = self._prepare(method, path, params, body)
         except (ValueError, TypeError, RecursionError, requests.RequestException):
             return errors.NotSent("These values cannot be sent to ElevenLabs.")
         reply: Reply | None = None
@@ -161,7 +155,7 @@ class Transport:
         began = time.monotonic()
         with Flight(seconds) as flight:
             try:
-                reply = self._exchange(session, request, seconds)
+                reply = self._exchange(adapter, request, seconds)
             except ElevenLabsError as error:
                 failure = error.with_traceback(None)
             except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -171,29 +165,26 @@ class Transport:
         if flight.sent or reply is not None:
             witness.tell(method, path, reply, 1000 * (time.monotonic() - began), body)
         if failure is not None or reply is None:
-            session.close()
+            adapter.close()
             return failure or errors.Unclear("ElevenLabs' answer could not be read.")
         _thread.heard[self.base_url] = time.monotonic()
         return reply if 200 <= reply.status < 300 else verdict.from_reply(reply, body)
 
     def _prepare(
-        self,
-        session: requests.Session,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        body: dict[str, Any] | None,
+        self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None
     ) -> requests.PreparedRequest:
-        data, headers = None, {"Accept": "application/json", "Accept-Encoding": "gzip"}
+        data = None
+        headers = {"User-Agent": "agent-control-plane", "Accept": "application/json", "Accept-Encoding": "gzip"}
         if body is not None:
             data = json.dumps(body, allow_nan=False).encode()
             headers["Content-Type"] = "application/json"
-        url = self.base_url + path
-        return session.prepare_request(requests.Request(method, url, headers, None, data, params, self._key))
+        request = requests.PreparedRequest()
+        request.prepare(method, self.base_url + path, headers, data=data, params=params, auth=self._key)
+        return request
 
     @staticmethod
-    def _exchange(session: requests.Session, request: requests.PreparedRequest, seconds: float) -> Reply:
-        response = session.send(request, stream=True, timeout=seconds, allow_redirects=False)
+    def _exchange(adapter: Adapter, request: requests.PreparedRequest, seconds: float) -> Reply:
+        response = adapter.send(request, stream=True, timeout=seconds)
         try:
             body = bytearray()
             declared = response.headers.get("content-length", "")
@@ -225,20 +216,18 @@ class Transport:
         )  # fmt: skip
 
 
-def _session() -> requests.Session:
-    """This thread's session. After a fork the parent's is left alone: two processes must not share a socket."""
+def _adapter() -> Adapter:
+    """This thread's connections. After a fork the parent's are left alone: two processes must not share a socket.
+
+    No session of requests above it, which follows redirects, keeps cookies and looks into the environment for proxies,
+    passwords and certificates: all of that would have to be switched off again.
+    """
     if getattr(_thread, "process", None) != os.getpid():
-        session = _Session()
-        session.trust_env = False  # no proxies, no netrc, no certificate bundle from the environment
-        session.headers = requests.structures.CaseInsensitiveDict({"User-Agent": "agent-control-plane"})
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.mount("https://", Adapter())
-        session.mount("http://", Adapter())
-        _thread.session, _thread.process = session, os.getpid()
+        _thread.adapter, _thread.process = Adapter(), os.getpid()
         _thread.heard = {}  # base URL -> when an answer was last read whole
-    session = _thread.session
-    assert isinstance(session, requests.Session)  # noqa: S101 - for the type checker
-    return session
+    adapter = _thread.adapter
+    assert isinstance(adapter, Adapter)  # noqa: S101 - for the type checker
+    return adapter
 
 
 def _json(reply: Reply, *, needed: bool = True) -> Any:

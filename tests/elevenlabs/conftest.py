@@ -134,7 +134,7 @@ def serve() -> Iterator[Callable[..., Server]]:
         return server
 
     yield make
-    transport._session().close()
+    transport._adapter().close()
     for server in running:
         server.stop()
 

@@ -190,7 +190,7 @@ def test_threads_do_not_share_connections(serve, client_of):
         together.wait(10)
         for _ in range(5):
             client.create_agent({})
-        transport._session().close()
+        transport._adapter().close()
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -294,10 +294,10 @@ def test_a_fork_does_not_share_the_parents_socket(serve, client_of, monkeypatch)
     server = serve(always(MADE))
     client = client_of(server)
     client.create_agent({})
-    parents = transport._session()
+    parents = transport._adapter()
     monkeypatch.setattr("os.getpid", lambda: 1)
     client.create_agent({})
-    assert transport._session() is not parents
+    assert transport._adapter() is not parents
     assert server.connections == 2
-    transport._session().close()
+    transport._adapter().close()
     parents.close()

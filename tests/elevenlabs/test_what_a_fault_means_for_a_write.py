@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -327,9 +328,14 @@ def test_a_certificate_signed_by_nobody_gets_no_byte(serve_tls, elevenlabs_is, c
     assert server.requests == []
 
 
+def trust(certificate, monkeypatch):
+    adapter = transport._adapter()
+    monkeypatch.setattr(adapter, "send", partial(adapter.send, verify=str(certificate)))
+
+
 @pytest.mark.parametrize("fault", ["headers drip", "body without length drips", "hang"])
 def test_the_deadline_holds_over_tls(fault, serve_tls, elevenlabs_is, client_of, certificate, monkeypatch):
-    monkeypatch.setattr(transport._session(), "verify", str(certificate))
+    trust(certificate, monkeypatch)
     server = serve_tls(TIMED_OUT[fault])
     elevenlabs_is(("127.0.0.1", server.port))
     error = write(client_of("https://api.elevenlabs.io", deadline=0.5))
@@ -338,7 +344,7 @@ def test_the_deadline_holds_over_tls(fault, serve_tls, elevenlabs_is, client_of,
 
 
 def test_tls_works_at_all(serve_tls, elevenlabs_is, client_of, certificate, monkeypatch):
-    monkeypatch.setattr(transport._session(), "verify", str(certificate))
+    trust(certificate, monkeypatch)
     server = serve_tls(answers(b'{"agent_id": "agent_1"}'))
     elevenlabs_is(("127.0.0.1", server.port))
     client = client_of("https://api.elevenlabs.io")
