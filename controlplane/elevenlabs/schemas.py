@@ -20,9 +20,8 @@ UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # to the end of the 
 LONGEST_NAME = 300
 LARGEST_ROW = 4 * 1024 * 1024
 DEEPEST = 100
-_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"[\[\]{}]")
-_LONG_NUMBER = re.compile(r"\d{19}")  # it may not fit into 64 bits
+_LONG_NUMBER = re.compile(r"[1-9]\d{18}", re.ASCII)  # it may not fit into 64 bits
 
 
 def is_id(value: str) -> bool:
@@ -210,7 +209,8 @@ def _is_plain(raw: Json) -> bool:
         return False
     if size > LARGEST_ROW or "\\u0000" in text:
         return False
-    frame = _TEXTS.sub("", text)  # numbers and brackets
+    quoted = text.replace(r"\\", "").replace(r"\"", "").split('"')
+    frame = "".join(quoted[::2])  # what stands between the texts: numbers and brackets
     deepest = max(accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(frame)), default=0)
     return deepest <= DEEPEST and not _LONG_NUMBER.search(frame)
 
