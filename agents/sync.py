@@ -75,7 +75,8 @@ class Agents(Collection):
             return store.values(seen.data)
         summary = AgentSummary.parse(seen.listed)
         if seen.data is not seen.listed:
-            return store.values(seen.data, summary)
+            found = store.values(seen.data, summary)
+            return found | {"details_read_at": seen.asked_at} if row._state.adding else found
         return store.summary_values(summary) | {"missing_since": None}
 
     def listable(self) -> QuerySet[Agent]:

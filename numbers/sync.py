@@ -48,7 +48,9 @@ class Numbers(Collection):
         return [client.number_pages()]
 
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
-        return Differing({one for one, row in rows.items() if self._stored.get(one) != (digest(row) or None)}, set())
+        new = rows.keys() - self._stored.keys()
+        differ = {one for one in rows.keys() - new if self._stored[one] != (digest(rows[one]) or None)}
+        return Differing(new | differ, set())
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw

@@ -70,7 +70,7 @@ class Collection(ABC):
     def details_were_read(  # noqa: B027 - most kinds need nothing
         self, remote_ids: Sequence[str], asked_at: datetime
     ) -> None:
-        """The listed ones of these were read by their id, none before this moment."""
+        """The listed ones of these were read by their id, none before this moment. New rows say so in `values`."""
 
     def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:  # noqa: B027
         """Before some are stored by this keeper, outside any transaction: read what else they need."""

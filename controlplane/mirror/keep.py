@@ -28,19 +28,21 @@ class Keeper:
     cause: Cause
     first_picture: bool  # nothing was known before, so nothing changed either
 
-    def keep(self, seen: Sequence[Seen]) -> None:
-        """Bring the mirror to these. One that cannot be kept is left out; the rest goes on."""
+    def keep(self, seen: Sequence[Seen]) -> set[str]:
+        """Bring the mirror to these; which are new here. One that cannot be kept is left out; the rest goes on."""
         good = [one for one in seen if self._is_storable(one)]
         try:
-            self._prepare_and_store(good)
+            return self._prepare_and_store(good)
         except BAD_ROW:
+            new: set[str] = set()
             for one in good:
                 try:
-                    self._prepare_and_store([one])
+                    new |= self._prepare_and_store([one])
                 except BadShape as error:
                     self.leave_out(one.remote_id, str(error))
                 except BAD_ROW as error:
                     self.leave_out(one.remote_id, f"the database refused it ({type(error).__name__})")
+            return new
 
     def leave_out(self, remote_id: object, why: str) -> None:
         self.lease.leave_out(self.collection.what, remote_id, why)
@@ -51,12 +53,13 @@ class Keeper:
             self.leave_out(one.remote_id, why)
         return not why
 
-    def _prepare_and_store(self, seen: Sequence[Seen]) -> None:
-        if seen:
-            self.collection.prepare(seen, self)
-            self._store(seen)
+    def _prepare_and_store(self, seen: Sequence[Seen]) -> set[str]:
+        if not seen:
+            return set()
+        self.collection.prepare(seen, self)
+        return self._store(seen)
 
-    def _store(self, seen: Sequence[Seen]) -> None:
+    def _store(self, seen: Sequence[Seen]) -> set[str]:
         with transaction.atomic():
             rows = self._locked(one.remote_id for one in seen)
             # Only now: an operation that ended before we had the rows is known, one that ends later waits for them.
@@ -72,9 +75,11 @@ class Keeper:
                     changes.append(change)
             store.write(changes)
             self._note_outside_changes(changes)
-            self.lease.run.added += sum(change.new for change in changes)
+            new = {change.row.remote_id for change in changes if change.new}
+            self.lease.run.added += len(new)
             self.lease.run.changed += sum(not change.new and change.entry is not None for change in changes)
             self.lease.fence()
+        return new
 
     def _compare(self, row: RemoteObject, one: Seen, explain: Explain) -> store.Change | None:
         before = None if row._state.adding else row.remote_data

@@ -81,6 +81,6 @@ def _read_details(keeper: Keeper, listed: Listed) -> str:
 
 
 def _store(keeper: Keeper, read: list[Seen], tried: dict[str, datetime]) -> None:
-    keeper.keep(read)
-    if tried:
-        keeper.details_were_read(tried)
+    new = keeper.keep(read)
+    if known := {remote_id: asked_at for remote_id, asked_at in tried.items() if remote_id not in new}:
+        keeper.details_were_read(known)

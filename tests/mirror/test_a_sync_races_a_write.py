@@ -71,10 +71,11 @@ class Moments:
             self.reached[self.NAMES[1]].set()
             return found
 
-        def stores(keeper: Keeper, seen: Any) -> None:
+        def stores(keeper: Keeper, seen: Any) -> set[str]:
             self.reached[self.NAMES[2]].set()
-            store(keeper, seen)
+            new = store(keeper, seen)
             self.reached[self.NAMES[4]].set()
+            return new
 
         def writes(changes: Any) -> None:
             if threading.current_thread() is not threading.main_thread():

@@ -96,3 +96,21 @@ def test_the_same_json_in_another_order_is_the_same(clock):
     body = {"phone_numbers": turned, "has_more": False, "next_cursor": None}
     clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=200, body=body)
     assert PhoneNumber._meta.db_table not in written(queries())
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_new_row_is_written_once(width, clock, settings):
+    settings.ELEVENLABS_MAX_CONCURRENCY = width
+    clock.remote.reset(agents=30, numbers=60)
+    sql = queries()
+    updated = {found[1] for query in sql if (found := WRITES.match(query)) and query.startswith("UPDATE")}
+    assert updated == {SyncRun._meta.db_table}
+    assert (Agent.objects.count(), PhoneNumber.objects.count()) == (30, 60)
+    assert not Agent.objects.filter(details_read_at=None).exists(), "the row itself says when it was read"
+
+
+def test_a_new_row_that_has_no_digest_is_stored(clock, monkeypatch):
+    monkeypatch.setattr("numbers.sync.digest", lambda _: "")
+    clock.remote.reset(agents=1, numbers=3)
+    run_over_all()
+    assert PhoneNumber.objects.count() == 3
