@@ -1,7 +1,9 @@
 """One run: list everything, or mark nothing as gone; then look after what was not listed."""
 
+import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django.contrib.auth.models import User
 
@@ -32,7 +34,7 @@ def sync(
         return None
     lease = Lease(run, client, watch)
     try:
-        with fetch.threads(), runs.without_waiting_for_the_disk():
+        with fetch.threads(), runs.without_waiting_for_the_disk(), _garbage_sought_in_what_is_new():
             problems, held = _run(list(collections), lease)
     except Superseded:
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)
@@ -45,6 +47,17 @@ def sync(
         state = SyncRun.State.PARTIAL if problems else SyncRun.State.HELD if held else SyncRun.State.COMPLETE
         lease.end(state, " ".join([*problems, *held]))
     return run
+
+
+@contextmanager
+def _garbage_sought_in_what_is_new() -> Iterator[None]:
+    """Python looks through all that the process holds, again and again while rows are made. What was here before the
+    run, the program above all, is left alone until it ends."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[str]]:

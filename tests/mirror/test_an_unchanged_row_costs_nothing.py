@@ -1,5 +1,6 @@
 """A run that finds nothing new writes nothing but its own row, and asks the database by pages, not by rows."""
 
+import gc
 import re
 
 import pytest
@@ -114,3 +115,11 @@ def test_a_new_row_that_has_no_digest_is_stored(clock, monkeypatch):
     clock.remote.reset(agents=1, numbers=3)
     run_over_all()
     assert PhoneNumber.objects.count() == 3
+
+
+def test_what_was_there_before_is_not_looked_through_for_garbage(clock):
+    frozen = []
+    run_over_all(watch=lambda _: frozen.append(gc.get_freeze_count()))
+    assert all(frozen[:-1])
+    assert len(frozen) > 1
+    assert gc.get_freeze_count() == 0
