@@ -1,18 +1,16 @@
-"""Each write of the API is an operation: its key is good for one body and one caller, and its answer stays the same."""
+"""Each write of the API is an operation: the lock, the journal and the words of the pages."""
 
 import json
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from agents.models import Agent
 from controlplane.api.models import Request
 from controlplane.audit.models import Entry
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers.models import PhoneNumber
-from tests.api.caller import TWILIO, Caller, person, problem
-from tests.operations.clock import recover
+from tests.api.caller import TWILIO, problem
 
 pytestmark = pytest.mark.django_db
 
@@ -49,133 +47,6 @@ def test_the_whole_life_of_an_agent_and_a_number(remote, call):
         *("number.assign", "number.remove", "agent.delete"),
     ]
     assert set(Entry.objects.filter(kind="operation.done").values_list("actor_name", flat=True)) == {"olga"}
-
-
-WRITES = {
-    "create": lambda _: ("POST", "/agents", {"name": "New"}, "/v1/convai/agents/create"),
-    "change": lambda w: ("PATCH", f"/agents/{w.support.remote_id}", {"name": "New"}, "/v1/convai/agents/*"),
-    "delete": lambda w: ("DELETE", f"/agents/{w.sales.remote_id}", None, "/v1/convai/agents/*"),
-    "import": lambda _: (
-        *("POST", "/numbers/import", {"phone_number": "+15550100009", "label": "x", **TWILIO}),
-        "/v1/convai/phone-numbers",
-    ),
-    "move": lambda w: (
-        *("PATCH", f"/numbers/{w.bound.remote_id}/assign", {"agent_id": w.sales.remote_id}),
-        "/v1/convai/phone-numbers/*",
-    ),
-    "remove": lambda w: ("DELETE", f"/numbers/{w.bound.remote_id}", None, "/v1/convai/phone-numbers/*"),
-}
-
-
-@pytest.mark.parametrize("fault", [None, 422, 401, "late"])
-@pytest.mark.parametrize("name", WRITES)
-def test_the_same_key_gives_the_same_answer(name, fault, clock, workspace, call):
-    method, path, body, there = WRITES[name](workspace)
-    if fault:
-        how = {"status": 500, "when": "after"} if fault == "late" else {"status": fault}
-        clock.remote.fault(method, there, "status", **how)
-    first = call(method, path, body, key="k")
-    last = clock.remote.call_report()["last_id"]
-
-    again = call(method, path, body, key="k")
-
-    assert (again.status_code, again.content) == (first.status_code, first.content)
-    assert clock.remote.calls(since=last) == []
-    assert Operation.objects.count() == 1
-    op = Operation.objects.get()
-    if fault == "late":
-        assert first.status_code == 202
-        assert first["Location"] == again["Location"] == f"/api/operations/{op.pk}"
-        assert call.get(f"/operations/{op.pk}")["state"] == "sent"
-        recover(clock)
-        settled, last = call(method, path, body, key="k"), clock.remote.call_report()["last_id"]
-        assert settled.json()["state"] == "done"
-        assert call(method, path, body, key="k").content == settled.content
-        assert clock.remote.calls(since=last) == []
-    elif fault:
-        said = problem(first, 422 if fault == 422 else 502, "refused")
-        assert (said["operation"], said["trace_id"]) == (op.pk, op.trace_id)
-        assert op.trace_id
-    else:
-        assert first.status_code == (201 if method == "POST" else 200)
-
-
-def test_the_answer_stays_whatever_became_of_the_things_since(remote, workspace, call):
-    """What was done is told, before anything is asked that is so no more."""
-    path, body = f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": workspace.sales.remote_id}
-    first = call("PATCH", path, body, key="move")
-    deleted = call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete")
-    assert (first.status_code, deleted.status_code) == (200, 200)
-    Agent.objects.filter(pk=workspace.sales.pk).update(archived=True)
-    Agent.objects.filter(pk=workspace.support.pk).update(remote_data={})
-    PhoneNumber.objects.filter(pk=workspace.bound.pk).update(gone_at=timezone.now())
-    assert call("PATCH", path, body, key="move").content == first.content
-    assert call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete").content == deleted.content
-
-
-@pytest.mark.parametrize("name", WRITES)
-def test_another_body_with_the_same_key_is_409(name, remote, workspace, call):
-    method, path, body, _ = WRITES[name](workspace)
-    assert call(method, path, body, key="k").status_code in (200, 201)
-    last = remote.call_report()["last_id"]
-    others = [(method, path + ("?reason=other" if body is None else ""), {**body, "reason": "other"} if body else None)]
-    others.append(("POST", "/agents", {"name": "Another"}))
-    for other in others:
-        said = problem(call(*other, key="k"), 409, "key-reused")
-        assert said["operation"] == Operation.objects.get().pk
-    assert problem(call("POST", "/sync", {}, key="k"), 409, "key-reused")
-    assert remote.calls(since=last) == []
-
-
-def test_a_key_is_ones_own(remote, call):
-    first = call("POST", "/agents", {"name": "Mine"}, key="k")
-    other = Caller(person("otto", "Operators"))
-    second = other("POST", "/agents", {"name": "Theirs"}, key="k")
-    assert first.json()["object_id"] != second.json()["object_id"]
-    assert Operation.objects.count() == 2
-    mine = Operation.objects.get(pk=first.json()["id"])
-    stolen = other("POST", "/agents", {"name": "Mine"}, key=mine.key)
-    assert stolen.json()["id"] != mine.pk
-
-
-def test_a_key_is_needed_and_is_plain(call):
-    for key in ("", "a b", "x" * 201, "ä"):
-        answer = call("POST", "/agents", {"name": "x"}, **{"Idempotency-Key": key})
-        assert problem(answer, 422, "invalid")["fields"][0]["field"] == "Idempotency-Key", key
-    assert not Request.objects.exists()
-
-
-def test_what_was_held_by_another_can_be_asked_again_with_the_same_key(clock, workspace, call):
-    """A key whose wish came to no operation is not used up."""
-    path = f"/numbers/{workspace.bound.remote_id}/assign"
-    clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500)
-    first = call("PATCH", path, {"agent_id": None})
-    assert first.status_code == 202
-    held = call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine")
-    assert problem(held, 409, "held")["operation"] == first.json()["id"]
-    recover(clock)
-    assert call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine").status_code == 200
-
-
-def test_expected_agent_id_is_like_if_match(remote, workspace, call):
-    path, sales = f"/numbers/{workspace.bound.remote_id}", workspace.sales.remote_id
-    for wrong in (None, "agent_of_somebody_else"):
-        said = problem(
-            call("PATCH", f"{path}/assign", {"agent_id": sales, "expected_agent_id": wrong}), 409, "not-sent"
-        )
-        assert "with Support Bot" in said["detail"]
-    for wrong in ("", sales):
-        problem(call("DELETE", f"{path}?expected_agent_id={wrong}"), 409, "not-sent")
-    assert remote.calls(method="PATCH", path="/v1/*") == remote.calls(method="DELETE", path="/v1/*") == []
-    right = {"agent_id": sales, "expected_agent_id": workspace.support.remote_id}
-    assert call("PATCH", f"{path}/assign", right).status_code == 200
-    assert call("DELETE", f"{path}?expected_agent_id={sales}").status_code == 200
-
-
-def test_without_expected_agent_id_it_is_what_is_known_here(remote, workspace, call):
-    remote.console("assign", number=workspace.bound.remote_id, agent_id=workspace.sales.remote_id)
-    said = call("PATCH", f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": None})
-    assert "with Sales Bot" in problem(said, 409, "not-sent")["detail"]
 
 
 def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspace, call):
@@ -221,18 +92,6 @@ def test_a_reason_is_asked_for_as_on_the_pages(remote, workspace, call, settings
     assert (done.status_code, done.json()["reason"], done.json()["ticket"]) == (200, "Night shift", "OPS-7")
     assert call("DELETE", f"/numbers/{workspace.bound.remote_id}?reason=Old&ticket=OPS-8").status_code == 200
     assert Entry.objects.filter(ticket="OPS-8").exists()
-
-
-def test_an_agent_that_changed_meanwhile_is_left_alone(remote, workspace, call):
-    path = f"/agents/{workspace.support.remote_id}"
-    version = call.get(path)["version"]
-    call("PATCH", path, {"first_message": "One"})
-    said = call("PATCH", path, {"first_message": "Two", "expected_version": version})
-    problem(said, 409, "changed-meanwhile")
-    remote.console("patch_agent", agent_id=workspace.support.remote_id, patch={"name": "Theirs"})
-    said = problem(call("PATCH", path, {"name": "Ours"}), 409, "not-sent")
-    assert "changed meanwhile" in said["detail"]
-    assert Agent.objects.get(pk=workspace.support.pk).name == "Theirs"
 
 
 @pytest.mark.parametrize(

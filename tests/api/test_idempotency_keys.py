@@ -1,0 +1,119 @@
+"""A key is good for one body and one caller, its wish is carried out once, and its answer stays the same."""
+
+import pytest
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.api.models import Request
+from controlplane.operations.models import Operation
+from numbers.models import PhoneNumber
+from tests.api.caller import TWILIO, Caller, person, problem
+from tests.operations.clock import recover
+
+pytestmark = pytest.mark.django_db
+
+
+WRITES = {
+    "create": lambda _: ("POST", "/agents", {"name": "New"}, "/v1/convai/agents/create"),
+    "change": lambda w: ("PATCH", f"/agents/{w.support.remote_id}", {"name": "New"}, "/v1/convai/agents/*"),
+    "delete": lambda w: ("DELETE", f"/agents/{w.sales.remote_id}", None, "/v1/convai/agents/*"),
+    "import": lambda _: (
+        *("POST", "/numbers/import", {"phone_number": "+15550100009", "label": "x", **TWILIO}),
+        "/v1/convai/phone-numbers",
+    ),
+    "move": lambda w: (
+        *("PATCH", f"/numbers/{w.bound.remote_id}/assign", {"agent_id": w.sales.remote_id}),
+        "/v1/convai/phone-numbers/*",
+    ),
+    "remove": lambda w: ("DELETE", f"/numbers/{w.bound.remote_id}", None, "/v1/convai/phone-numbers/*"),
+}
+
+
+@pytest.mark.parametrize("fault", [None, 422, 401, "late"])
+@pytest.mark.parametrize("name", WRITES)
+def test_the_same_key_gives_the_same_answer(name, fault, clock, workspace, call):
+    method, path, body, there = WRITES[name](workspace)
+    if fault:
+        how = {"status": 500, "when": "after"} if fault == "late" else {"status": fault}
+        clock.remote.fault(method, there, "status", **how)
+    first = call(method, path, body, key="k")
+    last = clock.remote.call_report()["last_id"]
+
+    again = call(method, path, body, key="k")
+
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert clock.remote.calls(since=last) == []
+    assert Operation.objects.count() == 1
+    op = Operation.objects.get()
+    if fault == "late":
+        assert first.status_code == 202
+        assert first["Location"] == again["Location"] == f"/api/operations/{op.pk}"
+        assert call.get(f"/operations/{op.pk}")["state"] == "sent"
+        recover(clock)
+        settled, last = call(method, path, body, key="k"), clock.remote.call_report()["last_id"]
+        assert settled.json()["state"] == "done"
+        assert call(method, path, body, key="k").content == settled.content
+        assert clock.remote.calls(since=last) == []
+    elif fault:
+        said = problem(first, 422 if fault == 422 else 502, "refused")
+        assert (said["operation"], said["trace_id"]) == (op.pk, op.trace_id)
+        assert op.trace_id
+    else:
+        assert first.status_code == (201 if method == "POST" else 200)
+
+
+def test_the_answer_stays_whatever_became_of_the_things_since(remote, workspace, call):
+    """What was done is told, before anything is asked that is so no more."""
+    path, body = f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": workspace.sales.remote_id}
+    first = call("PATCH", path, body, key="move")
+    deleted = call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete")
+    assert (first.status_code, deleted.status_code) == (200, 200)
+    Agent.objects.filter(pk=workspace.sales.pk).update(archived=True)
+    Agent.objects.filter(pk=workspace.support.pk).update(remote_data={})
+    PhoneNumber.objects.filter(pk=workspace.bound.pk).update(gone_at=timezone.now())
+    assert call("PATCH", path, body, key="move").content == first.content
+    assert call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete").content == deleted.content
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_another_body_with_the_same_key_is_409(name, remote, workspace, call):
+    method, path, body, _ = WRITES[name](workspace)
+    assert call(method, path, body, key="k").status_code in (200, 201)
+    last = remote.call_report()["last_id"]
+    others = [(method, path + ("?reason=other" if body is None else ""), {**body, "reason": "other"} if body else None)]
+    others.append(("POST", "/agents", {"name": "Another"}))
+    for other in others:
+        said = problem(call(*other, key="k"), 409, "key-reused")
+        assert said["operation"] == Operation.objects.get().pk
+    assert problem(call("POST", "/sync", {}, key="k"), 409, "key-reused")
+    assert remote.calls(since=last) == []
+
+
+def test_a_key_is_ones_own(remote, call):
+    first = call("POST", "/agents", {"name": "Mine"}, key="k")
+    other = Caller(person("otto", "Operators"))
+    second = other("POST", "/agents", {"name": "Theirs"}, key="k")
+    assert first.json()["object_id"] != second.json()["object_id"]
+    assert Operation.objects.count() == 2
+    mine = Operation.objects.get(pk=first.json()["id"])
+    stolen = other("POST", "/agents", {"name": "Mine"}, key=mine.key)
+    assert stolen.json()["id"] != mine.pk
+
+
+def test_a_key_is_needed_and_is_plain(call):
+    for key in ("", "a b", "x" * 201, "ä"):
+        answer = call("POST", "/agents", {"name": "x"}, **{"Idempotency-Key": key})
+        assert problem(answer, 422, "invalid")["fields"][0]["field"] == "Idempotency-Key", key
+    assert not Request.objects.exists()
+
+
+def test_what_was_held_by_another_can_be_asked_again_with_the_same_key(clock, workspace, call):
+    """A key whose wish came to no operation is not used up."""
+    path = f"/numbers/{workspace.bound.remote_id}/assign"
+    clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500)
+    first = call("PATCH", path, {"agent_id": None})
+    assert first.status_code == 202
+    held = call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine")
+    assert problem(held, 409, "held")["operation"] == first.json()["id"]
+    recover(clock)
+    assert call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine").status_code == 200
