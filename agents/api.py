@@ -14,8 +14,8 @@ from agents.checks import problem, voice_model_problem
 from agents.fields import DEFAULTS, PATHS, shown_of, words
 from agents.forms import digest
 from agents.models import SETTINGS, Agent
-from controlplane.api.auth import asker, may
-from controlplane.api.once import written
+from controlplane.api.auth import may
+from controlplane.api.once import Told, written
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
@@ -66,7 +66,7 @@ def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, curs
     rows = filters.changed_outside(rows, chosen.outside)
     if chosen.q.strip():
         rows = filters.matching(rows, chosen.q)
-    found, following = page(rows, "name", name="agents", limit=limit, cursor=cursor)
+    found, following = page(rows, "name", name="agents", narrowed=chosen, limit=limit, cursor=cursor)
     counts = _number_counts([agent.pk for agent in found])
     return {"items": [{**_plain(agent), "number_count": counts[agent.pk]} for agent in found], "next": following}
 
@@ -88,14 +88,12 @@ def agent(request: HttpRequest, agent_id: str) -> Any:
 def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
     """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
 
-    def ask(own: str) -> Operation:
+    def ask(told: Told) -> Operation:
         values = DEFAULTS | values_of(body)
         patched = _settings(body.settings)
         _check(values, values)
         rest = {PATHS[name]: value for name, value in values.items() if name != "name"}
-        return services.create(
-            name=values["name"], body=nest(rest | patched), key=own, actor=asker(request), why=body.why
-        )
+        return services.create(name=values["name"], body=nest(rest | patched), why=body.why, **told)
 
     return written(request, response, key, body.said(), ask, made=201)
 
@@ -106,7 +104,7 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: str, ke
     `expected_version`, as you do)."""
     found = agent_called(agent_id)
 
-    def ask(own: str) -> Operation:
+    def ask(told: Told) -> Operation:
         _can_be_changed(found)
         if body.expected_version not in (None, digest(found)):
             raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
@@ -118,7 +116,7 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: str, ke
         if not wanted:
             raise invalid([("", "Name at least one setting.")])
         shown = {path: get(found.remote_data, path) for path in wanted}
-        return services.update(found, values=wanted, shown=shown, key=own, actor=asker(request), why=body.why)
+        return services.update(found, values=wanted, shown=shown, why=body.why, **told)
 
     return written(request, response, key, body.said(), ask)
 

@@ -8,22 +8,37 @@ from agents import kinds
 from agents.models import Agent
 from controlplane.audit.why import UNSAID, Why
 from controlplane.operations.models import Operation
-from controlplane.operations.run import Wish, run
+from controlplane.operations.run import Beside, Wish, run
 
 ARCHIVED = "platform_settings.archived"
 
 
-def create(*, name: str, body: dict[str, Any], key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def create(
+    *,
+    name: str,
+    body: dict[str, Any],
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Beside | None = None,
+) -> Operation:
     """`body` is the rest of the remote's create request: tags, conversation_config, platform_settings."""
     wanted = {"name": name, "body": body}
-    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, why), key=key, actor=actor)
+    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, why), key=key, actor=actor, beside=beside)
 
 
 def update(
-    agent: Agent, *, values: dict[str, Any], shown: dict[str, Any], key: str, actor: User | None, why: Why = UNSAID
+    agent: Agent,
+    *,
+    values: dict[str, Any],
+    shown: dict[str, Any],
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Beside | None = None,
 ) -> Operation:
     """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
-    return run(updating(agent, values, shown, why), key=key, actor=actor)
+    return run(updating(agent, values, shown, why), key=key, actor=actor, beside=beside)
 
 
 def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], why: Why = UNSAID) -> Wish:
@@ -46,9 +61,9 @@ def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, why: Why
     return run(Wish(kinds.DuplicateAgent, "", wanted, names, why), key=key, actor=actor)
 
 
-def delete(agent: Agent, *, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def delete(agent: Agent, *, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None) -> Operation:
     """For an agent without numbers. One with numbers goes by `numbers.services.retire_agent`."""
-    return run(deletion(agent, why), key=key, actor=actor)
+    return run(deletion(agent, why), key=key, actor=actor, beside=beside)
 
 
 def deletion(agent: Agent, why: Why = UNSAID) -> Wish:

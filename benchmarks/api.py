@@ -49,12 +49,12 @@ def measure() -> dict[str, Any]:
 
 def pages(client: Any) -> dict[str, str]:
     """With the cursor of a page far back, which should cost what the first one costs."""
-    from django.core import signing
-
+    from controlplane.api.paging import cursor_after
+    from numbers.api import NumberFilters
     from numbers.models import PhoneNumber
 
     far = PhoneNumber.objects.order_by("phone_number")[NUMBERS * 9 // 10]
-    cursor = signing.dumps([far.phone_number, far.pk], salt="controlplane.api.paging.numbers", compress=True)
+    cursor = cursor_after(far, "phone_number", name="numbers", narrowed=NumberFilters())
     one = PhoneNumber.objects.exclude(bound_to="").order_by("pk")[NUMBERS // 2]
     return {
         f"{ROWS} numbers": f"/api/numbers?limit={ROWS}",

@@ -10,8 +10,8 @@ from agents import services as agent_services
 from agents.api import agent_called
 from agents.api import router as agents_router
 from agents.models import Agent
-from controlplane.api.auth import asker, may
-from controlplane.api.once import written
+from controlplane.api.auth import may
+from controlplane.api.once import Told, written
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
@@ -81,7 +81,7 @@ def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cu
     rows = filters.changed_outside(filters.of_provider(rows, chosen.provider), chosen.outside)
     if chosen.q.strip():
         rows = matching(rows, chosen.q)
-    found, following = page(rows, "phone_number", name="numbers", limit=limit, cursor=cursor)
+    found, following = page(rows, "phone_number", name="numbers", narrowed=chosen, limit=limit, cursor=cursor)
     return {"items": [_plain(number) for number in found], "next": following}
 
 
@@ -94,10 +94,10 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: str, 
     """Assign, move or release a number, in one request to ElevenLabs."""
     number = _number(number_id)
 
-    def ask(own: str) -> Operation:
+    def ask(told: Told) -> Operation:
         shown = body.expected_agent_id or "" if "expected_agent_id" in body.model_fields_set else number.bound_to
         agent = None if body.agent_id is None else _active(body.agent_id, "agent_id")
-        return services.assign(number, agent, shown=shown, key=own, actor=asker(request), why=body.why)
+        return services.assign(number, agent, shown=shown, why=body.why, **told)
 
     return written(request, response, key, body.said(), ask)
 
@@ -109,9 +109,9 @@ def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, 
     """Remove a number from ElevenLabs. It stays yours at Twilio."""
     number = _number(number_id)
 
-    def ask(own: str) -> Operation:
+    def ask(told: Told) -> Operation:
         shown = number.bound_to if asked.expected_agent_id is None else asked.expected_agent_id
-        return services.remove(number, shown=shown, key=own, actor=asker(request), why=asked.why)
+        return services.remove(number, shown=shown, why=asked.why, **told)
 
     return written(request, response, key, asked.said(), ask)
 
@@ -131,12 +131,12 @@ def delete_agent(
     if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
         raise Problem(403, "forbidden", "Not sent. You may not assign or release the numbers that this agent answers.")
 
-    def ask(own: str) -> Operation | ChangeSet:
+    def ask(told: Told) -> Operation | ChangeSet:
         if asked.numbers is None:
             _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MOST_NAMED + 1]))
         if asked.numbers is None or not bound.exists():
-            return agent_services.delete(agent, key=own, actor=asker(request), why=asked.why)
-        return _retire(request, agent, asked, own)
+            return agent_services.delete(agent, why=asked.why, **told)
+        return _retire(agent, asked, told)
 
     return written(request, response, key, asked.said(), ask)
 
@@ -151,13 +151,13 @@ def _has_none(agent: Agent, bound: list[str]) -> None:
         )
 
 
-def _retire(request: HttpRequest, agent: Agent, asked: AgentDeletion, key: str) -> ChangeSet:
+def _retire(agent: Agent, asked: AgentDeletion, told: Told) -> ChangeSet:
     successor = None
     if asked.numbers == "move":
         if asked.successor in (None, agent.remote_id):
             raise invalid([("successor", "Choose the agent that answers these numbers from now on.")])
         successor = _active(str(asked.successor), "successor")
-    planned = services.retire_agent(agent, successor, key=key, actor=asker(request), why=asked.why)
+    planned = services.retire_agent(agent, successor, why=asked.why, **told)
     wake(tasks.run_change_sets)
     return planned
 

@@ -9,11 +9,11 @@ from django.views.decorators.debug import sensitive_variables
 from ninja import Field, Router
 from pydantic import SecretStr
 
-from controlplane.api.auth import asker, may
-from controlplane.api.once import written
+from controlplane.api.auth import may
+from controlplane.api.once import Told, written
 from controlplane.api.operations import OperationOut
 from controlplane.api.problems import invalid
-from controlplane.api.schemas import Because, Key, RemoteId, Text
+from controlplane.api.schemas import Because, Key, RemoteId, Secret, Text
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.models import Operation
 from numbers import services
@@ -32,14 +32,14 @@ def one_of(choices: list[tuple[str, str]]) -> str:
 class NumberImport(Because):
     phone_number: Text = Field(max_length=40, description="A number you have at Twilio, with its country code")
     label: Text = Field(max_length=300)
-    sid: SecretStr = Field(max_length=200, description="Account SID (AC…) or API key SID (SK…)")
-    token: SecretStr = Field(max_length=200, description="Handed on to ElevenLabs once, and kept nowhere")
-    account_auth_token: SecretStr = Field(SecretStr(""), max_length=200, description="Only with an API key SID")
+    sid: Secret = Field(max_length=200, description="Account SID (AC…) or API key SID (SK…)")
+    token: Secret = Field(max_length=200, description="Handed on to ElevenLabs once, and kept nowhere")
+    account_auth_token: Secret = Field(SecretStr(""), max_length=200, description="Only with an API key SID")
     agent_id: RemoteId | None = None
     enable_sms: bool = False
     region: str = Field("", pattern=one_of(REGIONS))
     edge: str = Field("", pattern=one_of(EDGES))
-    region_token: SecretStr = Field(SecretStr(""), max_length=200, description="Only with a region")
+    region_token: Secret = Field(SecretStr(""), max_length=200, description="Only with a region")
 
     def said(self) -> dict[str, Any]:
         """Without the credentials, in no form: the key of an import is good for its number, label and the rest."""
@@ -53,7 +53,7 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
     secrets = {name: getattr(body, name).get_secret_value() for name in SECRETS}
 
     @sensitive_variables()
-    def ask(own: str) -> Operation:
+    def ask(told: Told) -> Operation:
         form = _checked(body, secrets)
         return services.import_number(
             form.cleaned_data["phone_number"],
@@ -62,9 +62,8 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
             agent=form.cleaned_data["agent"],
             enable_sms=body.enable_sms,
             region=form.region_config(),
-            key=own,
-            actor=asker(request),
             why=body.why,
+            **told,
         )
 
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):

@@ -1,5 +1,6 @@
 """What staff can ask for on numbers. Each becomes one operation; see `controlplane/operations/run.py`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import User
@@ -11,7 +12,7 @@ from controlplane.audit.why import UNSAID, Why
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation
-from controlplane.operations.run import Wish, run
+from controlplane.operations.run import Beside, Wish, run
 from numbers import importing, kinds
 from numbers.e164 import grouped
 from numbers.models import PhoneNumber
@@ -39,6 +40,7 @@ def import_number(
     key: str,
     actor: User | None,
     why: Why = UNSAID,
+    beside: Beside | None = None,
 ) -> Operation:
     """`phone_number` is E.164; `region` is the remote's region_config without its token."""
     names = {"object": grouped(phone_number), "to": str(agent or kinds.UNASSIGNED)}
@@ -52,14 +54,21 @@ def import_number(
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
         wish = Wish(importing.ImportNumber, "", wanted, names, why)
-        return run(wish, key=key, actor=actor, secrets=secrets)
+        return run(wish, key=key, actor=actor, secrets=secrets, beside=beside)
 
 
 def assign(
-    number: PhoneNumber, agent: Agent | None, *, shown: str, key: str, actor: User | None, why: Why = UNSAID
+    number: PhoneNumber,
+    agent: Agent | None,
+    *,
+    shown: str,
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Beside | None = None,
 ) -> Operation:
     """Assign, move or (agent None) release. `shown` is the remote agent id that the page showed, or ""."""
-    return run(assignment(number, agent, shown=shown, why=why), key=key, actor=actor)
+    return run(assignment(number, agent, shown=shown, why=why), key=key, actor=actor, beside=beside)
 
 
 def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, why: Why = UNSAID) -> Wish:
@@ -83,14 +92,29 @@ def labelling(number: PhoneNumber, label: str, *, shown: str, why: Why = UNSAID)
     return Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, why)
 
 
-def remove(number: PhoneNumber, *, shown: str, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def remove(
+    number: PhoneNumber,
+    *,
+    shown: str,
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Beside | None = None,
+) -> Operation:
     """`shown` is the remote agent id that the page showed, or ""."""
-    names = {"object": number.display_name()}
-    return run(Wish(kinds.RemoveNumber, number.remote_id, {"shown": shown or None}, names, why), key=key, actor=actor)
+    wanted, names = {"shown": shown or None}, {"object": number.display_name()}
+    wish = Wish(kinds.RemoveNumber, number.remote_id, wanted, names, why)
+    return run(wish, key=key, actor=actor, beside=beside)
 
 
 def retire_agent(
-    agent: Agent, successor: Agent | None, *, key: str, actor: User | None, why: Why = UNSAID
+    agent: Agent,
+    successor: Agent | None,
+    *,
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Callable[[ChangeSet], None] | None = None,
 ) -> ChangeSet:
     """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
@@ -99,7 +123,7 @@ def retire_agent(
     title = f"Delete the agent {agent} and {deed}"
     steps = [*moves, agent_services.deletion(agent, why)]
     asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
-    return changesets.plan(title, steps, asked=asked, key=key, actor=actor, why=why)
+    return changesets.plan(title, steps, asked=asked, key=key, actor=actor, why=why, beside=beside)
 
 
 def agent_name(remote_id: str) -> str:

@@ -1,15 +1,16 @@
 """`Idempotency-Key`: a wish is carried out once, however often it is sent, and by however many processes at a time.
 
 The key becomes the operation's, made one's own by a digest with the user's id: nobody reads another's operation by
-guessing a key. The digest of what was asked is kept beside it, without credentials: what is left out of `said`.
+guessing a key. The digest of what was asked is committed with the operation, without credentials: what is left out of
+`said`. So what is refused before anything is recorded leaves its key free.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from django.db import IntegrityError, transaction
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from ninja.responses import Status
@@ -17,9 +18,19 @@ from ninja.responses import Status
 from controlplane.api.auth import asker
 from controlplane.api.models import Request
 from controlplane.api.operations import ChangeSetOut, OperationOut, of_change_set, of_operation, refusal
-from controlplane.api.problems import Problem
+from controlplane.api.problems import key_reused
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
+
+Made = Operation | ChangeSet
+
+
+class Told(TypedDict):
+    """What every service is told beside the wish itself."""
+
+    key: str
+    actor: User
+    beside: Callable[[Made], None]
 
 
 def written(
@@ -27,20 +38,25 @@ def written(
     response: HttpResponse,
     key: str,
     said: Mapping[str, Any],
-    ask: Callable[[str], Operation | ChangeSet],
+    ask: Callable[[Told], Made],
     *,
     made: int = 200,
 ) -> Status[OperationOut] | Status[ChangeSetOut]:
     """Carry out `ask`, or tell what this key did before. `made` is the status of a wish that came true."""
-    row = noted(request, key, said)
-    found = _first(row.key)
+    own, digest = key_of(request, key), digest_of(request, said)
+
+    def beside(_: Made) -> None:
+        note(own, digest)
+
+    found = seen_before(own, digest)
     if found is None:
         try:
-            found = ask(row.key)
-        except KeyReused:  # by the same body, as is known: another process was quicker
-            found = _first(row.key)
+            found = ask(Told(key=own, actor=asker(request), beside=beside))
+        except KeyReused:  # by the same body, unless that is said here: another process was quicker
+            found = seen_before(own, digest)
             if found is None:
                 raise
+        noted(own, digest)
     if isinstance(found, ChangeSet):
         told = of_change_set(found)
         response["Location"] = told.url
@@ -54,26 +70,33 @@ def written(
     return Status(made, of_operation(found))
 
 
-def noted(request: HttpRequest, key: str, said: Mapping[str, Any]) -> Request:
-    """The row of this key, new or not. Raises a 409 where the key came with something else before."""
-    own = "api-" + hashlib.sha256(f"{asker(request).pk}:{key}".encode()).hexdigest()[:60]
+def key_of(request: HttpRequest, key: str) -> str:
+    """The key of the operation."""
+    return "api-" + hashlib.sha256(f"{asker(request).pk}:{key}".encode()).hexdigest()[:60]
+
+
+def digest_of(request: HttpRequest, said: Mapping[str, Any]) -> str:
     asked = json.dumps([request.method, request.path, said], sort_keys=True)
-    digest = salted_hmac("controlplane.api.once", asked, algorithm="sha256").hexdigest()
-    try:
-        with transaction.atomic():
-            return Request.objects.create(key=own, digest=digest)
-    except IntegrityError:
-        row = Request.objects.get(key=own)
-    if row.digest != digest:
-        op = Operation.objects.filter(key=own).first()
-        raise Problem(
-            409,
-            "key-reused",
-            "Not sent. This Idempotency-Key came with something else before, and that stands.",
-            operation=op.pk if op else None,
-        )
+    return salted_hmac("controlplane.api.once", asked, algorithm="sha256").hexdigest()
+
+
+def seen_before(own: str, digest: str) -> Made | None:
+    """What this key did. None also where it came so long ago that its digest is forgotten: then the journal, which
+    forgets no key, compares the deeds. Raises a 409 where it came with something else."""
+    if noted(own, digest) is None:
+        return None
+    return Operation.objects.filter(key=own).first() or ChangeSet.objects.filter(key=own).first()
+
+
+def noted(own: str, digest: str) -> Request | None:
+    """The row of this key, if there is one. Raises a 409 where the key came with something else."""
+    row = Request.objects.filter(key=own).first()
+    if row is not None and row.digest != digest:
+        raise key_reused(Operation.objects.filter(key=own).first())
     return row
 
 
-def _first(key: str) -> Operation | ChangeSet | None:
-    return Operation.objects.filter(key=key).first() or ChangeSet.objects.filter(key=key).first()
+def note(own: str, digest: str) -> Request:
+    """The row of this key, new or not. Raises a 409 where the key came with something else."""
+    row, is_new = Request.objects.get_or_create(key=own, defaults={"digest": digest})
+    return row if is_new else noted(own, digest) or row

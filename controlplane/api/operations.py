@@ -82,7 +82,7 @@ def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Li
     rows = rows.filter(**chosen)
     if filters.q.strip():
         rows = search.matching(rows, filters.q)
-    found, following = page(rows, "-id", name="operations", limit=limit, cursor=cursor)
+    found, following = page(rows, "-id", name="operations", narrowed=filters, limit=limit, cursor=cursor)
     return {"items": [of_operation(op) for op in found], "next": following}
 
 

@@ -22,18 +22,31 @@ class Page(Schema, Generic[Item]):
     next: str | None = Field(description="The cursor of the next page; null: this is the last")
 
 
-def page(rows: QuerySet[Row], order: str, *, name: str, limit: int, cursor: str) -> tuple[list[Row], str | None]:
+def page(
+    rows: QuerySet[Row], order: str, *, name: str, narrowed: Schema, limit: int, cursor: str
+) -> tuple[list[Row], str | None]:
     """`order` is a field, with "-" for the newest first; the row's key tells equals apart. No count and no offset: a
-    page far back costs what the first costs, and rows that come or go meanwhile shift nothing."""
+    page far back costs what the first costs, and rows that come or go meanwhile shift nothing. A cursor is good for the
+    list called `name` as it was `narrowed` down: whoever forgets the filters later would get other rows unawares."""
     down, field = order.startswith("-"), order.removeprefix("-")
+    salt = _salt(name, narrowed)
     if cursor:
-        rows = _from(rows, field, down, *_read(cursor, name))
+        rows = _from(rows, field, down, *_read(cursor, salt))
     found = list(rows.order_by(order, "-pk" if down else "pk")[: limit + 1])
     if len(found) <= limit:
         return found, None
-    last = found[limit - 1]
-    value = getattr(last, field)
-    return found[:limit], signing.dumps([_as_text(value), last.pk], salt=_salt(name), compress=True)
+    return found[:limit], _after(found[limit - 1], field, salt)
+
+
+def cursor_after(row: Model, order: str, *, name: str, narrowed: Schema) -> str:
+    """The cursor of the page that begins behind this row."""
+    return _after(row, order.removeprefix("-"), _salt(name, narrowed))
+
+
+def _after(row: Model, field: str, salt: str) -> str:
+    value = getattr(row, field)
+    plain = value.isoformat() if isinstance(value, datetime) else value
+    return signing.dumps([plain, row.pk], salt=salt, compress=True)
 
 
 def _from(rows: QuerySet[Row], field: str, down: bool, value: Any, pk: int) -> QuerySet[Row]:
@@ -42,17 +55,13 @@ def _from(rows: QuerySet[Row], field: str, down: bool, value: Any, pk: int) -> Q
     return rows.filter(**{f"{field}__{way}e": value}).filter(Q(**{f"{field}__{way}": value}) | Q(**{f"pk__{way}": pk}))
 
 
-def _read(cursor: str, name: str) -> Sequence[Any]:
+def _read(cursor: str, salt: str) -> Sequence[Any]:
     try:
-        found: list[Any] = signing.loads(cursor, salt=_salt(name))
+        found: list[Any] = signing.loads(cursor, salt=salt)
     except signing.BadSignature:
-        raise invalid([("cursor", "This is no cursor of this list.")]) from None
+        raise invalid([("cursor", "This is no cursor of this list with these filters.")]) from None
     return found
 
 
-def _as_text(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _salt(name: str) -> str:
-    return f"controlplane.api.paging.{name}"
+def _salt(name: str, narrowed: Schema) -> str:
+    return f"controlplane.api.paging.{name}.{narrowed.model_dump_json(exclude_defaults=True)}"

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
+from controlplane.audit.recorded import NotRecorded
 from controlplane.audit.why import NotSaid
 from controlplane.operations.journal import Expired, Held, KeyReused
 from controlplane.operations.models import Operation
@@ -78,6 +79,15 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="api"'})
 
 
+def key_reused(first: Operation | None) -> Problem:
+    return Problem(
+        409,
+        "key-reused",
+        "Not sent. This Idempotency-Key came with something else before, and that stands.",
+        operation=first.pk if first else None,
+    )
+
+
 def of_exception(error: Exception) -> Problem:
     """What each exception of the services means to a caller."""
     match error:
@@ -86,10 +96,11 @@ def of_exception(error: Exception) -> Problem:
         case Held():
             return Problem(409, "held", str(error), operation=error.operation.pk)
         case KeyReused():
-            first = error.first if isinstance(error.first, Operation) else None
-            return Problem(409, "key-reused", str(error), operation=first.pk if first else None)
+            return key_reused(error.first if isinstance(error.first, Operation) else None)
         case Expired():
             return Problem(409, "expired", "Not sent. It took too long to check; ask again with another key.")
+        case NotRecorded():
+            return Problem(503, "not-sent", str(error))
         case NotSaid():
             return invalid(list(error.problems.items()), str(error))
         case PermissionDenied():
@@ -99,7 +110,7 @@ def of_exception(error: Exception) -> Problem:
         case ValidationError():
             return invalid([(_place(one["loc"]), str(one["msg"])) for one in error.errors])
         case HttpError(status_code=400):  # our framework's only one: a body that cannot be read
-            return Problem(400, "malformed", "The body is no JSON.")
+            return Problem(400, "malformed", f"The body cannot be read. {error.__cause__}")
         case HttpError():
             return Problem(error.status_code, "refused", HTTPStatus(error.status_code).phrase)
     raise error
@@ -113,7 +124,7 @@ def _place(loc: Sequence[str | int]) -> str:
 
 def handle(api: NinjaAPI) -> None:
     for kind in (
-        *(Problem, Held, KeyReused, Expired, NotSaid),
+        *(Problem, Held, KeyReused, Expired, NotRecorded, NotSaid),
         *(PermissionDenied, Http404, ValidationError, HttpError),
     ):
         api.add_exception_handler(kind, _handler)

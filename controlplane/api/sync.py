@@ -9,7 +9,8 @@ from ninja import Path, Router, Schema
 from ninja.responses import Status
 
 from controlplane.api.auth import asker, may
-from controlplane.api.once import noted
+from controlplane.api.models import Request
+from controlplane.api.once import digest_of, key_of, note
 from controlplane.api.operations import LARGEST
 from controlplane.api.schemas import Key, Strict, one_of
 from controlplane.mirror import runs
@@ -41,12 +42,13 @@ class SyncRunOut(Schema):
 @router.post("/sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
     """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
-    row = noted(request, key, {})
-    run = SyncRun.objects.filter(pk=row.sync_run).first() if row.sync_run else None
+    row = note(key_of(request, key), digest_of(request, {}))
+    run = _of(row)
     if run is None:
         run = runs.ask(asker(request))
-        row.sync_run = run.pk
-        row.save(update_fields=["sync_run"])
+        if not Request.objects.filter(pk=row.pk, sync_run=row.sync_run).update(sync_run=run.pk):
+            row.refresh_from_db()  # another process was quicker, with the same key
+            run = _of(row) or run
         if run.state == SyncRun.State.ASKED:
             wake(current_app.signature(SYNC_TASK))
     told = _told(run)
@@ -61,6 +63,10 @@ def sync_run(request: HttpRequest, run_id: Path[int]) -> Any:
     if run is None:
         raise Http404
     return _told(run)
+
+
+def _of(row: Request) -> SyncRun | None:
+    return SyncRun.objects.filter(pk=row.sync_run).first() if row.sync_run else None
 
 
 def _told(run: SyncRun) -> SyncRunOut:

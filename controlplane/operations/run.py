@@ -23,6 +23,9 @@ CHECKED = "Read from ElevenLabs before sending."
 ANSWERED = "ElevenLabs answered the request."
 CLICK = 8.0  # seconds that somebody who clicked waits for all tries of one read
 
+# Writes what has to be committed with the intent, and forbids it by raising: see `journal.begin`.
+Beside = Callable[[Operation], None]
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -79,12 +82,9 @@ def run(
     actor: User | None,
     secrets: Secrets | None = None,
     client: ElevenLabs | None = None,
-    beside: Callable[[Operation], None] | None = None,
+    beside: Beside | None = None,
 ) -> Operation:
-    """Carry one wish to the remote, or show what its key did before. Raises `Held`, `KeyReused` and `NotSaid`.
-
-    `beside` is committed with the intent: see `journal.begin`.
-    """
+    """Carry one wish to the remote, or show what its key did before. Raises `Held`, `KeyReused` and `NotSaid`."""
     op = wish.operation(key=key, actor=actor, state=State.INTENT)
     # Before the intent: where there is no address, nothing is left open.
     client = client or connect(patience=CLICK, urgent=True)

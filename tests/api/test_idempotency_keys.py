@@ -1,9 +1,11 @@
 """A key is good for one body and one caller, its wish is carried out once, and its answer stays the same."""
 
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 
 from agents.models import Agent
+from controlplane.api import once
 from controlplane.api.models import Request
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
@@ -117,3 +119,72 @@ def test_what_was_held_by_another_can_be_asked_again_with_the_same_key(clock, wo
     assert problem(held, 409, "held")["operation"] == first.json()["id"]
     recover(clock)
     assert call("PATCH", path, {"agent_id": workspace.sales.remote_id}, key="mine").status_code == 200
+
+
+WRONG = {
+    "create": {"name": " "},
+    "change": {"speed": 9},
+    "import": {"phone_number": "no number", "label": "x", **TWILIO},
+    "move": {"agent_id": "agent_of_nobody"},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_body_that_is_refused_before_anything_is_recorded_leaves_the_key_free(name, remote, workspace, call):
+    method, path, body, _ = WRITES[name](workspace)
+    since = remote.call_report()["last_id"]
+    problem(call(method, path, WRONG[name], key="k"), 422, "invalid")
+    assert not Request.objects.exists()
+    assert remote.calls(since=since) == []
+
+    mended = call(method, path, body, key="k")
+
+    assert mended.status_code in (200, 201), mended.content
+    assert Request.objects.get().key == Operation.objects.get().key
+    problem(call(method, path, WRONG[name], key="k"), 409, "key-reused")
+
+
+def test_a_deletion_that_lacks_something_leaves_the_key_free(remote, workspace, call):
+    path = f"/agents/{workspace.support.remote_id}"
+    problem(call("DELETE", path, key="k"), 409, "has-numbers")
+    problem(call("DELETE", f"{path}?numbers=move", key="k"), 422, "invalid")
+    asked = call("DELETE", f"{path}?numbers=release", key="k")
+    assert (asked.status_code, Request.objects.count()) == (202, 1)
+    assert problem(call("DELETE", f"{path}?numbers=move", key="k"), 409, "key-reused")
+    assert call("DELETE", f"{path}?numbers=release", key="k").json()["id"] == asked.json()["id"]
+
+
+def test_another_body_that_comes_between_the_look_and_the_record_is_told_so(remote, workspace, call, monkeypatch):
+    """Both are the same deed to the journal; only the reason is another."""
+    path, sales = f"/numbers/{workspace.bound.remote_id}/assign", workspace.sales.remote_id
+    first, looks = once.seen_before, []
+
+    def quicker(*asked):
+        looks.append(asked)
+        if len(looks) == 1:  # nothing is there yet, and then another process is quicker
+            assert call("PATCH", path, {"agent_id": sales, "reason": "one"}, key="k").status_code == 200
+            return None
+        return first(*asked)
+
+    monkeypatch.setattr(once, "seen_before", quicker)
+    problem(call("PATCH", path, {"agent_id": sales, "reason": "two"}, key="k"), 409, "key-reused")
+    assert len(remote.calls(method="PATCH", path="/v1/*")) == Operation.objects.count() == 1
+
+
+def test_what_is_asked_is_on_record_with_the_operation_or_neither_is(remote, call, monkeypatch):
+    def broken(*args, **more):
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(Request.objects, "get_or_create", broken)
+    said = problem(call("POST", "/agents", {"name": "New"}, key="k"), 503, "not-sent")
+    assert "could not be written into the record" in said["detail"]
+    assert not Operation.objects.exists()
+    assert remote.calls(method="POST", path="/v1/*") == []
+
+
+def test_a_key_that_came_long_ago_never_gives_the_answer_of_something_else(remote, call):
+    first = call("POST", "/agents", {"name": "New"}, key="k")
+    Request.objects.all().delete()  # as after 30 days
+    said = problem(call("POST", "/agents", {"name": "Another"}, key="k"), 409, "key-reused")
+    assert said["operation"] == first.json()["id"]
+    assert call("POST", "/agents", {"name": "New"}, key="k").content == first.content

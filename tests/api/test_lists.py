@@ -1,5 +1,6 @@
 """Lists in pages by a cursor, narrowed down as on the pages."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -75,6 +76,32 @@ def test_a_cursor_is_good_for_its_list_only_and_not_made_by_hand(many, look):
         assert problem(look("GET", path), 422, "invalid")["fields"][0]["field"] == "cursor"
     for limit in ("0", "201", "x", "1e9", "9" * 50):
         assert problem(look("GET", f"/agents?limit={limit}"), 422, "invalid")["fields"][0]["field"] == "limit"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "others"),
+    [
+        ("/agents", "state=all", ["", "state=active", "state=all&q=Same"]),
+        ("/numbers", "agent=agent_6", ["", "agent=agent_5", "agent=agent_6&provider=twilio"]),
+        ("/operations", "state=done", ["", "state=refused", "state=done&kind=agent.create"]),
+        ("/history", "since=2020-01-01", ["", "since=2021-01-01", "since=2020-01-01&what=agent"]),
+    ],
+)
+def test_a_cursor_goes_on_with_the_filters_that_it_came_from(many, look, path, query, others):
+    """A caller that forgets them on the second page would take the rest for what was asked for."""
+    cursor = look.get(f"{path}?{query}&limit=2")["next"]
+    assert look.get(f"{path}?{query}&limit=1&cursor={cursor}")["items"], "as many rows at once as one likes"
+    for other in others:
+        said = problem(look("GET", f"{path}?{other}&cursor={cursor}"), 422, "invalid")
+        assert [one["field"] for one in said["fields"]] == ["cursor"], other
+
+
+def test_the_cursor_of_the_longest_name_fits_into_an_address(look):
+    odd = random.Random(7)
+    for at in range(3):
+        name = "".join(chr(odd.choice([0x10000, 0x1F300, 0x20000]) + odd.randrange(0xFFF)) for _ in range(300))
+        Agent.objects.create(remote_id=f"agent_{at}", name=name)
+    assert len(all_of(look, "/agents", limit=1)) == 3
 
 
 NUMBERS = ["", "state=all", "state=assigned", "state=unassigned", "state=gone", "provider=twilio", "provider=x",

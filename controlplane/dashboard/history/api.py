@@ -57,7 +57,7 @@ def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cur
     rows = narrow.change_set(narrow.one_object(rows, chosen.object), chosen.change_set)
     rows = narrow.between(rows, chosen.since, chosen.until)
     rows = search(rows, chosen.q).entries
-    found, following = page(rows, "-at", name="history", limit=limit, cursor=cursor)
+    found, following = page(rows, "-at", name="history", narrowed=chosen, limit=limit, cursor=cursor)
     return {"items": [_plain(entry) for entry in found], "next": following}
 
 
