@@ -7,7 +7,7 @@ from ninja import Field
 
 from agents import patch
 from agents.fields import PATHS
-from controlplane.api.schemas import Because, Text
+from controlplane.api.schemas import Because, Json, Text
 
 OTHERS = (
     "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
@@ -30,7 +30,7 @@ class _Settings(Because):
     max_duration_seconds: int | None = None
     agent_concurrency_limit: int | None = Field(None, description="-1: no limit but the workspace's")
     daily_limit: int | None = None
-    settings: dict[str, Any] = Field(default_factory=dict, description=OTHERS)
+    settings: Json = Field(default_factory=dict, description=OTHERS)
 
 
 class NewAgent(_Settings):

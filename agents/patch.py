@@ -1,12 +1,12 @@
 """The JSON that staff type for settings that have no field: checked before anything is sent."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from agents.fields import FIELD_AT, PATHS
+from controlplane import strict_json
 from controlplane.elevenlabs import unstorable
 from controlplane.mirror.paths import flatten
 
@@ -60,27 +60,9 @@ def parse(text: str) -> dict[str, Any]:
 
 def _load(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise ValidationError(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
-    except RecursionError:
-        raise ValidationError("This is nested too deep.") from None
-    except ValueError:  # thousands of digits
-        raise ValidationError("This holds a number that is too long.") from None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            words = name.encode(errors="backslashreplace").decode()  # it may hold half of a character
-            raise ValidationError(f"“{words}” stands twice in the same object.")
-        found[name] = value
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValidationError(f"{name} is no number that JSON knows.")
+        return strict_json.loads(text)
+    except strict_json.NotJson as wrong:
+        raise ValidationError(str(wrong)) from None
 
 
 def _field_in(path: str) -> str | None:

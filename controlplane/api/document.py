@@ -8,13 +8,14 @@ from controlplane.api.problems import MEDIA_TYPE, ProblemOut
 
 OF_ALL = {
     400: "The body or the address is malformed",
+    411: "The body came without its length",
     413: "The body is too large",
     422: "Some values are wrong, or ElevenLabs refused them",
     429: "Too many requests with this token",
     500: "A fault of this app",
 }
-OF_SIGNED_IN = {401: "No access token that is good", 403: "You may not do this"}
-OF_TOKENS = {401: "Not right, or not good any more", 403: "Switched off"}
+OF_SIGNED_IN = {401: "No access token that is good", 403: "You may not do this, or it was not sent over https"}
+OF_TOKENS = {401: "Not right, or not good any more", 403: "Switched off, or not sent over https"}
 OF_ONE = {404: "There is no such thing"}
 OF_WRITES = {
     409: "Not sent: it is not as expected, somebody else's operation is open, or the key came with something else",

@@ -13,7 +13,7 @@ PREFIX = "/api/"
 KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 WORDS = {
     400: "The request is malformed.",
-    404: "There is no such address.",
+    404: "There is no such address: /api/docs shows which there are. None ends in a slash.",
     405: "This address knows no such method.",
     500: "This is a fault of ours. If it was a write, look at /api/operations for what became of it.",
     503: "This cannot be answered now.",
@@ -27,13 +27,32 @@ class Problems:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
-        if _size(request) > settings.API_MOST_BYTES:
-            return answer(Problem(413, "too-large", f"A body has {settings.API_MOST_BYTES:,} bytes at most."))
-        response = self.get_response(request)
+        if wrong := _not_taken(request):
+            return answer(wrong)
+        response = _of_head(request, self.get_response) if request.method == "HEAD" else self.get_response(request)
         if response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE:
             response = _as_problem(response)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+def _not_taken(request: HttpRequest) -> Problem | None:
+    """What is wrong with a request before anything of it is looked at."""
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():  # but for the pages, which were redirected before
+        return Problem(403, "https-only", "Use https. A token or password that was sent like this may have been read.")
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        return Problem(411, "length-required", "Say the length of the body: Content-Length.")
+    if _size(request) > settings.API_MOST_BYTES:
+        return Problem(413, "too-large", f"A body has {settings.API_MOST_BYTES:,} bytes at most.")
+    return None
+
+
+def _of_head(request: HttpRequest, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """As to a GET; the server leaves the body out, so it has to know."""
+    request.method = "GET"
+    response = get_response(request)
+    request.method = "HEAD"
+    return response
 
 
 def _size(request: HttpRequest) -> int:

@@ -4,16 +4,27 @@ from typing import Annotated, Any
 
 from django.db.models import TextChoices
 from ninja import Field, Header, Schema
-from pydantic import AfterValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, SecretStr, WithJsonSchema
 
 from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why
 from controlplane.elevenlabs import unstorable
 
 
 def storable(text: str) -> str:
-    if why := unstorable({"text": text}):
-        raise ValueError(f"This cannot be kept: {why}.")
+    keepable({"text": text})
     return text
+
+
+def sendable(secret: SecretStr) -> SecretStr:
+    if why := unstorable({"text": secret.get_secret_value()}):
+        raise ValueError(f"This cannot be sent: {why}.")
+    return secret
+
+
+def keepable(value: dict[str, Any]) -> dict[str, Any]:
+    if why := unstorable(value):
+        raise ValueError(f"This cannot be kept: {why}.")
+    return value
 
 
 def one_of(choices: type[TextChoices]) -> WithJsonSchema:
@@ -22,6 +33,8 @@ def one_of(choices: type[TextChoices]) -> WithJsonSchema:
 
 
 Text = Annotated[str, AfterValidator(storable)]
+Secret = Annotated[SecretStr, AfterValidator(sendable)]
+Json = Annotated[dict[str, Any], AfterValidator(keepable)]
 RemoteId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Key = Annotated[
     str,

@@ -67,10 +67,14 @@ def revoke(token: Token, *, by: User | None, by_name: str, why: Why = UNSAID) ->
     return bool(ended)
 
 
+def called(secret: str) -> Token | None:
+    """The row of a refresh token, good or not."""
+    return Token.objects.select_related("user").filter(digest=_digest(secret[:LONGEST])).first()
+
+
 def of_refresh_token(secret: str) -> Token:
     """The row of a refresh token that is good. Raises `Refused`."""
-    token = Token.objects.select_related("user").filter(digest=_digest(secret[:LONGEST])).first()
-    return _good(token)
+    return _good(called(secret))
 
 
 def access_token(token: Token) -> str:

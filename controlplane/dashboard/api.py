@@ -1,7 +1,9 @@
 """The API put together, and its OpenAPI document. On top of everything, as the pages of this folder are."""
 
+from functools import cached_property
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
@@ -9,6 +11,7 @@ from ninja.openapi.schema import OpenAPISchema
 from agents import api as agents
 from controlplane.api import operations, problems, sign_in, sync
 from controlplane.api.document import with_problems
+from controlplane.api.reading import StrictParser, only_known
 from controlplane.dashboard.history import api as history
 from numbers import api as numbers
 from numbers import api_import
@@ -18,12 +21,30 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
         return with_problems(super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params))
 
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        """Called once who asks is known to be allowed to, and before anything else of the request is read."""
+        match = request.resolver_match
+        only_known(request, self._queries[str(request.method), match.route if match else ""])
+        return super().create_temporal_response(request)
+
+    @cached_property
+    def _queries(self) -> dict[tuple[str, str], set[str]]:
+        """What an address may say, by its method and route: what the document tells of it."""
+        return {
+            (method.upper(), path.lstrip("/").replace("{", "<").replace("}", ">")): {
+                one["name"] for one in details["parameters"] if one["in"] == "query"
+            }
+            for path, methods in self.get_openapi_schema()["paths"].items()
+            for method, details in methods.items()
+        }
+
 
 api = Api(
     title="Agent Control Plane",
     version="1",
     urls_namespace="api",
     docs_decorator=require_safe,
+    parser=StrictParser(),
     description=(
         "Agents and phone numbers of one ElevenLabs workspace, with the permissions, the journal and the history of "
         "the pages. docs/api.md tells how to get a token."

@@ -30,6 +30,28 @@ def test_every_error_is_a_problem(call):
     assert said["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
+def test_a_look_at_the_head_is_a_look(look):
+    for path in ("/agents", "/agents/no_such", "/no-such", "/history?nonsense=1"):
+        head, whole = look("HEAD", path), look("GET", path)
+        assert head.status_code == whole.status_code
+        assert head.content == b""
+        assert head["Content-Type"] == whole["Content-Type"]
+
+
+def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one(call):
+    problem(call("POST", "/sync", **{"Transfer-Encoding": "chunked", "Content-Length": ""}), 411, "length-required")
+
+
+def test_http_is_refused_where_https_is_spoken(call, settings):
+    """A redirect would make a GET of a POST, and let nobody know that the token went out in the clear."""
+    settings.SECURE_SSL_REDIRECT = True
+    for method in ("GET", "POST", "DELETE"):
+        problem(call(method, "/agents", {"name": "x"}), 403, "https-only")
+    problem(call("POST", "/token", {"username": "olga", "password": "x"}), 403, "https-only")
+    assert Client().get("/api/docs")["Location"] == "https://testserver/api/docs"
+    assert call.client.get("/api/agents", headers={"Authorization": f"Bearer {call.access}"}, secure=True).json()
+
+
 def test_a_fault_of_ours_is_a_problem_without_its_inside(call, monkeypatch):
     def broken(*args, **more):
         raise RuntimeError("the inside")

@@ -85,4 +85,9 @@ def between(entries: Entries, since: datetime | None, until: datetime | None) ->
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment if timezone.is_aware(moment) else moment.replace(tzinfo=UTC)
+    if timezone.is_naive(moment):
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # some hours before the first year, or after the last one
+        return (datetime.min if moment.year == datetime.min.year else datetime.max).replace(tzinfo=UTC)

@@ -1,0 +1,40 @@
+"""JSON as it stands in the book: no name twice in an object, no NaN. The words of what is wrong are for people."""
+
+import json
+from typing import Any
+
+LONGEST_NAME = 200
+
+
+class NotJson(ValueError):
+    """Its words repeat nothing of the text but the name that stands in it twice."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Raises `NotJson`."""
+    try:
+        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise NotJson(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except UnicodeDecodeError:
+        raise NotJson("This is not JSON: its bytes are no UTF-8.") from None
+    except RecursionError:
+        raise NotJson("This is nested too deep.") from None
+    except NotJson:
+        raise
+    except ValueError:  # thousands of digits
+        raise NotJson("This holds a number that is too long.") from None
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            words = name[:LONGEST_NAME].encode(errors="backslashreplace").decode()  # it may hold half of a character
+            raise NotJson(f"“{words}” stands twice in the same object.")
+        found[name] = value
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise NotJson(f"{name} is no number that JSON knows.")
