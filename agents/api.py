@@ -57,7 +57,7 @@ class AgentFilters(Schema):
     q: str = Field("", max_length=200, description="Words of the name, the id or a tag")
 
 
-@router.get("/agents", response=Page[AgentOut], auth=may("agents.view_agent"))
+@router.get("/agents", summary="List agents", response=Page[AgentOut], auth=may("agents.view_agent"))
 def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, cursor: Cursor) -> Any:
     """In the order of their names."""
     rows = filters.in_state(Agent.objects.defer("remote_data"), chosen.state)
@@ -71,7 +71,7 @@ def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, curs
     return {"items": [{**_plain(agent), "number_count": counts[agent.pk]} for agent in found], "next": following}
 
 
-@router.get("/agents/{agent_id}", response=AgentWhole, auth=may("agents.view_agent"))
+@router.get("/agents/{agent_id}", summary="Get an agent", response=AgentWhole, auth=may("agents.view_agent"))
 def agent(request: HttpRequest, agent_id: str) -> Any:
     """One agent, whole: also one that is archived or gone."""
     found = agent_called(agent_id)
@@ -84,7 +84,9 @@ def agent(request: HttpRequest, agent_id: str) -> Any:
     }
 
 
-@router.post("/agents", response={201: OperationOut, 202: OperationOut}, auth=may("agents.add_agent"))
+@router.post(
+    "/agents", summary="Create an agent", response={201: OperationOut, 202: OperationOut}, auth=may("agents.add_agent")
+)
 def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
     """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
 
@@ -98,7 +100,7 @@ def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: N
     return written(request, response, key, body.said(), ask, made=201)
 
 
-@router.patch("/agents/{agent_id}", response=WRITE, auth=may("agents.change_agent"))
+@router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=may("agents.change_agent"))
 def change_agent(request: HttpRequest, response: HttpResponse, agent_id: str, key: Key, body: ChangedAgent) -> Any:
     """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
     `expected_version`, as you do)."""

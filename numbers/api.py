@@ -73,7 +73,7 @@ class AgentDeletion(Because):
     successor: RemoteId | None = Field(None, description="Who answers them from then on, with `numbers=move`")
 
 
-@router.get("/numbers", response=Page[NumberOut], auth=may("numbers.view_phonenumber"))
+@router.get("/numbers", summary="List numbers", response=Page[NumberOut], auth=may("numbers.view_phonenumber"))
 def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cursor: Cursor) -> Any:
     """In the order of their digits."""
     rows = PhoneNumber.objects.with_state().select_related("agent").defer("remote_data", "agent__remote_data")
@@ -87,6 +87,7 @@ def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cu
 
 @router.patch(
     "/numbers/{number_id}/assign",
+    summary="Assign, move or release a number",
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.assign_phonenumber"),
 )
@@ -103,7 +104,10 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: str, 
 
 
 @router.delete(
-    "/numbers/{number_id}", response={200: OperationOut, 202: OperationOut}, auth=may("numbers.delete_phonenumber")
+    "/numbers/{number_id}",
+    summary="Remove a number",
+    response={200: OperationOut, 202: OperationOut},
+    auth=may("numbers.delete_phonenumber"),
 )
 def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, key: Key, asked: Query[Removal]) -> Any:
     """Remove a number from ElevenLabs. It stays yours at Twilio."""
@@ -118,6 +122,7 @@ def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, 
 
 @agents_router.delete(  # on the router that has its address already
     "/agents/{agent_id}",
+    summary="Delete an agent",
     response={200: OperationOut, 202: OperationOut | ChangeSetOut},
     auth=may("agents.delete_agent"),
 )

@@ -46,7 +46,12 @@ class NumberImport(Because):
         return {name: value for name, value in super().said().items() if name not in SECRETS}
 
 
-@router.post("/numbers/import", response={201: OperationOut, 202: OperationOut}, auth=may("numbers.add_phonenumber"))
+@router.post(
+    "/numbers/import",
+    summary="Import a Twilio number",
+    response={201: OperationOut, 202: OperationOut},
+    auth=may("numbers.add_phonenumber"),
+)
 @sensitive_variables()
 def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: NumberImport) -> Any:
     """Import a number: `object_id` of the answer is its id. ElevenLabs lists it some seconds later."""

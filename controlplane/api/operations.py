@@ -74,7 +74,9 @@ class OperationFilters(Schema):
     q: str = Field("", max_length=200, description="Words of the title, id, person or trace id")
 
 
-@router.get("/operations", response=Page[OperationOut], auth=may("operations.view_operation"))
+@router.get(
+    "/operations", summary="List operations", response=Page[OperationOut], auth=may("operations.view_operation")
+)
 def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Limit, cursor: Cursor) -> Any:
     """The newest first."""
     rows = Operation.objects.defer("wanted", "before", "seen", "not_kept", "names")
@@ -86,7 +88,12 @@ def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Li
     return {"items": [of_operation(op) for op in found], "next": following}
 
 
-@router.get("/operations/{operation_id}", response=OperationWhole, auth=may("operations.view_operation"))
+@router.get(
+    "/operations/{operation_id}",
+    summary="Watch an operation",
+    response=OperationWhole,
+    auth=may("operations.view_operation"),
+)
 def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
     """Watch an unconfirmed one here: workers read the remote back until `state` is a verdict."""
     op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= LARGEST else None
@@ -96,7 +103,12 @@ def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
     return OperationWhole(**of_operation(op).model_dump(), **whole)
 
 
-@router.get("/change-sets/{change_set_id}", response=ChangeSetOut, auth=may("operations.view_changeset"))
+@router.get(
+    "/change-sets/{change_set_id}",
+    summary="Watch a change set",
+    response=ChangeSetOut,
+    auth=may("operations.view_changeset"),
+)
 def change_set(request: HttpRequest, change_set_id: Path[int]) -> Any:
     """Several operations that a worker carries out in order, such as those of deleting an agent with numbers."""
     found = ChangeSet.objects.filter(pk=change_set_id).first() if 0 < change_set_id <= LARGEST else None

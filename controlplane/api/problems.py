@@ -108,7 +108,7 @@ def of_exception(error: Exception) -> Problem:
         case Http404():
             return Problem(404, "not-found", "There is no such thing.")
         case ValidationError():
-            return invalid([(_place(one["loc"]), str(one["msg"])) for one in error.errors])
+            return invalid([(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors])
         case HttpError(status_code=400):  # our framework's only one: a body that cannot be read
             return Problem(400, "malformed", f"The body cannot be read. {error.__cause__}")
         case HttpError():

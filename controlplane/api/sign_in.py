@@ -44,7 +44,7 @@ class TokenPair(AccessToken):
     refresh_expires_at: datetime
 
 
-@router.post("/token", response=TokenPair, auth=None)
+@router.post("/token", summary="Sign in with a password", response=TokenPair, auth=None)
 @sensitive_variables()
 def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
     """Sign in with a password: an access token of a few minutes, and a refresh token as long as a session."""
@@ -63,7 +63,7 @@ def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
     )
 
 
-@router.post("/token/refresh", response=AccessToken, auth=None)
+@router.post("/token/refresh", summary="Take a new access token", response=AccessToken, auth=None)
 @sensitive_variables()
 def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
     """A new access token. The refresh token stays the same until it expires or is revoked."""
@@ -77,7 +77,7 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
     return AccessToken(access_token=tokens.access_token(token), expires_in=_seconds())
 
 
-@router.post("/token/revoke", response={204: None}, auth=None)
+@router.post("/token/revoke", summary="Give a token back", response={204: None}, auth=None)
 @sensitive_variables()
 def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
     """End this refresh token and every access token made of it. What is no token is answered alike."""

@@ -39,7 +39,7 @@ class SyncRunOut(Schema):
     quarantined: int
 
 
-@router.post("/sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
+@router.post("/sync", summary="Ask for a sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
     """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
     row = note(key_of(request, key), digest_of(request, {}))
@@ -56,7 +56,7 @@ def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked
     return Status(202, told)
 
 
-@router.get("/sync/{run_id}", response=SyncRunOut, auth=may("mirror.view_syncrun"))
+@router.get("/sync/{run_id}", summary="Watch a sync", response=SyncRunOut, auth=may("mirror.view_syncrun"))
 def sync_run(request: HttpRequest, run_id: Path[int]) -> Any:
     """One run, as it goes."""
     run = SyncRun.objects.filter(pk=run_id).first() if 0 < run_id <= LARGEST else None

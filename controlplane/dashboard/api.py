@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 
 from agents import api as agents
 from controlplane.api import operations, problems, sign_in, sync
@@ -16,10 +17,22 @@ from controlplane.dashboard.history import api as history
 from numbers import api as numbers
 from numbers import api_import
 
+HEADINGS = {
+    "Tokens": "Who asks: sign in, take a new access token every few minutes, give a token back.",
+    "Agents": "What answers calls. Each write is one operation at ElevenLabs.",
+    "Numbers": "Twilio numbers, and which agent answers each.",
+    "Operations": "What was asked of ElevenLabs and what became of it. An answer of 202 is watched here.",
+    "Sync": "Have a worker read everything from ElevenLabs again.",
+    "History": "Everything that happened, by whomever it was done.",
+}
+
 
 class Api(NinjaAPI):
     def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
         return with_problems(super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params))
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
 
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
         """Called once who asks is known to be allowed to, and before anything else of the request is read."""
@@ -45,6 +58,7 @@ api = Api(
     urls_namespace="api",
     docs_decorator=require_safe,
     parser=StrictParser(),
+    openapi_extra={"tags": [{"name": name, "description": words} for name, words in HEADINGS.items()]},
     description=(
         "Agents and phone numbers of one ElevenLabs workspace, with the permissions, the journal and the history of "
         "the pages. docs/api.md tells how to get a token."

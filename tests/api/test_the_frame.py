@@ -166,3 +166,21 @@ def test_a_person_without_any_right_sees_nothing(remote):
     call = Caller(person("nina"))
     for path in ("/agents", "/numbers", "/operations", "/history"):
         problem(call("GET", path), 403, "forbidden")
+
+
+def test_each_endpoint_has_a_title_of_its_own_and_stands_under_a_heading_that_says_what_it_is():
+    document = Client().get("/api/openapi.json").json()
+    headings = {one["name"]: one["description"] for one in document["tags"]}
+    ends = [details for methods in document["paths"].values() for details in methods.values()]
+    for details in ends:
+        function = details["operationId"].replace("_", " ")
+        assert details["summary"].lower() != function, "the name of a function is no title"
+        assert " " in details["summary"]
+        assert len(details["summary"]) <= 40
+        assert details["summary"][0].isupper()
+        assert len(details["tags"]) == 1
+    for name in ("summary", "operationId"):
+        assert len({details[name] for details in ends}) == len(ends), name
+    assert list(headings) == list(dict.fromkeys(details["tags"][0] for details in ends))
+    assert all(headings.values())
+    assert not any("api" in details["operationId"].split("_") for details in ends), "programs are made from these names"

@@ -48,7 +48,7 @@ class EntryFilters(Schema):
     q: str = Field("", max_length=200, description="Words; found in the newest 100,000 that pass the other filters")
 
 
-@router.get("/history", response=Page[EntryOut], auth=may("audit.view_entry"))
+@router.get("/history", summary="Read the history", response=Page[EntryOut], auth=may("audit.view_entry"))
 def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cursor: Cursor) -> Any:
     """Everything that happened, the newest first."""
     rows = narrow.what(Entry.objects.all(), chosen.what)
