@@ -6,7 +6,7 @@ from typing import Any
 
 import harness
 
-AGENTS, NUMBERS, ROUNDS, ROWS = 2_000, 100_000, 60, 100
+AGENTS, NUMBERS, OPERATIONS, ROUNDS, ROWS = 2_000, 100_000, 20_000, 60, 100
 AIM = 150  # ms, p95 of one page of numbers
 FLOOR = "/healthz"
 
@@ -60,6 +60,7 @@ def pages(client: Any) -> dict[str, str]:
         f"{ROWS} numbers": f"/api/numbers?limit={ROWS}",
         f"{ROWS} numbers, far back": f"/api/numbers?limit={ROWS}&cursor={cursor}",
         f"{ROWS} numbers, unassigned": f"/api/numbers?limit={ROWS}&state=unassigned",
+        "Numbers, unconfirmed": f"/api/numbers?limit={ROWS}&state=unconfirmed",
         "Numbers of one agent": f"/api/numbers?limit={ROWS}&agent={one.bound_to}",
         "Numbers, search of all digits": f"/api/numbers?limit={ROWS}&q={one.phone_number[1:]}",
         f"{ROWS} agents": f"/api/agents?limit={ROWS}",
@@ -76,6 +77,7 @@ def fill() -> None:
 
     from agents.models import Agent
     from controlplane.audit.models import Entry
+    from controlplane.operations.models import Operation
     from numbers.models import PhoneNumber
 
     settings.API_RATE_PER_MINUTE = 10_000_000
@@ -99,6 +101,24 @@ def fill() -> None:
             for at in range(NUMBERS)
         ),
         batch_size=5_000,
+    )
+    long = {"conversation_config": {"agent": {"prompt": "x" * 1_000}}}
+    Operation.objects.bulk_create(
+        (
+            Operation(
+                key=f"bench-{at}",
+                kind="number.assign",
+                resource=f"number:phnum_{at:07}",
+                state="sent" if at % 1_000 == 0 else "done",
+                object_type="number",
+                object_id=f"phnum_{at:07}",
+                title="Assign it",
+                before=long,
+                seen=long,
+            )
+            for at in range(OPERATIONS)
+        ),
+        batch_size=1_000,
     )
     Entry.objects.bulk_create(
         (
@@ -127,9 +147,10 @@ def _get(client: Any, path: str) -> Any:
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
-        f"{NUMBERS:,} numbers, {AGENTS:,} agents and {NUMBERS:,} entries of history; {ROUNDS} requests each by the "
-        "test client, with all middleware, the check of the token and its rate. The floor is `/healthz`, which asks "
-        f"nobody, in turn with each. Milliseconds. Aim: p95 of one page of {ROWS} numbers under {AIM}.\n"
+        f"{NUMBERS:,} numbers, {AGENTS:,} agents, {OPERATIONS:,} operations (one in a thousand open) and {NUMBERS:,} "
+        f"entries of history; {ROUNDS} requests each by the test client, with all middleware, the check of the token "
+        "and its rate. The floor is `/healthz`, which asks nobody, in turn with each. Milliseconds. Aim: p95 of one "
+        f"page of {ROWS} numbers under {AIM}.\n"
     )
     for kind, found in results.items():
         floor = found.pop("floor")

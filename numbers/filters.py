@@ -1,17 +1,18 @@
 """What numbers are narrowed down by, in the list and in the API alike. An empty value narrows nothing down, but that
 gone numbers are left out."""
 
-from django.db.models import Q
-
 from controlplane.mirror import outside
 from numbers.models import PhoneNumberQuerySet as Numbers
+from numbers.models import State
 
 
 def in_state(numbers: Numbers, state: str) -> Numbers:
-    """A `State`, or "all" with gone ones. Needs `with_state`."""
+    """A `State`, or "all" with gone ones. What is no state is that of no number."""
     if state == "all":
         return numbers
-    return numbers.filter(Q(state_now=state)) if state else numbers.filter(gone_at=None)
+    if not state:
+        return numbers.filter(gone_at=None)
+    return numbers.in_state(State(state)) if state in State.values else numbers.none()
 
 
 def of_agent(numbers: Numbers, remote_id: str) -> Numbers:

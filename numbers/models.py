@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, Value, When
-from django.db.models.functions import Concat
+from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models.functions import Substr
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -32,6 +32,23 @@ class State(models.TextChoices):
     UNASSIGNED = "unassigned", "Unassigned"
 
 
+LAST = State.UNASSIGNED  # what is none of the others
+RESOURCE = "number:"  # with its id: what an operation on it locks
+
+
+def _conditions() -> dict[State, Q]:
+    """The first that holds is the state. Open operations are few, and are looked up once for all rows."""
+    held = Operation.objects.filter(state__in=OPEN, resource__startswith=RESOURCE).order_by()
+    return {
+        State.GONE: Q(gone_at__isnull=False),
+        State.UNCONFIRMED: Q(remote_id__in=held.values_list(Substr("resource", len(RESOURCE) + 1))),
+        State.PROPAGATING: Q(listed_at=None, gave_up_at=None),
+        State.UNLISTED: Q(listed_at=None),
+        State.ORPHANED: ORPHANED,
+        State.ASSIGNED: ~Q(bound_to=""),
+    }
+
+
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
     def here(self) -> PhoneNumberQuerySet:
         """Without tombstones."""
@@ -46,19 +63,18 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
 
     def with_state(self) -> PhoneNumberQuerySet:
         """Adds `state_now`, a `State`."""
-        open_here = Operation.objects.filter(resource=Concat(Value("number:"), OuterRef("remote_id")), state__in=OPEN)
-        return self.annotate(
-            state_now=Case(
-                When(gone_at__isnull=False, then=Value(State.GONE.value)),
-                When(Exists(open_here), then=Value(State.UNCONFIRMED.value)),
-                When(listed_at=None, gave_up_at=None, then=Value(State.PROPAGATING.value)),
-                When(listed_at=None, then=Value(State.UNLISTED.value)),
-                When(ORPHANED, then=Value(State.ORPHANED.value)),
-                When(~Q(bound_to=""), then=Value(State.ASSIGNED.value)),
-                default=Value(State.UNASSIGNED.value),
-                output_field=models.CharField(),
-            )
-        )
+        cases = [When(condition, then=Value(state.value)) for state, condition in _conditions().items()]
+        return self.annotate(state_now=Case(*cases, default=Value(LAST.value), output_field=models.CharField()))
+
+    def in_state(self, state: State) -> PhoneNumberQuerySet:
+        """As `with_state` tells it, in words that the planner knows rows and indexes by: it walks the order of a list
+        only so far as its page goes."""
+        rows = self
+        for one, condition in _conditions().items():
+            if one == state:
+                return rows.filter(condition)
+            rows = rows.filter(~condition)
+        return rows
 
     def count_by_state(self) -> dict[str, int]:
         """{State: how many}, gone ones left out."""
@@ -114,7 +130,7 @@ class PhoneNumber(RemoteObject):
     @property
     def open_operation(self) -> Operation | None:
         """What is under way or unconfirmed here."""
-        return Operation.objects.filter(resource=f"number:{self.remote_id}", state__in=OPEN).first()
+        return Operation.objects.filter(resource=RESOURCE + self.remote_id, state__in=OPEN).first()
 
     @property
     def listing_took(self) -> str:

@@ -113,6 +113,7 @@ class Operation(models.Model):
         permissions = [("settle_operation", "Can check unconfirmed operations now")]
         indexes = [
             models.Index(fields=["object_type", "object_id", "-id"], name="operation_of_object"),
+            models.Index(fields=["state", "resource"], name="operation_in_state"),  # SQLite sees no partial one
             models.Index(fields=["settle_at"], condition=models.Q(state="sent"), name="operation_to_settle"),
         ]
         constraints = [
