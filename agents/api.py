@@ -19,7 +19,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Key
+from controlplane.api.schemas import IdInPath, Key
 from controlplane.elevenlabs import is_id
 from controlplane.mirror.paths import get, nest
 from controlplane.operations.models import Operation
@@ -72,7 +72,7 @@ def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, curs
 
 
 @router.get("/agents/{agent_id}", summary="Get an agent", response=AgentWhole, auth=may("agents.view_agent"))
-def agent(request: HttpRequest, agent_id: str) -> Any:
+def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
     """One agent, whole: also one that is archived or gone."""
     found = agent_called(agent_id)
     return {
@@ -101,7 +101,7 @@ def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: N
 
 
 @router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=may("agents.change_agent"))
-def change_agent(request: HttpRequest, response: HttpResponse, agent_id: str, key: Key, body: ChangedAgent) -> Any:
+def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: ChangedAgent) -> Any:
     """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
     `expected_version`, as you do)."""
     found = agent_called(agent_id)

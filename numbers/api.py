@@ -15,7 +15,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Because, Key, RemoteId, one_of
+from controlplane.api.schemas import Because, IdInPath, Key, RemoteId, one_of
 from controlplane.elevenlabs import is_id
 from controlplane.operations import tasks
 from controlplane.operations.models import ChangeSet, Operation
@@ -91,7 +91,7 @@ def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cu
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.assign_phonenumber"),
 )
-def assign_number(request: HttpRequest, response: HttpResponse, number_id: str, key: Key, body: Assignment) -> Any:
+def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, body: Assignment) -> Any:
     """Assign, move or release a number, in one request to ElevenLabs."""
     number = _number(number_id)
 
@@ -109,7 +109,9 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: str, 
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.delete_phonenumber"),
 )
-def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, key: Key, asked: Query[Removal]) -> Any:
+def remove_number(
+    request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, asked: Query[Removal]
+) -> Any:
     """Remove a number from ElevenLabs. It stays yours at Twilio."""
     number = _number(number_id)
 
@@ -127,7 +129,7 @@ def remove_number(request: HttpRequest, response: HttpResponse, number_id: str, 
     auth=may("agents.delete_agent"),
 )
 def delete_agent(
-    request: HttpRequest, response: HttpResponse, agent_id: str, key: Key, asked: Query[AgentDeletion]
+    request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, asked: Query[AgentDeletion]
 ) -> Any:
     """Delete an agent. One that answers numbers is deleted only if you say what becomes of them: then a worker does it
     all in order, and the answer is the change set to watch."""

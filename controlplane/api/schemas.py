@@ -1,10 +1,11 @@
 """Shapes that several endpoints share. What comes in is strict: a field that is not known is a slip, and is refused."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from django.db.models import TextChoices
 from ninja import Field, Header, Schema
-from pydantic import AfterValidator, ConfigDict, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
 
 from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why
 from controlplane.elevenlabs import unstorable
@@ -27,6 +28,15 @@ def keepable(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def no_bare_number(said: Any) -> Any:
+    """2026 is a year to who says it, and a second of 1970 to who reads it as one."""
+    try:
+        float(said)
+    except ValueError:
+        return said
+    raise ValueError("Say a moment as 2026-11-27T06:00:00Z.")
+
+
 def one_of(choices: type[TextChoices]) -> WithJsonSchema:
     """Written out where it stands: the document knows schemas by their names, and several of ours are called State."""
     return WithJsonSchema({"type": "string", "enum": choices.values})
@@ -35,7 +45,12 @@ def one_of(choices: type[TextChoices]) -> WithJsonSchema:
 Text = Annotated[str, AfterValidator(storable)]
 Secret = Annotated[SecretStr, AfterValidator(sendable)]
 Json = Annotated[dict[str, Any], AfterValidator(keepable)]
-RemoteId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+RemoteId = Annotated[str, Field(pattern=ID)]
+IdInPath = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": ID})
+]  # another text is an address of nothing: 404
+Moment = Annotated[datetime, BeforeValidator(no_bare_number)]
 Key = Annotated[
     str,
     Header(

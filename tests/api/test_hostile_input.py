@@ -83,6 +83,13 @@ def test_a_moment_at_the_end_of_time_is_a_moment(name, moment, look):
     assert found == (moment.startswith("0001") == (name == "since"))
 
 
+@pytest.mark.parametrize("said", ["2020", "-1", "1e9", "1764201600", "nan"])
+def test_a_bare_number_is_no_moment(said, look):
+    """As seconds it would be one of 1970, and everything there is would be "since 2020"."""
+    for name in ("since", "until"):
+        assert problem(look("GET", f"/history?{name}={said}"), 422, "invalid")["fields"][0]["field"] == name
+
+
 @pytest.mark.parametrize("path", ["/agents", "/numbers", "/operations", "/history"])
 def test_a_filter_that_is_misspelt_or_said_twice_narrows_nothing_down_and_is_refused(path, look):
     for query, field in (("stat=gone", "stat"), ("q=a&q=b", "q"), ("limit=1&limit=2", "limit"), ("=x", "")):

@@ -10,7 +10,7 @@ from django.db import close_old_connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from controlplane.dashboard.api import api
 from controlplane.wsgi import application
@@ -18,7 +18,7 @@ from tests.api.caller import Caller, person
 
 EXAMPLES = 30
 # No document says which agents there are; and the token that is added here mends some of what was made wrong.
-NOT_TOLD = [positive_data_acceptance, negative_data_rejection]
+NOT_TOLD = [positive_data_acceptance]
 OPERATIONS = sorted((path, method) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods)
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +45,7 @@ def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode,
         "change_set_id": 1,
         "run_id": 1,
     }
+    schema.config.generation.update(with_security_parameters=False)
     operation = schema[path][method.upper()]
 
     @settings(

@@ -8,7 +8,7 @@ from ninja import Field, Query, Router, Schema
 
 from controlplane.api.auth import may
 from controlplane.api.paging import Cursor, Limit, Page, page
-from controlplane.api.schemas import one_of
+from controlplane.api.schemas import Moment, one_of
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history import narrow
 from controlplane.dashboard.history.search import search
@@ -43,8 +43,8 @@ class EntryFilters(Schema):
     object: str = Field("", max_length=300, description="An id, all digits of a number, or the whole name of an agent")
     cause: EntryCause | None = None
     change_set: str = Field("", max_length=20)
-    since: datetime | None = Field(None, description="Entries of this moment or later; without a zone it is UTC")
-    until: datetime | None = Field(None, description="Entries before this moment")
+    since: Moment | None = Field(None, description="Entries of this moment or later; without a zone it is UTC")
+    until: Moment | None = Field(None, description="Entries before this moment")
     q: str = Field("", max_length=200, description="Words; found in the newest 100,000 that pass the other filters")
 
 
