@@ -19,7 +19,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import IdInPath, Key
+from controlplane.api.schemas import IdInPath, Key, Text
 from controlplane.elevenlabs import is_id
 from controlplane.mirror.paths import get, nest
 from controlplane.operations.models import Operation
@@ -49,12 +49,12 @@ class AgentWhole(AgentOut):
 
 class AgentFilters(Schema):
     state: Literal["active", "archived", "gone", "all"] = "active"
-    language: str = Field("", max_length=40)
-    llm: str = Field("", max_length=120)
-    tag: str = Field("", max_length=300)
+    language: Text = Field("", max_length=40)
+    llm: Text = Field("", max_length=120)
+    tag: Text = Field("", max_length=300)
     numbers: Literal["", "some", "none"] = ""
     outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
-    q: str = Field("", max_length=200, description="Words of the name, the id or a tag")
+    q: Text = Field("", max_length=200, description="Words of the name, the id or a tag")
 
 
 @router.get("/agents", summary="List agents", response=Page[AgentOut], auth=may("agents.view_agent"))

@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 from ninja import Field
+from pydantic import ConfigDict
 
 from agents import patch
-from agents.fields import PATHS
+from agents.checks import VOICE_ID
+from agents.fields import MAY_BE_EMPTY, PATHS, RANGES
 from controlplane.api.schemas import Because, Json, Text
 
 OTHERS = (
@@ -15,7 +17,26 @@ OTHERS = (
 )
 
 
+def _as_checked(schema: dict[str, Any]) -> None:
+    """The document tells the limits that `agents.checks` looks after, and what may be null."""
+    for name in PATHS:
+        said = schema["properties"][name]
+        kinds = said.get("anyOf", [said])
+        if name not in MAY_BE_EMPTY and "anyOf" in said:
+            said |= next(kind for kind in said.pop("anyOf") if kind["type"] != "null")
+            said.pop("default", None)
+            kinds = [said]
+        for kind in kinds:
+            if name in RANGES and kind["type"] != "null":
+                kind["minimum"], kind["maximum"] = RANGES[name]
+            elif kind["type"] == "string" and name not in MAY_BE_EMPTY:
+                kind["pattern"] = f"^{VOICE_ID}$" if name == "voice_id" else r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+    schema["properties"]["settings"]["propertyNames"] = {"enum": list(patch.PARTS)}
+
+
 class _Settings(Because):
+    model_config = ConfigDict(json_schema_extra=_as_checked)
+
     tags: list[Text] | None = Field(None, max_length=100)
     voice_id: Text | None = Field(None, max_length=64)
     first_message: Text | None = Field(None, max_length=100_000)

@@ -15,7 +15,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Because, IdInPath, Key, RemoteId, one_of
+from controlplane.api.schemas import Because, IdInPath, Key, RemoteId, Text, one_of
 from controlplane.elevenlabs import is_id
 from controlplane.operations import tasks
 from controlplane.operations.models import ChangeSet, Operation
@@ -48,10 +48,10 @@ class NumberOut(Schema):
 
 class NumberFilters(Schema):
     state: NumberState | Literal["", "all"] = Field("", description="Empty: all but gone ones")
-    agent: str = Field("", max_length=64, description="The id of the agent that answers")
-    provider: str = Field("", max_length=40)
+    agent: Text = Field("", max_length=64, description="The id of the agent that answers")
+    provider: Text = Field("", max_length=40)
     outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
-    q: str = Field("", max_length=200, description="Digits in any grouping, a label, an agent's name, an id")
+    q: Text = Field("", max_length=200, description="Digits in any grouping, a label, an agent's name, an id")
 
 
 class Assignment(Because):

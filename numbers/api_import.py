@@ -18,9 +18,10 @@ from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.models import Operation
 from numbers import services
 from numbers.choose import active_agents
-from numbers.forms import EDGES, REGIONS, ImportForm
+from numbers.forms import EDGES, REGIONS, SID, ImportForm
 
 router = Router(tags=["Numbers"])
+SID_TOLD = SID.replace(r"\A", "^").replace(r"\Z", "$")  # as the document writes it
 SECRETS = ("sid", "token", "account_auth_token", "region_token")
 
 
@@ -32,8 +33,12 @@ def one_of(choices: list[tuple[str, str]]) -> str:
 class NumberImport(Because):
     phone_number: Text = Field(max_length=40, description="A number you have at Twilio, with its country code")
     label: Text = Field(max_length=300)
-    sid: Secret = Field(max_length=200, description="Account SID (AC…) or API key SID (SK…)")
-    token: Secret = Field(max_length=200, description="Handed on to ElevenLabs once, and kept nowhere")
+    sid: Secret = Field(
+        max_length=200, json_schema_extra={"pattern": SID_TOLD}, description="Account SID (AC…) or API key SID (SK…)"
+    )
+    token: Secret = Field(
+        max_length=200, json_schema_extra={"minLength": 1}, description="Handed on to ElevenLabs once, and kept nowhere"
+    )
     account_auth_token: Secret = Field(SecretStr(""), max_length=200, description="Only with an API key SID")
     agent_id: RemoteId | None = None
     enable_sms: bool = False

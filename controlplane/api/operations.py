@@ -9,7 +9,7 @@ from ninja import Field, Path, Query, Router, Schema
 from controlplane.api.auth import may
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem
-from controlplane.api.schemas import one_of
+from controlplane.api.schemas import Text, one_of
 from controlplane.operations import changesets, search
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import CHECKED
@@ -67,11 +67,11 @@ class ChangeSetOut(Schema):
 
 class OperationFilters(Schema):
     state: OperationState | None = None
-    kind: str = Field("", max_length=40)
-    object_type: str = Field("", max_length=20)
-    object_id: str = Field("", max_length=64)
+    kind: Text = Field("", max_length=40)
+    object_type: Text = Field("", max_length=20)
+    object_id: Text = Field("", max_length=64)
     change_set: int | None = Field(None, ge=1, le=LARGEST)
-    q: str = Field("", max_length=200, description="Words of the title, id, person or trace id")
+    q: Text = Field("", max_length=200, description="Words of the title, id, person or trace id")
 
 
 @router.get(

@@ -42,8 +42,9 @@ def one_of(choices: type[TextChoices]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": choices.values})
 
 
-Text = Annotated[str, AfterValidator(storable)]
-Secret = Annotated[SecretStr, AfterValidator(sendable)]
+NO_NUL = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})  # told in the document; the words come from above
+Text = Annotated[str, AfterValidator(storable), NO_NUL]
+Secret = Annotated[SecretStr, AfterValidator(sendable), NO_NUL]
 Json = Annotated[dict[str, Any], AfterValidator(keepable)]
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 RemoteId = Annotated[str, Field(pattern=ID)]

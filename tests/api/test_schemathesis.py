@@ -17,8 +17,22 @@ from controlplane.wsgi import application
 from tests.api.caller import Caller, person
 
 EXAMPLES = 30
-# No document says which agents there are; and the token that is added here mends some of what was made wrong.
-NOT_TOLD = [positive_data_acceptance]
+# What fits the document is taken, but for what no document can tell: which cursors were given out, which agents there
+# are, what goes with what. These fields, and no other, may be refused then: Schemathesis' own check knows no fields.
+MEANING = {
+    "GET /api/agents": {"cursor"},
+    "GET /api/numbers": {"cursor"},
+    "GET /api/operations": {"cursor"},
+    "GET /api/history": {"cursor"},
+    "POST /api/agents": {"model_id", "settings"},
+    "PATCH /api/agents/{agent_id}": {"model_id", "settings", ""},  # "": no setting is named
+    "DELETE /api/agents/{agent_id}": {"successor"},
+    "POST /api/numbers/import": {
+        *("phone_number", "label", "agent_id"),
+        *("account_auth_token", "region", "edge", "region_token"),
+    },
+    "PATCH /api/numbers/{number_id}/assign": {"agent_id"},
+}
 OPERATIONS = sorted((path, method) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods)
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +72,12 @@ def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode,
             case.path_parameters = {name: known[name] for name in case.path_parameters or {}}
         if is_new and method != "get" and mode == GenerationMode.POSITIVE:
             headers["Idempotency-Key"] = uuid.uuid4().hex
-        case.call_and_validate(headers=headers, excluded_checks=NOT_TOLD)
+        answer = case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
+        if mode == GenerationMode.POSITIVE and answer.status_code in (400, 422):
+            said = answer.json()
+            if "operation" not in said:  # else ElevenLabs refused it
+                wrong = {one["field"].partition(".")[0] for one in said.get("fields", [{"field": said["detail"]}])}
+                assert wrong <= MEANING.get(f"{method.upper()} {path}", set()), said
 
     answered()
 

@@ -8,7 +8,7 @@ from ninja import Field, Query, Router, Schema
 
 from controlplane.api.auth import may
 from controlplane.api.paging import Cursor, Limit, Page, page
-from controlplane.api.schemas import Moment, one_of
+from controlplane.api.schemas import Moment, Text, one_of
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history import narrow
 from controlplane.dashboard.history.search import search
@@ -36,16 +36,16 @@ class EntryOut(Schema):
 
 
 class EntryFilters(Schema):
-    what: str = Field("", max_length=60, description="A whole kind, or what stands before its dot")
-    verdict: str = Field("", max_length=40, description="Of an operation: `done`, `refused` and so on")
-    person: str = Field("", max_length=20, description="The key of a user, or `system`")
-    object_type: str = Field("", max_length=20)
-    object: str = Field("", max_length=300, description="An id, all digits of a number, or the whole name of an agent")
+    what: Text = Field("", max_length=60, description="A whole kind, or what stands before its dot")
+    verdict: Text = Field("", max_length=40, description="Of an operation: `done`, `refused` and so on")
+    person: Text = Field("", max_length=20, description="The key of a user, or `system`")
+    object_type: Text = Field("", max_length=20)
+    object: Text = Field("", max_length=300, description="An id, all digits of a number, or the whole name of an agent")
     cause: EntryCause | None = None
-    change_set: str = Field("", max_length=20)
+    change_set: Text = Field("", max_length=20)
     since: Moment | None = Field(None, description="Entries of this moment or later; without a zone it is UTC")
     until: Moment | None = Field(None, description="Entries before this moment")
-    q: str = Field("", max_length=200, description="Words; found in the newest 100,000 that pass the other filters")
+    q: Text = Field("", max_length=200, description="Words; found in the newest 100,000 that pass the other filters")
 
 
 @router.get("/history", summary="Read the history", response=Page[EntryOut], auth=may("audit.view_entry"))
