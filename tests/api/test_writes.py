@@ -109,7 +109,6 @@ def test_a_reason_is_asked_for_as_on_the_pages(remote, workspace, call, settings
         ({"name": "x", "language": "de", "model_id": "eleven_flash_v2"}, "model_id"),
         ({"name": "x", "settings": {"nonsense": 1}}, "settings"),
         ({"name": "x", "settings": {"conversation_config": {"tts": {"voice_id": "y"}}}}, "settings"),
-        ({"name": "x", "settings": {"workflow": float("nan")}}, "settings"),
         ({"name": "x", "tags": "no list"}, "tags"),
         ({"name": "x", "nonsense": 1}, "nonsense"),
         ([], "body"),
