@@ -74,6 +74,8 @@ const skeleton = (root) => {
     return found;
 };
 """
+# Beside the path of a setting, which may be as long as the page is wide; what is not shown has no width.
+NARROW = """[...document.querySelectorAll(".cp-facts > dd")].some((one) => one.offsetWidth && one.offsetWidth < 150)"""
 OF_DOCUMENTS = f"""(pages) => {{ {SKELETON}
     return pages.map((page) => skeleton(new DOMParser().parseFromString(page, "text/html").documentElement));
 }}"""
@@ -114,6 +116,8 @@ class Visitor:
 
     def skeleton(self, address: str) -> Skeleton:
         self.page.goto(address)
+        if self.page.evaluate(NARROW):
+            self.note("a value has no room beside its name")
         return self.skeleton_of("html")
 
     def skeleton_of(self, part: str) -> Skeleton:
