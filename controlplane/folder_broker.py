@@ -1,5 +1,8 @@
 """Kombu's broker in a folder, made safe for several processes: there a message or a table that is just being written
-can be read half or empty, and the worker that reads it ends (celery/kombu#1551, iterative/dvc#7903)."""
+can be read half or empty, and the worker that reads it ends (celery/kombu#1551, iterative/dvc#7903).
+
+A worker that is told to end takes no further message. Celery would let it wait for one twice more, 2 s each time.
+"""
 
 import fcntl
 import logging
@@ -12,6 +15,7 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
+from celery.signals import worker_shutting_down
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.json import dumps
@@ -20,6 +24,8 @@ log = logging.getLogger(__name__)
 
 
 class Channel(filesystem.Channel):
+    ending = False  # this process is a worker that was told to end
+
     def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as below it
         """A message has its name only once it is whole. Names sort by time; nobody reads one that begins with a dot."""
         folder, name = Path(self.data_folder_out), f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
@@ -32,6 +38,8 @@ class Channel(filesystem.Channel):
             raise ChannelError(f"A message could not be written to {folder}: {problem}") from problem
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
+        if self.ending:
+            raise TimeoutError("This worker ends.")  # as at the end of a wait in which nothing came
         try:
             return super()._get(queue)
         except ValueError as problem:  # the power failed while it was written, or somebody else put it there
@@ -70,4 +78,9 @@ class Transport(filesystem.Transport):
 
 def use() -> None:
     """For every `filesystem://` of this process."""
+    worker_shutting_down.connect(_end, weak=False)
     TRANSPORT_ALIASES["filesystem"] = f"{__name__}:{Transport.__name__}"
+
+
+def _end(**_: Any) -> None:
+    Channel.ending = True

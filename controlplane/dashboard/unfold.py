@@ -4,7 +4,13 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+
+def _address(url: str) -> Any:
+    """Worked out once: the theme compares each address of the sidebar with each of the tabs, on every page."""
+    return SimpleLazyObject(lambda: reverse(url))
 
 
 def _may(permission: str) -> Any:
@@ -15,7 +21,7 @@ def _may(permission: str) -> Any:
 
 
 def _page(title: str, icon: str, url: str, permission: str | None = None, **more: Any) -> dict[str, Any]:
-    page = {"title": title, "icon": icon, "link": reverse_lazy(url), **more}
+    page = {"title": title, "icon": icon, "link": _address(url), **more}
     return page | {"permission": _may(permission)} if permission else page
 
 
@@ -40,12 +46,12 @@ UNFOLD: dict[str, Any] = {
             "items": [
                 {
                     "title": "Operations",
-                    "link": reverse_lazy("admin:operations_operation_changelist"),
+                    "link": _address("admin:operations_operation_changelist"),
                     "permission": _may("operations.view_operation"),
                 },
                 {
                     "title": "Change sets",
-                    "link": reverse_lazy("admin:operations_changeset_changelist"),
+                    "link": _address("admin:operations_changeset_changelist"),
                     "permission": _may("operations.view_changeset"),
                 },
             ],
@@ -55,12 +61,12 @@ UNFOLD: dict[str, Any] = {
             "items": [
                 {
                     "title": "Runs",
-                    "link": reverse_lazy("admin:mirror_syncrun_changelist"),
+                    "link": _address("admin:mirror_syncrun_changelist"),
                     "permission": _may("mirror.view_syncrun"),
                 },
                 {
                     "title": "Holds",
-                    "link": reverse_lazy("admin:mirror_hold_changelist"),
+                    "link": _address("admin:mirror_hold_changelist"),
                     "permission": _may("mirror.view_hold"),
                 },
             ],

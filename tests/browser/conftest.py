@@ -69,8 +69,16 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all sites of this process: the first collects the files, which takes as long as the rest of a start."""
+    return tmp_path_factory.mktemp("static")
+
+
 @contextmanager
-def running(var: Path, database_url: str, *, known: Site | None = None, ago: timedelta = timedelta()) -> Iterator[Site]:
+def running(
+    var: Path, static_root: Path, database_url: str, *, known: Site | None = None, ago: timedelta = timedelta()
+) -> Iterator[Site]:
     """`manage.py up`, ready. Its output is the only place where the first password stands. `known`: it ran before as
     this one, at the same addresses, which tell the sandbox's workspace. `ago`: its processes live so long ago."""
     addresses = (known.url, known.sandbox) if known else ()
@@ -81,7 +89,7 @@ def running(var: Path, database_url: str, *, known: Site | None = None, ago: tim
         "DEBUG": "false",
         "HTTPS": "false",
         "VAR_DIR": str(var),
-        "STATIC_ROOT": str(var / "static"),
+        "STATIC_ROOT": str(static_root),
         "DATABASE_URL": database_url,
         "CELERY_BROKER_URL": broker.rpartition("/")[0] + "/6" if broker else "",
         "ELEVENLABS_API_KEY": "",
@@ -126,8 +134,8 @@ def running(var: Path, database_url: str, *, known: Site | None = None, ago: tim
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("var"), database_url) as site:
+def site(tmp_path_factory: pytest.TempPathFactory, static_root: Path, database_url: str) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("var"), static_root, database_url) as site:
         yield site
 
 

@@ -5,6 +5,7 @@ import csv
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -49,10 +50,12 @@ def move(page: Page, old: str, new: str, why: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, database_url: str, browser: Browser) -> Iterator[Site]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, static_root: Path, database_url: str, browser: Browser
+) -> Iterator[Site]:
     """The number was moved last Tuesday after six, and moved back today."""
     var = tmp_path_factory.mktemp("var")
-    with running(var, database_url, ago=TODAY - TUESDAY) as then, signed_in(browser, then) as staff:
+    with running(var, static_root, database_url, ago=TODAY - TUESDAY) as then, signed_in(browser, then) as staff:
         console = Console(then)
         support = console.do("create_agent", name="Support Bot")["agent_id"]
         console.do("create_agent", name="Sales Bot")
@@ -61,7 +64,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, database_url: str, browser: B
         sync_until(staff, "/admin/numbers/phonenumber/", NUMBER)
         make_an_auditor(staff)
         move(staff, "Support Bot", "Sales Bot", WHY)
-    with running(var, database_url, known=then) as now:
+    with running(var, static_root, database_url, known=then) as now:
         with signed_in(browser, now) as staff:
             move(staff, "Sales Bot", "Support Bot", BACK)
         yield now

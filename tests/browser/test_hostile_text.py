@@ -4,17 +4,21 @@ page: what the browser makes of a page has no element, attribute or kind of addr
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
 from django.db import connection  # noqa: F401 - in the mark below
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from agents import catalogue
@@ -70,6 +74,8 @@ const skeleton = (root) => {
     return found;
 };
 """
+# Beside the path of a setting, which may be as long as the page is wide; what is not shown has no width.
+NARROW = """[...document.querySelectorAll(".cp-facts > dd")].some((one) => one.offsetWidth && one.offsetWidth < 150)"""
 OF_DOCUMENTS = f"""(pages) => {{ {SKELETON}
     return pages.map((page) => skeleton(new DOMParser().parseFromString(page, "text/html").documentElement));
 }}"""
@@ -110,6 +116,8 @@ class Visitor:
 
     def skeleton(self, address: str) -> Skeleton:
         self.page.goto(address)
+        if self.page.evaluate(NARROW):
+            self.note("a value has no room beside its name")
         return self.skeleton_of("html")
 
     def skeleton_of(self, part: str) -> Skeleton:
@@ -149,11 +157,23 @@ class Visitor:
         return self.skeleton_of("#command-results")
 
 
+def kept(serve: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A browser keeps styles and scripts from page to page, as it does in front of the real site."""
+
+    def serve_once(handler: StaticFilesHandler, request: HttpRequest) -> HttpResponseBase:
+        answer = serve(handler, request)
+        patch_cache_control(answer, max_age=3600)
+        return answer
+
+    return serve_once
+
+
 @pytest.fixture
 def as_long_as_it_takes(monkeypatch, settings, remote):
     """Every list on one page, and a picture that does not grow old meanwhile; what may be played is what the remote of
     this test offers."""
     settings.PICTURE_STALE_AFTER = timedelta(days=1)
+    monkeypatch.setattr(StaticFilesHandler, "serve", kept(StaticFilesHandler.serve))
     for page in admin.site._registry.values():
         monkeypatch.setattr(page, "list_per_page", 2000)
     settings.CONTENT_SECURITY_POLICY = {

@@ -12,6 +12,8 @@ from controlplane.elevenlabs import ElevenLabs, transport
 
 KEY = "sk_0123456789abcdef0123456789abcdef0123456789abcdef"
 PATIENCE = 20  # seconds after which a server gives up waiting for its test, so that a fault cannot hang the suite
+PAGE = b'{"agents": [], "has_more": false, "next_cursor": null}'
+MADE = b'{"agent_id": "agent_1"}'
 
 
 @dataclass

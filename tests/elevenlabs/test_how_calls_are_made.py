@@ -1,29 +1,18 @@
-"""What goes over the wire, how often, and over which connection."""
+"""What goes over the wire, and how often."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from controlplane.elevenlabs import BadShape, ElevenLabsError, Limited, NotFound, NotSent, Unclear, transport
+from controlplane.elevenlabs import BadShape, Limited, NotFound, NotSent, Unclear
 
-from .conftest import KEY
-
-PAGE = b'{"agents": [], "has_more": false, "next_cursor": null}'
-MADE = b'{"agent_id": "agent_1"}'
-
-
-def always(body, status="200 OK", headers=""):
-    def script(wire):
-        while wire.take():
-            wire.reply(body, status, headers)
-
-    return script
+from .conftest import KEY, MADE, PAGE
+from .faults import answers
 
 
 def test_a_request_carries_the_key_in_its_header_and_nothing_else_of_ours(serve, client_of):
-    server = serve(always(MADE))
+    server = serve(answers(MADE))
     client_of(server).create_agent({"name": "Ünï", "conversation_config": {}})
     (request,) = server.requests
     assert request.line == "POST /v1/convai/agents/create HTTP/1.1"
@@ -35,7 +24,7 @@ def test_a_request_carries_the_key_in_its_header_and_nothing_else_of_ours(serve,
 
 
 def test_cookies_are_not_kept(serve, client_of):
-    server = serve(always(PAGE, headers="Set-Cookie: a=b; Path=/\r\n"))
+    server = serve(answers(PAGE, headers="Set-Cookie: a=b; Path=/\r\n"))
     client = client_of(server)
     client.list_agents()
     client.list_agents()
@@ -43,7 +32,7 @@ def test_cookies_are_not_kept(serve, client_of):
 
 
 def test_a_redirect_is_not_followed_and_not_even_read(serve, client_of):
-    elsewhere = serve(always(MADE))
+    elsewhere = serve(answers(MADE))
 
     def redirect(wire):
         wire.take()
@@ -62,8 +51,8 @@ def test_a_redirect_is_not_followed_and_not_even_read(serve, client_of):
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Temporary", "308 Permanent"])
 def test_every_redirect_is_an_unknown_outcome(status, serve, client_of):
-    elsewhere = serve(always(MADE))
-    server = serve(always(b"", status, f"Location: {elsewhere.url}/v1/user\r\n"))
+    elsewhere = serve(answers(MADE))
+    server = serve(answers(b"", status, f"Location: {elsewhere.url}/v1/user\r\n"))
     with pytest.raises(Unclear) as caught:
         client_of(server).create_agent({})
     assert caught.value.status == int(status[:3])
@@ -71,7 +60,7 @@ def test_every_redirect_is_an_unknown_outcome(status, serve, client_of):
 
 
 def test_the_environment_has_no_say(serve, client_of, monkeypatch, tmp_path):
-    proxy, server = serve(always(MADE)), serve(always(MADE))
+    proxy, server = serve(answers(MADE)), serve(answers(MADE))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy.url)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -129,7 +118,7 @@ def test_the_remote_says_how_long_to_wait_within_bounds(header, low, high, serve
 
 
 def test_no_wait_outlasts_the_patience(serve, client_of):
-    server = serve(always(b"", "429 Slow", "Retry-After: 20\r\n"))
+    server = serve(answers(b"", "429 Slow", "Retry-After: 20\r\n"))
     client = client_of(server, patience=15)
     with pytest.raises(Limited) as caught:
         client.list_agents()
@@ -138,98 +127,16 @@ def test_no_wait_outlasts_the_patience(serve, client_of):
     assert len(server.requests) == 1
 
 
-def closes_kept_connections(wire):
-    """Answers once, and lets the connection fall when the next request arrives on it: a keep-alive that ran out."""
-    if wire.take():
-        wire.reply(MADE)
-    wire.take()
-
-
-def test_a_connection_is_kept_from_a_read_to_the_write_that_follows(serve, client_of):
-    server = serve(always(MADE))
-    client = client_of(server)
-    with pytest.raises(ElevenLabsError):
-        client.list_agents()
-    client.create_agent({})
-    client.create_agent({})
-    assert server.connections == 1
-
-
-def test_a_write_does_not_trust_a_connection_that_was_quiet(serve, client_of, monkeypatch):
-    server = serve(closes_kept_connections)
-    client = client_of(server)
-    client.create_agent({})
-    with pytest.raises(Unclear):  # what would happen: nothing was done, and nobody could know
-        client.create_agent({})
-    client.create_agent({})
-    monkeypatch.setattr(transport, "STALE_AFTER", -1.0)
-    assert client.create_agent({}) == "agent_1"
-    assert server.connections == 3
-
-
-def test_a_read_gets_over_a_kept_connection_that_ran_out(serve, client_of):
-    replies = [PAGE, PAGE]
-
-    def script(wire):
-        wire.take()
-        wire.reply(replies.pop())
-        wire.take()
-
-    client = client_of(serve(script))
-    client.list_agents()
-    assert client.list_agents().rows == []
-    assert client.last_call.tries == 2
-
-
-def test_threads_do_not_share_connections(serve, client_of):
-    server = serve(always(MADE))
-    client = client_of(server)
-    together = threading.Barrier(4)
-
-    def run():
-        together.wait(10)
-        for _ in range(5):
-            client.create_agent({})
-        transport._adapter().close()
-
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(server.requests) == 20
-    assert server.connections == 4
-
-
-def test_a_call_that_came_in_time_does_not_end_the_next_one_on_the_same_connection(serve, client_of):
-    """The timer of the first call must not shut the socket that the second one has taken over."""
-    first_is_over = threading.Event()
-
-    def script(wire):
-        wire.take()
-        wire.reply(MADE)
-        wire.take()
-        first_is_over.wait(10)
-        wire.reply(MADE)
-
-    server = serve(script)
-    client_of(server, deadline=0.3).create_agent({})
-    timer = threading.Timer(0.5, first_is_over.set)
-    timer.start()
-    assert client_of(server, deadline=10).create_agent({}) == "agent_1"
-    assert server.connections == 1
-
-
 @pytest.mark.parametrize("body", [{"x": float("nan")}, {"x": {1, 2}}, {"x": object()}, {"x": b"y"}])
 def test_what_is_no_json_is_not_sent(body, serve, client_of):
-    server = serve(always(MADE))
+    server = serve(answers(MADE))
     with pytest.raises(NotSent):
         client_of(server).create_agent(body)
     assert server.connections == 0
 
 
 def test_a_half_character_in_a_search_is_not_sent(serve, client_of):
-    server = serve(always(PAGE))
+    server = serve(answers(PAGE))
     with pytest.raises(NotSent):
         client_of(server).list_agents(search="\ud800")
     assert server.connections == 0
@@ -243,7 +150,7 @@ BAD_IDS = [
 
 @pytest.mark.parametrize("bad", BAD_IDS)
 def test_an_id_that_is_none_causes_no_call(bad, serve, client_of):
-    server = serve(always(b"{}"))
+    server = serve(answers(b"{}"))
     client = client_of(server)
     for call in (
         lambda: client.get_agent(bad),
@@ -288,16 +195,3 @@ def test_each_call_is_told_with_the_trace_of_the_remote(serve, client_of, caplog
     assert "abc123" in lines[0]
     assert "private" not in caplog.text
     assert KEY not in caplog.text
-
-
-def test_a_fork_does_not_share_the_parents_socket(serve, client_of, monkeypatch):
-    server = serve(always(MADE))
-    client = client_of(server)
-    client.create_agent({})
-    parents = transport._adapter()
-    monkeypatch.setattr("os.getpid", lambda: 1)
-    client.create_agent({})
-    assert transport._adapter() is not parents
-    assert server.connections == 2
-    transport._adapter().close()
-    parents.close()

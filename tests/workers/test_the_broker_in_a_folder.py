@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from celery.signals import worker_shutting_down
 from kombu import Connection
 from kombu.exceptions import ChannelError
 from kombu.simple import SimpleQueue
@@ -61,6 +62,19 @@ def test_one_that_cannot_be_read_is_left_out(queue: SimpleQueue, tmp_path: Path,
     queue.put({"call": 1})
     with pytest.raises(queue.Empty):
         queue.get_nowait()
+    assert queue.get_nowait().payload == {"call": 1}
+
+
+def test_a_worker_that_is_told_to_end_waits_for_nothing_and_takes_nothing(
+    queue: SimpleQueue, broker: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(folder_broker.Channel, "ending", False)  # as before, afterwards
+    queue.put({"call": 1})
+    queue.consumer.consume()
+    worker_shutting_down.send(sender="worker")
+    with pytest.raises(TimeoutError, match="ends"):
+        broker.drain_events(timeout=5)
+    folder_broker.Channel.ending = False
     assert queue.get_nowait().payload == {"call": 1}
 
 
