@@ -1,9 +1,13 @@
 """The system checks: each says what is wrong, and a production-like configuration is free of them."""
 
+import os
+import subprocess
 import sys
 
 import pytest
 from django.core.checks import run_checks
+
+from tests.running import ROOT
 
 REAL = "not-a-real-key"
 
@@ -104,3 +108,12 @@ def test_production_has_no_warning(run):
     )
     assert result.returncode == 0, result.stderr
     assert "no issues (0 silenced)" in result.stdout
+
+
+@pytest.mark.parametrize("url", ["", "  "])
+def test_a_blank_database_url_is_none(url, tmp_path):
+    """As compose and many panels leave a variable that is not filled in."""
+    show = "from controlplane.settings import DATABASES; print(DATABASES['default']['NAME'])"
+    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert shown.stdout.strip() == str(tmp_path / "controlplane.sqlite3"), shown.stderr
