@@ -86,8 +86,8 @@ class ImportNumber(Kind):
             )
         if error.status in (400, 401, 403) and re.search(r"twilio_error|authenticate\b|credential", says):
             return Stop(
-                "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type the "
-                f"token again.{trace}",
+                "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type it "
+                f"again.{trace}",
                 field="token",
             )
         return None

@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError
 
 from controlplane.audit.recorded import NotRecorded
+from controlplane.elevenlabs.scrub import scrub
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers
@@ -13,9 +14,7 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, SID, WRITES, agent
 
 pytestmark = pytest.mark.django_db
 
-WRONG = (
-    "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type the token again."
-)
+WRONG = "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type it again."
 
 
 def imported(phone_number: str = NEW_LINE, token: str = CREDENTIALS.token) -> Operation:
@@ -27,6 +26,8 @@ def test_wrong_credentials_are_told_at_the_token(clock):
     op = imported(token="wrong-token")
     assert (op.state, op.stop and op.stop.field) == (State.REFUSED, "token")
     assert op.message == f"{WRONG} (Trace {op.trace_id})"
+    assert re.fullmatch(r"[0-9a-f]{32}", op.trace_id), "it looks like a token"
+    assert scrub(op.message) == op.message, "and is shown all the same, in logs and reports too"
 
 
 @pytest.mark.parametrize(
