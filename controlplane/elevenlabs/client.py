@@ -165,13 +165,18 @@ class ElevenLabs:
             except NoSuchRoute:
                 if cursor is not None:  # half of a list must not go on as a whole one
                     raise
-        rows = Page.parse({"rows": self._http.read(NUMBERS, _given(agent_id=agent)), "has_more": False}, "rows").rows
+        rows = self.older_numbers(agent).rows
         self._numbers_are_paged = False
         if phone_number is not None:
             rows = [row for row in rows if row.get("phone_number") == phone_number]
         if search is not None:
             rows = [row for row in rows if search.lower() in f"{row.get('label')} {row.get('phone_number')}".lower()]
         return Page(rows, None, False)
+
+    def older_numbers(self, agent_id: str | None = None) -> Page:
+        """The bare array, also where the remote has the paged list too."""
+        found = self._http.read(NUMBERS, _given(agent_id=agent_id))
+        return Page.parse({"rows": found, "has_more": False}, "rows")
 
     def number_pages(
         self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100

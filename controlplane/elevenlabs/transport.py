@@ -161,7 +161,7 @@ class Transport:
             except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 failure = verdict.from_failure(error, flight, seconds=seconds)
         if flight.timed_out and failure is None:
-            failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:g} seconds.")
+            failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:.3g} seconds.")
         if flight.sent or reply is not None:
             witness.tell(method, path, reply, 1000 * (time.monotonic() - began), body)
         if failure is not None or reply is None:

@@ -59,7 +59,7 @@ def from_failure(failure: Exception, flight: Flight, *, seconds: float) -> Eleve
             return errors.NotSent("ElevenLabs could not prove that it is ElevenLabs (TLS), so nothing was sent.")
         return errors.NoConnection("No connection to ElevenLabs could be made, so nothing was sent.")
     if flight.timed_out or isinstance(failure, requests.Timeout):
-        return errors.TimedOut(f"ElevenLabs did not answer within {seconds:g} seconds.")
+        return errors.TimedOut(f"ElevenLabs did not answer within {seconds:.3g} seconds.")
     lost = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, urllib3_errors.ProtocolError)
     if isinstance(failure, lost):
         return errors.ConnectionLost("The connection ended before ElevenLabs had answered.")

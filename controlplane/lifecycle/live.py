@@ -4,7 +4,7 @@ import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from controlplane.elevenlabs import (
     Agent,
@@ -13,12 +13,15 @@ from controlplane.elevenlabs import (
     ElevenLabs,
     ElevenLabsError,
     KeyRefused,
+    Limited,
     NoSuchRoute,
     Page,
     PhoneNumber,
     User,
+    is_id,
 )
 from controlplane.lifecycle.assumptions import Finding
+from controlplane.lifecycle.live_findings import findings
 from controlplane.lifecycle.live_reads import READS, Read, get
 from controlplane.mirror.models import Hold, SyncRun
 
@@ -27,6 +30,7 @@ CLOCK_WARN, CLOCK_FAIL = 5.0, 120.0  # seconds that the clocks may differ
 SLOW = 1500.0  # milliseconds of the median read
 NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 MOST_NAMED = 5
+AGAIN = "Run this again in a minute."
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,22 @@ def look(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
         return [trouble], []
     reads += [get(client, *one) for one in READS[1:]]
     agents = [read.answer for read in reads[:2] if isinstance(read.answer, Page)]
-    first = next((str(row.get("agent_id")) for page in agents for row in page.rows), None)
+    ids = (row.get("agent_id") for page in agents for row in page.rows)
+    first = next((one for one in ids if isinstance(one, str) and is_id(one)), None)
     if first is not None:
         reads.append(get(client, "one agent", "convai_read", lambda client: client.get_agent(first)))
+    found = list(findings(client, reads))
     checks = [
-        Check("key", "ok", f"{client.base_url} takes it."),
+        _key(client, reads),
         _scopes(reads),
         _workspace(reads),
         _pages(client, reads),
         *_shapes(reads),
         _clock(reads),
-        _latency(reads),
+        *_latency(reads),
+        *_assumptions(found),
     ]
-    return checks, list(_findings(reads))
+    return checks, found
 
 
 def _no_way_in(read: Read) -> Check | None:
@@ -65,20 +72,30 @@ def _no_way_in(read: Read) -> Check | None:
     if isinstance(error, KeyRefused) and not error.lacks_a_permission:
         mend = "Put a good key into ELEVENLABS_API_KEY, and the address of its region into ELEVENLABS_BASE_URL."
         return Check("key", "fail", str(error), mend)
-    if error is not None and error.status is None and not isinstance(error, BadShape):
+    if error is not None and error.status is None and not isinstance(error, BadShape | Limited):
         mend = "Look at ELEVENLABS_BASE_URL, and whether this machine reaches it (name server, firewall, proxy)."
         return Check("connection", "fail", str(error), mend)
     return None
 
 
+def _key(client: ElevenLabs, reads: list[Read]) -> Check:
+    """Only an answer, or a scope that it lacks, tells that a key is good: an error of the remote comes to any key."""
+    if any(read.error is None or _lacks_a_scope(read.error) for read in reads):
+        return Check("key", "ok", f"{client.base_url} takes it.")
+    mend = "Run this again in a minute. If it stays so: is ELEVENLABS_BASE_URL ElevenLabs' own address?"
+    return Check("key", "fail", f"{client.base_url} gave no good answer, so nobody knows whether it takes it.", mend)
+
+
+def _lacks_a_scope(error: ElevenLabsError | None) -> TypeGuard[KeyRefused]:
+    return isinstance(error, KeyRefused) and error.lacks_a_permission
+
+
 def _scopes(reads: list[Read]) -> Check:
-    lacking = {
-        read.error.permission or read.scope: read.what
-        for read in reads
-        if isinstance(read.error, KeyRefused) and read.error.lacks_a_permission
-    }
+    lacking = {read.error.permission or read.scope: read.what for read in reads if _lacks_a_scope(read.error)}
     there = list(dict.fromkeys(read.scope for read in reads if read.error is None))
     untold = "convai_write is not tried: this writes nothing."
+    if not lacking and not there:
+        return Check("scopes", "warn", "No answer told of any.", AGAIN)
     if not lacking:
         return Check("scopes", "ok", f"{', '.join(there)} work; {untold}")
     named = ", ".join(f"{scope} ({what})" for scope, what in lacking.items())
@@ -102,6 +119,9 @@ def _workspace(reads: list[Read]) -> Check:
             f"The key opens …{(here or 'unknown')[-6:]}, not the workspace that is shown here.",
             "Set the right key, or accept the other workspace under Sync, Holds.",
         )
+    unread = next((read.error for read in reads if read.what == "workspace" and not _lacks_a_scope(read.error)), None)
+    if unread is not None:
+        return Check("workspace", "warn", f"Which one it is was not told: {unread}", AGAIN)
     if not here:
         return Check(
             "workspace",
@@ -117,9 +137,9 @@ def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
     if wrong:
         mend = "ElevenLabs has changed its answers, or something stands between: update the control plane."
         return Check("page shapes", "fail", " ".join(wrong), mend)
-    others = [f"{read.what}: {read.error}" for read in reads if read.error and not isinstance(read.error, KeyRefused)]
+    others = [f"{read.what}: {read.error}" for read in reads if read.error and not _lacks_a_scope(read.error)]
     if others:
-        return Check("page shapes", "warn", " ".join(others), "Run this again in a minute.")
+        return Check("page shapes", "warn", " ".join(others), AGAIN)
     numbers = next(read for read in reads if read.what == "numbers")
     if numbers.attempt is not None and "/v2/" not in numbers.attempt.path:
         return Check(
@@ -137,7 +157,7 @@ def _second_page(client: ElevenLabs, agents: Read) -> Check:
         first = client.list_agents(page_size=1)
         second = client.list_agents(page_size=1, cursor=first.next_cursor)
     except ElevenLabsError as error:
-        return Check("page shapes", "warn", f"A second page could not be read: {error}", "Run this again in a minute.")
+        return Check("page shapes", "warn", f"A second page could not be read: {error}", AGAIN)
     if first.next_cursor is None or first.rows == second.rows:
         return Check("page shapes", "fail", "A cursor does not lead to the next page.", "Tell who looks after this.")
     return Check("page shapes", "ok", f"{words}, and a cursor leads to the next page.")
@@ -165,6 +185,8 @@ def _shapes(reads: list[Read]) -> Iterator[Check]:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
         mend = "Each of these is left out of the picture, with its id, on the page of the next sync."
         yield Check("schemas", "fail", f"{' '.join(wrong[:MOST_NAMED])}{more}", mend)
+    elif not any(isinstance(read.answer, Page) for read in reads):
+        yield Check("schemas", "warn", "No list could be read, so no row was looked at.", "See what is said above.")
     else:
         yield Check("schemas", "ok", f"{rows} rows read, all of them fit.")
     if unknown:
@@ -193,26 +215,26 @@ def _clock(reads: list[Read]) -> Check:
     return Check("clock", "fail" if abs(off) > CLOCK_FAIL else "warn", words, mend)
 
 
-def _latency(reads: list[Read]) -> Check:
-    took = [read.attempt.milliseconds for read in reads if read.attempt is not None]
+def _latency(reads: list[Read]) -> Iterator[Check]:
+    """Of what was answered: how quickly an error comes tells nothing."""
+    took = [read.attempt.milliseconds for read in reads if read.attempt is not None and read.error is None]
+    if not took:
+        return
     middle, longest = statistics.median(took), max(took)
     words = f"A read takes {middle:.0f} ms, the longest took {longest:.0f} ms."
     if middle > SLOW:
         mend = "Is the address that of the nearest region, and is the network of this machine busy?"
-        return Check("latency", "warn", words, mend)
-    return Check("latency", "ok", words)
+        yield Check("latency", "warn", words, mend)
+    else:
+        yield Check("latency", "ok", words)
 
 
-def _findings(reads: list[Read]) -> Iterator[Finding]:
-    numbers = next(read for read in reads if read.what == "numbers")
-    paged = numbers.attempt is not None and "/v2/" in numbers.attempt.path
-    if paged and numbers.error is None:
-        yield Finding(29, True, "A page of 1000 numbers was accepted.", part=True)
-    names = {read.what: read.attempt.names for read in reads if read.attempt is not None and read.attempt.names}
-    if "agents" in names:
-        yield Finding(42, "has_more" in names["agents"], "`has_more` stood in the list of agents.", part=True)
-    if not paged and numbers.error is None:
-        yield Finding(43, True, "There is no paged list of numbers, and its 404 was read as that.")
-    agent = next((read for read in reads if read.what == "one agent"), None)
-    if agent is not None and (agent.error is None or isinstance(agent.error, BadShape)):
-        yield Finding(48, agent.error is None, "The times of an agent were read as whole seconds.")
+def _assumptions(found: list[Finding]) -> Iterator[Check]:
+    """What the reads tell of the numbered lines."""
+    against = [f"{finding.number} ({finding.evidence})" for finding in found if not finding.holds]
+    if against:
+        mend = "Look up these lines in docs/assumptions.md: it says where they matter."
+        yield Check("assumptions", "warn", f"Not as assumed: {', '.join(against)}.", mend)
+    elif found:
+        lines = ", ".join(str(number) for number in sorted({finding.number for finding in found}))
+        yield Check("assumptions", "ok", f"As assumed, so far as reads tell: lines {lines} of docs/assumptions.md.")

@@ -46,8 +46,19 @@ def test_all_is_well_and_nothing_but_reads_was_sent(live_check, remote):
     status, checks = live_check()
     assert status == 0
     assert {check["level"] for check in checks.values()} == {"ok"}
-    names = {"key", "scopes", "workspace", "page shapes", "schemas", "unknown fields", "clock", "latency"}
+    names = {
+        "key",
+        "scopes",
+        "workspace",
+        "page shapes",
+        "schemas",
+        "unknown fields",
+        "clock",
+        "latency",
+        "assumptions",
+    }
     assert set(checks) == names
+    assert "lines 29, 42, 43, 48 of docs/assumptions.md" in checks["assumptions"]["says"]
     assert "a cursor leads to the next page" in checks["page shapes"]["says"]
     assert checks["schemas"]["says"].startswith("9 rows read")
     assert {call["method"] for call in remote.calls()} == {"GET"}
@@ -120,6 +131,7 @@ def test_another_workspace_than_the_one_shown(live_check):
         ({"fault": "garbage", "times": 9}, "fail"),
         ({"fault": "status", "status": 404, "body": {"detail": "Not Found"}, "times": 9}, "warn"),
         ({"fault": "status", "status": 500, "times": 9}, "warn"),
+        ({"fault": "status", "status": 401, "body": {"detail": "No."}, "times": 9}, "warn"),
     ],
 )
 def test_a_list_of_another_shape(fault, level, live_check, remote):
@@ -127,6 +139,60 @@ def test_a_list_of_another_shape(fault, level, live_check, remote):
     remote.fault("GET", NUMBERS, **fault)
     status, checks = live_check()
     assert (status, checks["page shapes"]["level"]) == (int(level == "fail"), level)
+
+
+NOTHING_GOOD = [
+    {"fault": "html"},
+    {"fault": "status", "status": 500},
+    {"fault": "status", "status": 503},
+    {"fault": "status", "status": 429},
+    {"fault": "garbage"},
+    {"fault": "not_http"},
+]
+
+
+@pytest.mark.parametrize("fault", NOTHING_GOOD)
+def test_where_nothing_good_is_answered_nothing_is_called_good(fault, live_check, remote):
+    """A page of some proxy, or a remote that is down, tells nothing of the key."""
+    remote.fault("GET", "*", times=99, **fault)
+    status, checks = live_check()
+    assert status == 1
+    assert {name for name, check in checks.items() if check["level"] == "ok"} <= {"clock"}
+    assert "user_read" not in json.dumps(checks), "the scope is not what is missing"
+
+
+def test_an_agent_whose_id_is_none_is_not_read(live_check, remote):
+    remote.fault("GET", AGENTS, "edit", body={"agents": [{"agent_id": 7}]}, times=9)
+    status, checks = live_check()
+    assert (status, checks["schemas"]["level"], checks["page shapes"]["level"]) == (1, "fail", "ok")
+    assert remote.calls(path=f"{AGENTS}/7") == []
+
+
+def test_a_time_is_told_in_plain_figures(live_check, remote, monkeypatch):
+    """What is left of the patience is no round number."""
+    monkeypatch.setattr("controlplane.lifecycle.management.commands.live_check.CLICK", 0.5)
+    remote.fault("GET", "*", "hang", times=99)
+    status, checks = live_check()
+    assert (status, checks["connection"]["says"]) == (1, "ElevenLabs did not answer within 0.5 seconds.")
+
+
+def test_what_is_not_as_assumed_is_named(live_check, remote):
+    remote.fault("GET", "/v1/convai/phone-numbers", "status", status=200, body=[])
+    remote.import_number("+15550100123", "Main")
+    remote.advance(10)
+    status, checks = live_check()
+    assert (status, checks["assumptions"]["level"]) == (0, "warn")
+    assert "43 (The older list lacks 1 of the 1 numbers of the paged one.)" in checks["assumptions"]["says"]
+
+
+def test_a_number_that_is_removed_meanwhile_refutes_nothing(live_check, remote):
+    number = remote.import_number("+15550100123", "Main")
+    remote.advance(10)
+    row = remote.get(NUMBERS)
+    remote.console("delete_number", number=number)
+    remote.fault("GET", NUMBERS, "edit", body={"phone_numbers": row["phone_numbers"]})
+    status, checks = live_check()
+    assert (status, checks["assumptions"]["level"]) == (0, "ok")
 
 
 def test_a_cursor_that_leads_nowhere(live_check, remote):

@@ -1,0 +1,64 @@
+"""What the reads of `live_check` tell of the numbered lines of docs/assumptions.md."""
+
+from collections.abc import Iterator
+
+from controlplane.elevenlabs import BadShape, ElevenLabs, NotFound, Page
+from controlplane.lifecycle.assumptions import Finding
+from controlplane.lifecycle.live_reads import Read, get
+
+NO_SUCH_LIST = frozenset({405, 410, 501})  # besides a 404: how a remote may say that it has no such list
+
+
+def findings(client: ElevenLabs, reads: list[Read]) -> Iterator[Finding]:
+    """Where a line is doubted, a few reads more tell whether it is that, or a moment's trouble."""
+    numbers = next(read for read in reads if read.what == "numbers")
+    if numbers.attempt is not None and "/v2/" in numbers.attempt.path:
+        yield from _page_size(client, numbers)
+        yield from _two_lists(client, numbers)
+    elif numbers.error is None:
+        yield Finding(43, True, "There is no paged list of numbers, and its 404 was read as that.", part=True)
+    names = {read.what: read.attempt.names for read in reads if read.attempt is not None and read.attempt.names}
+    if "agents" in names:
+        yield Finding(42, "has_more" in names["agents"], "`has_more` stood in the list of agents.", part=True)
+    agent = next((read for read in reads if read.what == "one agent"), None)
+    if agent is not None and (agent.error is None or isinstance(agent.error, BadShape)):
+        yield Finding(48, agent.error is None, "The times of an agent were read as whole seconds.")
+
+
+def _page_size(client: ElevenLabs, numbers: Read) -> Iterator[Finding]:
+    if numbers.error is None:
+        yield Finding(29, True, "A page of 1000 numbers was accepted.", part=True)
+    elif numbers.error.status in (400, 422) and _paged(client).error is None:
+        yield Finding(29, False, f"A page of 1000 numbers was refused ({numbers.error.status}), one of 100 was not.")
+
+
+def _two_lists(client: ElevenLabs, numbers: Read) -> Iterator[Finding]:
+    """The older list beside the paged one, where both are there; or where the paged one is missing in other words."""
+    if numbers.error is not None:
+        missing = isinstance(numbers.error, NotFound) or numbers.error.status in NO_SUCH_LIST
+        if missing and _older(client).error is None:
+            words = f"The paged list of numbers is missing ({numbers.error.status}), and is not told as a wrong path."
+            yield Finding(43, False, words)
+        return
+    if (there := _whole(numbers)) is None or (older := _whole(_older(client))) is None:
+        return
+    lacks = there - older
+    if lacks and (again := _whole(_paged(client))) is not None:
+        lacks &= again  # what was removed meanwhile is in neither
+    words = f"lacks {len(lacks)} of the {len(there)} numbers" if lacks else f"has each of the {len(there)} numbers"
+    yield Finding(43, not lacks, f"The older list {words} of the paged one.", part=True)
+
+
+def _paged(client: ElevenLabs) -> Read:
+    return get(client, "numbers", "convai_read", lambda client: client.list_numbers())
+
+
+def _older(client: ElevenLabs) -> Read:
+    return get(client, "numbers", "convai_read", lambda client: client.older_numbers())
+
+
+def _whole(read: Read) -> set[str] | None:
+    """The ids of a list that came in one page."""
+    if not isinstance(read.answer, Page) or read.answer.has_more:
+        return None
+    return {str(row.get("phone_number_id")) for row in read.answer.rows}
