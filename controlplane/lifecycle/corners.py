@@ -89,7 +89,10 @@ def bind_to_archived(x: Experiment, step: Step) -> None:
     taken, words = op.state == State.DONE, step.found
     x.finding(5, taken, step.answered(op))
     hidden = all(row.get("agent_id") != support.remote_id for row in x.client.all_agents(search=SUPPORT))
-    shown = x.client.get_agent(support.remote_id).archived
+    try:
+        shown = bool(x.client.get_agent(support.remote_id).archived)
+    except NotFound:
+        shown = False
     by_itself = any(row.get("agent_id") == support.remote_id for row in x.client.all_agents(archived=True))
     restored = _archive(x, step, support, archived=False)
     good = hidden and shown and by_itself and restored

@@ -59,7 +59,8 @@ class Experiment:
     support: Agent | None = None
     sales: Agent | None = None
     line: PhoneNumber | None = None
-    accepted: float = 0.0  # when the import was answered
+    accepted: float = 0.0  # when the import was answered, or found where its answer was lost
+    told_when: bool = False  # whether it was answered
 
     @property
     def client(self) -> ElevenLabs:

@@ -8,6 +8,7 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.elevenlabs import NotFound, is_id
 from controlplane.lifecycle.asking import Said
+from controlplane.lifecycle.assumptions import NOT_TRIED
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
 from controlplane.lifecycle.step import Step
 from controlplane.operations.models import Operation, State
@@ -62,7 +63,7 @@ def import_number(x: Experiment, step: Step) -> None:
         return numbers.import_number(x.phone_number, label=x.label, credentials=x.credentials, **said)
 
     op = x.ask(step, deed, makes="number", name=x.phone_number)
-    x.accepted = time.monotonic()
+    x.accepted, x.told_when = time.monotonic(), step.write is not None and step.write.status in (200, 201)
     _named_what_it_made(x, step, op)
     x.line = PhoneNumber.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if x.line is None:
@@ -86,6 +87,9 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
         x.asker.pause(LOOK_EVERY)
         line.refresh_from_db()
         listed = line.listed_at is not None or propagation.check_again(line, x.client)[0]
+    if not x.told_when:
+        step.outcome, step.found = NOT_TRIED, "It is listed. How long that took is not known: its answer was lost."
+        return
     took = time.monotonic() - x.accepted
     step.milliseconds = round(1000 * took)
     words = f"Listed {took:.1f} s after the import was answered; by its id it was {'there' if by_id else 'not found'}"

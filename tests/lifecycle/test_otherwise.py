@@ -1,14 +1,20 @@
 """A remote that behaves differently: the line is refuted, the exit status says so, and nothing is left all the same."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
+from controlplane.lifecycle import conduct
+from controlplane.lifecycle.experiment import Experiment, Plan
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.step import Step
 from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
 from tests.operations.oracle import violations
 
 pytestmark = pytest.mark.django_db
 
-NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
+NUMBERS, AGENTS, PAGED = "/v1/convai/phone-numbers", "/v1/convai/agents", "/v1/convai/v2/phone-numbers"
 NO_NUMBERS = {"phone_numbers": [], "has_more": False, "next_cursor": None}
 
 
@@ -68,6 +74,11 @@ CASES = [  # (method, path, how many such calls come first, what is answered, th
     ("DELETE", f"{AGENTS}/*", 0, refusal(400, "still_used"), {27}),
     ("DELETE", f"{AGENTS}/*", 0, {"fault": "garbage", "when": "after"}, {26, 45}),
     ("DELETE", f"{NUMBERS}/*", 0, {"fault": "status", "status": 200, "body": {"ok": True}, "when": "after"}, {26}),
+    ("GET", PAGED, 0, {**refusal(422, "too_much"), "query": "page_size=1000", "times": 99}, {29}),
+    ("GET", PAGED, 0, {**refusal(410, "gone"), "query": "page_size=1000", "times": 99}, {43}),
+    ("GET", NUMBERS, 0, {"fault": "status", "status": 200, "body": []}, {43}),
+    ("POST", f"{AGENTS}/create", 1, {"fault": "status", "status": 202, "body": {}, "when": "after"}, {44}),
+    ("POST", NUMBERS, 4, {"fault": "status", "status": 202, "body": {}, "when": "after"}, {44}),
 ]
 
 
@@ -79,6 +90,68 @@ def test_by_what_is_answered(method, path, skip, answer, lines, lifecycle, remot
     assert refuted() == lines
     assert nothing_is_left(remote)
     assert violations(remote) == []
+
+
+@pytest.fixture
+def as_it_begins(monkeypatch) -> Callable[[str, Callable[[], object]], None]:
+    """as_it_begins("merge", deed): from this step on the remote behaves as the deed has it."""
+
+    def arrange(name: str, deed: Callable[[], object]) -> None:
+        def changed(plan: Plan) -> Plan:
+            def do(x: Experiment, step: Step) -> None:
+                deed()
+                plan.do(x, step)
+
+            return replace(plan, do=do) if plan.name == name else plan
+
+        assert name in {plan.name for plan in conduct.FIRST}
+        monkeypatch.setattr(conduct, "FIRST", [changed(plan) for plan in conduct.FIRST])
+
+    return arrange
+
+
+def test_a_patch_that_replaces_what_it_was_not_sent(lifecycle, remote, as_it_begins):
+    """The prompt is gone from each answer after the one to the step's own look and the check."""
+    rest = {"agent": {"first_message": "Good evening.", "prompt": {}}}
+    edit = {"fault": "edit", "body": {"conversation_config": rest}}
+
+    def replaces() -> None:
+        remote.fault("PATCH", f"{AGENTS}/agent_*", **edit)
+        remote.fault("GET", f"{AGENTS}/agent_*", **edit, skip=2, times=9)
+
+    as_it_begins("merge", replaces)
+    status, printed = lifecycle()
+    assert status == 3, printed
+    assert verdicts()[12] == "refuted"
+    assert step("merge")["outcome"] == "otherwise"
+
+
+def shows_it_in_the_plain_list(remote) -> None:
+    plain = remote.get(AGENTS)
+    remote.fault("GET", AGENTS, "edit", query="archived=false", body=plain, times=9)
+
+
+def lists_it_nowhere(remote) -> None:
+    remote.fault("GET", AGENTS, "edit", query="archived=true", body={"agents": []}, times=9)
+
+
+def tells_it_as_gone(remote) -> None:
+    remote.fault("GET", f"{AGENTS}/agent_*", skip=1, **refusal(404, "document_not_found"))
+
+
+def cannot_bring_it_back(remote) -> None:
+    remote.fault("PATCH", f"{AGENTS}/agent_*", skip=1, **refusal(400, "archived"))
+
+
+@pytest.mark.parametrize("does", [shows_it_in_the_plain_list, lists_it_nowhere, tells_it_as_gone, cannot_bring_it_back])
+def test_an_archived_agent_that_is_treated_otherwise(does, lifecycle, remote, as_it_begins):
+    as_it_begins("bind to archived", lambda: does(remote))
+    status, printed = lifecycle()
+    assert status == 3, printed
+    assert 25 in refuted()
+    assert step("bind to archived")["outcome"] == "otherwise"
+    remote.clear_faults()
+    assert nothing_is_left(remote)
 
 
 @pytest.mark.parametrize(("code", "verdict"), [("unauthorized", "confirmed"), ("invalid_api_key", "refuted")])
@@ -122,7 +195,8 @@ def test_an_import_whose_answer_was_lost_is_found_and_goes_on(lifecycle, remote)
     remote.settings(listed_after=0)
     remote.fault("POST", NUMBERS, "reset", skip=4, when="after")
     status, _ = lifecycle()
-    assert status == 3
+    assert status == 0
     assert step("import")["outcome"] == "as assumed"
+    assert (step("listed")["outcome"], verdicts()[22]) == ("not tried", "not tried"), "nobody knows since when"
     assert sum(entry["kind"] == "import_number" for entry in remote.ledger()) == 1
     assert nothing_is_left(remote)
