@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -45,14 +46,21 @@ class Busy(Exception):
 @contextmanager
 def alone() -> Iterator[None]:
     """One run for each database. The lock dies with its process, so what a killed one left open is nobody's."""
-    name = hashlib.sha256(str(connection.settings_dict["NAME"]).encode()).hexdigest()[:16]
-    release = locks().first_free([f"lifecycle-{name}"])
+    release = locks().first_free([_lock()])
     if release is None:
         raise Busy
     try:
         yield
     finally:
         release()
+
+
+def _lock() -> str:
+    """PostgreSQL's locks are those of one database. Several SQLite files may stand in one folder."""
+    if connection.vendor == "postgresql":
+        return "lifecycle"
+    file = Path(connection.settings_dict["NAME"]).resolve()
+    return f"lifecycle-{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
 
 
 def workspace_of(client: ElevenLabs) -> str:

@@ -12,7 +12,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.db import Error, connection
 
 log = logging.getLogger(__name__)
@@ -37,8 +36,11 @@ class Locks(Protocol):
 
 
 def locks() -> Locks:
-    """Where several machines share a database, they share its locks. SQLite means one machine."""
-    return AdvisoryLocks() if connection.vendor == "postgresql" else FileLocks(settings.VAR_DIR / "locks")
+    """Where several machines share a database, they share its locks. SQLite means one machine: there they stand beside
+    the database, whatever VAR_DIR each process was given."""
+    if connection.vendor == "postgresql":
+        return AdvisoryLocks()
+    return FileLocks(Path(connection.settings_dict["NAME"]).resolve().parent / "locks")
 
 
 class FileLocks:

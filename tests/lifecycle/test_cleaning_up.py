@@ -200,19 +200,6 @@ def test_a_number_that_somebody_uses_by_now_is_left_as_it_is(lifecycle, remote):
 
 
 @OF_TESTS
-def test_what_stands_in_another_workspace_is_named_and_not_touched(lifecycle, remote):
-    remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
-    assert lifecycle()[0] == 4
-    remote.clear_faults()
-    Report.objects.update(workspace="workspace_other")
-    before = remote.call_report()["last_id"]
-    status, printed = lifecycle("--clean-up")
-    assert status == 4
-    assert printed.count("this is another workspace") == 3
-    assert {call["method"] for call in remote.calls(since=before)} == {"GET"}
-
-
-@OF_TESTS
 def test_a_request_is_recorded_before_it_is_sent(lifecycle, remote):
     """Of each thing that the sandbox made, the record was committed first: by it the clean-up finds it."""
     lifecycle()
@@ -262,6 +249,19 @@ def test_one_run_at_a_time(child, remote):
         assert second.wait() == 6
         assert "Another run is under way; nothing was done." in second.output
     assert remote.ledger() == []
+    remote.clear_faults()
+    assert first.wait() == 0, first.output
+
+
+@OF_PROCESSES
+def test_one_run_at_a_time_whatever_folder_each_was_given(child, remote, tmp_path, monkeypatch):
+    """Else the second would take the first for dead, and remove its agents."""
+    remote.fault("POST", f"{AGENTS}/create", "pause", seconds=60)
+    first = child()
+    at_the_fault(remote, "POST", f"{AGENTS}/create", 0)
+    monkeypatch.setenv("VAR_DIR", str(tmp_path))
+    second = child("--clean-up")
+    assert second.wait() == 6, second.output
     remote.clear_faults()
     assert first.wait() == 0, first.output
 

@@ -52,6 +52,15 @@ def test_the_database_decides_which_kind():
     assert isinstance(locks(), AdvisoryLocks if connection.vendor == "postgresql" else FileLocks)
 
 
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="its locks are no files")
+def test_the_files_stand_beside_the_database_whatever_folder_a_process_was_given(name, settings, tmp_path):
+    release = locks().first_free([name])
+    assert release is not None
+    settings.VAR_DIR = tmp_path
+    assert locks().first_free([name]) is None
+    release()
+
+
 def test_what_another_process_holds_is_not_free(found, name, holder):
     assert found.first_free([name]) is None
     assert found.share(name) is None
