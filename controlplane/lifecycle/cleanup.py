@@ -37,6 +37,7 @@ class Left:
     name: str
     object_id: str
     why: str
+    elsewhere: bool = False  # at another remote, or in another workspace, than the configured one
 
     def __str__(self) -> str:
         return f"{self.what} {self.name} {self.object_id or '(id unknown)'}: {self.why}"
@@ -49,7 +50,7 @@ def clean_up(asker: Asker, tell: Tell) -> list[Left]:
         if op is not None and op.is_open:
             tell(f"Looking up what became of: {op.title}")
             asker.decided(close_dead(op))
-    made = asker.report.asked.filter(removed_at=None).exclude(makes="").order_by("-makes", "id")
+    made = asker.report.asked.filter(removed_at=None, forgotten_at=None).exclude(makes="").order_by("-makes", "id")
     left = [remove(asker, asked, tell) for asked in made]
     return [one for one in left if one is not None]
 

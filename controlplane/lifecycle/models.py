@@ -43,6 +43,8 @@ class Asked(models.Model):
     makes = models.CharField(max_length=10, blank=True)  # "agent", "number", or nothing
     name = models.TextField(blank=True)  # of what it makes
     removed_at = models.DateTimeField(null=True, blank=True)  # what it made is gone from the remote again
+    forgotten_at = models.DateTimeField(null=True, blank=True)  # somebody said that it may stay where it is
+    forgotten_by = models.TextField(blank=True)
 
     class Meta:
         ordering = ["id"]

@@ -25,23 +25,46 @@ def end(asker: Asker, tell: Tell) -> list[Left]:
     return left
 
 
-def clean_up_before(asker: Asker, tell: Tell) -> list[Left]:
-    """What earlier runs left behind at this remote. What stands at another one is named and left alone."""
+def clean_up_before(asker: Asker, tell: Tell, *, forget: bool = False) -> list[Left]:
+    """What earlier runs left behind at this remote. What stands at another one is named and left alone; `forget`: named
+    for the last time."""
     found: list[Left] = []
     for report in Report.objects.exclude(pk=asker.report.pk).filter(asked__removed_at=None).distinct():
         if (report.base_url, report.workspace) != (asker.report.base_url, asker.report.workspace):
-            where = f"It was made at {report.base_url} {report.workspace}, and this is another workspace."
-            found += [Left(asked.makes, asked.name, op.object_id, where) for asked, op in _not_removed(report)]
+            elsewhere = _left_elsewhere(report)
+            if forget:
+                _forget(report, asker, elsewhere, tell)
+            else:
+                found += elsewhere
             continue
         of_it = Asker(report, asker.client, actor=asker.actor, why=asker.why, stopping=Event())
         left = clean_up(of_it, tell)
         found += left
-        if report.state == Report.State.RUNNING:
-            report.state, report.ended_at = Report.State.BROKEN_OFF, timezone.now()
-            report.data = report.data and report.data | {"broken_off": "its process ended before it did."}
+        _ended_with_its_process(report)
         report.data = report.data and with_left(report.data, left)
         report.save()
     return found
+
+
+def _left_elsewhere(report: Report) -> list[Left]:
+    where = f"It was made at {report.base_url} {report.workspace}, and this is another workspace."
+    return [Left(asked.makes, asked.name, op.object_id, where, elsewhere=True) for asked, op in _not_removed(report)]
+
+
+def _forget(report: Report, asker: Asker, left: list[Left], tell: Tell) -> None:
+    """Nothing is sent, and the report goes on telling what was left and who said that it may stay."""
+    said = {"forgotten_at": timezone.now(), "forgotten_by": f"{asker.report.actor_name} ({asker.why.reason})"}
+    report.asked.filter(pk__in=[asked.pk for asked, _ in _not_removed(report)]).update(**said)
+    _ended_with_its_process(report)
+    report.save()
+    for one in left:
+        tell(f"Forgotten, and still there: {one}")
+
+
+def _ended_with_its_process(report: Report) -> None:
+    if report.state == Report.State.RUNNING:
+        report.state, report.ended_at = Report.State.BROKEN_OFF, timezone.now()
+        report.data = report.data and report.data | {"broken_off": "its process ended before it did."}
 
 
 def forget_old() -> None:
@@ -54,6 +77,6 @@ def forget_old() -> None:
 
 def _not_removed(report: Report) -> list[tuple[Asked, Operation]]:
     """What may be there of a run, with the operation that was to make it."""
-    made = report.asked.filter(removed_at=None).exclude(makes="")
+    made = report.asked.filter(removed_at=None, forgotten_at=None).exclude(makes="")
     found = [(asked, asked.operation) for asked in made]
     return [(asked, op) for asked, op in found if op is not None and (op.object_id or op.is_open)]

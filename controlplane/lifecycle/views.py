@@ -24,13 +24,15 @@ def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
 
 def _facts(found: Report) -> dict[str, Any]:
     data = found.data
+    forgotten = list(found.asked.exclude(forgotten_at=None))
     if not data:  # its process ended before it had told anything
-        return {"report": found, "data": {}}
+        return {"report": found, "data": {}, "forgotten": forgotten}
     steps = [step | {"went_otherwise": step["outcome"] == OTHERWISE} for step in data["steps"]]
     lines = data["assumptions"]
     return {
         "report": found,
         "data": data,
+        "forgotten": forgotten,
         "verdict": verdict(data),
         "chart": chart(data["latencies"]) if data["latencies"] else None,
         "after_delete": AFTER_DELETE.get(data["after_delete"], ""),

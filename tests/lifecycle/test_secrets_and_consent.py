@@ -157,10 +157,28 @@ def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
     assert {(op.actor_name, op.ticket) for op in Operation.objects.all()} == {("olga", "OPS-7")}
 
 
-@pytest.mark.parametrize("args", [("--repeat", "0"), ("--report", "/no/such/folder")])
+@pytest.mark.parametrize("args", [("--repeat", "0"), ("--report", "/no/such/folder"), ("--report", "/proc/self")])
 def test_what_makes_no_sense_is_refused_before_anything_is_begun(args, lifecycle, remote):
     assert lifecycle(*args)[0] == 1
     assert remote.calls() == []
+
+
+def test_a_folder_that_has_one_where_the_report_goes(lifecycle, remote, tmp_path):
+    (tmp_path / "findings.json").mkdir()
+    status, printed = lifecycle("--report", str(tmp_path))
+    assert status == 1
+    assert printed.endswith("findings.json is a folder, and the report is to stand there.")
+    assert remote.calls() == []
+
+
+def test_a_folder_that_goes_away_meanwhile(lifecycle, remote, tmp_path, monkeypatch):
+    """A run on a real account is not made for nothing, and a script that wants the files is told."""
+    monkeypatch.setattr("controlplane.lifecycle.files.trouble_with", lambda _: "")
+    status, printed = lifecycle("--report", str(tmp_path / "gone"))
+    assert status == 7
+    assert "could not be written to" in printed
+    assert "# Findings of the lifecycle experiment" in printed
+    assert nothing_is_left(remote)
 
 
 def test_a_refused_key_begins_nothing(lifecycle, remote):

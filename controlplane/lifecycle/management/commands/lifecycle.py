@@ -1,7 +1,6 @@
 """`manage.py lifecycle`: the owner's experiment against the configured remote, with a report."""
 
 import getpass
-import json
 import signal
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -16,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from controlplane.audit.why import NotSaid, Why, demand
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect, is_sandbox, secrets_in_memory
-from controlplane.lifecycle import conduct, tidying
+from controlplane.lifecycle import conduct, files, tidying
 from controlplane.lifecycle.asking import Asker
 from controlplane.lifecycle.cleanup import Left
 from controlplane.lifecycle.credentials import Wanted, ask_for
@@ -25,7 +24,7 @@ from controlplane.lifecycle.markdown import markdown, verdict
 from controlplane.lifecycle.models import Report
 from controlplane.operations.run import CLICK, name_of
 
-OTHERWISE, LEFT, STOPPED, BUSY = 3, 4, 5, 6
+OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
 MOST_ROUNDS = 100
 STATUS = """exit status:
   0  everything as assumed, and everything that was made is removed
@@ -34,6 +33,7 @@ STATUS = """exit status:
   4  something that was made could not be removed; it is named (this goes before 3 and 5)
   5  broken off before its end (Ctrl-C, an error), and cleaned up
   6  another run is under way
+  7  the report could not be written to its folder any more, and was printed (this goes before 3)
 
 environment: TWILIO_SID, TWILIO_TOKEN, TWILIO_PHONE_NUMBER and, for a key's SID, TWILIO_ACCOUNT_AUTH_TOKEN.
 What is not set is asked on the terminal. On the sandbox made-up ones will do, so nothing is asked there.
@@ -58,8 +58,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--yes", action="store_true", help="do not ask before writing to a real account")
         parser.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds, for p50 and p95; default 1")
-        parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.md and findings.json there")
+        parser.add_argument(
+            "--report", type=Path, metavar="DIR", help="write findings.md and findings.json there, over older ones"
+        )
         parser.add_argument("--clean-up", action="store_true", help="only remove what earlier runs left behind")
+        parser.add_argument(
+            "--forget",
+            action="store_true",
+            help="with --clean-up: name what stands at another remote or workspace for the last time; it stays there",
+        )
         parser.add_argument("--user", metavar="NAME", help="who answers for it; else the system")
         parser.add_argument("--ticket", default="", help="for the history")
         parser.add_argument("--listed-within", type=float, default=120, metavar="S", help="for an import; default 120")
@@ -67,8 +74,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["repeat"] <= MOST_ROUNDS:
             raise CommandError(f"--repeat takes a number from 1 to {MOST_ROUNDS}.")
-        if options["report"] is not None and not options["report"].is_dir():
-            raise CommandError(f"There is no folder {options['report']}.")
+        if options["forget"] and not options["clean_up"]:
+            raise CommandError("--forget goes with --clean-up.")
+        if options["report"] is not None and (trouble := files.trouble_with(options["report"])):
+            raise CommandError(trouble)
         try:
             client = connect(patience=CLICK, urgent=True)
         except ValueError as error:
@@ -100,16 +109,18 @@ class Command(BaseCommand):
             x.tell = self._tell
             with _interrupts(asker.stopping, self._tell):
                 data = conduct.conduct(x, options["repeat"])
-        self._report(data, options["report"])
+        told = self._report(data, options["report"])
         if data["left"]:
             return LEFT
         if data["broken_off"]:
             return STOPPED
+        if not told:
+            return UNTOLD
         return 0 if asker.report.state == Report.State.AS_ASSUMED else OTHERWISE
 
     def _clean_up(self, client: ElevenLabs, options: dict[str, Any]) -> int:
         asker = self._asker(client, self._workspace(client), options)
-        left = tidying.clean_up_before(asker, self._tell)
+        left = tidying.clean_up_before(asker, self._tell, forget=options["forget"])
         if left:
             self._name(left)
             return LEFT
@@ -158,22 +169,31 @@ class Command(BaseCommand):
         if answer != "yes":
             raise CommandError("Nothing was done.")
 
-    def _report(self, data: dict[str, Any], folder: Path | None) -> None:
-        text = markdown(data)
-        if folder is None:
-            self._tell(text)
-        else:
-            (folder / "findings.md").write_text(text, encoding="utf-8")
-            as_json = json.dumps(data, indent=2, ensure_ascii=False)
-            (folder / "findings.json").write_text(as_json + "\n", encoding="utf-8")
-            self._tell(f"The report is in {folder / 'findings.md'} and {folder / 'findings.json'}.")
+    def _report(self, data: dict[str, Any], folder: Path | None) -> bool:
+        """Whether it is where it was wanted. Where it cannot be, it is printed: a run is not made for nothing."""
+        told = True
+        try:
+            if folder is not None:
+                files.write(folder, data)
+                self._tell(f"The report is in {' and '.join(str(folder / name) for name in files.NAMES)}.")
+        except OSError as error:
+            told = False
+            self._tell(f"The report could not be written to {folder} ({error.strerror}). Here it is:")
+        if folder is None or not told:
+            self._tell(markdown(data))
         self._tell(verdict(data))
         for one in data["left"]:
             self._tell(f"Left over: {one}")
+        return told
 
     def _name(self, left: list[Left]) -> None:
         for one in left:
             self._tell(f"Left over from an earlier run: {one}")
+        if any(one.elsewhere for one in left):
+            self._tell(
+                "What stands in another workspace is removed by --clean-up with that one's key and address; --clean-up "
+                "--forget leaves it there, and names it no more."
+            )
 
     def _tell(self, words: str) -> None:
         """A terminal that is gone, or a pipe that nobody reads, must not keep a run from cleaning up."""

@@ -1,0 +1,30 @@
+"""The report as two files in a folder of somebody's choice."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from controlplane.lifecycle.markdown import markdown
+
+NAMES = ("findings.md", "findings.json")
+
+
+def trouble_with(folder: Path) -> str:
+    """Why nothing can be written there; empty where it can. To be asked before a run, which takes minutes."""
+    if not folder.is_dir():
+        return f"There is no folder {folder}."
+    if taken := [name for name in NAMES if (folder / name).is_dir()]:
+        return f"{folder / taken[0]} is a folder, and the report is to stand there."
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"{folder} cannot be written to ({error.strerror})."
+
+
+def write(folder: Path, data: dict[str, Any]) -> None:
+    """What stands there is replaced. Raises OSError."""
+    as_json = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    for name, text in zip(NAMES, (markdown(data), as_json), strict=True):
+        (folder / name).write_text(text, encoding="utf-8")
