@@ -1,5 +1,6 @@
 """The report for people: the JSON object of `report.py` as Markdown."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield "# Findings of the lifecycle experiment\n"
     if data["sandbox"]:
         yield SANDBOX + "\n"
-    where = "the sandbox" if data["sandbox"] else f"{data['remote']}, workspace {data['workspace'] or 'unknown'}"
+    where = "the sandbox" if data["sandbox"] else f"{data['remote']}, workspace {_said(data['workspace']) or 'unknown'}"
     yield (
         f"Written by `manage.py lifecycle` from a run on {where}, from {data['began']} to {data['ended']}, "
         f"{data['rounds']} round{'' if data['rounds'] == 1 else 's'}, with the number {data['number']}.\n"
@@ -34,7 +35,7 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield f"**{verdict(data)}**\n"
     if data["left"]:
         yield "## Left over\n"
-        yield from (f"- {_plain(one)}" for one in data["left"])
+        yield from (f"- {_plain(_said(one))}" for one in data["left"])
         yield ""
     yield "## In short\n"
     yield from _in_short(data)
@@ -54,21 +55,24 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
             (
                 *(step[name] for name in ("title", "way", "expected", "outcome")),
                 step["status"] or "",
-                *(step[name] for name in ("requests", "writes", "found")),
+                *(step[name] for name in ("requests", "writes")),
+                _said(step["found"]),
             )
             for step in steps
         ],
     )
     if again := [step for step in data["steps"] if step["round"] > 1 and step["outcome"] == OTHERWISE]:
         yield "\n## Otherwise in a later round\n"
-        yield from _table(("round", "step", "found"), [(s["round"], s["title"], s["found"]) for s in again])
+        yield from _table(("round", "step", "found"), [(s["round"], s["title"], _said(s["found"])) for s in again])
     yield "\n## Refusals\n"
     yield "Status and body of each, without secrets and prompts, and cut where it is long.\n"
     refused = [step for step in data["steps"] if (step["status"] or 0) >= 400]
-    yield from _table(("step", "status", "body"), [(s["title"], s["status"], f"`{s['body']}`") for s in refused])
+    yield from _table(("step", "status", "body"), [(s["title"], s["status"], _verbatim(s["body"])) for s in refused])
     yield "\n## Assumptions\n"
     yield "The numbered lines of [assumptions.md](assumptions.md).\n"
-    lines = [(one["number"], _verdict(one), one["evidence"], one["assumed"]) for one in data["assumptions"]]
+    lines = [
+        (one["number"], _verdict(one), _said(one["evidence"], "<[&"), one["assumed"]) for one in data["assumptions"]
+    ]
     yield from _table(("#", "verdict", "evidence", "assumed"), lines)
 
 
@@ -79,8 +83,9 @@ def verdict(data: dict[str, Any]) -> str:
     otherwise = sum(step["outcome"] == OTHERWISE for step in data["steps"])
     untold = len(data["assumptions"]) - sum(counted.values())
     words = f"{counted['confirmed']} assumptions confirmed, {counted['refuted']} refuted, {untold} not tried"
+    steps = "1 step went" if otherwise == 1 else f"{otherwise} steps went"
     good = not otherwise and not counted["refuted"]
-    return f"{'As assumed' if good else 'Not as assumed'}: {words}; {otherwise} steps went otherwise than expected."
+    return f"{'As assumed' if good else 'Not as assumed'}: {words}; {steps} otherwise than expected."
 
 
 def _in_short(data: dict[str, Any]) -> Iterator[str]:
@@ -88,7 +93,7 @@ def _in_short(data: dict[str, Any]) -> Iterator[str]:
     if swap:
         yield f"- Hot-swap: {'one request' if swap == 1 else f'{swap} requests'}."
     if data["in_use"]:
-        yield f"- A number in use, assigned to another agent: {_plain(data['in_use'])}."
+        yield f"- A number in use, assigned to another agent: {_plain(_said(data['in_use']))}."
     if data["after_delete"]:
         yield f"- A number whose agent was deleted: {AFTER_DELETE[data['after_delete']]}."
     for one in data["latencies"]:
@@ -106,6 +111,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[st
     yield f"|{'---|' * len(head)}"
     for row in rows:
         yield f"| {' | '.join(_plain(str(cell)) for cell in row)} |"
+
+
+def _said(text: str, marks: str = "\\`<[&") -> str:
+    """What the remote may have put in: no HTML, link, picture or code of its own. `marks` are what would begin one."""
+    return "".join(f"\\{one}" if one in marks else one for one in text).replace("|", "&#124;")
+
+
+def _verbatim(text: str) -> str:
+    """JSON as code, between more backticks than stand in it. A bar would end the cell even there."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}".replace("|", "\\u007c") if text else ""
 
 
 def _plain(text: str) -> str:

@@ -143,6 +143,7 @@ def test_what_cannot_be_removed_is_named_and_tried_again(lifecycle, remote):
     assert status == 4, printed
     assert len(newest().data["left"]) == 3
     assert all(word in printed for word in ("Left over: number", "Support Bot agent_", "Sales Bot agent_"))
+    assert printed.endswith("--clean-up tries again.\n")
     status, printed = lifecycle("--clean-up")
     assert status == 4
     assert printed.count("Left over from an earlier run:") == 3

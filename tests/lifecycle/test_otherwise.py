@@ -36,6 +36,7 @@ def test_by_a_switch_of_the_sandbox(switches, line, lifecycle, remote):
     status, printed = lifecycle()
     assert status == 3, printed
     assert refuted() == {line}
+    assert printed.endswith("1 step went otherwise than expected.\n")
     assert newest().state == Report.State.OTHERWISE
     assert nothing_is_left(remote)
     if line == 9:

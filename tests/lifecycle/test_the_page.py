@@ -41,7 +41,7 @@ def test_a_run_is_on_the_list_and_on_a_page_of_its_own(lifecycle, remote, audito
     assert "These are findings about the sandbox, not about ElevenLabs." in page
     assert "one request" in page
     assert "resource_already_exists" in page
-    assert "35 were not tried" in page
+    assert "34 were not tried" in page
     told = page.partition("<h2>Assumptions</h2>")[2]
     assert re.search(r"\d+", re.sub(r"<[^>]+>", " ", told.partition("<tbody>")[2]))[0] == "9", (
         "what is refuted is first"
@@ -68,6 +68,20 @@ def test_what_the_remote_said_stays_text(lifecycle, remote, auditor):
     assert "<script>alert(1)" not in page
     assert "\u202e" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_the_remote_said_is_no_markup_of_the_document_either(lifecycle, remote, tmp_path):
+    bad = "``<img src=x> | [click](javascript:x) ![](http://tracker) `<b> \\\\|<i>"
+    detail = {"type": "x", "code": bad, "message": bad, "status": bad}
+    remote.fault("POST", "*/create", "status", status=400, body={"detail": detail})
+    lifecycle("--report", str(tmp_path))
+    text = (tmp_path / "findings.md").read_text()
+    assert "src=x" in text
+    for row in (line for line in text.splitlines() if "src=x" in line):
+        outside = re.sub(r"(`{3,}) .*? \1", "", row)
+        assert not re.search(r"(?<!\\)[<`]|(?<!\\)\[", outside), outside
+        cells = len(re.findall(r"\|", row)) - 1
+        assert cells == (3 if outside != row else 8), "no cell more than the table has"
 
 
 def test_an_address_that_is_no_report(auditor):

@@ -184,6 +184,8 @@ class Command(BaseCommand):
         self._tell(verdict(data))
         for one in data["left"]:
             self._tell(f"Left over: {one}")
+        if data["left"]:
+            self._tell("manage.py lifecycle --clean-up tries again.")
         return told
 
     def _name(self, left: list[Left]) -> None:
