@@ -36,7 +36,7 @@ fmt: .venv/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff format .
 
 screenshots: .venv/dev ## take the pictures of docs/screenshots anew
-	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py
+	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
 
 findings: .venv/dev ## write docs/findings.md anew, from a run on the sandbox
 	@mkdir -p var/test

@@ -39,9 +39,15 @@ class Site:
     password: str
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: Page, name: str, without: Locator | None = None) -> None:
+    """`without`: what is a secret is covered."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png")
+    page.screenshot(path=PICTURES / f"{name}.png", mask=[without] if without else [], mask_color="#888")
+
+
+def fits(page: Page) -> bool:
+    """Nothing of the page itself stands beyond its right edge."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def told(page: Page) -> Locator:

@@ -8,14 +8,9 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ROOT, Site, picture
+from tests.browser.conftest import ROOT, Site, fits, picture
 
 pytestmark = pytest.mark.browser
-
-
-def fits(page: Page) -> bool:
-    """Nothing of the page itself stands beyond its right edge."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_a_run_is_read_by_staff(staff: Page, site: Site, database_url: str, tmp_path) -> None:

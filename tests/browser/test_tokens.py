@@ -1,0 +1,61 @@
+"""An administrator gives a token out to a program and takes it back: each page of it wide, narrow, light and dark."""
+
+import re
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site, fits, picture, told
+
+pytestmark = pytest.mark.browser
+
+TOKENS = "/admin/api/token/"
+
+
+def renewed(site: Site, secret: str) -> int:
+    """What a program is answered that wants an access token for it."""
+    return requests.post(f"{site.url}/api/token/refresh", json={"refresh_token": secret}, timeout=30).status_code
+
+
+def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
+    page = staff
+    page.goto(TOKENS)
+    page.get_by_role("link", name="Give out").click()
+    picture(page, "token-give-out")
+    page.get_by_label("Name of the new account").fill("deploy-robot")
+    page.get_by_label("Operators").check()
+    page.get_by_label("What the token is for").fill("Moves the numbers at a release")
+    page.get_by_role("button", name="Give out").click()
+    expect(page.get_by_text("Copy it now.")).to_be_visible()
+    shown = page.locator(".cp-token")
+    secret = shown.inner_text()
+    picture(page, "token-issued", without=shown)
+    page.set_viewport_size({"width": 400, "height": 860})
+    assert fits(page), "it is long, and all of it is there to be copied"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert renewed(site, secret) == 200
+
+    page.get_by_role("link", name="I have copied it").click()
+    expect(page.get_by_text("active", exact=True)).to_be_visible()
+    assert secret not in page.content()
+    picture(page, "token")
+    address = page.url
+    page.goto(TOKENS)
+    row = page.locator("#result_list tr", has_text="Moves the numbers at a release")
+    expect(row).to_contain_text("deploy-robot, service account")
+    picture(page, "tokens")
+    for colours in ("light", "dark"):
+        page.emulate_media(color_scheme=colours)
+        page.set_viewport_size({"width": 400, "height": 860})
+        for name, of_it in (("token", address), ("tokens", TOKENS), ("token-give-out", f"{TOKENS}add/")):
+            page.goto(of_it)
+            assert page.evaluate("document.documentElement.classList.contains('dark')") == (colours == "dark")
+            assert fits(page), name
+            if colours == "dark":
+                picture(page, f"{name}-on-a-phone-dark")
+    page.goto(address)
+    page.get_by_role("button", name="Revoke").click()
+    expect(told(page)).to_contain_text(re.compile("Revoked .*What uses it is refused from now on."))
+    expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
+    assert renewed(site, secret) == 401
