@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import Site, fits, picture, told
 
 pytestmark = pytest.mark.browser
 
@@ -46,6 +46,11 @@ def test_a_run_is_followed_and_what_it_holds_is_decided(staff: Page, site: Site,
     page.goto("/admin/")
     page.get_by_role("link", name="40 of 300 numbers are missing from the list").click()
     picture(page, "hold")
+    page.set_viewport_size({"width": 400, "height": 860})
+    expect(page.get_by_role("columnheader", name="First seen")).to_be_hidden()  # each row is a card of its own
+    assert fits(page)
+    picture(page, "hold-on-a-phone")
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.get_by_role("button", name="Look up all 40").click()
     expect(told(page)).to_contain_text("Noted.")
     page.goto("/admin/numbers/phonenumber/?state=gone")

@@ -157,7 +157,15 @@ def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
     assert {(op.actor_name, op.ticket) for op in Operation.objects.all()} == {("olga", "OPS-7")}
 
 
-@pytest.mark.parametrize("args", [("--repeat", "0"), ("--report", "/no/such/folder"), ("--report", "/proc/self")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--repeat", "0"),
+        ("--report", "/no/such/folder"),
+        ("--report", "/proc/self"),
+        *(("--listed-within", seconds) for seconds in ("0", "-1", "nan", "inf")),
+    ],
+)
 def test_what_makes_no_sense_is_refused_before_anything_is_begun(args, lifecycle, remote):
     assert lifecycle(*args)[0] == 1
     assert remote.calls() == []

@@ -26,6 +26,7 @@ from controlplane.operations.run import CLICK, name_of
 
 OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
 MOST_ROUNDS = 100
+LONGEST_WAIT = 3600  # seconds
 STATUS = """exit status:
   0  everything as assumed, and everything that was made is removed
   1  it did not begin: something is missing or wrong, or you said no
@@ -74,6 +75,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["repeat"] <= MOST_ROUNDS:
             raise CommandError(f"--repeat takes a number from 1 to {MOST_ROUNDS}.")
+        if not 0 < options["listed_within"] <= LONGEST_WAIT:
+            raise CommandError(f"--listed-within takes seconds, {LONGEST_WAIT} at most.")
         if options["forget"] and not options["clean_up"]:
             raise CommandError("--forget goes with --clean-up.")
         if options["report"] is not None and (trouble := files.trouble_with(options["report"])):
