@@ -37,8 +37,12 @@ class ReportAdmin(ReadOnlyAdmin):
         return ago(report.started_at)
 
     @display(description="Verdict", ordering="state", label=COLOURS)
-    def outcome(self, report: Report) -> str:
-        return report.get_state_display()
+    def outcome(self, report: Report) -> tuple[str, str]:
+        """What colours it, and what it says: something that is left over is for somebody to look at."""
+        state, left = report.get_state_display(), len(report.data.get("left", []))
+        if not left or report.asked.exclude(forgotten_at=None).exists():
+            return state, state
+        return state, f"{state}, {left} left over"
 
     @display(description="Remote")
     def remote(self, report: Report) -> str:

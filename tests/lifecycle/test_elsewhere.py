@@ -30,6 +30,12 @@ def test_it_is_named_and_not_touched(left_elsewhere, lifecycle, remote):
     assert {call["method"] for call in remote.calls(since=before)} == {"GET"}
 
 
+def test_it_stands_on_the_list(left_elsewhere, client):
+    user = User.objects.create_superuser("olga", password="x")
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    assert "not as assumed, 3 left over" in client.get("/admin/lifecycle/report/").content.decode()
+
+
 def test_somebody_leaves_it_there_and_it_is_named_no_more(left_elsewhere, lifecycle, remote, client):
     User.objects.create_superuser("olga", password="x")
     before = remote.call_report()["last_id"]
@@ -44,6 +50,7 @@ def test_somebody_leaves_it_there_and_it_is_named_no_more(left_elsewhere, lifecy
     left_elsewhere.refresh_from_db()
     assert len(left_elsewhere.data["left"]) == 3, "the report goes on telling it"
     client.force_login(User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
+    assert "left over" not in client.get("/admin/lifecycle/report/").content.decode()
     page = client.get(f"/admin/lifecycle/report/{left_elsewhere.pk}/change/").content.decode()
     assert "Left where it is." in page
     assert "olga (manage.py lifecycle, run by" in page
