@@ -12,8 +12,8 @@ environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the envir
 
 
 def text(name: str, default: str = "") -> str:
-    """A secret or address, without the line end that a file brings along."""
-    return str(env.str(name, default=default)).strip()
+    """A secret or address, without the line end that a file brings along. A blank one is none."""
+    return str(env.str(name, default="")).strip() or default
 
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))

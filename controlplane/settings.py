@@ -138,7 +138,7 @@ if DEBUG:
     STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 # --- Database ---------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url_config(text("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}")}
+DATABASES = {"default": env.db_url_config(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {

@@ -110,10 +110,11 @@ def test_production_has_no_warning(run):
     assert "no issues (0 silenced)" in result.stdout
 
 
-@pytest.mark.parametrize("url", ["", "  "])
-def test_a_blank_database_url_is_none(url, tmp_path):
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_a_blank_address_is_none(nothing, tmp_path):
     """As compose and many panels leave a variable that is not filled in."""
-    show = "from controlplane.settings import DATABASES; print(DATABASES['default']['NAME'])"
-    environment = os.environ | {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
+    show = "from controlplane import settings; print(settings.DATABASES['default']['NAME'], settings.CELERY_BROKER_URL)"
+    blank = {"DATABASE_URL": nothing, "CELERY_BROKER_URL": nothing}
+    environment = os.environ | blank | {"SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
     shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert shown.stdout.strip() == str(tmp_path / "controlplane.sqlite3"), shown.stderr
+    assert shown.stdout.split() == [str(tmp_path / "controlplane.sqlite3"), "filesystem://localhost"], shown.stderr
