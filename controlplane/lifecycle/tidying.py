@@ -13,9 +13,9 @@ from controlplane.operations.models import Operation
 
 def end(asker: Asker, tell: Tell) -> list[Left]:
     """Clean up, whether or not somebody has asked to stop; a second Ctrl-C ends this too, and names what is left."""
-    tell("Cleaning up …")
     cleaner = Asker(asker.report, asker.client, actor=asker.actor, why=asker.why, stopping=Event())
     try:
+        tell("Cleaning up …")
         left = clean_up(cleaner, tell)
     except KeyboardInterrupt:
         why = "Not removed: somebody stopped the clean-up."

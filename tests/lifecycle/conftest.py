@@ -79,3 +79,11 @@ def step(name: str) -> dict:
 def nothing_is_left(remote: Sandbox) -> bool:
     lists = (remote.get("/v1/convai/agents", archived=archived)["agents"] for archived in ("false", "true"))
     return not any(lists) and remote.get("/v1/convai/phone-numbers") == []
+
+
+def at_the_fault(remote, method: str, path: str, skip: int) -> dict:
+    """The call that the fault holds, as soon as it has arrived."""
+    last: dict = {"id": 0}
+    for _ in range(skip + 1):
+        last = remote.wait_for_call(method, path, since=last["id"], seconds=60)
+    return last

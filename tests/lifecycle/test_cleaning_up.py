@@ -3,17 +3,20 @@
 import signal
 from datetime import timedelta
 from io import StringIO
+from threading import Event
 
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
 from agents import services as agents
+from controlplane.audit.why import UNSAID
 from controlplane.elevenlabs import connect
 from controlplane.lifecycle import tidying
+from controlplane.lifecycle.asking import Asker
 from controlplane.lifecycle.models import KEPT, Asked, Report
 from controlplane.operations.models import Operation, State
-from tests.lifecycle.conftest import newest, nothing_is_left, step
+from tests.lifecycle.conftest import at_the_fault, newest, nothing_is_left, step
 from tests.operations.oracle import violations
 
 NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
@@ -63,6 +66,24 @@ def test_a_second_ctrl_c_names_what_it_leaves(child, remote):
     remote.clear_faults()
     assert child("--clean-up").wait() == 0
     assert nothing_is_left(remote)
+
+
+@OF_TESTS
+def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
+    report = Report.objects.create(base_url=remote.url, actor_name="system")
+    asker = Asker(report, connect(), actor=None, why=UNSAID, stopping=Event())
+    made = asker.ask(
+        lambda said: agents.create(name="Support Bot", body={"conversation_config": {}}, **said),
+        makes="agent",
+        name="Support Bot",
+    )
+
+    def tell(words: str) -> None:
+        if words.startswith("Cleaning up"):
+            raise KeyboardInterrupt
+
+    (left,) = tidying.end(asker, tell)
+    assert (left.name, left.object_id) == ("Support Bot", made.object_id)
 
 
 # "after": ElevenLabs had done it, and nobody was told. "before": it never did.
@@ -240,33 +261,6 @@ def test_an_error_of_ours_cleans_up_too(lifecycle, remote, monkeypatch):
     assert nothing_is_left(remote)
 
 
-@OF_PROCESSES
-def test_one_run_at_a_time(child, remote):
-    remote.fault("POST", f"{AGENTS}/create", "pause", seconds=60)
-    first = child()
-    at_the_fault(remote, "POST", f"{AGENTS}/create", 0)
-    for args in ((), ("--clean-up",)):
-        second = child(*args)
-        assert second.wait() == 6
-        assert "Another run is under way; nothing was done." in second.output
-    assert remote.ledger() == []
-    remote.clear_faults()
-    assert first.wait() == 0, first.output
-
-
-@OF_PROCESSES
-def test_one_run_at_a_time_whatever_folder_each_was_given(child, remote, tmp_path, monkeypatch):
-    """Else the second would take the first for dead, and remove its agents."""
-    remote.fault("POST", f"{AGENTS}/create", "pause", seconds=60)
-    first = child()
-    at_the_fault(remote, "POST", f"{AGENTS}/create", 0)
-    monkeypatch.setenv("VAR_DIR", str(tmp_path))
-    second = child("--clean-up")
-    assert second.wait() == 6, second.output
-    remote.clear_faults()
-    assert first.wait() == 0, first.output
-
-
 @OF_TESTS
 def test_the_last_fifty_are_kept_and_those_with_something_left(lifecycle, remote):
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
@@ -277,11 +271,3 @@ def test_the_last_fifty_are_kept_and_those_with_something_left(lifecycle, remote
     assert Report.objects.count() == KEPT + 1
     assert Report.objects.filter(pk=with_rest).exists()
     assert connect().get_agent(next(iter(remote.get(AGENTS)["agents"]))["agent_id"])
-
-
-def at_the_fault(remote, method: str, path: str, skip: int) -> dict:
-    """The call that the fault holds, as soon as it has arrived."""
-    last: dict = {"id": 0}
-    for _ in range(skip + 1):
-        last = remote.wait_for_call(method, path, since=last["id"], seconds=60)
-    return last

@@ -144,9 +144,9 @@ def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, 
             other()
         write(changes)
 
-    def after_the_operation(self: Keeper, seen: Any) -> None:
+    def after_the_operation(self: Keeper, seen: Any) -> set[str]:
         settle.settle_due()
-        store(self, seen)
+        return store(self, seen)
 
     with monkeypatch.context() as patch:
         if first == "the sync":
