@@ -48,9 +48,11 @@ class Numbers(Collection):
         return [client.number_pages()]
 
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
-        new = rows.keys() - self._stored.keys()
-        differ = {one for one in rows.keys() - new if self._stored[one] != (digest(rows[one]) or None)}
-        return Differing(new | differ, set())
+        # Not by a difference of sets, which for each page would go through all that is stored.
+        return Differing(
+            {one for one, row in rows.items() if one not in self._stored or self._stored[one] != (digest(row) or None)},
+            set(),
+        )
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw
