@@ -75,7 +75,7 @@ class AgentAdmin(ReadOnlyAdmin):
         return (filters.matching(queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request, extra_context=None):
-        response = super().changelist_view(request, {"title": "Agents", **(extra_context or {})})
+        response = super().changelist_view(request, extra_context)
         if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
             self._prepare(changelist, request)
             response.context_data["any_agent"] = bool(changelist.result_count) or Agent.objects.exists()

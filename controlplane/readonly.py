@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -20,6 +21,11 @@ class ReadOnlyAdmin(ModelAdmin):
 
     actions: Any = None
     list_per_page = 50
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The tab of the browser names what is listed: Django's "Select … to view" asks for something."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
