@@ -78,6 +78,7 @@ def test_agents_are_listed_too_and_each_is_shown_whole(auditor, workspace, remot
     one = auditor.get(f"{PAGE}agent/{workspace.sales.remote_id}/", {"at": moment}).content.decode()
     assert "Sales Bot" in one
     assert "conversation_config.agent.language" in one
+    assert "audio, interruption" in one, "values stand in words, as on every page"
     assert "Night Desk" not in one
     answer = auditor.post(f"{PAGE}export/?{urlencode({'at': moment, 'what': 'agents'})}")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))

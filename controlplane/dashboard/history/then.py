@@ -19,6 +19,7 @@ from controlplane.dashboard.history import taken
 from controlplane.dashboard.history.frame import framed
 from controlplane.mirror.models import SyncRun
 from controlplane.operations.pages import show
+from controlplane.operations.words import in_words
 from controlplane.templatetags.names import visible
 
 ON_A_PAGE = 100
@@ -123,7 +124,7 @@ def one(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
         "object_type": object_type,
         "at": at,
         "picture": _picture(at),
-        "settings": [(path, visible(_text(value))) for path, value in sorted(known.settings.items())],
+        "settings": [(path, visible(in_words(value))) for path, value in sorted(known.settings.items())],
     }
     return show(request, "history/then_one.html", context)
 
@@ -180,7 +181,3 @@ def _picture(at: datetime) -> dict[str, Any]:
         return {}
     age = (at - run["started_at"]).total_seconds()
     return {"as_of": run["started_at"], "age": age, "thinned": at < timezone.now() - settings.SYNC_RUNS_KEPT}
-
-
-def _text(value: Any) -> str:
-    return "none" if value in (None, "", [], {}) else str(value)
