@@ -4,14 +4,15 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
+from queue import Empty, Queue
 from threading import Barrier, Event
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from controlplane.elevenlabs import ElevenLabsError
@@ -32,8 +33,8 @@ def width() -> int:
 
 
 def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next one is read while this one is worked on, and the
-    first while `meanwhile` is done.
+    """Each page with the moment before it was asked for; the next ones are read while this one is worked on, and the
+    first ones while `meanwhile` is done.
 
     Where pages are waited for, the next request goes out first: Python runs one thread at a time, and the work here
     would hold it up.
@@ -43,17 +44,39 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tu
         while (page := _next(listing)) is not None:
             yield page
         return
+    ready: Queue[tuple[datetime, Item] | None] = Queue(AHEAD)
+    over = Event()
     with _submit() as submit:
-        coming = submit(_next, listing)
-        meanwhile()
+        reading = submit(_read_on, listing, ready, over)
+        try:
+            meanwhile()
+            while True:
+                is_waited_for = ready.empty()
+                if (page := ready.get()) is None:
+                    break
+                if is_waited_for:
+                    wait([reading], HEAD_START)
+                yield page
+            reading.result()
+        finally:
+            over.set()
+            _make_room(ready)
+
+
+def _read_on(listing: Iterator[Item], ready: "Queue[tuple[datetime, Item] | None]", over: Event) -> None:
+    """Page after page, without a pause; None comes last, also before an error."""
+    try:
+        while not over.is_set() and (page := _next(listing)) is not None:
+            ready.put(page)
+    finally:
+        ready.put(None)
+
+
+def _make_room(ready: "Queue[Any]") -> None:
+    """For whoever waits to put one thing in, and for the None after it."""
+    with suppress(Empty):
         while True:
-            is_waited_for = not coming.done()
-            if (page := coming.result()) is None:
-                return
-            coming = submit(_next, listing)
-            if is_waited_for:
-                wait([coming], HEAD_START)
-            yield page
+            ready.get_nowait()
 
 
 def each(
@@ -93,6 +116,7 @@ def threads() -> Iterator[None]:
     longer to open than a page to read: so they stay until the run ends."""
     with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
         before = _threads_of_the_run.set(pool)
+        _in_each_thread(pool, connection.ensure_connection)  # meanwhile the run asks which workspace this is
         patience = sys.getswitchinterval()
         sys.setswitchinterval(PATIENCE)
         try:
@@ -100,9 +124,7 @@ def threads() -> Iterator[None]:
         finally:
             sys.setswitchinterval(patience)
             _threads_of_the_run.reset(before)
-            together = Barrier(width())
-            for _ in range(width()):
-                pool.submit(_close_connections, together)
+            _in_each_thread(pool, connections.close_all)
 
 
 @contextmanager
@@ -127,7 +149,13 @@ def _submit() -> Iterator[Submit]:
         wait(asked)
 
 
-def _close_connections(together: Barrier) -> None:
-    """Each thread its own. The barrier gives each thread exactly one."""
-    together.wait()
-    connections.close_all()
+def _in_each_thread(pool: ThreadPoolExecutor, deed: Callable[[], None]) -> None:
+    """Soon, and once: the barrier gives each thread exactly one."""
+    together = Barrier(width())
+
+    def once() -> None:
+        together.wait()
+        deed()
+
+    for _ in range(width()):
+        pool.submit(once)

@@ -16,21 +16,28 @@ Listed = dict[str, tuple[datetime, dict[str, Any]]]
 
 
 def read(keeper: Keeper) -> tuple[set[str], str]:
-    """The ids that were listed; and why that is not all of them, or all about them, in words."""
+    """The ids that stood here as the list began and were not in it; and why it was not read to its end, or not all
+    about its objects, in words."""
     collection, lease = keeper.collection, keeper.lease
-    lease.phase(f"listing {collection.what}", collection.listable().count())
+    expected: set[str] = set()
     seen: set[str] = set()
     to_be_read: Listed = {}
     problem = ""
+
+    def look_at_what_stands_here() -> None:
+        expected.update(collection.listable().values_list("remote_id", flat=True).iterator())
+        lease.phase(f"listing {collection.what}", len(expected))
+        collection.begin(lease.run.full)
+
     try:
         listing = chain.from_iterable(collection.listings(keeper.client))
-        for asked_at, page in fetch.pages(listing, meanwhile=lambda: collection.begin(lease.run.full)):
+        for asked_at, page in fetch.pages(listing, meanwhile=look_at_what_stands_here):
             lease.hold(done=len(page.rows))
             to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
     except ElevenLabsError as error:
         problem = f"The list of {collection.what} could not be read to its end. {error}"
     lease.run.seen += len(seen)
-    return seen, problem or _read_details(keeper, to_be_read)
+    return expected - seen, problem or _read_details(keeper, to_be_read)
 
 
 def _new_rows(keeper: Keeper, rows: list[dict[str, Any]], seen: set[str]) -> dict[str, dict[str, Any]]:

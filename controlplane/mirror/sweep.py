@@ -12,12 +12,13 @@ from controlplane.mirror.trouble import Trouble
 AT_A_TIME = 50
 
 
-def missing(keeper: Keeper, seen: set[str]) -> tuple[dict[str, datetime | None], str]:
-    """The rows that should have been listed and were not, with since when; or none, and why they are held."""
+def missing(keeper: Keeper, not_listed: set[str]) -> tuple[dict[str, datetime | None], str]:
+    """Those of these ids that should have been listed, with since when; or none, and why they are held."""
     collection, run = keeper.collection, keeper.lease.run
-    rows = dict(collection.listable().values_list("remote_id", "missing_since").iterator())
-    known = seen | collection.touched_since(run.started_at)
-    unseen = {remote_id: since for remote_id, since in rows.items() if remote_id not in known}
+    rows: dict[str, datetime | None] = {}
+    if not_listed := not_listed - collection.touched_since(run.started_at):
+        rows = dict(collection.listable().values_list("remote_id", "missing_since").iterator())
+    unseen = {remote_id: rows[remote_id] for remote_id in rows.keys() & not_listed}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]
     if holds.too_many(len(newly), len(rows)):
         expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)

@@ -74,7 +74,7 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
     read = [listing.read(keeper) for keeper in keepers]
     if problems := [problem for _, problem in read if problem]:
         return problems, []
-    missing = [sweep.missing(keeper, seen) for keeper, (seen, _) in zip(keepers, read, strict=True)]
+    missing = [sweep.missing(keeper, not_listed) for keeper, (not_listed, _) in zip(keepers, read, strict=True)]
     if held := [why for _, why in missing if why]:
         return [], held  # what is wrong with one list is likely wrong with the other
     unseen = [rows for rows, _ in missing]
