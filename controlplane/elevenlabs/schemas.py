@@ -211,8 +211,14 @@ def _is_plain(raw: Json) -> bool:
         return False
     quoted = text.replace(r"\\", "").replace(r"\"", "").split('"')
     frame = "".join(quoted[::2])  # what stands between the texts: numbers and brackets
+    return _is_shallow(frame) and not _LONG_NUMBER.search(frame)
+
+
+def _is_shallow(frame: str) -> bool:
+    if frame.count("[") + frame.count("{") <= DEEPEST:
+        return True
     deepest = max(accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(frame)), default=0)
-    return deepest <= DEEPEST and not _LONG_NUMBER.search(frame)
+    return deepest <= DEEPEST
 
 
 def _why_unstorable(raw: Json) -> str | None:

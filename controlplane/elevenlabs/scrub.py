@@ -66,20 +66,27 @@ def _in_hex(secret: str) -> re.Pattern[str]:
     return re.compile(rf"{begins}[0-9a-f]*|[0-9a-f]{{0,{len(secret) - _TELLING}}}{ends}", re.IGNORECASE)
 
 
-def without_credentials(data: Any, depth: int = 0) -> Any:
+def without_credentials(data: Any) -> Any:
     """The same JSON as it may be kept: without the fields that hold credentials, and while some are in memory,
     without any text that repeats them."""
+    return _as_kept(data, 0, (dict, list, str) if _in_memory.get() else (dict, list))
+
+
+def _as_kept(data: Any, depth: int, looked_at: tuple[type, ...]) -> Any:
+    """A sync does this to each line of the list, so what is not to be looked at is passed over without a call."""
     if depth > _DEEPEST:
         return data
     if isinstance(data, dict):
         return {
-            without_credentials(name, depth): without_credentials(value, depth + 1)
+            _as_kept(name, depth, looked_at) if str in looked_at else name: (
+                _as_kept(value, depth + 1, looked_at) if isinstance(value, looked_at) else value
+            )
             for name, value in data.items()
             if str(name).lower() not in _NEVER_KEPT
         }
     if isinstance(data, list):
-        return [without_credentials(value, depth + 1) for value in data]
-    return scrub(data) if isinstance(data, str) and _in_memory.get() else data
+        return [_as_kept(value, depth + 1, looked_at) for value in data]
+    return scrub(data) if isinstance(data, str) and str in looked_at else data
 
 
 @contextmanager

@@ -24,6 +24,7 @@ _threads_of_the_run: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the
 
 HEAD_START = 0.004  # seconds; an answer takes five times as long
 PATIENCE = 0.0005  # seconds that an answer waits for Python while rows are stored; it waits several times for each
+TOGETHER = 4  # pages that are worked on at once where it takes longer to store than to read them
 AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
 
 
@@ -32,9 +33,9 @@ def width() -> int:
     return int(settings.ELEVENLABS_MAX_CONCURRENCY)
 
 
-def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tuple[datetime, Item]]:
-    """Each page with the moment before it was asked for; the next ones are read while this one is worked on, and the
-    first ones while `meanwhile` is done.
+def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[list[tuple[datetime, Item]]]:
+    """All pages, those together that are there already, each with the moment before it was asked for. The next ones are
+    read while these are worked on, and the first ones while `meanwhile` is done.
 
     Where pages are waited for, the next request goes out first: Python runs one thread at a time, and the work here
     would hold it up.
@@ -42,7 +43,7 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tu
     if width() == 1:
         meanwhile()
         while (page := _next(listing)) is not None:
-            yield page
+            yield [page]
         return
     ready: Queue[tuple[datetime, Item] | None] = Queue(AHEAD)
     over = Event()
@@ -50,13 +51,17 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[tu
         reading = submit(_read_on, listing, ready, over)
         try:
             meanwhile()
-            while True:
+            last = False
+            while not last:
                 is_waited_for = ready.empty()
-                if (page := ready.get()) is None:
-                    break
+                some = [ready.get()]
                 if is_waited_for:
                     wait([reading], HEAD_START)
-                yield page
+                while some[-1] is not None and len(some) < TOGETHER and not ready.empty():
+                    some.append(ready.get())
+                last = some[-1] is None
+                if found := [page for page in some if page is not None]:
+                    yield found
             reading.result()
         finally:
             over.set()

@@ -31,9 +31,12 @@ def read(keeper: Keeper) -> tuple[set[str], str]:
 
     try:
         listing = chain.from_iterable(collection.listings(keeper.client))
-        for asked_at, page in fetch.pages(listing, meanwhile=look_at_what_stands_here):
-            lease.hold(done=len(page.rows))
-            to_be_read |= _take(keeper, asked_at, _new_rows(keeper, page.rows, seen))
+        for pages in fetch.pages(listing, meanwhile=look_at_what_stands_here):
+            new: Listed = {}
+            for asked_at, page in pages:
+                lease.hold(done=len(page.rows))
+                new |= {one: (asked_at, row) for one, row in _new_rows(keeper, page.rows, seen).items()}
+            to_be_read |= _take(keeper, new)
     except ElevenLabsError as error:
         problem = f"The list of {collection.what} could not be read to its end. {error}"
     lease.run.seen += len(seen)
@@ -53,11 +56,11 @@ def _new_rows(keeper: Keeper, rows: list[dict[str, Any]], seen: set[str]) -> dic
     return new
 
 
-def _take(keeper: Keeper, asked_at: datetime, rows: dict[str, dict[str, Any]]) -> Listed:
-    """Store what a page tells whole; the rest is to be read."""
-    differing = keeper.collection.differing(rows)
-    keeper.keep([Seen(remote_id, rows[remote_id], asked_at, rows[remote_id]) for remote_id in differing.as_listed])
-    return {remote_id: (asked_at, rows[remote_id]) for remote_id in differing.to_be_read}
+def _take(keeper: Keeper, listed: Listed) -> Listed:
+    """Store what these lines tell whole; the rest is to be read."""
+    differing = keeper.collection.differing({remote_id: row for remote_id, (_, row) in listed.items()})
+    keeper.keep([Seen(one, listed[one][1], listed[one][0], listed[one][1]) for one in differing.as_listed])
+    return {remote_id: listed[remote_id] for remote_id in differing.to_be_read}
 
 
 def _read_details(keeper: Keeper, listed: Listed) -> str:

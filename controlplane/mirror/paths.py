@@ -8,18 +8,21 @@ ABSENT = None  # a path that is not there reads as null, which is also how the r
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"a.b": 1}. A list is one value: the remote replaces lists whole."""
+    if not isinstance(value, dict) or (not value and path):
+        return {path: value}
     flat: dict[str, Any] = {}
     _flatten_into(flat, value, path)
     return flat
 
 
-def _flatten_into(flat: dict[str, Any], value: Any, path: str) -> None:
-    if not isinstance(value, dict) or (not value and path):
-        flat[path] = value
-        return
+def _flatten_into(flat: dict[str, Any], value: dict[str, Any], path: str) -> None:
     for key, inner in value.items():
-        step = str(key).replace("~", "~0").replace(".", "~1")
-        _flatten_into(flat, inner, f"{path}.{step}" if path else step)
+        step = key.replace("~", "~0").replace(".", "~1") if "~" in key or "." in key else key
+        at = f"{path}.{step}" if path else step
+        if isinstance(inner, dict) and inner:
+            _flatten_into(flat, inner, at)
+        else:
+            flat[at] = inner
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

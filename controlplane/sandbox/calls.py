@@ -48,10 +48,12 @@ class CallLog:
             return arrival
 
     def ended(self, arrival: Arrival, status: int) -> None:
+        """To be told more than once; the first time counts."""
         with self.changed:
-            arrival.status = status
-            self.in_flight = max(0, self.in_flight - 1)
-            self.changed.notify_all()
+            if arrival.status is None:
+                arrival.status = status
+                self.in_flight = max(0, self.in_flight - 1)
+                self.changed.notify_all()
 
     def report(self, *, since: int, method: str, path: str, wait: float, answered: bool) -> Json:
         """The calls after `since`; with `wait`, held back until one fits or the seconds are over."""

@@ -65,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             if fault is None:
                 answer = app.answer(world, request)
                 status = answer.status
+                world.calls.ended(arrival, status)  # before its caller can have it, and send the next one
                 self.write(answer, request.trace_id)
                 return
             arrival.fault = f"{fault.fault} {fault.when}"

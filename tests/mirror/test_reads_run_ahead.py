@@ -37,8 +37,8 @@ def nothing() -> None:
     pass
 
 
-def numbers_of(pages: Iterator[tuple[datetime, int]]) -> list[int]:
-    return [number for _, number in pages]
+def numbers_of(pages: Iterator[list[tuple[datetime, int]]]) -> list[int]:
+    return [number for together in pages for _, number in together]
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -54,15 +54,20 @@ def two(settings: Any) -> None:
 
 def test_every_page_comes_once_in_order_with_the_moment_before_it(width: int) -> None:
     with fetch.threads():
-        pages = list(fetch.pages(iter(Listing(40)), nothing))
+        pages = [page for together in fetch.pages(iter(Listing(40)), nothing) for page in together]
     assert [number for _, number in pages] == list(range(1, 41))
     assert [moment for moment, _ in pages] == sorted(moment for moment, _ in pages)
 
 
 def test_the_pages_before_an_error_come_first(width: int) -> None:
     got: list[int] = []
+
+    def read() -> None:
+        for together in fetch.pages(iter(Listing(3, BadShape("half way"))), nothing):
+            got.extend(number for _, number in together)
+
     with fetch.threads(), pytest.raises(BadShape, match="half way"):
-        got.extend(number for _, number in fetch.pages(iter(Listing(3, BadShape("half way"))), nothing))
+        read()
     assert got == [1, 2, 3]
 
 
@@ -80,13 +85,17 @@ def test_pages_are_read_while_something_else_is_done_first() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_no_more_pages_wait_than_memory_should_hold() -> None:
+def test_those_that_wait_come_together_and_are_no_more_than_memory_should_hold() -> None:
     listing = Listing(100)
-    most = 1 + fetch.AHEAD + 1  # one in work, those that wait, one that waits for room among them
+    sizes: list[int] = []
     with fetch.threads():
-        for _, number in fetch.pages(iter(listing), nothing):
-            assert listing.asked[min(number + fetch.AHEAD, 100)].wait(IN_TIME)
-            assert listing.count() <= number - 1 + most
+        for together in fetch.pages(iter(listing), nothing):
+            sizes.append(len(together))
+            worked_on = sum(sizes)
+            assert listing.asked[min(worked_on + fetch.AHEAD + 1, 100)].wait(IN_TIME)  # now so many wait
+            assert listing.count() == min(worked_on + fetch.AHEAD + 1, 100)
+    assert sum(sizes) == 100
+    assert set(sizes[1:-1]) == {fetch.TOGETHER}
 
 
 @pytest.mark.usefixtures("two")
@@ -94,12 +103,12 @@ def test_who_leaves_early_leaves_nobody_reading() -> None:
     listing = Listing(100)
     with fetch.threads():
         pages = fetch.pages(iter(listing), nothing)
-        assert next(pages)[1] == 1
-        assert listing.asked[1 + fetch.AHEAD + 1].wait(IN_TIME)  # it waits for room now
+        [*_, (_, last)] = next(pages)
+        assert listing.asked[last + fetch.AHEAD + 1].wait(IN_TIME)  # it waits for room now
         pages.close()  # type: ignore[attr-defined]
         asked = listing.count()
         assert numbers_of(fetch.pages(iter(Listing(3)), nothing)) == [1, 2, 3]  # the threads are free again
-    assert listing.count() == asked <= 1 + fetch.AHEAD + 1
+    assert listing.count() == asked == last + fetch.AHEAD + 1
 
 
 @pytest.mark.usefixtures("two")
