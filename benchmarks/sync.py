@@ -1,12 +1,10 @@
 """A sync beside its floor: the same pages and details fetched by bare requests, parsed and thrown away."""
 
 import os
-import resource
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
@@ -16,9 +14,7 @@ import requests
 AGENTS, NUMBERS = 2_000, 10_000
 UNCHANGED_AT = (50, 20, 0)  # ms that the sandbox adds to each call
 FIRST_ROUNDS = {20: 3, 0: 1}  # at so many ms
-FEW, MANY, FEW_AGENTS = 10_000, 100_000, 50
 UNCHANGED_ROUNDS = 7
-GROWTH_ROUNDS = (FEW, FEW, MANY, FEW, FEW, MANY, FEW, FEW)  # in turn: a machine is not as fast at any time
 WIDTH = 2  # requests in flight, as in a sync
 
 
@@ -134,27 +130,7 @@ def first_beside_the_floor(floor: Floor, rounds: int) -> dict[str, float]:
 
 
 def measure() -> dict[str, Any]:
-    found: dict[str, Any] = {f"{latency} ms": beside_the_floor(latency) for latency in UNCHANGED_AT}
-    return found | {"growth": growth(), "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
-
-
-def growth() -> dict[str, list[float]]:
-    """{how many numbers: medians of a first and of an unchanged sync}"""
-    from django.conf import settings
-
-    first: dict[int, list[float]] = {FEW: [], MANY: []}
-    unchanged: dict[int, list[float]] = {FEW: [], MANY: []}
-    with ExitStack() as stack:
-        sandboxes = {
-            numbers: stack.enter_context(harness.remote("--agents", str(FEW_AGENTS), "--numbers", str(numbers)))
-            for numbers in first
-        }
-        for numbers in GROWTH_ROUNDS:
-            settings.ELEVENLABS_BASE_URL = sandboxes[numbers].url
-            first[numbers].append(synced(added=FEW_AGENTS + numbers))
-            unchanged[numbers] += [synced(added=0, changed=0) for _ in range(2)]
-            empty()
-    return {f"{numbers}": [median(first[numbers]), median(unchanged[numbers])] for numbers in first}
+    return {f"{latency} ms": beside_the_floor(latency) for latency in UNCHANGED_AT}
 
 
 def section(results: dict[str, dict[str, Any]]) -> str:
@@ -168,27 +144,15 @@ def section(results: dict[str, dict[str, Any]]) -> str:
         "1.1 times. In each unchanged run the number of UPDATEs to rows was checked to be at most one, that of history "
         "entries to be none.\n"
     )
-    rows, grown = [], []
+    rows = []
     for kind, found in results.items():
-        growth, memory = found.pop("growth"), found.pop("memory")
         for latency, seconds in found.items():
             for what in ("first", "unchanged"):
                 if what not in seconds:
                     continue
                 floor, took = seconds[f"{what} floor"], seconds[what]
                 rows.append([kind, latency, what, f"{floor:.2f}", f"{took:.2f}", f"{took / floor:.2f}"])
-        for what, place in (("first", 0), ("unchanged", 1)):
-            few, many = growth[f"{FEW}"][place], growth[f"{MANY}"][place]
-            share = many / few / (MANY / FEW)
-            grown.append([kind, what, f"{few:.2f}", f"{many:.2f}", f"{share:.2f}", f"{memory:.0f}"])
-    text += "\n" + harness.table(["database", "latency", "run", "floor", "sync", "sync / floor"], rows) + "\n"
-    text += (
-        f"\n{FEW:,} and {MANY:,} numbers in turn, no latency; medians of {GROWTH_ROUNDS.count(FEW)} and "
-        f"{GROWTH_ROUNDS.count(MANY)} first runs, and of twice as many unchanged. Growth is the time's divided by the "
-        "rows'; aim: at most 1.1. The memory is the most that the process ever held, in MB; aim: under 300.\n\n"
-    )
-    head = ["database", "run", f"{FEW:,}", f"{MANY:,}", "growth", "MB"]
-    return text + harness.table(head, grown)
+    return text + "\n" + harness.table(["database", "latency", "run", "floor", "sync", "sync / floor"], rows)
 
 
 if __name__ == "__main__":
