@@ -3,6 +3,7 @@
 import os
 import resource
 from contextlib import ExitStack
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -31,10 +32,10 @@ def measure() -> dict[str, Any]:
         for numbers in ROUNDS:
             settings.ELEVENLABS_BASE_URL = sandboxes[numbers].url
             floor = Floor(sandboxes[numbers])
-            alone = timed(lambda floor=floor: floor.everything(details=True))
+            alone = timed(partial(floor.everything, details=True))
             first[numbers].append((alone, synced(added=AGENTS + numbers)))
             for _ in range(UNCHANGED):
-                alone = timed(lambda floor=floor: floor.everything(details=False))
+                alone = timed(partial(floor.everything, details=False))
                 unchanged[numbers].append((alone, synced(added=0, changed=0)))
             empty()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -57,7 +58,7 @@ def section(results: dict[str, dict[str, Any]]) -> str:
     rows = []
     for kind, found in results.items():
         for what in ("first", "unchanged"):
-            few, many = ([[*pair] for pair in found[what][str(numbers)]] for numbers in (FEW, MANY))
+            few, many = (found[what][str(numbers)] for numbers in (FEW, MANY))
             floors = [median(alone for alone, _ in pairs) for pairs in (few, many)]
             syncs = [median(took for _, took in pairs) for pairs in (few, many)]
             shares = [median(took / alone for alone, took in pairs) for pairs in (few, many)]

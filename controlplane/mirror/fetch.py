@@ -121,7 +121,8 @@ def threads() -> Iterator[None]:
     longer to open than a page to read: so they stay until the run ends."""
     with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
         before = _threads_of_the_run.set(pool)
-        _in_each_thread(pool, connection.ensure_connection)  # meanwhile the run asks which workspace this is
+        if width() > 1:  # meanwhile the run asks which workspace this is
+            _in_each_thread(pool, connection.ensure_connection)
         patience = sys.getswitchinterval()
         sys.setswitchinterval(PATIENCE)
         try:
@@ -155,7 +156,8 @@ def _submit() -> Iterator[Submit]:
 
 
 def _in_each_thread(pool: ThreadPoolExecutor, deed: Callable[[], None]) -> None:
-    """Soon, and once: the barrier gives each thread exactly one."""
+    """Soon, and once: the barrier gives each thread exactly one. A connection that cannot be opened now is tried again
+    by the first read, which says so."""
     together = Barrier(width())
 
     def once() -> None:

@@ -18,7 +18,7 @@ def missing(keeper: Keeper, not_listed: set[str]) -> tuple[dict[str, datetime | 
     rows: dict[str, datetime | None] = {}
     if not_listed := not_listed - collection.touched_since(run.started_at):
         rows = dict(collection.listable().values_list("remote_id", "missing_since").iterator())
-    unseen = {remote_id: rows[remote_id] for remote_id in rows.keys() & not_listed}
+    unseen = {remote_id: since for remote_id, since in rows.items() if remote_id in not_listed}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]
     if holds.too_many(len(newly), len(rows)):
         expected = holds.accepted_missing(collection.what) | _of_another_workspace(keeper, newly)

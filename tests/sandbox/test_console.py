@@ -1,5 +1,15 @@
 """Somebody in the ElevenLabs console, and the ledger that tells them from the API."""
 
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+
+from controlplane.sandbox.messages import Answer
+from controlplane.sandbox.state import State
+from controlplane.sandbox.wire import Handler, Server
+from controlplane.sandbox.world import World
 from tests.sandbox_process import Sandbox
 
 
@@ -67,6 +77,27 @@ def test_overlay_shows_anything(sandbox: Sandbox) -> None:
     assert (number["provider"], number["label"]) == ("carrier_pigeon", None)
     sandbox.console("overlay", id=number_id, set=None)
     assert sandbox.get(f"/v1/convai/phone-numbers/{number_id}")["provider"] == "twilio"
+
+
+def test_a_call_is_over_before_its_answer_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a caller who has it and sends the next one would be counted as two."""
+    state = State(tmp_path / "state.sqlite3")
+    server = Server(("127.0.0.1", 0), World(state, {}))
+    log, write = server.world.calls, Handler.write
+    under_way: list[int] = []
+
+    def seen(handler: Handler, answer: Answer, trace_id: str) -> None:
+        under_way.append(log.in_flight)
+        write(handler, answer, trace_id)
+
+    monkeypatch.setattr(Handler, "write", seen)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1/convai/agents"
+    assert requests.get(url, headers={"xi-api-key": Sandbox.key}, timeout=60).status_code == 200
+    server.shutdown()
+    server.server_close()
+    state.close()
+    assert (under_way, log.total, log.peak_in_flight) == ([0], 1, 1)
 
 
 def test_calls_are_counted(sandbox: Sandbox) -> None:
