@@ -40,6 +40,19 @@ def test_two_who_ask_get_one_run_and_the_worker_starts_it(operator, workspace, w
     assert reverse("admin:mirror_syncrun_progress", args=[asked.pk]) not in page
 
 
+def run_page(operator, **values):
+    run = SyncRun.objects.create(ended_at=timezone.now(), **values)
+    return operator.get(reverse("admin:mirror_syncrun_change", args=[run.pk])).content.decode()
+
+
+@pytest.mark.parametrize("state", [SyncRun.State.HELD, SyncRun.State.PARTIAL])
+def test_a_run_that_could_not_tell_does_not_say_that_nothing_had_changed(operator, state):
+    page = run_page(operator, state=state, problem="A reason.", seen=1)
+    assert "No change was stored" in page
+    assert "Nothing had changed" not in page
+    assert "1 object<" in page
+
+
 def test_a_run_that_is_under_way_is_shown_with_counts(operator, workspace, woken):
     run = SyncRun.objects.create(
         phase="listing numbers", done=1200, due=10000, claimed_until=timezone.now() + timedelta(minutes=1)
