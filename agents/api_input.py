@@ -13,7 +13,8 @@ from controlplane.api.schemas import Because, Json, Text
 
 OTHERS = (
     "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
-    "Objects are merged, lists replaced whole, null clears. Kept in the history: no passwords or keys here"
+    "Name only what should change: objects are merged, lists replaced whole, null clears. In `workflow`, null removes "
+    "a node or an edge; the result has to be a whole, valid workflow. Kept in the history: no passwords or keys here"
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agents.workflow import is_in_workflow
 from controlplane.mirror.paths import flatten, get
 
 
@@ -10,9 +11,14 @@ def back(before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, 
     """{path: value} to be sent. `now` is the agent's JSON, as the change left it.
 
     Null clears what was not there before: as a whole where the change brought a whole object, such as a node of a
-    workflow. Where an object came in place of a value, the value is enough. An empty object changes nothing when sent.
+    workflow. Where an object came in place of a value, the value is enough. An empty object changes nothing when sent,
+    except in a workflow, which is sent whole.
     """
-    values = {path: value for path, value in before.items() if value != {} or after.get(path) is not None}
+    values = {
+        path: value
+        for path, value in before.items()
+        if value != {} or after.get(path) is not None or (is_in_workflow(path) and not _any_below(path, after))
+    }
     for path in after:
         if path not in before and not _any_below(path, values) and not any(_is_below(path, kept) for kept in values):
             values[_brought(path, before, after, now)] = None
@@ -31,7 +37,8 @@ def tools_themselves(values: Mapping[str, Any]) -> bool:
 def _brought(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The outermost object around this path of which nothing was there before; the path itself if there is none."""
     steps = path.split(".")
-    for depth in range(1, len(steps)):
+    outermost = 3 if is_in_workflow(path) else 1  # a node or an edge, never all of them
+    for depth in range(outermost, len(steps)):
         around = ".".join(steps[:depth])
         if around in before or _any_below(around, before):
             continue

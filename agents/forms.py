@@ -80,7 +80,8 @@ class AgentForm(KeyedForm):
     patch = forms.CharField(
         label="Other settings, as JSON",
         required=False,
-        help_text="For what has no field on this page. Objects are merged, lists replaced whole, null clears. "
+        help_text="For what has no field on this page. Name only what should change: objects are merged, lists are "
+        "replaced whole, null clears. In the workflow, null removes a node or an edge. "
         "What is sent is kept in the history: no passwords or keys here.",
         widget=forms.Textarea(attrs={"rows": 8, **CODE}),
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
-from agents import store
+from agents import store, workflow
+from agents.changes import MOST_NAMED, changed_besides, label
 from agents.models import SETTINGS
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
@@ -52,7 +53,11 @@ class _NewAgent(Kind):
 
     def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
         """Does this agent have every setting that was asked for?"""
-        return all(get(agent, path) == value for path, value in flatten(op.wanted["body"]).items())
+        return not self._not_kept(op, agent)
+
+    def _not_kept(self, op: Operation, agent: dict[str, Any]) -> list[str]:
+        wanted = flatten(op.wanted["body"])
+        return [path for path, value in wanted.items() if not workflow.holds(agent, path, value)]
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
@@ -63,8 +68,7 @@ class _NewAgent(Kind):
                 f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it cannot be told which of them, "
                 "if any, this request made. Compare them before you create another.",
             )
-        wanted = flatten(op.wanted["body"])
-        not_kept = [label(path) for path, value in wanted.items() if get(seen, path) != value]
+        not_kept = [label(path) for path in self._not_kept(op, seen)]
         return Verdict(State.DONE, "" if op.object_id else FOUND_BY_NAME, not_kept)
 
     def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
@@ -98,8 +102,19 @@ class CreateAgent(_NewAgent):
     def done(self, op: Operation) -> str:
         return f"Created the agent {op.wanted['name']}."
 
+    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        if workflow.PART in op.wanted["body"]:
+            _refuse_workflow(workflow.problems(self._body(op)[workflow.PART]))
+        return super().check(client, op)
+
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(object_id=client.create_agent({"name": op.wanted["name"], **op.wanted["body"]}))
+        return Reply(object_id=client.create_agent({"name": op.wanted["name"], **self._body(op)}))
+
+    def _body(self, op: Operation) -> dict[str, Any]:
+        body: dict[str, Any] = dict(op.wanted["body"])
+        if workflow.PART in body:
+            body[workflow.PART] = workflow.merged({}, body[workflow.PART])
+        return body
 
 
 @register
@@ -131,22 +146,43 @@ class _Patch(Kind):
 
     def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         agent = op.found = _existing(client, op.object_id, op.names["object"])
-        wanted, shown, now = op.wanted["set"], op.wanted["shown"], self._values(op, agent)
-        if now == wanted:
+        shown, now = op.wanted["shown"], self._values(op, agent)
+        missing = self._missing(op, agent)
+        if not missing:
             raise Already("Nothing was sent: ElevenLabs already has these settings.", seen=agent)
-        moved = [path for path in wanted if now[path] not in (shown.get(path), wanted[path])]
+        moved = [path for path in missing if now[path] != shown.get(path)]
         if moved:
             raise Stop(
                 f"{op.names['object']} was changed meanwhile, outside this page: {', '.join(label(p) for p in moved)}. "
                 "Look at what it is now, then save again.",
                 seen=agent,
             )
+        if whole := self._whole_workflow(op):
+            _refuse_workflow(workflow.problems(whole, agent.get(workflow.PART)), seen=agent)
         return now
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        before = op.before or {}
-        patch = nest({path: value for path, value in op.wanted["set"].items() if before.get(path) != value})
+        changing = self._changing(op)
+        patch = nest({path: value for path, value in changing.items() if not workflow.is_in_workflow(path)})
+        if whole := self._whole_workflow(op):
+            patch[workflow.PART] = whole
         return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
+
+    def _whole_workflow(self, op: Operation) -> dict[str, Any] | None:
+        """What the check read with the change in it; None where the workflow stays as it is."""
+        agent = op.found or {}
+        missing = [path for path in self._missing(op, agent) if workflow.is_in_workflow(path)]
+        if not missing:
+            return None
+        return workflow.changed(agent.get(workflow.PART), {path: op.wanted["set"][path] for path in missing})
+
+    def _missing(self, op: Operation, agent: dict[str, Any]) -> list[str]:
+        """The paths at which the agent is not as asked."""
+        return [path for path, value in op.wanted["set"].items() if not workflow.holds(agent, path, value)]
+
+    def _changing(self, op: Operation) -> dict[str, Any]:
+        before = op.before or {}
+        return {path: value for path, value in op.wanted["set"].items() if before.get(path) != value}
 
     def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get(client, op.object_id)
@@ -154,15 +190,17 @@ class _Patch(Kind):
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
             return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
-        wanted, before, now = op.wanted["set"], op.before or {}, self._values(op, seen)
-        changing = [path for path in wanted if before.get(path) != wanted[path]]
-        third = [path for path in changing if now[path] not in (wanted[path], before.get(path))]
-        kept = [path for path in changing if now[path] == wanted[path]]
+        before, now, missing = op.before or {}, self._values(op, seen), self._missing(op, seen)
+        changing = self._changing(op)
+        third = [path for path in changing if path in missing and now[path] != before.get(path)]
+        kept = [path for path in changing if path not in missing]
         if third and not kept:
             return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {', '.join(map(label, third))}.")
         if not kept:
             return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
-        return Verdict(State.DONE, not_kept=[label(path) for path in changing if path not in kept])
+        not_kept = [label(path) for path in changing if path not in kept]
+        besides = "" if op.found is None else changed_besides(op.found, seen, op.wanted["set"])
+        return Verdict(State.DONE, besides, not_kept)
 
     def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
         return {path: get(agent, path) for path in op.wanted["set"]}
@@ -183,8 +221,7 @@ class UpdateAgent(_Patch):
         return f"Change {op.names['object']}: {', '.join(label(path) for path in op.wanted['set'])}"
 
     def done(self, op: Operation) -> str:
-        changed = [path for path, value in op.wanted["set"].items() if (op.before or {}).get(path) != value]
-        return f"Saved {op.names['object']}: {', '.join(label(path) for path in changed)}."
+        return f"Saved {op.names['object']}: {', '.join(map(label, self._changing(op)))}."
 
 
 @register
@@ -258,9 +295,12 @@ class DeleteAgent(Kind):
             store.keep(seen, cause)
 
 
-def label(path: str) -> str:
-    """A setting's path in words, short: "conversation_config.tts.voice_id" -> "voice id"."""
-    return path.rsplit(".", 1)[-1].replace("_", " ")
+def _refuse_workflow(problems: list[str], *, seen: dict[str, Any] | None = None) -> None:
+    if problems:
+        more = f" … and {len(problems) - MOST_NAMED} more." if len(problems) > MOST_NAMED else ""
+        raise Stop(
+            f"The workflow would not be valid. {' '.join(problems[:MOST_NAMED])}{more}", seen=seen, field="patch"
+        )
 
 
 def _get(client: ElevenLabs, agent_id: str) -> dict[str, Any] | None:

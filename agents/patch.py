@@ -6,6 +6,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from agents.fields import FIELD_AT, PATHS
+from agents.workflow import PART as WORKFLOW
+from agents.workflow import is_in_workflow
 from controlplane import strict_json
 from controlplane.elevenlabs import unstorable
 from controlplane.mirror.paths import flatten
@@ -49,8 +51,12 @@ def parse(text: str) -> dict[str, Any]:
             wrong.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
         elif path == ARCHIVED:
             wrong.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
-        elif inner == {}:
+        elif inner == {} and (path == WORKFLOW or not is_in_workflow(path)):
             wrong.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
+    if not isinstance(value.get(WORKFLOW, {}), dict):
+        wrong.append(
+            f"“{WORKFLOW}” has to be an object: an agent always has one. To remove a node or an edge, set that to null."
+        )
     if len(wrong) > MOST_ERRORS:
         wrong[MOST_ERRORS:] = [f"… and {len(wrong) - MOST_ERRORS:,} more."]
     if wrong:

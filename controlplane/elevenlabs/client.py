@@ -25,6 +25,8 @@ from .traffic import Traffic
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
+# Of a workflow only what people wrote: what procedures generate into it must not be sent back as if it were written.
+AUTHORED = {"include_procedure_generated_workflow_elements": "false"}
 NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
 MOST_SUMMARIES = 100
@@ -127,14 +129,16 @@ class ElevenLabs:
         return found
 
     def get_agent(self, agent_id: str) -> Agent:
-        return _about(agent_id, Agent.parse(self._http.read(f"{AGENTS}/{_id(agent_id)}")))
+        return _about(agent_id, Agent.parse(self._http.read(f"{AGENTS}/{_id(agent_id)}", AUTHORED)))
 
     def create_agent(self, body: Json) -> str:
         return _new_id(self._http.write("POST", f"{AGENTS}/create", body), "agent_id")
 
     def update_agent(self, agent_id: str, patch: Json) -> Agent:
-        """Objects are merged, lists replaced, null clears. Unknown keys are dropped without a word: read back."""
-        return _about(agent_id, Agent.parse(self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch)))
+        """Objects are merged, lists replaced, null clears; a `workflow` replaces the whole one. Unknown keys are
+        dropped without a word: read back."""
+        answer = self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch, params=AUTHORED)
+        return _about(agent_id, Agent.parse(answer))
 
     def duplicate_agent(self, agent_id: str, *, name: str) -> str:
         return _new_id(self._http.write("POST", f"{AGENTS}/{_id(agent_id)}/duplicate", {"name": name}), "agent_id")

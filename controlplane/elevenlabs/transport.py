@@ -103,10 +103,18 @@ class Transport:
             raise result
         return result
 
-    def write(self, method: str, path: str, body: dict[str, Any] | None = None, *, answer_needed: bool = True) -> Any:
+    def write(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        answer_needed: bool = True,
+    ) -> Any:
         """The parsed JSON of one attempt. Without `answer_needed` every success is one, and None comes back."""
         began = time.monotonic()
-        answer, sent = self._in_turn(method, path, None, body, self._write_deadline, self._write_deadline)
+        answer, sent = self._in_turn(method, path, params, body, self._write_deadline, self._write_deadline)
         body = None  # a traceback shows the variables of its frames
         result = _json(answer, needed=answer_needed) if isinstance(answer, Reply) else answer
         self._note(Call(method, path, answer.status, _trace(answer), _since(began), int(sent)))

@@ -29,7 +29,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     """{"a.b": 1} -> {"a": {"b": 1}}."""
     nested: dict[str, Any] = {}
     for path, value in flat.items():
-        *parents, last = _keys(path)
+        *parents, last = keys(path)
         inner = nested
         for key in parents:
             inner = inner.setdefault(key, {})
@@ -39,12 +39,13 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 def get(value: Any, path: str) -> Any:
     """The value at a path, or None where there is nothing."""
-    for key in _keys(path):
+    for key in keys(path):
         if not isinstance(value, Mapping) or key not in value:
             return ABSENT
         value = value[key]
     return value
 
 
-def _keys(path: str) -> list[str]:
+def keys(path: str) -> list[str]:
+    """The keys that a path joins."""
     return [step.replace("~1", ".").replace("~0", "~") for step in path.split(".")]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from . import agents, paging
+from . import agents, paging, workflow
 from .conversation_config import ConversationConfig
 from .errors import Refusal, document_not_found
 from .messages import Answer, Json
@@ -59,6 +59,8 @@ SORTED_BY = {None: "created_at", "created_at": "created_at", "updated_at": "upda
 
 def create(call: Call) -> Answer:
     body: CreateBody = call.body
+    if body.workflow is not None:
+        workflow.refuse_untyped(call.world.settings, body.workflow)
     changes = agents.Changes.model_validate(body.model_dump(mode="json", exclude_unset=True))
     return Answer({"agent_id": agents.create(call.state, call.cause, changes)})
 
@@ -123,6 +125,8 @@ def get(call: Call) -> Answer:
 
 
 def patch(call: Call) -> Answer:
+    if "workflow" in call.body.model_fields_set:
+        workflow.refuse_untyped(call.world.settings, call.body.workflow)
     agents.patch(call.state, call.cause, call.ids[0], call.body)
     return get(call)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from . import phone_numbers
+from . import phone_numbers, workflow
 from .agent_rules import refuse_both_tool_forms, settled, validated
 from .conversation_config import ConversationConfig
 from .errors import document_not_found
@@ -17,11 +17,6 @@ from .platform_settings import SAFETY, VERSIONED, PlatformSettings
 from .state import State, new_id
 from .world import World
 
-WORKFLOW: Json = {
-    "edges": {},
-    "nodes": {"start_node": {"type": "start", "position": {"x": 0.0, "y": 0.0}, "edge_order": []}},
-    "prevent_subagent_loops": False,
-}
 ACCESS: Json = {
     "is_creator": True,
     "creator_name": "Sandbox Owner",
@@ -88,7 +83,8 @@ def patch(state: State, cause: Cause, agent_id: str, changes: Changes) -> None:
     old = find(state, agent_id)
     given = changes.model_fields_set
     config, settings = json.loads(old["conversation_config"]), json.loads(old["platform_settings"])
-    new_version = "workflow" in given
+    takes_workflow = changes.workflow is not None  # null answers 200 and changes nothing (seen live)
+    new_version = takes_workflow
     if changes.conversation_config is not None:
         refuse_both_tool_forms(changes.conversation_config)
         wanted = merged(config, changes.conversation_config)
@@ -111,7 +107,7 @@ def patch(state: State, cause: Cause, agent_id: str, changes: Changes) -> None:
             int(state.now()),
             json.dumps(config),
             json.dumps(settings),
-            encoded(changes.workflow) if "workflow" in given else old["workflow"],
+            encoded(changes.workflow) if takes_workflow else old["workflow"],
             encoded(changes.procedures) if "procedures" in given else old["procedures"],
             new_id("agtvrsn") if new_version else old["version_id"],
             agent_id,
@@ -152,7 +148,7 @@ def shown(world: World, row: sqlite3.Row) -> Json:
         "platform_settings": {**settings, "safety": SAFETY},
         "phone_numbers": phone_numbers.of_agent(world, row["agent_id"]),
         "whatsapp_accounts": [],
-        "workflow": merged(WORKFLOW, decoded(row["workflow"]) or {}),
+        "workflow": workflow.shown(decoded(row["workflow"])),
         "access_info": ACCESS,
         "tags": json.loads(row["tags"]),
         "version_id": row["version_id"],
@@ -189,6 +185,7 @@ def snapshot(row: sqlite3.Row) -> Json:
         "version_id": row["version_id"],
         "conversation_config": json.loads(row["conversation_config"]),
         "platform_settings": json.loads(row["platform_settings"]),
+        "workflow": decoded(row["workflow"]),
     }
 
 

@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 DEFAULT_STATE = Path("var/sandbox.sqlite3")
-SWITCHES = {"listed_after": "listed_after", "after_delete": "after_delete", "latency": "latency_ms"}
+SWITCHES = {
+    "listed_after": "listed_after",
+    "after_delete": "after_delete",
+    "latency": "latency_ms",
+    "workflow": "workflow",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, port: int = 8100, state: Path = DEFAULT_STATE) -> None:
@@ -20,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int = 8100, state: P
         "--after-delete",
         choices=("dangling", "null", "released"),
         help="what a number shows once its agent is deleted (default: dangling)",
+    )
+    parser.add_argument(
+        "--workflow",
+        choices=("replaces", "refuses"),
+        help="a workflow that is not complete replaces the old one, or is a 422 (default: replaces)",
     )
     parser.add_argument("--latency", type=float, metavar="MS", help="added to every call (default: 0)")
 

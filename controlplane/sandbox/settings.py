@@ -17,3 +17,6 @@ class Settings(BaseModel):
     latency_ms: Annotated[float, Field(ge=0)] = 0.0
     # `offset`: a row that goes away between two pages makes the next page skip one, as with index-backed lists.
     paging: Literal["keyset", "offset"] = "keyset"
+    # A `workflow` in a PATCH takes the place of the whole one. `replaces`: whatever its shape. `refuses`: what the
+    # official document does not allow (a node without a type, an edge without ends, null) is a 422.
+    workflow: Literal["replaces", "refuses"] = "replaces"

@@ -12,11 +12,11 @@ TTS = "conversation_config.tts"
 
 
 def test_a_patch_becomes_paths():
-    text = '{"conversation_config": {"turn": {"turn_timeout": 9}, "asr": {"keywords": ["a"]}}, "workflow": null}'
+    text = '{"conversation_config": {"turn": {"turn_timeout": 9}, "asr": {"keywords": ["a"]}}, "workflow": {"edges": {"e": null}}}'
     assert parse(text) == {
         "conversation_config.turn.turn_timeout": 9,
         "conversation_config.asr.keywords": ["a"],
-        "workflow": None,
+        "workflow.edges.e": None,
     }
     assert parse("{}") == {}
 

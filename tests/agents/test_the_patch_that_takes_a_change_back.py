@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents import workflow
 from agents.back import back, tools_themselves
 from controlplane.mirror.paths import flatten, get, nest
 
@@ -38,11 +39,26 @@ def filled(tree: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in flatten(tree).items() if value is not None and value != {}}
 
 
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+
+
 @settings(max_examples=1000, deadline=None)
 @given(TREES, TREES)
 def test_it_leads_back_from_anywhere(before, after):
     values = back(*told(before, after), after)
     assert filled(merged(after, nest(values))) == filled(before)
+
+
+@settings(max_examples=500, deadline=None)
+@given(TREES.map(_without_nulls), TREES.map(_without_nulls))
+def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_too(old, new):
+    before, after = ({"workflow": {"nodes": {"start": {"type": "start"}, **tree}, "edges": {}}} for tree in (old, new))
+    values = back(*told(before, after), after)
+    sent = workflow.changed(after["workflow"], values) if values else after["workflow"]
+    assert sent == before["workflow"]
 
 
 @settings(max_examples=300, deadline=None)

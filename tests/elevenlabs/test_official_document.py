@@ -62,6 +62,9 @@ def operation(document, method, path):
     raise AssertionError(f"{method} {path} is not in the document")
 
 
+ONLY_IN_THE_SDK = {"include_procedure_generated_workflow_elements"}  # 2.78.0, newer than the document
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_every_request_is_one_that_the_document_knows(name, document):
     with responses.RequestsMock() as remote:
@@ -75,6 +78,8 @@ def test_every_request_is_one_that_the_document_knows(name, document):
     wanted = operation(document, method, url.path)
     parameters = {p["name"]: p for p in wanted.get("parameters", []) if p["in"] == "query"}
     for query, values in parse_qs(url.query).items():
+        if query in ONLY_IN_THE_SDK:
+            continue
         assert query in parameters, query
         schema = {**parameters[query].get("schema", {}), "components": document["components"]}
         typed = values if schema.get("type") == "array" else json.loads(_as_json(values[0], schema))

@@ -53,6 +53,7 @@ def test_default_is_five_seconds_and_reset_comes_back_to_it(sandbox: Sandbox) ->
         "after_delete": "dangling",
         "latency_ms": 0.0,
         "paging": "keyset",
+        "workflow": "replaces",
     }
 
 

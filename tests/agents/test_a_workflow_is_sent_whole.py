@@ -1,0 +1,220 @@
+"""Whatever is asked of a workflow: at ElevenLabs that is changed, and nothing else.
+
+Shown by comparing the whole agent at the remote before and after, in both ways that the service may have with a
+workflow that is not complete (docs/assumptions.md, 12)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import services, workflow
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange
+from controlplane.mirror.paths import flatten, get
+from controlplane.operations.models import Operation, State
+from numbers import revert, undo
+from numbers.sync import sync_all
+from tests.agents.conftest import at_remote, stored
+from tests.api.caller import Caller, person
+
+CONDITION = {"type": "llm", "condition": "The caller asks for a refund"}
+WORKFLOW: dict[str, Any] = {
+    "nodes": {
+        "start": {"type": "start", "position": {"x": 0.0, "y": 0.0}, "edge_order": ["e1"]},
+        "a": {
+            "type": "override_agent",
+            "label": "Old",
+            "conversation_config": {},
+            "additional_tool_ids": ["tool_1"],
+            "edge_order": ["e2"],
+            "made.by a later release": {"kept": [1, {"two": None}]},
+        },
+        "b": {"type": "standalone_agent", "agent_id": "agent_x", "label": "Refunds"},
+    },
+    "edges": {
+        "e1": {"source": "start", "target": "a", "forward_condition": {"type": "unconditional"}},
+        "e2": {"source": "a", "target": "b", "forward_condition": CONDITION},
+    },
+    "prevent_subagent_loops": False,
+}
+
+
+@pytest.fixture(params=["replaces", "refuses"])
+def agent(request, remote, db) -> Agent:
+    remote.settings(workflow=request.param)
+    body = {"name": "Support Bot", "conversation_config": {}, "workflow": WORKFLOW}
+    made = remote.call("POST", "/v1/convai/agents/create", json=body)
+    assert made.ok, made.text
+    agent = stored(made.json()["agent_id"])
+    assert at_remote(remote, agent)["workflow"] == WORKFLOW
+    return agent
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """{path: value after} of everything that differs, but for the time and number of the version."""
+    old, new = flatten(before), flatten(after)
+    paths = {path for path in {**old, **new} if old.get(path) != new.get(path)}
+    return {path: new.get(path) for path in paths - {"metadata.updated_at_unix_secs", "version_id"}}
+
+
+def whole_with_another_label() -> dict[str, Any]:
+    nodes = WORKFLOW["nodes"]
+    return {**WORKFLOW, "nodes": {**nodes, "a": {**nodes["a"], "label": "New"}}}
+
+
+CHANGES = {
+    "one label": ({"nodes": {"a": {"label": "New"}}}, {"workflow.nodes.a.label": "New"}),
+    "the whole with one difference": (whole_with_another_label(), {"workflow.nodes.a.label": "New"}),
+    "an edge": (
+        {"edges": {"e2": {"forward_condition": {"condition": "Anything"}}}},
+        {"workflow.edges.e2.forward_condition.condition": "Anything"},
+    ),
+    "a new node and edge": (
+        {"nodes": {"c": {"type": "end"}}, "edges": {"e3": {"source": "a", "target": "c"}}},
+        {"workflow.nodes.c.type": "end", "workflow.edges.e3.source": "a", "workflow.edges.e3.target": "c"},
+    ),
+    "a removed node": (
+        {"nodes": {"b": None, "a": {"edge_order": []}}, "edges": {"e2": None}},
+        {
+            **{f"workflow.nodes.b.{key}": None for key in ("type", "agent_id", "label")},
+            **{f"workflow.edges.e2.{key}": None for key in ("source", "target")},
+            **{f"workflow.edges.e2.forward_condition.{key}": None for key in CONDITION},
+            "workflow.nodes.a.edge_order": [],
+        },
+    ),
+    "subagent loops": ({"prevent_subagent_loops": True}, {"workflow.prevent_subagent_loops": True}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nothing_else_changes(change, agent, remote, save):
+    typed, expected = CHANGES[change]
+    before = at_remote(remote, agent)
+    response = save(agent, patch=json.dumps({"workflow": typed}))
+    assert response.status_code == 302, response.context["form"].errors
+    operation = Operation.objects.get()
+    assert (operation.state, "something else" in operation.message) == (State.DONE, False), operation.message
+    assert differing(before, at_remote(remote, agent)) == expected
+
+
+@pytest.mark.parametrize("change", ["one label", "a removed node"])
+def test_an_undo_brings_back_just_that(change, agent, remote, save):
+    before = at_remote(remote, agent)
+    save(agent, patch=json.dumps({"workflow": CHANGES[change][0]}))
+    operation = undo.carry_out(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
+    assert operation.state == State.DONE, operation.message
+    assert differing(before, at_remote(remote, agent)) == {}
+
+
+@pytest.mark.parametrize("change", ["one label", "a new node and edge", "a removed node"])
+def test_a_revert_of_an_external_change_brings_back_just_that(change, agent, remote):
+    sync_all()
+    before = at_remote(remote, agent)
+    changed = workflow.merged(before["workflow"], CHANGES[change][0])
+    remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
+    sync_all()
+    operation = revert.carry_out(OutsideChange.objects.get(), key="revert", actor=None)
+    assert operation.state == State.DONE, operation.message
+    assert differing(before, at_remote(remote, agent)) == {}
+
+
+def test_a_change_made_in_the_console_meanwhile_stays(agent, remote, save):
+    """The page showed the old edge; only the label is asked for."""
+    edge = {"edges": {"e2": {"forward_condition": {"condition": "From the console"}}}}
+    changed = workflow.merged(WORKFLOW, edge)
+    remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
+    before = at_remote(remote, agent)
+    services.update(
+        agent,
+        values={"workflow.nodes.a.label": "New"},
+        shown={"workflow.nodes.a.label": "Old"},
+        key="label",
+        actor=None,
+    )
+    assert differing(before, at_remote(remote, agent)) == {"workflow.nodes.a.label": "New"}
+
+
+def test_a_copy_is_whole_and_the_original_stays(agent, remote):
+    before = at_remote(remote, agent)
+    operation = services.duplicate(agent, name="Copy", key="copy", actor=None)
+    assert operation.state == State.DONE
+    assert differing(before, at_remote(remote, agent)) == {}
+    assert remote.get(f"/v1/convai/agents/{operation.object_id}")["workflow"] == WORKFLOW
+
+
+def test_the_api_too_sends_it_whole_on_create_and_on_change(agent, remote):
+    olga = Caller(person("oscar", "Operators"))
+    before = at_remote(remote, agent)
+    answer = olga("PATCH", f"/agents/{agent.remote_id}", {"settings": {"workflow": {"nodes": {"a": {"label": "New"}}}}})
+    assert answer.status_code == 200, answer.content
+    assert differing(before, at_remote(remote, agent)) == {"workflow.nodes.a.label": "New"}
+
+    answer = olga("POST", "/agents", {"name": "Second", "settings": {"workflow": WORKFLOW}})
+    assert answer.status_code == 201, answer.content
+    assert remote.get(f"/v1/convai/agents/{answer.json()['object_id']}")["workflow"] == WORKFLOW
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"nodes": {"c": {"label": "No type"}}}, "“workflow.nodes.c” needs “type”"),
+        ({"edges": {"e9": {"source": "a"}}}, "“workflow.edges.e9” needs “target”"),
+        ({"edges": {"e9": {"source": "a", "target": "zz"}}}, "“zz”, and there is no such node"),
+        ({"nodes": {"b": None}}, "The target of edge “e2” is “b”"),
+        ({"edges": {"e2": None}}, "lists the edge “e2” in its edge_order"),
+        ({"nodes": {"a": {"label": 5}}}, "“workflow.nodes.a.label” has to be a text"),
+        ({"nodes": {"a": {"type": "teleport"}}}, "“workflow.nodes.a.type” has to be one of"),
+        ({"nodes": None}, "“workflow.nodes” cannot be removed as a whole"),
+        ({"nodes": {"start": None, "a": None, "b": None}, "edges": {"e1": None, "e2": None}}, "cannot be empty"),
+        (None, "has to be an object"),
+        ([], "has to be an object"),
+    ],
+)
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_what_would_not_be_a_workflow_is_refused_before_sending(typed, words, agent, remote, save):
+    before = at_remote(remote, agent)
+    response = save(agent, patch=json.dumps({"workflow": typed}))
+    assert response.status_code == 422
+    assert words in str(response.context["form"].errors["patch"])
+    assert not remote.calls(method="PATCH")
+    assert at_remote(remote, agent) == before
+
+
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_a_value_that_is_there_already_is_no_change(agent, remote, save):
+    """Null where nothing is, or where the default is; an empty object where one with something in it is."""
+    typed = {"prevent_subagent_loops": None, "nodes": {"a": {"entry_behavior": None}, "b": {}, "zz": None}}
+    save(agent, patch=json.dumps({"workflow": typed}))
+    assert Operation.objects.get().message.startswith("Nothing was sent")
+    assert not remote.calls(method="PATCH")
+
+
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_a_loss_at_the_remote_is_said_at_once(agent, remote, save):
+    """A service that drops a node from what it was sent."""
+    answer = at_remote(remote, agent)
+    lost = workflow.merged(answer["workflow"], {"nodes": {"a": {"label": "New"}, "b": None}})
+    remote.fault("PATCH", "/v1/convai/agents/*", "edit", when="after", body={"workflow": lost})
+    save(agent, patch=json.dumps({"workflow": {"nodes": {"a": {"label": "New"}}}}))
+    operation = Operation.objects.get()
+    assert operation.state == State.DONE
+    assert "changed something else with it, which the history shows: workflow node “b”, type" in operation.message
+
+
+def test_the_excerpt_is_that_of_the_official_document():
+    official = Path(__file__).resolve().parents[3] / "shared" / "elevenlabs-openapi-full.json"
+    if not official.exists():
+        pytest.skip("The official document is not here.")
+    shipped = json.loads(workflow.SCHEMA_FILE.read_text())
+    assert shipped == workflow.excerpt(json.loads(official.read_text()))
+
+
+def test_a_node_of_a_later_release_is_no_obstacle():
+    newer = workflow.merged(WORKFLOW, {"nodes": {"n": {"type": "hologram", "beam": 1}}})
+    assert workflow.problems(newer), "it does not fit the document that we know"
+    assert workflow.problems(workflow.changed(newer, {"workflow.nodes.n.beam": 2}), newer) == []
+    assert get({"workflow": newer}, "workflow.nodes.n.beam") == 1, "what was read is left alone"
+
