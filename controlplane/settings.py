@@ -200,8 +200,8 @@ CELERY_BEAT_SCHEDULE = {
     "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 1, "options": {"expires": 1}},
     # Ten minutes lie between the two checks of an agent, so half of that is soon enough.
     "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
-    # An unconfirmed write is due 60 s after it was sent; the wait on top of that stays under this.
-    "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 15, "options": {"expires": 15}},
+    # A lost answer is due for its first read-back after 2 s; where none is due this costs two queries.
+    "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 2, "options": {"expires": 10}},
     # So long an entry stands without its link in the chain; where there is nothing new it costs two queries.
     "seal history": {"task": "controlplane.audit.tasks.seal", "schedule": 10, "options": {"expires": 10}},
     # Reads the whole history once a day, so that what was touched is known by the next morning. Asked for by a person

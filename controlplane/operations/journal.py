@@ -4,7 +4,7 @@ so that two processes can never both decide one operation."""
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +19,8 @@ from controlplane.operations.kinds import Kind, Verdict, kind_of
 from controlplane.operations.models import OPEN, ChangeSet, Operation, State
 
 BEGIN_TRIES = 3
+READ_BACK_AFTER_S = (2, 5, 10, 20)  # seconds after sending; from then on every `READ_BACK_EVERY_S`
+READ_BACK_EVERY_S = 20
 LATE_WITHIN = timedelta(days=1)
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,9 @@ def claim(op: Operation) -> None:
 def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     """Commit B: from here on, no machine repeats this write."""
     now = timezone.now()
-    values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + patience(kind_of(op.kind))}
+    # Until then the request may be under way: it waits for its turn for half of its deadline, then has all of it.
+    longest = timedelta(seconds=1.5 * settings.ELEVENLABS_WRITE_DEADLINE + READ_BACK_AFTER_S[0])
+    values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + longest}
     with transaction.atomic(durable=True):
         if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
             raise Expired(str(op))
@@ -135,9 +139,11 @@ def note_call(op: Operation, call: Call | None) -> None:
         op.http_status, op.trace_id, op.milliseconds = call.status, call.trace_id[:80], round(call.milliseconds)
 
 
-def leave_unconfirmed(op: Operation, message: str) -> Operation:
-    """The outcome is not known: say so, and leave the operation to `settle`."""
-    values = {"message": storable(message), **_call_values(op)}
+def leave_unconfirmed(op: Operation, message: str, *, settle_at: datetime | None = None) -> Operation:
+    """The outcome is not known: say so, and leave the operation to `settle`, which reads back in two seconds unless
+    told otherwise."""
+    settle_at = settle_at or timezone.now() + timedelta(seconds=READ_BACK_AFTER_S[0])
+    values = {"message": storable(message), "settle_at": settle_at, **_call_values(op)}
     with transaction.atomic(durable=True):
         Operation.objects.filter(pk=op.pk, state=State.SENT).update(**values)
     op.refresh_from_db()
@@ -249,6 +255,15 @@ def storable(text: str) -> str:
 def patience(kind: Kind) -> timedelta:
     """How long after sending a "no" is not believed: the remote may still apply it, or list it later."""
     return settings.SETTLE_AFTER if kind.patience is None else timedelta(seconds=kind.patience)
+
+
+def next_read_back(op: Operation, now: datetime) -> datetime:
+    """When to look again at an operation that was read back without a result, and once a "no" would be believed."""
+    sent_at = op.sent_at or now
+    later = [at for at in (sent_at + timedelta(seconds=seconds) for seconds in READ_BACK_AFTER_S) if at > now]
+    soonest = later[0] if later else now + timedelta(seconds=READ_BACK_EVERY_S)
+    believed_at = sent_at + patience(kind_of(op.kind))
+    return believed_at if now < believed_at < soonest else soonest
 
 
 def _call_values(op: Operation) -> dict[str, Any]:

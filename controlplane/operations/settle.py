@@ -19,7 +19,8 @@ from controlplane.operations.run import done_message
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN = timedelta(seconds=15)
+CLAIM = timedelta(seconds=15)  # while one worker reads an operation back, no other does
+READ_BACK = 10.0  # seconds for one read-back with all its tries
 # An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
 INTENT_DIES_AFTER = timedelta(minutes=3)
 
@@ -28,24 +29,26 @@ Explain = Callable[..., ledger.Cause | None]
 
 
 def settle_due(client: ElevenLabs | None = None) -> int:
-    """Look at every unconfirmed operation that is due; how many were decided."""
+    """Look at every unconfirmed operation that is due; how many were decided. Where ElevenLabs cannot be read, the rest
+    waits for the next round: a worker that runs into one time-out after the other has no hand free for anything else.
+    """
     _close_dead_intents()
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
     decided = 0
     for op in due[:200]:
         try:
-            decided += not settle(op, client or connect()).is_open
+            decided += not settle(op, client or connect(patience=READ_BACK)).is_open
         except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
+        if op.error is not None:
+            break
     return decided
 
 
 def settle(op: Operation, client: ElevenLabs) -> Operation:
     """Read back and decide one, if it can be decided yet. Two workers do no harm: one of them gets the claim."""
     now = timezone.now()
-    claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(
-        settle_at=now + LOOK_AGAIN
-    )
+    claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(settle_at=now + CLAIM)
     op.refresh_from_db()
     if not claimed or op.sent_at is None:
         return op
@@ -53,13 +56,17 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     try:
         seen = kind.look(client, op)
     except ElevenLabsError as error:
-        return journal.leave_unconfirmed(op, f"Reading back failed, we look again soon. {error}")
+        op.error = error
+        again = journal.next_read_back(op, timezone.now())
+        return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=again)
     verdict = kind.judge(op, seen)
     if verdict.state != State.DONE and (known := _seen_by_a_sync(op)):
         verdict, seen = known, None
     if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(kind):
         return journal.leave_unconfirmed(
-            op, "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet."
+            op,
+            "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet.",
+            settle_at=journal.next_read_back(op, timezone.now()),
         )
     if verdict.state == State.DONE:
         verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)

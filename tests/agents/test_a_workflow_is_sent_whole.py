@@ -217,4 +217,3 @@ def test_a_node_of_a_later_release_is_no_obstacle():
     assert workflow.problems(newer), "it does not fit the document that we know"
     assert workflow.problems(workflow.changed(newer, {"workflow.nodes.n.beam": 2}), newer) == []
     assert get({"workflow": newer}, "workflow.nodes.n.beam") == 1, "what was read is left alone"
-

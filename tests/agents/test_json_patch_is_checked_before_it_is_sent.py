@@ -12,7 +12,8 @@ TTS = "conversation_config.tts"
 
 
 def test_a_patch_becomes_paths():
-    text = '{"conversation_config": {"turn": {"turn_timeout": 9}, "asr": {"keywords": ["a"]}}, "workflow": {"edges": {"e": null}}}'
+    config = '{"turn": {"turn_timeout": 9}, "asr": {"keywords": ["a"]}}'
+    text = f'{{"conversation_config": {config}, "workflow": {{"edges": {{"e": null}}}}}}'
     assert parse(text) == {
         "conversation_config.turn.turn_timeout": 9,
         "conversation_config.asr.keywords": ["a"],

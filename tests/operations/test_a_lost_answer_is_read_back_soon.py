@@ -1,0 +1,70 @@
+"""A write whose answer was lost and which took effect is known two seconds later, not after a minute."""
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from controlplane.operations import journal
+from controlplane.operations.models import Operation, State
+from controlplane.operations.settle import settle_due
+from tests.operations.writes import WRITES, agent
+
+pytestmark = pytest.mark.django_db
+
+
+def due_in(op: Operation) -> int:
+    """Whole seconds after it was sent."""
+    op.refresh_from_db()
+    return round((op.settle_at - op.sent_at).total_seconds())
+
+
+@pytest.mark.parametrize("name", ["move", "import"])  # read back by id, and found in a list
+def test_what_took_effect_is_known_two_seconds_after_the_loss(name, clock):
+    ask = WRITES[name].set_up(clock)
+    clock.remote.settings(listed_after=0)
+    clock.remote.fault(WRITES[name].method, "/v1/convai/*", "reset", when="after")
+    op = ask("key")
+    assert (op.state, due_in(op)) == (State.SENT, 2)
+    assert settle_due() == 0
+    clock.passes(2)
+    assert settle_due() == 1
+    op.refresh_from_db()
+    assert op.state == State.DONE, op.message
+
+
+def test_what_did_not_is_looked_at_again_until_a_no_is_believed(clock):
+    ask = WRITES["move"].set_up(clock)
+    clock.remote.fault("PATCH", "/v1/convai/*", "reset")
+    op = ask("key")
+    looks = []
+    while op.state == State.SENT:
+        looks.append(due_in(op))
+        clock.passes((op.settle_at - timezone.now()).total_seconds() + 0.01)
+        settle_due()
+        op.refresh_from_db()
+    assert (looks, op.state) == ([2, 5, 10, 20, 40, 60], State.NOT_APPLIED)
+    assert settings.SETTLE_AFTER.total_seconds() == 60
+
+
+def test_a_request_that_may_be_under_way_is_not_read_back(clock, monkeypatch):
+    """Its own process decides it; only if that was killed does a worker."""
+    ask = WRITES["move"].set_up(clock)
+    seen = []
+    monkeypatch.setattr(journal, "note_call", lambda op, call: seen.append(due_in(op)))
+    ask("key")
+    assert seen == [1.5 * settings.ELEVENLABS_WRITE_DEADLINE + 2]
+
+
+def test_where_the_remote_cannot_be_read_the_rest_of_a_round_waits(clock):
+    asks = [WRITES["update"].set_up(clock) for _ in range(3)]
+    clock.remote.fault("PATCH", "/v1/convai/*", "reset", times=3)
+    ops = [ask(f"key {at}") for at, ask in enumerate(asks)]
+    agent(clock, "Bystander")
+    clock.passes(3)
+    clock.remote.fault("GET", "/v1/convai/agents/*", "status", status=403, times=1)
+    since = clock.remote.call_report()["last_id"]
+    assert settle_due() == 0
+    assert len(clock.remote.calls(since=since, method="GET")) == 1
+    assert settle_due() == 0
+    assert len(clock.remote.calls(since=since, method="GET")) == 3, "the others come first in the next round"
+    assert {due_in(op) for op in ops} == {5}
