@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents import workflow
@@ -53,6 +53,7 @@ def test_it_leads_back_from_anywhere(before, after):
 
 
 @settings(max_examples=500, deadline=None)
+@example({"n": {"b": {}}}, {"n": {"b": {}, "a": {}}})
 @given(TREES.map(_without_nulls), TREES.map(_without_nulls))
 def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_too(old, new):
     before, after = ({"workflow": {"nodes": {"start": {"type": "start"}, **tree}, "edges": {}}} for tree in (old, new))

@@ -124,7 +124,7 @@ def fail_in_verdict(execute: Any, sql: str, params: Any, many: bool, context: An
     result = execute(sql, params, many, context)
     told = {str(value) for value in params or () if str(value).startswith("operation.")}
     verdict = sql.startswith("INSERT") and "audit_entry" in sql and told - {"operation.sent"}
-    note = sql.startswith("UPDATE") and '"message"' in sql and '"settle_at"' not in sql
+    note = sql.startswith("UPDATE") and '"message"' in sql and '"ended_at"' not in sql
     if verdict or note:
         execute("SELECT 1 FROM no_such_table", (), False, context)
     return result

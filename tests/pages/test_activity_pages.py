@@ -207,10 +207,10 @@ def test_a_change_set_that_no_worker_took_says_so_and_goes_on_by_itself(operator
     assert f'hx-get="/admin/operations/changeset/{retiring.pk}/steps/"' not in page
 
 
-def test_a_step_that_was_settled_just_now_is_no_sign_of_a_missing_worker(operator, retiring, remote, settings):
-    settings.SETTLE_AFTER = timedelta(0)
+def test_a_step_that_was_settled_just_now_is_no_sign_of_a_missing_worker(operator, retiring, remote):
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
     changesets.run_due()
+    Operation.objects.filter(state="sent").update(settle_at=timezone.now())
     assert settle_due() == 1
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
     assert "A worker does this" in text_of(operator, page_of(retiring))
