@@ -43,7 +43,7 @@ def _brought(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now
         if around in before or _any_below(around, before):
             continue
         inner = flatten(get(now, around), around)
-        nothing = (None,) if is_in_workflow(path) else (None, {})
+        nothing: list[Any] = [None] if is_in_workflow(path) else [None, {}]
         if all(one in after for one, value in inner.items() if value not in nothing):
             return around
     return path

@@ -40,6 +40,8 @@ class NumberOut(Schema):
     state: NumberState
     agent_id: str | None
     agent_name: str | None
+    branch_id: str | None = Field(description="The branch of the agent that answers; null: its main branch")
+    environment: str | None = Field(description="The environment whose variables it uses; null: the default one")
     provider: str
     supports_inbound: bool
     imported_at: datetime | None
@@ -191,4 +193,6 @@ def _plain(number: PhoneNumber) -> dict[str, Any]:
         "id": number.remote_id,
         "agent_id": number.bound_to or None,
         "agent_name": number.agent.display_name() if number.agent else None,
+        "branch_id": number.branch_id or None,
+        "environment": number.environment or None,
     }

@@ -17,6 +17,7 @@ from controlplane.operations.run import Wish
 from numbers import kinds, services
 from numbers.models import PhoneNumber
 
+BINDING = ("agent_id", *kinds.OF_A_BINDING)
 NEEDS = {
     kinds.AssignNumber: "numbers.assign_phonenumber",
     kinds.RenameNumber: "numbers.change_phonenumber",
@@ -62,7 +63,7 @@ def rights(entry: Entry) -> set[str]:
     """What somebody has to be allowed who takes this change back, whether it can be taken back or not."""
     paths = {*entry.before, *entry.after}
     if entry.object_type == PhoneNumber.object_type:
-        kind_at = {"agent_id": kinds.AssignNumber, "label": kinds.RenameNumber}
+        kind_at = dict.fromkeys(BINDING, kinds.AssignNumber) | {"label": kinds.RenameNumber}
         return {NEEDS[kind] for path, kind in kind_at.items() if path in paths} or {NEEDS[kinds.RenameNumber]}
     archives, others = agent_services.ARCHIVED in paths, paths - {agent_services.ARCHIVED}
     return {
@@ -96,12 +97,16 @@ def _of_number(entry: Entry, number: PhoneNumber) -> WayBack:
         why_not = f"ElevenLabs does not let anybody change a number's {' or '.join(fixed)}. Remove and import it again."
         return WayBack(why_not=why_not, instead="remove")
     wishes, why_not = [], ""
+    binding = {name: before.get(name) for name in kinds.OF_A_BINDING if name in after}
     if "agent_id" in after:
         agent = Agent.objects.filter(remote_id=before["agent_id"]).first() if before["agent_id"] else None
         if before["agent_id"]:
             why_not = _cannot_answer(agent, before)
         if not why_not:
-            wishes.append(services.assignment(number, agent, shown=after["agent_id"] or ""))
+            binding = binding if agent is not None else {}
+            wishes.append(services.assignment(number, agent, shown=after["agent_id"] or "", binding=binding))
+    elif binding and number.agent is not None:
+        wishes.append(services.assignment(number, number.agent, shown=number.bound_to, binding=binding))
     if "label" in after:
         wishes.append(services.labelling(number, before["label"], shown=after["label"]))
     if why_not:
@@ -109,8 +114,8 @@ def _of_number(entry: Entry, number: PhoneNumber) -> WayBack:
     if not wishes:
         return WayBack(why_not="Only what is known of its agent changed, nothing that is set on the number.")
     now = number.told()
-    paths = [path for path in ("agent_id", "label") if path in after]
-    return WayBack(wishes, _moved_on([(now[path], before[path], after[path]) for path in paths]))
+    paths = [path for path in (*BINDING, "label") if path in after]
+    return WayBack(wishes, _moved_on([(now[path], before.get(path), after[path]) for path in paths]))
 
 
 def _cannot_answer(agent: Agent | None, before: dict[str, Any]) -> str:

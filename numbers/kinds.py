@@ -18,6 +18,7 @@ from numbers.models import PhoneNumber
 from numbers.propagation import GIVE_UP_AFTER
 
 UNASSIGNED = "no agent"
+OF_A_BINDING = ("branch_id", "environment")  # what a binding has beside its agent
 
 
 class _OnNumber(Kind):
@@ -46,7 +47,11 @@ class _OnNumber(Kind):
 
 @register
 class AssignNumber(_OnNumber):
-    """wanted: agent_id (None releases) and shown, the agent the page showed. One PATCH, also for a move."""
+    """wanted: agent_id (None releases) and shown, the agent the page showed. One PATCH, also for a move.
+
+    A branch belongs to one agent: it is cleared when another one takes over. wanted may name branch_id and environment
+    too; then just these are set. So an undo brings back the branch that answered before.
+    """
 
     name = "number.assign"
 
@@ -54,12 +59,16 @@ class AssignNumber(_OnNumber):
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
             return f"Release {number} from {old}"
+        if op.wanted["agent_id"] == op.wanted["shown"]:
+            return f"Set the {self._named(op)} of {number}, which {new} answers"
         return f"Move {number} from {old} to {new}" if op.wanted["shown"] else f"Assign {number} to {new}"
 
     def done(self, op: Operation) -> str:
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
             return f"Released {number} from {old}. Calls to this number will not be answered by an agent."
+        if op.wanted["agent_id"] == op.wanted["shown"]:
+            return f"Set the {self._named(op)} of {number}, which {new} answers."
         if op.wanted["shown"]:
             return f"Moved {number} from {old} to {new}. Calls that come in from now on are answered by {new}."
         return f"Assigned {number} to {new}. Calls that come in from now on are answered by {new}."
@@ -70,7 +79,7 @@ class AssignNumber(_OnNumber):
             check_agent(client, wanted, op.names["to"])
         number = self.existing(client, op)
         now = RemoteNumber.parse(number).agent_id
-        if now == wanted:
+        if now == wanted and self._has_what_is_named(op, number):
             raise Already(f"{op.names['object']} is already with {op.names['to']}; nothing was sent.", seen=number)
         if now != op.wanted["shown"]:
             raise Stop(
@@ -83,19 +92,46 @@ class AssignNumber(_OnNumber):
         return binding(number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(op.object_id, client.update_number(op.object_id, {"agent_id": op.wanted["agent_id"]}).raw)
+        patch = {name: op.wanted[name] for name in ("agent_id", *OF_A_BINDING) if name in op.wanted}
+        if self._leaves_a_branch(op):
+            patch["branch_id"] = None
+        return Reply(op.object_id, client.update_number(op.object_id, patch).raw)
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
-        now = RemoteNumber.parse(seen).agent_id
-        if now == op.wanted["agent_id"]:
-            return Verdict(State.DONE)
-        if now == (op.before or {}).get("agent_id"):
+        before, now = op.before or {}, binding(seen)
+        same = [name for name in OF_A_BINDING if name in op.wanted and now[name] != op.wanted[name]]
+        if now["agent_id"] == op.wanted["agent_id"] and not (same and now["agent_id"] == before.get("agent_id")):
+            return self._done(op, now, same)
+        if now["agent_id"] == before.get("agent_id"):
             return Verdict(
                 State.NOT_APPLIED, f"Read back: it is still with {agent_name(seen)}. It is safe to do it again."
             )
         return Verdict(State.OVERTAKEN, f"Read back: it is with {agent_name(seen)} now; somebody changed it meanwhile.")
+
+    def _done(self, op: Operation, now: dict[str, Any], not_kept: list[str]) -> Verdict:
+        branch = now["branch_id"]
+        if self._leaves_a_branch(op):
+            left = (op.before or {})["branch_id"]
+            if branch == left:
+                return Verdict(State.DONE, f"It still shows the branch {left} of the agent before.", ["branch"])
+            return Verdict(State.DONE, f"The branch {left} of {op.names['from']} was cleared.")
+        if branch and "branch_id" not in op.wanted:
+            return Verdict(State.DONE, f"ElevenLabs shows the branch {branch} for it, which was not asked for.")
+        return Verdict(State.DONE, not_kept=[name.removesuffix("_id") for name in not_kept])
+
+    def _leaves_a_branch(self, op: Operation) -> bool:
+        before = op.before or {}
+        moves = before.get("agent_id") != op.wanted["agent_id"]
+        return bool(moves and before.get("branch_id") and "branch_id" not in op.wanted)
+
+    def _has_what_is_named(self, op: Operation, number: dict[str, Any]) -> bool:
+        now = binding(number)
+        return all(now[name] == op.wanted[name] for name in OF_A_BINDING if name in op.wanted)
+
+    def _named(self, op: Operation) -> str:
+        return " and ".join(name.removesuffix("_id") for name in OF_A_BINDING if name in op.wanted)
 
     def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return binding(seen)
@@ -228,7 +264,12 @@ def get(client: ElevenLabs, number_id: str) -> dict[str, Any] | None:
 def binding(number: dict[str, Any]) -> dict[str, Any]:
     parsed = RemoteNumber.parse(number)
     name = parsed.assigned_agent.agent_name if parsed.assigned_agent else None
-    return {"agent_id": parsed.agent_id, "agent_name": name}
+    return {
+        "agent_id": parsed.agent_id,
+        "agent_name": name,
+        "branch_id": parsed.branch_id,
+        "environment": parsed.environment,
+    }
 
 
 def agent_name(number: dict[str, Any]) -> str:

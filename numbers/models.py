@@ -90,6 +90,8 @@ class PhoneNumber(RemoteObject):
     provider = models.CharField(max_length=40, blank=True)
     agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="numbers")
     bound_to = models.CharField(max_length=64, blank=True)  # the remote's agent id, also where no row knows it
+    branch_id = models.CharField(max_length=64, blank=True)  # of the agent that answers; empty: its main branch
+    environment = models.CharField(max_length=300, blank=True)  # whose variables the agent uses; empty: the default
     supports_inbound = models.BooleanField(default=True)
     imported_at = models.DateTimeField(null=True, blank=True)  # when an import from here was accepted
     listed_at = models.DateTimeField(null=True, blank=True)  # when a listing showed it first; empty: propagating
@@ -179,5 +181,7 @@ class PhoneNumber(RemoteObject):
             "provider": self.provider,
             "agent_id": self.bound_to or None,
             "agent_name": str(self.agent) if self.agent else None,
+            "branch_id": self.branch_id or None,
+            "environment": self.environment or None,
         }
         return told | {"gone": True} if self.gone_at else told

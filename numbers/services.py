@@ -1,6 +1,6 @@
 """What staff can ask for on numbers. Each becomes one operation; see `controlplane/operations/run.py`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import User
@@ -71,13 +71,21 @@ def assign(
     return run(assignment(number, agent, shown=shown, why=why), key=key, actor=actor, beside=beside)
 
 
-def assignment(number: PhoneNumber, agent: Agent | None, *, shown: str, why: Why = UNSAID) -> Wish:
+def assignment(
+    number: PhoneNumber,
+    agent: Agent | None,
+    *,
+    shown: str,
+    why: Why = UNSAID,
+    binding: Mapping[str, str | None] | None = None,
+) -> Wish:
+    """`binding` may name a branch_id and an environment to be set with it."""
     names = {
         "object": number.display_name(),
         "from": agent_name(shown) if shown else kinds.UNASSIGNED,
         "to": str(agent) if agent else kinds.UNASSIGNED,
     }
-    wanted = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
+    wanted = {"agent_id": agent.remote_id if agent else None, "shown": shown or None, **(binding or {})}
     return Wish(kinds.AssignNumber, number.remote_id, wanted, names, why)
 
 

@@ -14,7 +14,9 @@ from numbers.models import PhoneNumber
 
 LONGEST_ID = 64
 LONGEST_PROVIDER = 40
-BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "poll_at": None}  # what a tombstone loses
+LONGEST_ENVIRONMENT = 300
+# What a tombstone loses.
+BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "branch_id": "", "environment": "", "poll_at": None}
 
 
 @transaction.atomic
@@ -34,12 +36,16 @@ def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, liste
     """The row's fields for a number as the remote shows it. Raises BadShape for an agent's id that no column holds."""
     if len(number.agent_id or "") > LONGEST_ID:  # SQLite would keep it, PostgreSQL not
         raise BadShape(f"A number cannot be kept: the id of its agent is longer than {LONGEST_ID} characters.")
+    if len(number.branch_id or "") > LONGEST_ID:
+        raise BadShape(f"A number cannot be kept: the id of its branch is longer than {LONGEST_ID} characters.")
     found: dict[str, Any] = {
         "phone_number": number.phone_number,
         "label": number.label,
         "provider": number.provider[:LONGEST_PROVIDER],  # the whole stands in `remote_data`
         "bound_to": number.agent_id or "",
         "agent": agent,
+        "branch_id": number.branch_id or "",
+        "environment": (number.environment or "")[:LONGEST_ENVIRONMENT],
         "supports_inbound": number.supports_inbound,
         "remote_data": number.raw,
         "missing_since": None,

@@ -125,6 +125,16 @@ class PhoneNumber(Remote):
         """The agent that answers this number. An empty id is read as none."""
         return (self.assigned_agent.agent_id or None) if self.assigned_agent else None
 
+    @property
+    def branch_id(self) -> str | None:
+        """The branch of the agent that answers; None: its main branch, or no agent."""
+        return (self.assigned_agent.branch_id or None) if self.assigned_agent else None
+
+    @property
+    def environment(self) -> str | None:
+        """The environment whose variables the agent uses; None: the default one, or no agent."""
+        return (self.assigned_agent.environment or None) if self.assigned_agent else None
+
 
 class Voice(Remote):
     what = "a voice"

@@ -114,3 +114,65 @@ def test_nothing_is_undone_where_the_number_has_moved_on(staff: Page, site: Site
     expect(staff.get_by_text(re.compile("It is something else now: +Night Desk"))).to_be_visible()
     expect(staff.get_by_role("button", name="Undo", exact=True)).to_have_count(0)
     assert (line.agent(), line.writes()) == (line.night, before)
+
+
+NODES = {
+    "start": {"type": "start", "edge_order": ["e1"]},
+    "triage": {"type": "override_agent", "label": "Triage", "edge_order": ["e2"]},
+    "refunds": {"type": "override_agent", "label": "Refunds"},
+}
+EDGES = {"e1": {"source": "start", "target": "triage"}, "e2": {"source": "triage", "target": "refunds"}}
+
+
+def test_one_label_of_a_workflow_is_changed_in_the_json_field_and_undone(staff: Page, site: Site) -> None:
+    console = Console(site)
+    workflow = {"nodes": NODES, "edges": EDGES, "prevent_subagent_loops": False}
+    body = {"name": "Flow Bot", "conversation_config": {}, "workflow": workflow}
+    made = console.post("/v1/convai/agents/create", body)["agent_id"]
+    shown = f"/v1/convai/agents/{made}"
+    sync_until(staff, "/admin/agents/agent/", "Flow Bot")
+
+    staff.get_by_role("link", name="Flow Bot").first.click()
+    staff.get_by_text("Advanced", exact=True).click()
+    field = staff.get_by_label("Other settings, as JSON")
+    field.fill('{"workflow": {"nodes": {"billing": {"label": "Billing"}}}}')
+    staff.get_by_role("button", name="Save", exact=True).click()
+    expect(staff.get_by_text("“workflow.nodes.billing” needs “type”").first).to_be_visible()
+    picture(staff, "agent-workflow-refused")
+    assert console.get(shown)["workflow"] == workflow
+
+    field.fill('{"workflow": {"nodes": {"triage": {"label": "First questions"}}}}')
+    staff.get_by_role("button", name="Save", exact=True).click()
+    expect(told(staff)).to_contain_text("workflow node “triage”, label")
+    relabelled = {**NODES, "triage": {**NODES["triage"], "label": "First questions"}}
+    assert console.get(shown)["workflow"] == {**workflow, "nodes": relabelled}
+
+    told(staff).get_by_role("link", name="Undo").click()
+    staff.get_by_role("button", name="Undo", exact=True).click()
+    expect(told(staff)).to_contain_text("workflow node “triage”, label")
+    assert console.get(shown)["workflow"] == workflow
+
+
+def test_a_move_says_which_branch_it_clears_and_undo_brings_it_back(staff: Page, site: Site) -> None:
+    line = Line(staff, site, "0177")
+    branch = "agtbrch_4e0f1a7cnight"
+    line.console.do("patch_number", number=line.id, patch={"branch_id": branch, "environment": "staging"})
+    sync_until(staff, LIST, "branch …ight")
+    picture(staff, "number-branch")
+    row = staff.locator("tr", has_text=line.words)
+    row.locator(".cp-picker").click()
+    dialog = staff.locator("#cp-dialog")
+    expect(dialog.locator(".is-warning")).to_contain_text(f"answered by the branch {branch} of Support Bot")
+    picture(staff, "number-branch-move")
+    staff.keyboard.press("Escape")
+
+    line.move(line.sales, "Sales Bot")
+    expect(told(staff)).to_contain_text(f"The branch {branch} of Support Bot")
+    bound = line.console.get(f"/v1/convai/phone-numbers/{line.id}")["assigned_agent"]
+    assert (bound["agent_id"], bound["branch_id"], bound["environment"]) == (line.sales, None, "staging")
+
+    told(staff).get_by_role("link", name="Undo").click()
+    staff.get_by_role("button", name="Undo", exact=True).click()
+    expect(told(staff)).to_have_text(re.compile("Moved .* to Support Bot"))
+    bound = line.console.get(f"/v1/convai/phone-numbers/{line.id}")["assigned_agent"]
+    assert (bound["agent_id"], bound["branch_id"], bound["environment"]) == (line.support, branch, "staging")

@@ -1,0 +1,108 @@
+"""A number may be answered by a branch of its agent. That branch is shown, and never goes along to another agent."""
+
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import ElevenLabs
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations.models import Operation, State
+from controlplane.operations.settle import settle_due
+from numbers import revert, services, undo
+from numbers.models import PhoneNumber
+
+pytestmark = pytest.mark.django_db
+
+BRANCH = "agtbrch_night"
+
+
+@pytest.fixture
+def branched(scene):
+    """The line is answered by a branch of Support Bot, in an environment."""
+    binding = {"branch_id": BRANCH, "environment": "staging"}
+    scene.console("patch_number", number=scene.line.remote_id, patch=binding)
+    scene.sync()
+    OutsideChange.objects.all().delete()
+    scene.line.refresh_from_db()
+    assert (scene.line.branch_id, scene.line.environment) == (BRANCH, "staging")
+    return scene
+
+
+def bound(scene) -> tuple[str, str | None, str | None] | None:
+    agent = scene.at_remote()["assigned_agent"]
+    return agent and (agent["agent_id"], agent["branch_id"], agent["environment"])
+
+
+def move(scene, to, key="move") -> Operation:
+    scene.line.refresh_from_db()
+    return services.assign(scene.line, to, shown=scene.line.bound_to, key=key, actor=scene.ada)
+
+
+def test_a_move_clears_it_and_says_so_and_an_undo_brings_it_back(branched):
+    op = move(branched, branched.sales)
+    assert op.state == State.DONE
+    assert f"The branch {BRANCH} of {branched.support} was cleared." in op.message
+    assert bound(branched) == (branched.sales.remote_id, None, "staging")
+    entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
+    assert (entry.before["branch_id"], entry.after["branch_id"]) == (BRANCH, None)
+
+    assert undo.carry_out(entry, key="undo", actor=branched.ada).state == State.DONE
+    assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
+
+
+def test_unassigning_clears_it_so_that_the_next_agent_does_not_get_it(branched):
+    assert move(branched, None).state == State.DONE
+    assert move(branched, branched.sales, "again").state == State.DONE
+    assert bound(branched) == (branched.sales.remote_id, None, "staging")
+
+
+def test_a_number_without_a_branch_is_sent_none(scene, monkeypatch):
+    sent = []
+    update = ElevenLabs.update_number
+    monkeypatch.setattr(ElevenLabs, "update_number", lambda *args: (sent.append(args[-1]), update(*args))[1])
+    move(scene, scene.sales)
+    assert sent == [{"agent_id": scene.sales.remote_id}]
+
+
+def test_a_service_that_keeps_the_branch_is_reported(branched):
+    answer = branched.at_remote()
+    answer["assigned_agent"] |= {"agent_id": branched.sales.remote_id}
+    branched.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "edit", when="after", body=answer)
+    op = move(branched, branched.sales)
+    assert (op.state, op.not_kept) == (State.DONE, ["branch"])
+    assert f"It still shows the branch {BRANCH} of the agent before." in op.message
+
+
+def test_a_lost_answer_is_settled_by_agent_and_branch(branched):
+    branched.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "reset")
+    assert move(branched, branched.sales).state == State.SENT
+    branched.clock.passes(70)
+    settle_due()
+    assert Operation.objects.get().state == State.NOT_APPLIED
+    assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
+
+
+@pytest.mark.parametrize("field", ["branch_id", "environment"])
+def test_an_external_change_of_it_is_shown_and_taken_back(field, branched):
+    change = branched.found("patch_number", number=branched.line.remote_id, patch={field: "other"})
+    assert (set(change.entry.after), change.entry.after[field]) == ({field}, "other")
+    assert revert.way_back(change).needs == {"numbers.assign_phonenumber"}
+    op = revert.carry_out(change, key="revert", actor=branched.ada)
+    assert op.state == State.DONE, op.message
+    assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
+    change.refresh_from_db()
+    assert change.state == "reverted"
+
+
+def test_an_upgrade_takes_over_what_was_read_before(branched):
+    PhoneNumber.objects.update(branch_id="", environment="")
+    migration = import_module("numbers.migrations.0005_branch_and_environment")
+    migration.fill(apps, SimpleNamespace(connection=connection))
+    branched.sync()
+    assert not OutsideChange.objects.exists()
+    branched.line.refresh_from_db()
+    assert (branched.line.branch_id, branched.line.environment) == (BRANCH, "staging")
