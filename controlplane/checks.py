@@ -138,7 +138,7 @@ def proxies(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
     return [
         Error(
             "TRUSTED_PROXIES is not a whole number from 0 to 99.",
-            hint="0 without a proxy; otherwise the number of your proxies that append to X-Forwarded-For, one after another.",
+            hint="How many proxies of yours append to X-Forwarded-For, one after another; 0 where there is none.",
             id="controlplane.E015",
         )
     ]
