@@ -145,7 +145,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         form = super().get_form(request, obj, change=change, **kwargs)
-        form.actor = request.user  # the class was made for this request
+        form.actor = request.user  # type: ignore[attr-defined]  # the class was made for this request
         return form
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
