@@ -114,7 +114,7 @@ def test_a_distributed_guess_is_limited_and_the_person_still_signs_in(ada):
     guess_from_everywhere("ada")
     answer = page("ada", PASSWORD, ELSEWHERE)
     assert answer.status_code == 429
-    assert "except in browsers in which you have signed in before" in answer.content.decode()
+    assert "except in a browser where you have signed in before" in answer.content.decode()
     # From the addresses of the attackers, too: nothing that they do is counted against this device.
     assert page("ada", PASSWORD, "203.0.113.1", laptop).status_code == 302
     lock_out()
