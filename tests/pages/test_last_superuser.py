@@ -96,10 +96,15 @@ def test_a_password_cannot_be_switched_off(client, boss):
     boss.set_password("a right password")
     boss.save()
     client.force_login(boss, backend="django.contrib.auth.backends.ModelBackend")
-    typed = {"usable_password": "false", "unset-password": "1", "password1": "", "password2": ""}
-    assert client.post(f"{PEOPLE}{boss.pk}/password/", typed).status_code == 200
+    page = f"{PEOPLE}{boss.pk}/password/"
+    assert "usable_password" not in client.get(page).content.decode()
+    typed = {"usable_password": "false", "unset-password": "1"}
+    assert client.post(page, typed | dict.fromkeys(["password1", "password2"], "")).status_code == 200
+    assert (
+        client.post(page, typed | dict.fromkeys(["password1", "password2"], "another-long-one-88")).status_code == 302
+    )
     boss.refresh_from_db()
-    assert boss.has_usable_password()
+    assert boss.check_password("another-long-one-88")
 
 
 @pytest.mark.django_db(transaction=True)

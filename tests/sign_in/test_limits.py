@@ -51,8 +51,11 @@ def test_ten_failures_lock_the_account_at_that_address_alone(ada, hashed):
     assert page("ada", PASSWORD, ELSEWHERE).status_code == 302
 
 
-def test_the_lock_ends_after_15_minutes_whatever_is_tried_meanwhile(ada, time_machine):
-    lock_out()
+def test_the_lock_ends_15_minutes_after_it_began_whatever_is_tried_meanwhile(ada, time_machine):
+    for _ in range(9):
+        page("ada")
+    time_machine.shift(600)
+    page("ada")
     for _ in range(15):
         assert page("ada", PASSWORD).status_code == 429
         time_machine.shift(59)
