@@ -68,11 +68,8 @@ class Attempt:
 def begin(request: HttpRequest, username: str) -> Attempt:
     """Count an attempt. Raises `Locked` where a limit has been reached."""
     attempt = Attempt(_counters(request, username))
-    over = FailureCount.objects.filter(
-        key__in=[counter.key for counter in attempt.counters], expires_at__lte=timezone.now()
-    )
-    if over.exists():
-        _close(over)
+    for row in _expired().filter(key__in=[counter.key for counter in attempt.counters]):
+        _close(row)
     if not _locks(attempt.counters):
         try:
             with transaction.atomic():
@@ -99,14 +96,20 @@ def succeeded(attempt: Attempt, user: User) -> None:
     for counter in attempt.counters:
         mine = FailureCount.objects.filter(key=counter.key)
         if counter.scope in (Scope.PAIR, Scope.DEVICE):
-            _close(mine)
+            for row in mine.select_related("user"):
+                _close(row)
         else:
             mine.filter(failures__gt=0).update(failures=F("failures") - 1)
 
 
 def purge_expired() -> int:
     """Remove the counts whose window or lock is over. Returns how many rows were removed."""
-    return _close(FailureCount.objects.filter(expires_at__lte=timezone.now()))
+    closed = sum(_close(row) for row in _expired().filter(refused__gt=0))
+    return closed + _expired().filter(refused=0).delete()[0]
+
+
+def _expired() -> QuerySet[FailureCount]:
+    return FailureCount.objects.filter(expires_at__lte=timezone.now()).select_related("user")
 
 
 def _counters(request: HttpRequest, username: str) -> list[Counter]:
@@ -161,15 +164,14 @@ def _refuse(counters: Collection[Counter]) -> Locked:
     return Locked(lock.scope, lock.address, _seconds_to(until))
 
 
-def _close(rows: QuerySet[FailureCount]) -> int:
-    """Remove these counts. For a lock that refused attempts the history gets one entry, however many there were."""
-    closed = 0
-    for row in rows.filter(refused__gt=0).select_related("user"):
-        with transaction.atomic():
-            if FailureCount.objects.filter(pk=row.pk, refused=row.refused).delete()[0]:  # of two, one writes the entry
-                closed += 1
-                _record(row, "refused", _words_of_end(row))
-    return closed + rows.filter(refused=0).delete()[0]
+def _close(row: FailureCount) -> bool:
+    """Remove a count. For a lock that refused attempts the history gets one entry, however many there were."""
+    with transaction.atomic():
+        if not FailureCount.objects.filter(pk=row.pk, refused=row.refused).delete()[0]:
+            return False  # another process did
+        if row.refused:
+            _record(row, "refused", _words_of_end(row))
+    return True
 
 
 def _record(row: FailureCount, verb: str, words: str) -> None:
@@ -192,9 +194,14 @@ def _words_of_lock(row: FailureCount) -> str:
 
 
 def _words_of_end(row: FailureCount) -> str:
-    times = "1 more sign-in was" if row.refused == 1 else f"{row.refused} more sign-ins were"
-    source = f" from {row.address}" if row.user_id and row.address else ""
-    return f"{times} refused{source} while it was locked"
+    where = {
+        Scope.PAIR: f" from {row.address or 'an unknown address'}",
+        Scope.DEVICE: " on a known device",
+        Scope.ADDRESS: "",
+        Scope.ACCOUNT: " on unknown devices",
+    }[Scope(row.scope)]
+    count = "1 more sign-in" if row.refused == 1 else f"{row.refused} more sign-ins"
+    return f"{count}{where} {'was' if row.refused == 1 else 'were'} refused while it was locked"
 
 
 def _seconds_to(moment: datetime) -> int:

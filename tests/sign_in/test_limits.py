@@ -180,7 +180,7 @@ def test_the_history_of_a_lock_is_bounded(ada, time_machine):
     assert rows() == before
     time_machine.shift(900)
     page("ada", PASSWORD)
-    assert words()[1:] == [("ada", "100 more sign-ins were refused from 192.0.2.1 while it was locked")]
+    assert words()[1:] == [("ada", "100 more sign-ins from 192.0.2.1 were refused while it was locked")]
     assert Entry.objects.filter(kind="person.failed").count() == 10
     assert [one.kind for one in Entry.objects.order_by("-pk")[:2]] == ["person.signed_in", "person.refused"]
 

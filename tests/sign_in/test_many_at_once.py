@@ -22,7 +22,7 @@ def test_no_more_passwords_are_hashed_than_the_limit(ada, hashed, time_machine):
 
     time_machine.shift(900)
     assert at_once(8, lambda: page("ada", PASSWORD).status_code) == [302] * 8
-    assert words()[1:] == [("ada", "4 more sign-ins were refused from 192.0.2.1 while it was locked")]
+    assert words()[1:] == [("ada", "4 more sign-ins from 192.0.2.1 were refused while it was locked")]
 
 
 def at_once(count: int, what: Callable[[], int]) -> list[int]:
