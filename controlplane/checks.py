@@ -131,6 +131,19 @@ def api(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     return [Error("API_RATE_PER_MINUTE is less than 1: nobody could use the API.", hint=hint, id="controlplane.E014")]
 
 
+@register()
+def proxies(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.TRUSTED_PROXIES >= 0:
+        return []
+    return [
+        Error(
+            "TRUSTED_PROXIES is not a whole number from 0 to 99.",
+            hint="How many proxies of yours append to X-Forwarded-For, one after another; 0 where there is none.",
+            id="controlplane.E015",
+        )
+    ]
+
+
 @register(Tags.security)
 def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """What is convenient with the sandbox is careless with a key that opens a real workspace."""

@@ -65,12 +65,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
-    "axes",
     "csp",
     "corsheaders",
     "ninja",  # the files of its interactive documentation
     "controlplane",
     "controlplane.audit",
+    "controlplane.sign_in",
     "controlplane.mirror",
     "controlplane.operations",
     "controlplane.health",
@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "controlplane.audit.people.WhoAsks",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "controlplane.sign_in.middleware.SignInLimits",
     "controlplane.middleware.NothingWithoutItsRecord",
 ]
 
@@ -207,11 +207,11 @@ CELERY_BEAT_SCHEDULE = {
     # Reads the whole history once a day, so that what was touched is known by the next morning. Asked for by a person
     # it begins at once, and this only picks up what a lost message left behind. One query where nothing is due.
     "verify history": {"task": "controlplane.audit.tasks.verify", "schedule": 60, "options": {"expires": 60}},
-    # A session ends after hours and an attempt to sign in counts for minutes, so a day more does no harm.
+    # Also writes how many sign-ins a lock refused, once it is over and nobody has tried again.
     "forget sign-ins": {
         "task": "controlplane.dashboard.tasks.forget_sign_ins",
-        "schedule": 86_400,
-        "options": {"expires": 86_400},
+        "schedule": 900,
+        "options": {"expires": 900},
     },
     # What a transaction of hours brought late; it compares all entries with all links.
     "seal all history": {
@@ -261,7 +261,6 @@ LOGGING = {
     "root": {"handlers": ["terminal"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        "axes": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},  # two lines for each look at what is due would bury the rest
         "celery.app.trace": {"level": "WARNING"},
     },

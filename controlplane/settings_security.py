@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from controlplane.environment import DEBUG, env
+from controlplane.environment import DEBUG, env, whole_number
 
 HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only where the browser really speaks http: on one's own machine
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
+    "controlplane.sign_in.backend.SignInLimits",
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -20,13 +20,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_DISABLE_ACCESS_LOG = True  # the history tells of each sign-in; a second log of them would be kept for ever
-AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+SIGN_IN_WINDOW = timedelta(minutes=15)  # failures count for so long, and a lock lasts as long
+# Failures within it, before the lock: see docs/decisions/0014-sign-in-limits.md
+SIGN_IN_FAILURES = {"pair": 10, "device": 10, "address": 50, "account": 50}
+KNOWN_DEVICE_AGE = timedelta(days=180)
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -38,7 +35,10 @@ SECURE_REDIRECT_EXEMPT = [
 ]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+TRUSTED_PROXIES = whole_number("TRUSTED_PROXIES", default=int(BEHIND_PROXY))  # how many append to X-Forwarded-For
+CSRF_FAILURE_VIEW = "controlplane.csrf.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

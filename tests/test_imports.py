@@ -14,7 +14,12 @@ FORBIDDEN = {
     "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
     "controlplane/audit": [
         *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
-        *("controlplane.api", "agents", "numbers"),
+        *("controlplane.api", "controlplane.sign_in", "agents", "numbers"),
+    ],
+    "controlplane/client_address.py": ["controlplane", "agents", "numbers"],
+    "controlplane/sign_in": [
+        *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
+        *("controlplane.api", "controlplane.dashboard", "controlplane.lifecycle", "agents", "numbers"),
     ],
     "controlplane/traffic": [
         *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),

@@ -18,6 +18,7 @@ from controlplane.api.problems import Problem, unauthorized
 from controlplane.api.schemas import Secret, Strict, Text
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.run import name_of
+from controlplane.sign_in.limits import Locked
 
 router = Router(tags=["Tokens"])
 WRONG = "This user name and password are not right, or this user may not use the API."
@@ -88,16 +89,11 @@ def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
 
 
 def _right(request: HttpRequest, username: str, password: str) -> User:
-    user = authenticate(request, username=username, password=password)
-    if getattr(request, "axes_locked_out", False):
-        request.axes_locked_out = False  # type: ignore[attr-defined]  # else its page would be the answer
-        wait = round(settings.AXES_COOLOFF_TIME.total_seconds())
-        raise Problem(
-            429,
-            "locked-out",
-            f"Too many failed sign-ins. Try again in {wait // 60} minutes.",
-            headers={"Retry-After": str(wait)},
-        )
+    try:
+        user = authenticate(request, username=username, password=password)
+    except Locked as locked:
+        headers = {"Retry-After": str(locked.seconds)}
+        raise Problem(429, "locked-out", str(locked), headers=headers) from None
     if not isinstance(user, User) or not user.is_staff:
         raise unauthorized(WRONG)
     user_logged_in.send(sender=User, request=request, user=user)  # history, and the count of failures begins anew

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
+from controlplane.client_address import client_address
 
 NOBODY = "a name that nobody has"  # what is typed there by mistake may be a password: it is not kept
 FLAGS = {"is_active": "active", "is_staff": "staff", "is_superuser": "superuser"}
@@ -77,7 +78,7 @@ def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **m
 
 
 def _from(request: HttpRequest | None) -> str:
-    address = request.META.get("REMOTE_ADDR", "") if request is not None else ""
+    address = client_address(request) if request is not None else ""
     return f" from {address}" if address else ""
 
 

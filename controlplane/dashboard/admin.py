@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from controlplane.dashboard import deactivation
+from controlplane.dashboard import deactivation, last_superuser
 from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
 from controlplane.dashboard.limits import is_beyond, roles_to_give
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
@@ -51,12 +51,37 @@ class NewPersonForm(UserCreationForm):
         return cleaned
 
 
+class PersonForm(UserChangeForm):
+    """Refuses at the field what would take away the last superuser, or one's own access."""
+
+    actor: User  # who fills it in
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        cleaned: dict[str, Any] = self.cleaned_data
+        for flag in last_superuser.FLAGS:
+            takes_away = getattr(self.instance, flag) and cleaned.get(flag) is False
+            if takes_away and (problem := deactivation.why_not(self.instance, self.actor, flag)):
+                self.add_error(flag, f"{problem} Nothing was changed.")
+        return cleaned
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Without Django's choice to switch the password off: everybody signs in with one."""
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields.pop("usable_password", None)
+        for name in ("password1", "password2"):
+            self.fields[name].required = True
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    form = UserChangeForm
+    form = PersonForm
     add_form = NewPersonForm
     add_form_template = None  # the theme's own says that more can be set later; all of it stands on the one page
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     list_display = ["username", "first_name", "last_name", "roles", "is_active", "last_login"]
     list_filter = ["is_active", "groups"]
     filter_horizontal = []
@@ -117,6 +142,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             ("May do", {"fields": ["is_active", *deletion, "is_staff", "groups", *beyond]}),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.actor = request.user  # type: ignore[attr-defined]  # the class was made for this request
+        return form
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

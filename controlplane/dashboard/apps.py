@@ -6,7 +6,10 @@ class DashboardConfig(AppConfig):
     verbose_name = "Overview"
 
     def ready(self) -> None:
-        """The pages' words for Django's users and groups. No migration sees them."""
+        """The pages' words for Django's users and groups, which no migration sees; the guard of the last superuser."""
+        from controlplane.dashboard import last_superuser
+
+        last_superuser.connect()
         auth = apps.get_app_config("auth")
         auth.verbose_name = "People"
         role = auth.get_model("group")._meta

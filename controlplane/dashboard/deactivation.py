@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from unfold.admin import ModelAdmin
 
+from controlplane.dashboard import last_superuser
 from controlplane.operations.pages import actor_of, show
 
 
@@ -46,21 +47,30 @@ def deactivate_all(people: ModelAdmin, request: HttpRequest, chosen: QuerySet[Us
     _deactivate(request, allowed)
 
 
-def why_not(person: User, actor: User) -> str:
-    """In words; empty where it can be done."""
-    if not person.is_active:
+NOT_YOURSELF = {
+    "is_active": "You cannot deactivate yourself: ask somebody else.",
+    "is_staff": "You cannot take staff status from yourself: ask another administrator.",
+    "is_superuser": "You cannot take superuser status from yourself: ask another superuser.",
+}
+
+
+def why_not(person: User, actor: User, flag: str = "is_active") -> str:
+    """Why this flag cannot be switched off, in words; empty where it can be done."""
+    if not getattr(person, flag):
         return f"{person} is deactivated already."
     if person == actor:
-        return "You cannot deactivate yourself: ask somebody else."
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=person.pk)
-    if person.is_superuser and not others.exists():
-        return f"{person} is the last active superuser: without one, nobody could change roles."
+        return NOT_YOURSELF[flag]
+    try:
+        last_superuser.refuse_if_last(person)
+    except last_superuser.LastSuperuser as problem:
+        return str(problem.message)
     return ""
 
 
 def _deactivate(request: HttpRequest, people: list[User]) -> None:
     done = []
     with transaction.atomic():
+        last_superuser.lock()  # before the rows of the others, as every transaction does: none waits in a circle
         for person in User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("username"):
             if problem := why_not(person, actor_of(request)):
                 messages.error(request, problem)

@@ -1,13 +1,12 @@
-"""What signing in leaves behind: expired sessions, attempts that lock nobody out any more, API tokens that ended, and
-the bodies' digests of old API requests. The history tells of each sign-in and token; what was typed as a name, which
-may be a password, is not kept longer than it is needed."""
+"""Remove what signing in leaves behind: expired sessions, counts of failed sign-ins whose window is over, ended API
+tokens, and the digests of old API requests. The history has an entry for every sign-in and token."""
 
-from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from controlplane.api.models import Request, Token
+from controlplane.sign_in import limits
 
 
 def forget() -> int:
@@ -15,9 +14,7 @@ def forget() -> int:
     now = timezone.now()
     old = [
         Session.objects.filter(expire_date__lt=now),
-        AccessAttempt.objects.filter(attempt_time__lt=now - settings.AXES_COOLOFF_TIME),
-        AccessLog.objects.filter(attempt_time__lt=now - settings.AXES_COOLOFF_TIME),  # written no more
         Request.objects.filter(created_at__lt=now - settings.API_KEYS_KEPT),
         Token.objects.filter(expires_at__lt=now - settings.API_KEYS_KEPT),
     ]
-    return sum(rows.delete()[0] for rows in old)
+    return limits.purge_expired() + sum(rows.delete()[0] for rows in old)

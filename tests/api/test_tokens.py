@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import jwt
 import pytest
-from axes.models import AccessAttempt
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
@@ -149,28 +148,6 @@ def test_who_is_no_staff_and_has_a_password_gets_no_token(remote):
     user.is_staff = False
     user.save()
     problem(sign_in("former", PASSWORD), 401, "unauthorized")
-
-
-def test_failed_sign_ins_count_like_the_admins_and_lock_both(settings, remote):
-    """Five here and five there are ten, whoever asks next, and the right password opens nothing then."""
-    person("olga", "Operators")
-    wrong = {"username": "olga", "password": "wrong"}
-    for _ in range(5):
-        problem(sign_in("olga", "wrong"), 401, "unauthorized")
-        Client().post("/admin/login/", wrong)
-    said = sign_in("olga", PASSWORD)
-    assert problem(said, 429, "locked-out")["detail"] == "Too many failed sign-ins. Try again in 15 minutes."
-    assert said["Retry-After"] == "900"
-    assert Client().post("/admin/login/", {**wrong, "password": PASSWORD}).status_code == 429
-    assert Entry.objects.filter(kind="person.failed").count() >= 10
-
-
-def test_a_right_sign_in_lets_the_count_begin_anew(remote):
-    person("olga")
-    for _ in range(9):
-        sign_in("olga", "wrong")
-    assert sign_in("olga", PASSWORD).status_code == 200
-    assert not AccessAttempt.objects.exists()
 
 
 def test_nobody_learns_which_names_there_are(remote):

@@ -36,7 +36,7 @@ EVERYBODY = {"V": "visitor", "N": None, "A": "Auditors", "O": "Operators", "M": 
 KEY = "7b6d3b0e-6c5f-4e53-9f0a-0d3f4a1f9a11"
 WRITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE|CREATE|ALTER|DROP)", re.IGNORECASE)
 # What a visit itself leaves behind.
-BOOKKEEPING = {"django_session", "axes_accesslog", "axes_accessattempt", "axes_accessfailurelog", "api_allowance"}
+BOOKKEEPING = {"django_session", "sign_in_failurecount", "api_allowance"}
 
 
 def test_the_table_names_every_address_and_action_of_the_site():

@@ -33,6 +33,7 @@ TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         "sign-ins and people",
         [
             *(("signed_in", "signed in"), ("failed", "failed to sign in"), ("signed_out", "signed out")),
+            *(("locked", "locked"), ("refused", "refused while locked")),
             *(("added", "person added"), ("changed", "rights changed"), ("deleted", "person deleted")),
         ],
     ),

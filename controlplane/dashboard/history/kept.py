@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.contrib.sessions.models import Session
@@ -22,10 +21,12 @@ from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.pages import show
+from controlplane.sign_in.models import FailureCount
 from numbers.models import PhoneNumber
 
 FOR_EVER = "for ever"
 NOTHING = "nothing"
+OFTEN = "a worker, every 15 minutes"
 
 
 @dataclass(frozen=True)
@@ -99,20 +100,20 @@ def _all() -> Iterator[Kept]:
         "",
         f"{sessions} without a new sign-in",
         "",
-        "a worker, once a day",
+        OFTEN,
     )
     ended = f"{days(settings.API_KEYS_KEPT)} after they expired"
-    yield Kept("API tokens", Token.objects.all(), "issued_at", ended, "", "a worker, once a day")
+    yield Kept("API tokens", Token.objects.all(), "issued_at", ended, "", OFTEN)
     keys = days(settings.API_KEYS_KEPT)
-    yield Kept("Idempotency keys of the API", Request.objects.all(), "created_at", keys, "", "a worker, once a day")
-    attempts = days(settings.AXES_COOLOFF_TIME)
+    yield Kept("Idempotency keys of the API", Request.objects.all(), "created_at", keys, "", OFTEN)
+    attempts = days(settings.SIGN_IN_WINDOW)
     yield Kept(
-        "Failed sign-ins that may lock somebody out",
-        AccessAttempt.objects.all(),
+        "Counts of failed sign-ins",
+        FailureCount.objects.all(),
         "",
-        f"{attempts}, at most a day more",
+        f"{attempts}, at most {attempts} more",
         "",
-        "a worker, once a day",
+        OFTEN,
     )
 
 

@@ -1,0 +1,63 @@
+"""One person who can sign in as a superuser remains, whichever way people are changed: without one, nobody could change
+roles, and no page could make a new one.
+
+`save()` and `delete()` are guarded by signals. `QuerySet.update()` and SQL send none, and are not.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete, pre_delete, pre_save
+
+FLAGS = {"is_active": True, "is_staff": True, "is_superuser": True}  # without any of them it is no superuser here
+
+
+class LastSuperuser(ValidationError):
+    def __init__(self, person: object) -> None:
+        super().__init__(f"{person} is the last active superuser: without one, nobody could change roles.")
+
+
+def connect() -> None:
+    pre_save.connect(_before_saving, sender=User, dispatch_uid="last_superuser")
+    pre_delete.connect(_before_deleting, sender=User, dispatch_uid="last_superuser")
+    post_delete.connect(_deleted, sender=User, dispatch_uid="last_superuser")
+
+
+def refuse_if_last(person: User) -> None:
+    """Raises `LastSuperuser`. What it found holds until the end of the transaction, if there is one."""
+    if lock() == [person.pk]:
+        raise LastSuperuser(person)
+
+
+def lock() -> list[int]:
+    """The superusers. In a transaction, whoever else asks waits for its end, so two cannot demote each other at once.
+    (SQLite has no row locks: there a transaction is alone from its begin.)"""
+    rows = _superusers().order_by("pk")
+    if transaction.get_connection().in_atomic_block:
+        rows = rows.select_for_update(no_key=True)  # entries that name them as actor do not wait
+    return [user.pk for user in rows]
+
+
+def _superusers() -> QuerySet[User]:
+    return User.objects.filter(**FLAGS)
+
+
+def _before_saving(instance: User, update_fields: Iterable[str] | None = None, **more: Any) -> None:
+    saved = FLAGS if update_fields is None else FLAGS.keys() & set(update_fields)
+    loses = not all(getattr(instance, name) for name in saved)
+    if loses and instance.pk and _superusers().filter(pk=instance.pk).exists():
+        refuse_if_last(instance)
+
+
+def _before_deleting(instance: User, **more: Any) -> None:
+    instance._was_superuser = instance.pk in lock()  # type: ignore[attr-defined]
+
+
+def _deleted(instance: User, **more: Any) -> None:
+    """All of a queryset are deleted by now, so that two who go together are seen. The transaction takes it back."""
+    if instance._was_superuser and not _superusers().exists():  # type: ignore[attr-defined]
+        raise LastSuperuser(instance)
