@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import phonenumbers
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
@@ -121,6 +122,20 @@ def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
         hint = r"A regular expression that a whole ticket fits, such as OPS-\d+; leave it out for any or none."
         return [Error(f"TICKET_PATTERN is no regular expression: {problem}.", hint=hint, id="controlplane.E013")]
     return []
+
+
+@register()
+def phone_region(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Of an unknown region the library knows no numbering plan: every national number would be refused."""
+    if settings.PHONE_REGION in phonenumbers.SUPPORTED_REGIONS:
+        return []
+    return [
+        Error(
+            f"PHONE_REGION is {settings.PHONE_REGION[:20]!r}, which is not a country of two letters (ISO 3166-1).",
+            hint="US, GB, DE, ...; leave it out for US.",
+            id="controlplane.E020",
+        )
+    ]
 
 
 @register()

@@ -50,6 +50,8 @@ def test_nothing_wrong():
         ({"SYNC_RUNS_KEPT_DAYS": 0}, "controlplane.E012"),
         ({"SYNC_RUNS_KEPT_DAYS": 10**9}, "controlplane.E012"),
         ({"HISTORY_KEPT_DAYS": 7}, "controlplane.W011"),
+        ({"PHONE_REGION": "XX"}, "controlplane.E020"),
+        ({"PHONE_REGION": "001"}, "controlplane.E020"),
         ({"ELEVENLABS_MAX_CONCURRENCY": 0}, "controlplane.E006"),
         ({"DEBUG": True}, "controlplane.W001"),
         ({"HTTPS": False}, "controlplane.W002"),
@@ -118,3 +120,11 @@ def test_a_blank_address_is_none(nothing, tmp_path):
     environment = os.environ | blank | {"SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
     shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert shown.stdout.split() == [str(tmp_path / "controlplane.sqlite3"), "filesystem://localhost"], shown.stderr
+
+
+@pytest.mark.parametrize(("given", "region"), [("", "US"), (" ", "US"), ("gb", "GB"), ("DE ", "DE"), ("xx", "XX")])
+def test_the_region_of_phone_numbers_may_be_blank_or_in_small_letters(given, region, tmp_path):
+    show = "from controlplane import settings; print(settings.PHONE_REGION)"
+    environment = os.environ | {"PHONE_REGION": given, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert shown.stdout.strip() == region, shown.stderr
