@@ -160,7 +160,7 @@ def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 id="controlplane.W001",
             )
         )
-    if not settings.HTTPS and set(settings.ALLOWED_HOSTS) - LOOPBACK:
+    if _is_open_http():
         problems.append(
             Caution(
                 "HTTPS is off on an address that other machines can reach: passwords and tokens travel readably.",
@@ -182,6 +182,14 @@ def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMe
                 id="controlplane.E005",
             )
         )
+    if _is_open_http():
+        problems.append(
+            Error(
+                "HTTPS is off, and ALLOWED_HOSTS has names that other machines can reach: sign-ins could be read.",
+                hint="Set HTTPS=true (SERVER_HTTPS with docker compose), or keep ALLOWED_HOSTS to this machine.",
+                id="controlplane.E021",
+            )
+        )
     if settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY:
         problems.append(
             Caution(
@@ -191,3 +199,7 @@ def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMe
             )
         )
     return problems
+
+
+def _is_open_http() -> bool:
+    return not settings.HTTPS and bool(set(settings.ALLOWED_HOSTS) - LOOPBACK)

@@ -74,8 +74,17 @@ def test_the_sandbox_needs_no_https(settings):
     settings.ELEVENLABS_BASE_URL = "http://127.0.0.1:8100"
     settings.HTTPS = False
     settings.DEBUG = True
+    settings.ALLOWED_HOSTS = ["localhost"]
     assert ours() == set()
     assert ours(deploy=True) == {"controlplane.W003"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"), [(["localhost", "127.0.0.1"], set()), (["x", "::1"], {"controlplane.E021"})]
+)
+def test_http_that_others_can_reach_is_an_error_in_production(settings, hosts, expected):
+    settings.HTTPS, settings.ALLOWED_HOSTS = False, hosts
+    assert ours(deploy=True) - {"controlplane.W002"} == expected
 
 
 def test_a_short_secret_key_is_an_error_in_production(settings):
@@ -122,9 +131,15 @@ def test_a_blank_address_is_none(nothing, tmp_path):
     assert shown.stdout.split() == [str(tmp_path / "controlplane.sqlite3"), "filesystem://localhost"], shown.stderr
 
 
-@pytest.mark.parametrize(("given", "region"), [("", "US"), (" ", "US"), ("gb", "GB"), ("DE ", "DE"), ("xx", "XX")])
-def test_the_region_of_phone_numbers_may_be_blank_or_in_small_letters(given, region, tmp_path):
-    show = "from controlplane import settings; print(settings.PHONE_REGION)"
-    environment = os.environ | {"PHONE_REGION": given, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        *(("PHONE_REGION", "", "US"), ("PHONE_REGION", " ", "US"), ("PHONE_REGION", "gb ", "GB")),
+        *(("HTTPS", "", "True"), ("HTTPS", "false", "False")),
+    ],
+)
+def test_a_blank_setting_is_its_default_and_a_region_may_be_in_small_letters(name, given, read, tmp_path):
+    show = f"from controlplane import settings; print(settings.{name})"
+    environment = os.environ | {name: given, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
     shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert shown.stdout.strip() == region, shown.stderr
+    assert shown.stdout.strip() == read, shown.stderr
