@@ -108,6 +108,14 @@ def test_a_real_account_wants_real_credentials(real, lifecycle, remote, monkeypa
     assert remote.ledger() == []
 
 
+@pytest.mark.parametrize("typed", ["+1 800 FLOWERS", "555 2671"])
+def test_a_number_that_is_not_whole_begins_nothing(lifecycle, remote, monkeypatch, typed):
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", typed)
+    status, printed = lifecycle()
+    assert (status, f"“{typed}” has " in printed) == (1, True), printed
+    assert remote.ledger() == []
+
+
 def test_what_is_not_set_is_asked_and_the_token_is_not_shown(real, lifecycle, monkeypatch):
     answers = {"Twilio number": "+1 415 555 0123", "Twilio SID": SID, "Go on?": "yes"}
     shown: list[str] = []
