@@ -15,7 +15,8 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/runtime .env ## install what is missing, then run everything on this machine
-	@DEBUG=false exec $(PYTHON) manage.py up
+	@test -n "$$HTTPS" || grep -Eqs '^ *(export +)?HTTPS(_FILE)? *=' .env || export HTTPS=false; \
+		DEBUG=false exec $(PYTHON) manage.py up
 
 test: lint pytest ## the gate: lint, types, migrations, then all tests
 
@@ -69,5 +70,4 @@ clean: ## remove what can be made again; .env and the database stay
 .env: | .venv/runtime
 	@umask 077 && $(PYTHON) -c 'import secrets; \
 		print("# Written once by make run; .env.example tells what else can stand here."); \
-		print("SECRET_KEY=" + secrets.token_urlsafe(50)); \
-		print("HTTPS=false")' > $@
+		print("SECRET_KEY=" + secrets.token_urlsafe(50))' > $@

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import phonenumbers
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
@@ -124,6 +125,20 @@ def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
 
 
 @register()
+def phone_region(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Of an unknown region the library knows no numbering plan: every national number would be refused."""
+    if settings.PHONE_REGION in phonenumbers.SUPPORTED_REGIONS:
+        return []
+    return [
+        Error(
+            f"PHONE_REGION is {settings.PHONE_REGION[:20]!r}, which is not a country of two letters (ISO 3166-1).",
+            hint="US, GB, DE, ...; leave it out for US.",
+            id="controlplane.E020",
+        )
+    ]
+
+
+@register()
 def api(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     if settings.API_RATE_PER_MINUTE >= 1:
         return []
@@ -158,7 +173,7 @@ def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
                 id="controlplane.W001",
             )
         )
-    if not settings.HTTPS and set(settings.ALLOWED_HOSTS) - LOOPBACK:
+    if _is_open_http():
         problems.append(
             Caution(
                 "HTTPS is off on an address that other machines can reach: passwords and tokens travel readably.",
@@ -180,6 +195,14 @@ def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMe
                 id="controlplane.E005",
             )
         )
+    if _is_open_http():
+        problems.append(
+            Error(
+                "HTTPS is off, and ALLOWED_HOSTS has names that other machines can reach: sign-ins could be read.",
+                hint="Set HTTPS=true (SERVER_HTTPS with docker compose), or keep ALLOWED_HOSTS to this machine.",
+                id="controlplane.E021",
+            )
+        )
     if settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY:
         problems.append(
             Caution(
@@ -189,3 +212,7 @@ def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMe
             )
         )
     return problems
+
+
+def _is_open_http() -> bool:
+    return not settings.HTTPS and bool(set(settings.ALLOWED_HOSTS) - LOOPBACK)

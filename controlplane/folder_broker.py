@@ -1,29 +1,40 @@
 """Kombu's broker in a folder, made safe for several processes: there a message or a table that is just being written
 can be read half or empty, and the worker that reads it ends (celery/kombu#1551, iterative/dvc#7903).
 
+What is not a message is moved to the folder `rejected` beside the messages, and the worker goes on with the next one.
+Nobody reads that folder: it is there to see what came, and may be emptied at any time.
+
 A worker that is told to end takes no further message. Celery would let it wait for one twice more, 2 s each time.
 """
 
+import errno
 import fcntl
 import logging
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 from celery.signals import worker_shutting_down
 from kombu.exceptions import ChannelError
-from kombu.transport import TRANSPORT_ALIASES, filesystem
-from kombu.utils.json import dumps
+from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
+from kombu.utils.json import dumps, loads
+
+from controlplane.broker_message import CONTENT_ERRORS, NotAMessage, Robust, check, what_is_wrong
+
+MAX_MESSAGE_BYTES = 1024 * 1024  # ours have some hundred
+UNREADABLE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR}  # because of what it is, for good
 
 log = logging.getLogger(__name__)
 
 
-class Channel(filesystem.Channel):
+class Channel(Robust, filesystem.Channel):
+    stuck: ClassVar[set[str]] = set()  # names of what is not a message and cannot be moved: told of once
     ending = False  # this process is a worker that was told to end
 
     def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as below it
@@ -40,11 +51,63 @@ class Channel(filesystem.Channel):
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         if self.ending:
             raise TimeoutError("This worker ends.")  # as at the end of a wait in which nothing came
+        folder = Path(self.data_folder_in)
+        for name in sorted(os.listdir(folder)):
+            if name.partition(".")[2] != f"{queue}.msg" or name in self.stuck:
+                continue
+            try:
+                payload = self._read(folder / name)
+            except FileNotFoundError:  # another worker has it
+                continue
+            except OSError as problem:
+                if problem.errno not in UNREADABLE:
+                    raise ChannelError(f"A message in {folder} cannot be read: {problem.strerror}") from problem
+                self._set_aside(folder / name, problem)
+                continue
+            except CONTENT_ERRORS as problem:
+                self._set_aside(folder / name, problem)
+                continue
+            try:
+                os.unlink(folder / name)  # of several workers it is the one that removes it that has it
+            except OSError:
+                continue
+            return payload
+        raise Empty
+
+    def _read(self, path: Path) -> Any:
+        """Opens nothing but a file: a link leads elsewhere, and a pipe would be waited for."""
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return super()._get(queue)
-        except ValueError as problem:  # the power failed while it was written, or somebody else put it there
-            log.warning("A message in the broker's folder cannot be read, and is left out: %s", problem)
-            raise Empty from None
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise NotAMessage("it is not a file")
+            with os.fdopen(file, "rb", closefd=False) as opened:
+                content = opened.read(MAX_MESSAGE_BYTES + 1)
+        finally:
+            os.close(file)
+        if len(content) > MAX_MESSAGE_BYTES:
+            raise NotAMessage(f"it has more than {MAX_MESSAGE_BYTES} bytes")
+        payload = loads(content.decode())
+        check(payload)
+        if virtual.Message(payload, channel=self).errors:  # it decodes the body
+            raise NotAMessage("its body cannot be decompressed")
+        return payload
+
+    def _set_aside(self, path: Path, problem: Exception) -> None:
+        """The log tells what is wrong, and nothing of the content, which may be anything."""
+        why = what_is_wrong(problem)
+        rejected = path.parent.with_name("rejected")
+        try:
+            rejected.mkdir(mode=0o700, exist_ok=True)
+            os.rename(path, rejected / f"{uuid.uuid4()}.msg")
+        except FileNotFoundError:
+            return  # another worker was faster
+        except OSError as error:
+            self.stuck.add(path.name)
+            log.error(
+                "A file in the broker's folder is not a message (%s), and cannot be moved: %s", why, error.strerror
+            )
+        else:
+            log.warning("A file in the broker's folder was not a message (%s), and was moved to %s", why, rejected)
 
     def get_table(self, exchange: str) -> Any:
         with self._tables():

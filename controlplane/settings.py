@@ -47,7 +47,7 @@ TICKET_PATTERN = text("TICKET_PATTERN")
 # Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
 ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
 ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)
-PHONE_REGION = env.str("PHONE_REGION", default="US")  # how a number typed without a country code is read
+PHONE_REGION = text("PHONE_REGION", "US").upper()  # how a number typed without a country code is read
 
 # --- Django -----------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY").strip()

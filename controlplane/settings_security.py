@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from controlplane.environment import DEBUG, env, whole_number
+from controlplane.environment import DEBUG, env, text, whole_number
 
-HTTPS = env.bool("HTTPS", default=not DEBUG)  # false only where the browser really speaks http: on one's own machine
+# False only where the browser really speaks http: on one's own machine. A blank value is none, and turns nothing off.
+HTTPS = env.bool("HTTPS") if text("HTTPS") else not DEBUG
 AUTHENTICATION_BACKENDS = [
     "controlplane.sign_in.backend.SignInLimits",
     "django.contrib.auth.backends.ModelBackend",

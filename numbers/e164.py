@@ -1,37 +1,260 @@
-"""Phone numbers as people type them, as the remote keeps them, and as pages show them."""
+"""Phone numbers as people type them, as ElevenLabs keeps them, and as pages show them.
+
+What a person types for an import is judged strictly: it is one whole number of the numbering plan, and nothing of it is
+guessed. What ElevenLabs holds is never judged: it is compared and shown as it is stored.
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
 
 import phonenumbers
 from django.conf import settings
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
+
+from controlplane.elevenlabs.scrub import MASK, scrub
+from controlplane.templatetags.names import spelled
+
+EXAMPLE = "+1 415 555 0123"  # valid, and reserved for fiction: the North American plan gives 555 01xx to nobody
+MAX_TYPED_CHARS = 80  # more is not a phone number in any notation
+MAX_SHOWN_CHARS = 40
+
+# What a copy from a web page, a chat or an address book brings along: soft hyphen, zero-width characters, marks of the
+# writing direction, byte order mark. Nobody can see them, and no digit depends on them.
+_INVISIBLE = frozenset(
+    map(chr, (0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
+)
+_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+_NUMBER = re.compile(r"(?:\( ?)?\+? ?[0-9(][0-9 ().\-/]*")
+_E164 = re.compile(r"\+[1-9][0-9]{1,14}")
+_EXTENSION = re.compile(
+    r"[+(]*[0-9][0-9 ().\-/]*?[ ;,]*"
+    r"(?:;(?:ext|isub)=|\b(?:extension|extn|ext)\b[ .:]*|(?<![a-z])(?:x|доб|int)[ .:]*|[#~,;]+ *)"
+    r"[0-9]{1,9}#?",
+    re.IGNORECASE,
+)
+_LIKE_A_CREDENTIAL = re.compile(r"(?=[0-9_]*[A-Za-z])\w{20,}")
+_TEL_URI = re.compile(r"tel:(?P<number>[^;]*)(?P<parameters>(?:;[a-z0-9-]+(?:=[^;\s]*)?)*)", re.IGNORECASE)
+
+
+class Reason(StrEnum):
+    EMPTY = "empty"
+    NOT_A_NUMBER = "not_a_number"
+    LETTERS = "letters"
+    CHARACTERS = "characters"
+    EXTENSION = "extension"
+    TEL_URI = "tel_uri"
+    COUNTRY = "country"
+    LENGTH = "length"
+    AREA_CODE = "area_code"
+    TRUNK_PREFIX = "trunk_prefix"
+    SHORT_CODE = "short_code"
+    PREMIUM_RATE = "premium_rate"
+    INVALID = "invalid"
+
+
+class InvalidNumber(ValueError):
+    """`str()` is for staff: what was typed, what is wrong with it, and how it is written right."""
+
+    def __init__(self, reason: Reason, typed: str, problem: str) -> None:
+        advice = f"Write the whole number with its country code, such as {EXAMPLE}."
+        super().__init__(f"{problem.format(typed=_escaped(typed))} {advice}")
+        self.reason = reason
+
+
+def _escaped(typed: str) -> str:
+    """As it may be shown: without what may be a credential, pasted into the wrong field."""
+    text = _LIKE_A_CREDENTIAL.sub(MASK, scrub(typed.strip()[: 2 * MAX_TYPED_CHARS]))
+    shown = spelled(text).replace("\n", "[U+000A]")
+    return f"“{shown if len(shown) <= MAX_SHOWN_CHARS else shown[: MAX_SHOWN_CHARS - 1] + '…'}”"
 
 
 def parse(typed: str) -> str:
-    """Any way of writing a number -> E.164 ("+15550100123"). Raises ValueError with a sentence for staff."""
-    text = typed.strip()
-    try:
-        number = phonenumbers.parse(text, settings.PHONE_REGION)
-    except phonenumbers.NumberParseException:
-        raise ValueError(
-            "This is not a phone number. Write it with its country code, such as +1 555 010 0123."
-        ) from None
-    if number.extension:
-        raise ValueError("A number with an extension cannot be imported. Leave the extension out.")
-    if not phonenumbers.is_possible_number(number):
-        raise ValueError("This number has too many or too few digits for its country. Check it at Twilio.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    """What a person typed -> E.164 ("+14155550123"). Raises InvalidNumber.
+
+    Every digit of the result was typed, but for the country code that PHONE_REGION gives to a national number.
+    """
+    if len(typed) > MAX_TYPED_CHARS:
+        raise InvalidNumber(Reason.NOT_A_NUMBER, typed, "{typed} is not a phone number.")
+    text = _plain(typed)
+    if not text:
+        raise InvalidNumber(Reason.EMPTY, typed, "No phone number was given.")
+    if text.lower().startswith("tel:"):
+        text = _from_tel_uri(text, typed)
+    if _EXTENSION.fullmatch(text):
+        raise InvalidNumber(
+            Reason.EXTENSION, typed, "An extension cannot be imported: {typed} has one. Leave the extension out."
+        )
+    if not _is_written_as_a_number(text):
+        raise _unreadable(text, typed)
+    digits = re.sub(r"[^0-9]", "", text)
+    number = _of_the_plan("+" + digits if "+" in text else digits, typed)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def same(one: str, other: str) -> bool:
-    """Do two notations mean one number? What is no number is compared as text."""
-    try:
-        return parse(one) == parse(other)
-    except ValueError:
-        return one == other
+    """Do two notations mean one number? What ElevenLabs holds need not be valid: then it is compared without the
+    characters that only group digits, and what is not digits as text."""
+    return _comparable(one) == _comparable(other)
 
 
 def grouped(number: str) -> str:
-    """ "+15550100123" -> "+1 555 010 0123". What is no number is shown as it is."""
+    """ "+14155550123" -> "+1 415 555 0123". What is not plain E.164 is shown as it is stored, and so is every digit."""
+    if not _E164.fullmatch(number):
+        return number
     try:
         parsed = phonenumbers.parse(number, None)
     except phonenumbers.NumberParseException:
         return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL).replace("-", " ")
+    shown = phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL).replace("-", " ")
+    return shown if shown.replace(" ", "") == number else number
+
+
+def _comparable(text: str) -> str:
+    try:
+        return parse(text)
+    except InvalidNumber:
+        bare = re.sub(r"[ ().\-/]", "", _plain(text))
+        return bare if _E164.fullmatch(bare) else text
+
+
+def _plain(text: str) -> str:
+    """In ASCII where that means the same: digits of every script, dashes, blanks, full-width characters."""
+    plain = []
+    for char in text.strip():
+        if char.isdecimal():
+            plain.append(str(unicodedata.decimal(char)))
+        elif char in _DASHES:
+            plain.append("-")
+        elif unicodedata.category(char) == "Zs" or char == "\t":
+            plain.append(" ")
+        elif char not in _INVISIBLE:
+            folded = unicodedata.normalize("NFKC", char)
+            # A footnote's ² is not a digit that somebody typed.
+            plain.append(folded if len(folded) == 1 and folded.isascii() and not folded.isdecimal() else char)
+    return "".join(plain).strip()
+
+
+def _from_tel_uri(text: str, typed: str) -> str:
+    """RFC 3966: a global number is whole, whatever its parameters say; a local one means something only to whoever
+    knows its context."""
+    uri = _TEL_URI.fullmatch(text)
+    if uri is None or not re.fullmatch(r"\+[0-9().\-]+", uri["number"]):
+        raise InvalidNumber(
+            Reason.TEL_URI,
+            typed,
+            "{typed} is not the URI of a whole number: + and the country code have to follow tel:.",
+        )
+    if re.search(r";(?:ext|isub)\b", uri["parameters"], re.IGNORECASE):
+        raise InvalidNumber(
+            Reason.EXTENSION, typed, "An extension cannot be imported: {typed} has one. Leave the extension out."
+        )
+    return uri["number"]
+
+
+def _is_written_as_a_number(text: str) -> bool:
+    if not _NUMBER.fullmatch(text) or not re.fullmatch(r"[^()]*(?:\([^()]*\)[^()]*)*", text):
+        return False
+    before, slash, after = text.partition("/")
+    # "030/901820" is one number; "030 901820/21" is two, and neither is what the digits together would be.
+    return not slash or ("/" not in after and len(re.findall("[0-9]", after)) >= 5 and any(map(str.isdigit, before)))
+
+
+def _unreadable(text: str, typed: str) -> InvalidNumber:
+    if not re.search("[0-9]", text):
+        return InvalidNumber(Reason.NOT_A_NUMBER, typed, "{typed} is not a phone number.")
+    if any(char.isalpha() for char in text):
+        return InvalidNumber(
+            Reason.LETTERS,
+            typed,
+            "{typed} has letters in it. Only the number itself is read, and letters are never read as digits.",
+        )
+    return InvalidNumber(
+        Reason.CHARACTERS, typed, "{typed} is not a phone number by itself: it has characters that are not part of one."
+    )
+
+
+def _of_the_plan(dialled: str, typed: str) -> PhoneNumber:
+    """`dialled` is digits, after a + where a country code comes first."""
+    readings = [dialled]
+    if dialled.startswith("00"):
+        readings.append("+" + dialled[2:])  # the prefix of most countries, also where PHONE_REGION has another
+    problem: InvalidNumber | None = None
+    for reading in readings:
+        try:
+            return _judged(reading, typed)
+        except InvalidNumber as error:
+            problem = error
+    assert problem is not None  # noqa: S101 - for the type checker
+    raise problem
+
+
+def _judged(dialled: str, typed: str) -> PhoneNumber:
+    region = settings.PHONE_REGION
+    if not dialled.startswith("+") and (
+        phonenumbers.is_emergency_number(dialled, region)
+        or phonenumbers.is_valid_short_number_for_region(_short(dialled), region)
+    ):
+        raise InvalidNumber(
+            Reason.SHORT_CODE, typed, "{typed} is an emergency number or a short code, which cannot be imported."
+        )
+    try:
+        number = phonenumbers.parse(dialled, region)
+    except phonenumbers.NumberParseException as error:
+        if error.error_type == phonenumbers.NumberParseException.INVALID_COUNTRY_CODE:
+            raise InvalidNumber(
+                Reason.COUNTRY, typed, "{typed} does not begin with the calling code of any country."
+            ) from None
+        raise InvalidNumber(Reason.LENGTH, typed, "{typed} has too many or too few digits.") from None
+    country = f"+{number.country_code}"
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        raise InvalidNumber(Reason.AREA_CODE, typed, "{typed} has no area code.")
+    if possible != ValidationResult.IS_POSSIBLE:
+        raise InvalidNumber(
+            Reason.LENGTH, typed, f"{{typed}} has too many or too few digits for a number in {country}."
+        )
+    if not phonenumbers.is_valid_number(number):
+        raise InvalidNumber(Reason.INVALID, typed, f"{{typed}} is not a number that exists in {country}.")
+    if not _every_digit_was_typed(dialled, number):
+        raise InvalidNumber(
+            Reason.TRUNK_PREFIX,
+            typed,
+            f"The digits that {{typed}} begins with are not those that a number in {country} is dialled with.",
+        )
+    if phonenumbers.number_type(number) == PhoneNumberType.PREMIUM_RATE:
+        raise InvalidNumber(Reason.PREMIUM_RATE, typed, "{typed} is a premium-rate number, which cannot be imported.")
+    return number
+
+
+def _short(dialled: str) -> PhoneNumber:
+    return PhoneNumber(
+        country_code=phonenumbers.country_code_for_region(settings.PHONE_REGION), national_number=int(dialled)
+    )
+
+
+def _every_digit_was_typed(dialled: str, number: PhoneNumber) -> bool:
+    """The library completes and rewrites: it adds the area code of a small country, drops a carrier's code, reads a
+    number without its leading 0. Here a number is what was typed, behind what its country is dialled with."""
+    national = phonenumbers.national_significant_number(number)
+    if not dialled.endswith(national):
+        return False
+    before, country = dialled.removesuffix(national), str(number.country_code)
+    after_country = {country, country + "0"} if _trunk_prefix(number) == "0" else {country}  # +44 (0)20
+    if dialled.startswith("+"):
+        return before[1:] in after_country
+    home = phonenumbers.PhoneMetadata.metadata_for_region(settings.PHONE_REGION)
+    international = str(home.international_prefix) if home is not None and home.international_prefix else "(?!)"
+    if before in ("", _trunk_prefix(number)):
+        written = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+        with_trunk_prefix = re.sub(r"[^0-9]", "", written) != national
+        return bool(before) or not with_trunk_prefix
+    return any(
+        before == code or re.fullmatch(f"(?:{international}){code}", before) is not None for code in after_country
+    )
+
+
+def _trunk_prefix(number: PhoneNumber) -> str:
+    region = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    return str(metadata.national_prefix) if metadata is not None and metadata.national_prefix else ""

@@ -10,7 +10,7 @@ from unfold import widgets
 from agents.models import Agent
 from controlplane.operations.forms import KeyedForm
 from numbers.choose import active_agents
-from numbers.e164 import parse
+from numbers.e164 import EXAMPLE, InvalidNumber, parse
 
 SID = r"\A(AC|SK)[0-9a-fA-F]{32}\Z"
 REGIONS = [
@@ -104,7 +104,7 @@ class ImportForm(KeyedForm):
     phone_number = forms.CharField(
         label="Phone number",
         max_length=40,
-        help_text="A number you have at Twilio, with its country code: +1 555 010 0123.",
+        help_text=f"A number you have at Twilio, with its country code: {EXAMPLE}.",
         widget=widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )
     label = forms.CharField(
@@ -178,8 +178,8 @@ class ImportForm(KeyedForm):
     def clean_phone_number(self) -> str:
         try:
             return parse(self.cleaned_data["phone_number"])
-        except ValueError as problem:
-            raise forms.ValidationError(str(problem)) from None
+        except InvalidNumber as problem:
+            raise forms.ValidationError(str(problem), code=problem.reason) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -2,13 +2,14 @@
 
 import re
 
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Replace
 
 from numbers.models import PhoneNumberQuerySet
 
 
 def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
-    """Rows that fit what was typed; "(555) 010-0123" finds +15550100123."""
+    """Rows that fit what was typed; "(415) 555-0123" finds +14155550123, in whatever grouping ElevenLabs stores it."""
     text = term.strip().lstrip("…")
     fits = (
         Q(label__icontains=text)
@@ -17,13 +18,17 @@ def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
         | Q(bound_to__icontains=text)
     )
     if digits := digits_in(text):
-        fits |= Q(phone_number__contains=digits)
+        ungrouped: F | Replace = F("phone_number")
+        for separator in " ().-/":
+            ungrouped = Replace(ungrouped, Value(separator))
+        numbers = numbers.alias(ungrouped=ungrouped)
+        fits |= Q(ungrouped__contains=digits)
     else:
         fits |= Q(phone_number__icontains=text)
     return numbers.filter(fits)
 
 
 def digits_in(text: str) -> str:
-    """ "(555) 010-0123" -> "5550100123"; "" where it is more than digits and what stands between them."""
+    """ "(415) 555-0123" -> "4155550123"; "" where it is more than digits and what stands between them."""
     digits = re.sub(r"[\s().\-/+]", "", text)
     return digits if digits.isdecimal() and digits.isascii() else ""

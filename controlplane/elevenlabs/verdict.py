@@ -252,11 +252,19 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         try:
             seconds = float(value) / per_second
         except ValueError:
-            try:
-                at = parsedate_to_datetime(value)
-            except ValueError:
+            at = http_date(value)
+            if at is None:
                 continue
-            seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+            seconds = (at - datetime.now(UTC)).total_seconds()
         if isfinite(seconds):
             return max(seconds, 0.0)
     return None
+
+
+def http_date(text: str) -> datetime | None:
+    """A header's date. Python raises OverflowError where one of its numbers fits no C integer."""
+    try:
+        at = parsedate_to_datetime(text)
+        return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from controlplane.elevenlabs import Attempt, ElevenLabs, ElevenLabsError, witnessed
+from controlplane.elevenlabs.verdict import http_date
 
 
 @dataclass
@@ -48,7 +48,5 @@ def get(client: ElevenLabs, what: str, scope: str, ask: Callable[[ElevenLabs], A
 
 
 def _offset(date: str, ours: float) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp() + 0.5 - ours  # the header leaves out the part of a second
-    except ValueError:
-        return None
+    remote = http_date(date)
+    return None if remote is None else remote.timestamp() + 0.5 - ours  # the header leaves out the part of a second

@@ -61,7 +61,7 @@ def test_what_is_no_json_or_says_a_thing_twice_is_malformed(body, says, remote, 
     [(field, bad) for field in ("token", "account_auth_token", "region_token") for bad in ("\ud800", "a\0b")],
 )
 def test_credentials_that_no_text_can_hold_go_nowhere(field, value, remote, call):
-    body = {"phone_number": "+15550100009", "label": "x", **TWILIO, "sid": "SK" + "1" * 32, "account_auth_token": "y"}
+    body = {"phone_number": "+14155550009", "label": "x", **TWILIO, "sid": "SK" + "1" * 32, "account_auth_token": "y"}
     said = problem(call("POST", "/numbers/import", {**body, "region": "ie1", field: value}), 422, "invalid")
     assert field in {one["field"] for one in said["fields"]}
     assert remote.calls(method="POST", path="/v1/*") == []

@@ -20,7 +20,7 @@ WRITES = {
     "change": lambda w: ("PATCH", f"/agents/{w.support.remote_id}", {"name": "New"}, "/v1/convai/agents/*"),
     "delete": lambda w: ("DELETE", f"/agents/{w.sales.remote_id}", None, "/v1/convai/agents/*"),
     "import": lambda _: (
-        *("POST", "/numbers/import", {"phone_number": "+15550100009", "label": "x", **TWILIO}),
+        *("POST", "/numbers/import", {"phone_number": "+14155550009", "label": "x", **TWILIO}),
         "/v1/convai/phone-numbers",
     ),
     "move": lambda w: (

@@ -16,7 +16,7 @@ BODIES: dict[str, Callable[[World], Any]] = {
     "POST api/agents": lambda _: {"name": "New"},
     "PATCH api/agents/<agent_id>": lambda _: {"name": "Renamed"},
     "PATCH api/numbers/<number_id>/assign": lambda _: {"agent_id": None},
-    "POST api/numbers/import": lambda _: {"phone_number": "+15550100077", "label": "x", **TWILIO},
+    "POST api/numbers/import": lambda _: {"phone_number": "+14155550077", "label": "x", **TWILIO},
     "POST api/sync": lambda _: {},
     "POST api/token": lambda _: {"username": "nobody at all", "password": "x"},
     "POST api/token/refresh": lambda _: {"refresh_token": "x"},

@@ -14,7 +14,7 @@ from tests.browser.conftest import Site, picture, told
 pytestmark = pytest.mark.browser
 
 SID, TOKEN = "AC" + "7" * 32, "f" * 32
-NUMBER = "+1 555 010 0123"
+NUMBER = "+1 415 555 0123"
 
 
 def create_agent(page: Page, name: str) -> None:
@@ -49,7 +49,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     create_agent(page, "Support Bot")
 
     page.goto("/admin/numbers/phonenumber/add/")
-    page.locator("#id_phone_number").fill("+1 (555) 010-0123")
+    page.locator("#id_phone_number").fill("+1 (415) 555-0123")
     page.locator("#id_label").fill("Main line")
     page.locator("#id_sid").fill(SID)
     page.locator("#id_token").fill(TOKEN)

@@ -146,7 +146,7 @@ def test_a_lost_create_that_never_came(child, remote):
 @OF_PROCESSES
 def test_the_next_run_begins_with_what_the_killed_one_left(child, remote, monkeypatch):
     """The number too, which is the one that it is to import."""
-    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 555 010 0123")
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0123")
     remote.fault("PATCH", f"{NUMBERS}/*", "hang", when="after")
     running = child()
     at_the_fault(remote, "PATCH", f"{NUMBERS}/*", 0)
@@ -179,7 +179,7 @@ def test_what_cannot_be_removed_is_named_and_tried_again(lifecycle, remote):
 def test_nothing_is_removed_that_it_did_not_make(lifecycle, remote):
     """Not an agent of the same name, not a number that was there, not what other operations made here."""
     namesake = remote.create_agent("Support Bot")
-    remote.import_number("+15559990001", "Main", agent_id=namesake)
+    remote.import_number("+14155550001", "Main", agent_id=namesake)
     op = agents.create(name="Sales Bot", body={"conversation_config": {}}, key="a form's", actor=None)
     before = len(remote.ledger())
     assert lifecycle()[0] == 0
@@ -194,12 +194,12 @@ def test_nothing_is_removed_that_it_did_not_make(lifecycle, remote):
 
 @OF_TESTS
 def test_a_number_that_is_there_is_left_alone(lifecycle, remote, monkeypatch):
-    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 555 999 0001")
-    remote.import_number("+15559990001", "Main")
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0001")
+    remote.import_number("+14155550001", "Main")
     remote.advance(10)
     status, printed = lifecycle()
     assert status == 1
-    assert "+15559990001 is in this workspace already" in printed
+    assert "+14155550001 is in this workspace already" in printed
     assert not Report.objects.exists()
     assert len(remote.ledger()) == 1
 

@@ -22,7 +22,7 @@ def given(monkeypatch):
     def give(token: str = TOKEN) -> None:
         monkeypatch.setenv("TWILIO_SID", SID)
         monkeypatch.setenv("TWILIO_TOKEN", token)
-        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 555 010 0123")
+        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0123")
 
     return give
 
@@ -83,7 +83,7 @@ def test_a_real_account_is_asked_about_first(answer, real, given, lifecycle, rem
     status, printed = lifecycle()
     assert status == 1
     assert "Nothing was done." in printed
-    for words in ("This writes to a real account", "+15550100123", "webhook at Twilio", "workspace_sandbox"):
+    for words in ("This writes to a real account", "+14155550123", "webhook at Twilio", "workspace_sandbox"):
         assert words in printed
     assert remote.ledger() == []
     assert not Operation.objects.exists()
@@ -108,8 +108,16 @@ def test_a_real_account_wants_real_credentials(real, lifecycle, remote, monkeypa
     assert remote.ledger() == []
 
 
+@pytest.mark.parametrize("typed", ["+1 800 FLOWERS", "555 2671"])
+def test_a_number_that_is_not_whole_begins_nothing(lifecycle, remote, monkeypatch, typed):
+    monkeypatch.setenv("TWILIO_PHONE_NUMBER", typed)
+    status, printed = lifecycle()
+    assert (status, f"“{typed}” has " in printed) == (1, True), printed
+    assert remote.ledger() == []
+
+
 def test_what_is_not_set_is_asked_and_the_token_is_not_shown(real, lifecycle, monkeypatch):
-    answers = {"Twilio number": "+1 555 010 0123", "Twilio SID": SID, "Go on?": "yes"}
+    answers = {"Twilio number": "+1 415 555 0123", "Twilio SID": SID, "Go on?": "yes"}
     shown: list[str] = []
     hidden: list[str] = []
 

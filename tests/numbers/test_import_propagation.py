@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 
 DUE = [*range(61), 120, 180, 240, 300, 360, 420, 480, 540, 600]
 LISTS = "/v1/convai/v2/phone-numbers"
-MAIN = "+15550100123"
-NOTATIONS = ["+1 (555) 010-0123", "5550100123", "+１５５５０１００１２３", "５５５０１００１２３"]
+MAIN = "+14155550123"
+NOTATIONS = ["+1 (415) 555-0123", "4155550123", "+１４１５５５５０１２３", "４１５５５５０１２３"]
 
 
 def import_number(phone_number: str = MAIN, key: str = "key") -> Operation:

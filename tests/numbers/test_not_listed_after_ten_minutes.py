@@ -149,11 +149,11 @@ def test_check_again_finds_it_with_one_call(given_up, clock):
     clock.passes(NEVER)
     before = len(clock.remote.calls())
     listed, words = propagation.check_again(given_up)
-    assert (listed, words) == (True, "ElevenLabs lists +1 555 010 0123 now.")
+    assert (listed, words) == (True, "ElevenLabs lists +1 415 555 0123 now.")
     assert len(clock.remote.calls()) == before + 1
     given_up.refresh_from_db()
     assert (given_up.state, given_up.poll_at) == (State.UNASSIGNED, None)
-    assert propagation.check_again(given_up) == (True, "+1 555 010 0123 is listed already.")
+    assert propagation.check_again(given_up) == (True, "+1 415 555 0123 is listed already.")
 
 
 @pytest.mark.parametrize("fault", [None, 500])
@@ -163,7 +163,7 @@ def test_check_again_begins_a_new_round(fault, given_up, clock):
         clock.remote.fault("GET", LISTS, "status", status=fault)
     listed, words = propagation.check_again(given_up)
     assert not listed
-    assert words.startswith("Whether +1 555 010 0123 is listed could not be read." if fault else "ElevenLabs does not")
+    assert words.startswith("Whether +1 415 555 0123 is listed could not be read." if fault else "ElevenLabs does not")
     given_up.refresh_from_db()
     assert (given_up.state, given_up.gave_up_at) == (State.PROPAGATING, None)
     began, seconds = given_up.poll_from, [0]  # the one that was asked for

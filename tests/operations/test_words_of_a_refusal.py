@@ -7,9 +7,11 @@ from django.db import IntegrityError
 
 from controlplane.audit.recorded import NotRecorded
 from controlplane.elevenlabs.scrub import scrub
+from controlplane.mirror.models import SyncRun
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers
+from numbers.sync import sync_all
 from tests.operations.writes import CREDENTIALS, NEW_LINE, SID, WRITES, agent
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +81,23 @@ def test_a_read_that_failed_says_what_next(status, what_next, clock):
     assert op.message.startswith("Not sent: reading from ElevenLabs first failed. ")
     assert op.message.endswith(f"{what_next}.")
     assert op.message.count("Try again") <= 1
+
+
+NO_C_INTEGER = {"retry-after": "Mon, 99999999999999999999999 Jan 2030 00:00:00 GMT"}
+
+
+def test_a_write_is_refused_whatever_its_retry_after_holds(clock):
+    ask = WRITES["update"].set_up(clock)
+    clock.remote.fault("PATCH", "/v1/convai/*", "status", status=429, headers=NO_C_INTEGER)
+    assert ask("key").state == State.REFUSED
+
+
+def test_a_sync_says_why_it_is_partial_whatever_the_retry_after_holds(clock):
+    clock.remote.fault("GET", "/v1/convai/*", "status", status=503, times=99, headers=NO_C_INTEGER)
+    run = sync_all()
+    assert run is not None
+    assert run.state == SyncRun.State.PARTIAL
+    assert "ElevenLabs is not available at the moment (status 503)." in run.problem
 
 
 @pytest.mark.django_db(transaction=True)

@@ -72,7 +72,7 @@ def test_check_again_goes_back_and_says_what_it_found(operator, unlisted, remote
     here = f"http://testserver{LIST}?state=unlisted"
     answer = check(operator, unlisted, referer=here)
     assert answer.url == here
-    assert "ElevenLabs does not list +1 555 010 0123 yet. We look each second" in text_of(
+    assert "ElevenLabs does not list +1 415 555 0123 yet. We look each second" in text_of(
         operator.get(LIST).content.decode()
     )
     unlisted.refresh_from_db()
@@ -80,7 +80,7 @@ def test_check_again_goes_back_and_says_what_it_found(operator, unlisted, remote
     remote.advance(10**8)
     answer = check(operator, unlisted, referer="http://evil.example/")
     assert answer.url == f"{LIST}{unlisted.pk}/change/"
-    assert "ElevenLabs lists +1 555 010 0123 now." in text_of(operator.get(LIST).content.decode())
+    assert "ElevenLabs lists +1 415 555 0123 now." in text_of(operator.get(LIST).content.decode())
     assert "but not listed after" not in operator.get("/admin/").content.decode()
 
 

@@ -148,7 +148,7 @@ def test_an_unconfirmed_write_is_shown_as_such_and_can_be_checked(operator, work
 
 def import_form(**changed: Any) -> dict[str, Any]:
     return {
-        "phone_number": "+1 (555) 010-0123",
+        "phone_number": "+1 (415) 555-0123",
         "label": "Main",
         "sid": SID,
         "token": TOKEN,
@@ -164,12 +164,12 @@ def import_form(**changed: Any) -> dict[str, Any]:
     [
         ({"sid": "AC123"}, "sid", "A SID is AC or SK followed by 32 characters"),
         ({"sid": "SK" + "a" * 32}, "account_auth_token", "needs the account"),
-        ({"phone_number": "hello"}, "phone_number", "This is not a phone number"),
+        ({"phone_number": "hello"}, "phone_number", "“hello” is not a phone number"),
         ({"phone_number": "+1 555"}, "phone_number", "too many or too few digits"),
         ({"token": ""}, "token", "This field is required"),
         ({"region": "ie1"}, "region_token", "A region needs its own auth token"),
         ({"edge": "dublin"}, "region", "Choose the region"),
-        ({"phone_number": "+15550100001"}, "phone_number", "is already in ElevenLabs, answered by Support Bot"),
+        ({"phone_number": "+4072d3800439"}, "phone_number", "“+4072d3800439” has letters in it"),
         ({"token": "wrong-token"}, None, "ElevenLabs refused"),
         ({"phone_number": "+15005550001"}, "phone_number", "ElevenLabs refused"),
     ],
@@ -191,15 +191,23 @@ def test_an_import_that_cannot_be_says_why_at_its_field_and_keeps_no_secret(
     assert TOKEN not in str(list(Operation.objects.values()))
 
 
+def test_a_number_that_is_there_already_is_not_imported_again(operator, workspace, remote):
+    remote.console("add_number", phone_number="+14155550123", agent_id=workspace.support.remote_id)
+    remote.advance(10)
+    answer = submit(operator, f"{LIST}add/", **import_form())
+    assert answer.status_code == 422
+    assert "is already in ElevenLabs, answered by Support Bot" in str(answer.context["form"].errors["phone_number"])
+
+
 def test_an_import_is_propagating_then_listed(operator, workspace, remote):
     assert submit(operator, f"{LIST}add/", **import_form()).status_code == 302
-    number = PhoneNumber.objects.get(phone_number="+15550100123")
+    number = PhoneNumber.objects.get(phone_number="+14155550123")
     cells = operator.get(f"{LIST}{number.pk}/cells/").content.decode()
     assert "Importing" in cells
     assert "hx-get" in cells  # asks again by itself
     assert "assign/" not in cells
     answer = submit(operator, f"{LIST}add/", **import_form())
-    assert "+1 555 010 0123 is already on its way" in re.sub(r"\s+", " ", answer.content.decode())
+    assert "+1 415 555 0123 is already on its way" in re.sub(r"\s+", " ", answer.content.decode())
     assert len(remote.calls(method="POST", path="/v1/convai/phone-numbers")) == 3  # two by the fixture, one by us
 
 
@@ -227,6 +235,21 @@ def test_deleting_an_agent_asks_what_becomes_of_its_numbers(operator, workspace)
 def test_search_finds_a_number_by_any_of_its_digits_label_and_agent(operator, workspace, typed, found):
     page = operator.get(LIST, {"q": typed})
     assert page.context["cl"].result_count == found
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [
+        ("+1 800 FLOWERS", "+1 800 FLOWERS"),
+        ("+1 (415) 555-0123", "+1 (415) 555-0123"),
+        ("+1 (415) 555-0123", "4155550123"),
+        ("+14155550123", "415 555 0123"),
+    ],
+)
+def test_a_number_is_found_however_it_is_stored(operator, workspace, stored, typed):
+    PhoneNumber.objects.filter(pk=workspace.free.pk).update(phone_number=stored)
+    answer = operator.get(LIST, {"q": typed})
+    assert [number.pk for number in answer.context["cl"].result_list] == [workspace.free.pk]
 
 
 def test_states_can_be_filtered_and_gone_ones_are_left_out(operator, workspace, remote):

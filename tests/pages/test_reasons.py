@@ -79,7 +79,7 @@ ASKS: dict[str, Callable[[Any, Any], Ask]] = {
     "remove": lambda here, _: (f"{NUMBERS}{here.bound.pk}/remove/", {}),
     "import": lambda *_: (
         f"{NUMBERS}add/",
-        {"phone_number": "+15550100199", "label": "Night line", "sid": SID, "token": TOKEN},
+        {"phone_number": "+14155550199", "label": "Night line", "sid": SID, "token": TOKEN},
     ),
     "create": lambda *_: (f"{AGENTS}add/", {"name": "Night line"}),
     "edit": lambda here, _: (f"{AGENTS}{here.sales.pk}/change/", {"name": "Night line"}),

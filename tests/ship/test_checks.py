@@ -51,6 +51,8 @@ def test_nothing_wrong():
         ({"SYNC_RUNS_KEPT_DAYS": 0}, "controlplane.E012"),
         ({"SYNC_RUNS_KEPT_DAYS": 10**9}, "controlplane.E012"),
         ({"HISTORY_KEPT_DAYS": 7}, "controlplane.W011"),
+        ({"PHONE_REGION": "XX"}, "controlplane.E020"),
+        ({"PHONE_REGION": "001"}, "controlplane.E020"),
         ({"ELEVENLABS_MAX_CONCURRENCY": 0}, "controlplane.E006"),
         ({"TRUSTED_PROXIES": -1}, "controlplane.E015"),
         ({"DEBUG": True}, "controlplane.W001"),
@@ -74,8 +76,17 @@ def test_the_sandbox_needs_no_https(settings):
     settings.ELEVENLABS_BASE_URL = "http://127.0.0.1:8100"
     settings.HTTPS = False
     settings.DEBUG = True
+    settings.ALLOWED_HOSTS = ["localhost"]
     assert ours() == set()
     assert ours(deploy=True) == {"controlplane.W003"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"), [(["localhost", "127.0.0.1"], set()), (["x", "::1"], {"controlplane.E021"})]
+)
+def test_http_that_others_can_reach_is_an_error_in_production(settings, hosts, expected):
+    settings.HTTPS, settings.ALLOWED_HOSTS = False, hosts
+    assert ours(deploy=True) - {"controlplane.W002"} == expected
 
 
 def test_a_short_secret_key_is_an_error_in_production(settings):
@@ -137,3 +148,17 @@ def test_how_many_proxies_are_trusted(behind_proxy, trusted_proxies, expected, m
     monkeypatch.setenv("TRUSTED_PROXIES", trusted_proxies)
     security = runpy.run_path(str(ROOT / "controlplane" / "settings_security.py"))
     assert security["TRUSTED_PROXIES"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"),
+    [
+        *(("PHONE_REGION", "", "US"), ("PHONE_REGION", " ", "US"), ("PHONE_REGION", "gb ", "GB")),
+        *(("HTTPS", "", "True"), ("HTTPS", "false", "False")),
+    ],
+)
+def test_a_blank_setting_is_its_default_and_a_region_may_be_in_small_letters(name, given, read, tmp_path):
+    show = f"from controlplane import settings; print(settings.{name})"
+    environment = os.environ | {name: given, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert shown.stdout.strip() == read, shown.stderr

@@ -36,9 +36,26 @@ def test_each_service_is_confined_and_watched(name):
     assert "ports" not in service or service["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
 
 
-def interpolated(text: str) -> str:
+def interpolated(text: str, typed: dict[str, str] = TYPED) -> str:
     """`${NAME:-default}` and `${NAME:?message}` as Compose reads them."""
-    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", lambda m: TYPED.get(m[1], m[3] if m[2] == "-" else ""), text)
+    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", lambda m: typed.get(m[1], m[3] if m[2] == "-" else ""), text)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_env_file_of_make_run_does_not_weaken_a_server(name):
+    local = TYPED | {"HTTPS": "false", "DEBUG": "true", "HTTPS_FILE": "/x", "DEBUG_FILE": "/x"}
+    environment = SERVICES[name]["environment"]
+    assert interpolated(environment["HTTPS"], local) == "true"
+    assert interpolated(environment["HTTPS"], local | {"SERVER_HTTPS": "false"}) == "false"
+    assert not {"DEBUG", "DEBUG_FILE", "HTTPS_FILE"} & set(environment)  # else it would be passed on as it is
+    assert "env_file" not in SERVICES[name]
+
+
+def test_a_server_that_others_reach_by_http_is_not_started(production, run):
+    result = run(*SERVICES["migrate"]["command"], HTTPS="false")
+    assert result.returncode != 0
+    assert "HTTPS is off" in result.stderr
+    assert "Applying" not in result.stdout
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import shutil
 import stat
 import sys
 
+import pytest
+
 from .conftest import ROOT
 
 
@@ -26,11 +28,36 @@ def test_constraints_pin_every_requirement():
     assert direct <= pins("constraints.txt")
 
 
-def test_env_is_private_and_written_once(run, tmp_path):
+@pytest.fixture
+def installed(tmp_path):
     for name in ("Makefile", "requirements.txt", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "runtime").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "passed"),
+    [
+        ("SECRET_KEY=x", "", "false"),
+        ("HTTPS=false", "", ""),  # the file says it: as `make run` wrote it once
+        ("HTTPS=true", "", ""),
+        ("#HTTPS=true", "", "false"),
+        ("HTTPS=false", "true", "true"),
+        ("", "true", "true"),
+    ],
+)
+def test_make_run_speaks_http_unless_something_is_said(run, installed, file, given, passed):
+    (installed / ".env").write_text(file + "\n")
+    python = installed / "python"
+    python.write_text('#!/bin/sh\necho "$HTTPS $DEBUG $*"\n')
+    python.chmod(0o700)
+    result = run("make", "-C", str(installed), "run", f"PYTHON={python}", HTTPS=given)
+    assert f"{passed} false manage.py up" in result.stdout.splitlines(), result.stdout + result.stderr
+
+
+def test_env_is_private_and_written_once(run, installed, tmp_path):
     make = ("make", "-C", str(tmp_path), ".env", f"PYTHON={sys.executable}")
 
     result = run(*make)
@@ -38,7 +65,7 @@ def test_env_is_private_and_written_once(run, tmp_path):
     assert file.exists(), result.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     values = dict(re.findall(r"^(\w+)=(.*)$", file.read_text(), re.M))
-    assert set(values) == {"SECRET_KEY", "HTTPS"}
+    assert set(values) == {"SECRET_KEY"}  # docker-compose.yml reads this file too
     assert len(values["SECRET_KEY"]) > 50
     assert values["SECRET_KEY"] not in result.stdout + result.stderr
 

@@ -1,5 +1,6 @@
 """Several processes write to it and read from it at once, and may end at any moment."""
 
+import errno
 import fcntl
 import json
 import os
@@ -56,12 +57,110 @@ def test_one_that_could_not_be_written_is_told_and_leaves_nothing(queue: SimpleQ
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("content", [b"", b'{"body": "', b"\xff\xfe"])
-def test_one_that_cannot_be_read_is_left_out(queue: SimpleQueue, tmp_path: Path, content: bytes):
-    (tmp_path / "var/broker/messages" / f"0_first.{tmp_path.name}.msg").write_bytes(content)
+GOOD = {
+    "body": "W10=",
+    "headers": {"task": "x", "id": "1"},
+    "content-type": "application/json",
+    "content-encoding": "utf-8",
+    "properties": {"delivery_tag": "1", "delivery_info": {}, "body_encoding": "base64"},
+}
+
+
+def odd(**changed: object) -> bytes:
+    return json.dumps(GOOD | changed).encode()
+
+
+NOT_MESSAGES = {
+    "empty": b"",
+    "half": b'{"body": "',
+    "not utf-8": b"\xff\xfe",
+    "deep": b"[" * 100_000,
+    "object": b"{}",
+    "list": b"[]",
+    "null": b"null",
+    "no properties": odd(properties=None),
+    "no tag": odd(properties={"delivery_info": {}}),
+    "no delivery information": odd(properties={"delivery_tag": "1"}),
+    "delivery information is a list": odd(properties={"delivery_tag": "1", "delivery_info": []}),
+    "body is not base64": odd(body="A"),
+    "body is a number": odd(body=5),
+    "unknown body encoding": odd(properties={**GOOD["properties"], "body_encoding": "rot13"}),  # type: ignore[dict-item]
+    "not compressed": odd(headers={"compression": "application/x-gzip"}),
+    "headers are a list": odd(headers=[1]),
+    "task is a list": odd(headers={"task": [], "id": "1"}),
+    "task without id": odd(headers={"task": "x"}),
+    "unknown encoding": odd(**{"content-encoding": "no-such"}),
+    "content type is a list": odd(**{"content-type": []}),
+    "of a type that kombu reads": odd(headers={"__type__": "datetime", "__value__": 5}),
+    "huge": odd(body="A" * 10_000_000),
+}
+
+
+@pytest.mark.parametrize("content", NOT_MESSAGES.values(), ids=NOT_MESSAGES)
+def test_what_is_not_a_message_is_set_aside(queue: SimpleQueue, tmp_path: Path, content: bytes, caplog):
+    folder = tmp_path / "var/broker/messages"
+    (folder / f"0_first.{tmp_path.name}.msg").write_bytes(content)
     queue.put({"call": 1})
-    with pytest.raises(queue.Empty):
-        queue.get_nowait()
+    assert queue.get_nowait().payload == {"call": 1}
+    assert list(folder.iterdir()) == []
+    assert [one.read_bytes() for one in (tmp_path / "var/broker/rejected").iterdir()] == [content]
+    assert len(caplog.records) == 1
+    assert len(caplog.text) < 400
+
+
+def test_what_is_not_even_a_file_is_set_aside_and_not_followed(queue: SimpleQueue, tmp_path: Path):
+    folder = tmp_path / "var/broker/messages"
+    end = f".{tmp_path.name}.msg"
+    (folder / f"00{end}").mkdir()
+    (folder / f"00{end}" / "x").write_bytes(b"x")
+    os.mkfifo(folder / f"01{end}")
+    secret = tmp_path / "secret"
+    secret.write_bytes(odd())
+    (folder / f"02{end}").symlink_to(secret)
+    (folder / f"03{end}").symlink_to("/dev/zero")
+    Path(os.fsdecode(os.fsencode(folder) + b"/04\xff\n" + os.fsencode(end))).write_bytes(b"x")
+    queue.put({"call": 1})
+    assert queue.get_nowait().payload == {"call": 1}
+    assert list(folder.iterdir()) == []
+    assert len(list((tmp_path / "var/broker/rejected").iterdir())) == 5
+    assert secret.read_bytes() == odd()
+
+
+@pytest.mark.parametrize("readable", [False, True])
+def test_one_that_can_neither_be_read_nor_moved_is_passed_over_and_told_once(
+    queue: SimpleQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, readable: bool
+):
+    name = f"0_first.{tmp_path.name}.msg"
+    (tmp_path / "var/broker/messages" / name).write_bytes(b"{}")
+    real = os.open
+
+    def refuse(path, *args, **kwargs):
+        if not readable and Path(path).name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *args, **kwargs)
+
+    def cannot(*names: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(folder_broker.Channel, "stuck", set())
+    monkeypatch.setattr("controlplane.folder_broker.os.open", refuse)
+    queue.put({"call": 1})
+    queue.put({"call": 2})
+    monkeypatch.setattr("controlplane.folder_broker.os.rename", cannot)
+    assert {queue.get_nowait().payload["call"] for _ in range(2)} == {1, 2}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_disk_that_fails_is_not_the_fault_of_a_message(queue: SimpleQueue, tmp_path: Path, monkeypatch):
+    queue.put({"call": 1})
+
+    def fails(*args: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("controlplane.folder_broker.os.open", fails)
+        with pytest.raises(ChannelError, match="cannot be read"):
+            queue.get_nowait()
     assert queue.get_nowait().payload == {"call": 1}
 
 
