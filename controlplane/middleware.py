@@ -33,15 +33,28 @@ class SignInAgain:
 
 
 class NoNul:
-    """PostgreSQL keeps no NUL in a text: an address that holds one is refused before anything looks for it."""
+    """PostgreSQL keeps no NUL in a text: a request that holds one in its URL, a cookie or a form is refused before
+    anything looks for it. What it holds is told to nobody: it may be a credential."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
-            return HttpResponseBadRequest("This address holds a character that no text has.", content_type="text/plain")
+            return self.refused("This URL holds")
+        if any("\0" in value for value in request.COOKIES.values()):  # a cookie may spell it \000
+            return self.refused("A cookie holds")
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """Here and not before: a URL that is not there, or a method that is not known, needs no form to be read."""
+        if any("\0" in value for name, values in request.POST.lists() for value in (name, *values)):
+            return self.refused("This form holds")
+        return None
+
+    @staticmethod
+    def refused(what: str) -> HttpResponse:
+        return HttpResponseBadRequest(f"{what} a character that no text has (NUL).", content_type="text/plain")
 
 
 class NothingWithoutItsRecord:
