@@ -10,7 +10,7 @@ from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
 
-from controlplane.audit.recorded import NotRecorded
+from controlplane.audit.recorded import NotRecorded, noting_what_is_sent
 
 STOP_ASKING = 286  # htmx: swap, and poll no more
 
@@ -64,7 +64,8 @@ class NothingWithoutItsRecord:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        with noting_what_is_sent():
+            return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, NotRecorded):

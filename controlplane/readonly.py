@@ -52,7 +52,7 @@ class PlainChangeList(StrictChangeList):
 class StrictAdmin(ModelAdmin):
     """For every list of this site. Its change list is a `StrictChangeList`."""
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StrictChangeList]:
+    def get_changelist(self, request, **kwargs):
         return StrictChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
