@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import unicodedata
 
 import pytest
@@ -16,6 +17,11 @@ from tests.hostile import STRINGS, WHOLE
 
 pytestmark = pytest.mark.django_db
 TEXTS = [*STRINGS, WHOLE, "\u3000=1", "＝1+1", "＋1", "－1", "＠a", "\r\n=1", "''", "'=1", "", " ", "\n"]  # fmt: skip
+SEPARATORS = ";,\t|\n\r"  # each is the one that some spreadsheet, or some country, splits a line at
+TEXTS += [
+    f"x{separator}{begins}" for separator in SEPARATORS for begins in ('=HYPERLINK("http://x.example")', '"=1', "'-1")
+]
+TEXTS += [";'", ";;=1", "'", 'x;""+1']
 JSON_FIELDS = ("before", "after")
 
 
@@ -44,6 +50,7 @@ def entries() -> list[Entry]:
 
 def cells(answer) -> list[dict[str, str]]:
     content = b"".join(answer.streaming_content).decode()
+    assert [piece for piece in re.split(f"[{SEPARATORS}]", content) if runs_in_a_spreadsheet(piece.lstrip('"'))] == []
     rows = list(csv.DictReader(io.StringIO(content, newline=""), strict=True))
     assert all(None not in row and None not in row.values() for row in rows)  # as many cells in each
     return rows

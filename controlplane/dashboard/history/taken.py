@@ -1,6 +1,5 @@
 """A file that somebody takes away. That it was taken is an entry itself, written first."""
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -41,7 +40,7 @@ def _patiently(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    writer = csv.writer(files.Echo())
+    writer = files.writer_of_lines()
     yield writer.writerow(head)
     for row in rows:
         yield writer.writerow([files.harmless(str(cell)) for cell in row])
