@@ -5,7 +5,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
@@ -55,6 +56,20 @@ class NoNul:
     @staticmethod
     def refused(what: str) -> HttpResponse:
         return HttpResponseBadRequest(f"{what} a character that no text has (NUL).", content_type="text/plain")
+
+
+class NoSuchPage:
+    """The number of a page stands in a URL, and the theme's own views take any."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        if isinstance(exception, InvalidPage):
+            raise Http404 from exception
 
 
 class NothingWithoutItsRecord:

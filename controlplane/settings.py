@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "controlplane.middleware.NoSuchPage",
     "controlplane.middleware.NothingWithoutItsRecord",
 ]
 

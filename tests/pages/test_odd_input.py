@@ -73,6 +73,11 @@ def test_no_value_of_a_parameter_is_an_error_of_ours(client, workspace):
                 assert client.get(page, {name: value}).status_code in (200, 302, 400), (page, name, value)
 
 
+def test_a_page_of_a_search_that_is_not_there_is_not_found(client, workspace):
+    for number in ("x", "-1", "9" * 30):
+        assert client.get("/admin/search/", {"s": "sales", "extended": "1", "page": number}).status_code == 404
+
+
 @pytest.mark.parametrize("place", [place for place, its in LISTS.items() if its.actions])
 def test_an_action_on_what_is_no_row_is_refused(place, client, workspace):
     (action, *_) = LISTS[place].actions
