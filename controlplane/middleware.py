@@ -11,6 +11,7 @@ from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
 
+from controlplane.api.middleware import PREFIX
 from controlplane.audit.recorded import NotRecorded, noting_what_is_sent
 
 STOP_ASKING = 286  # htmx: swap, and poll no more
@@ -48,7 +49,9 @@ class NoNul:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
-        """Here and not before: a URL that is not there, or a method that is not known, needs no form to be read."""
+        """Here and not before: a URL that is not there needs no form to be read. The API reads its bodies itself."""
+        if request.path_info.startswith(PREFIX):
+            return None
         if any("\0" in value for name, values in request.POST.lists() for value in (name, *values)):
             return self.refused("This form holds")
         return None
