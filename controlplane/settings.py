@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "controlplane.middleware.NothingWithoutItsRecord",  # before all that may ask the database
     "corsheaders.middleware.CorsMiddleware",
     "controlplane.api.middleware.Problems",
     "csp.middleware.CSPMiddleware",
@@ -99,7 +100,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "controlplane.middleware.NoSuchPage",
-    "controlplane.middleware.NothingWithoutItsRecord",
 ]
 
 ROOT_URLCONF = "controlplane.urls"

@@ -81,7 +81,7 @@ def _set(connection: BaseDatabaseWrapper, seconds: float) -> None:
     else:
         _remove_stopwatch(connection)
         stopwatch = _Stopwatch(seconds)
-        connection.execute_wrappers.append(stopwatch)
+        connection.execute_wrappers.insert(0, stopwatch)  # `execute_wrapper` takes the last one off at its end
         connection.connection.set_progress_handler(stopwatch.is_over, STEPS)
     connection.__dict__["statement_seconds"] = seconds
 
