@@ -5,11 +5,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.views import ChangeList
 
 from agents import filters
 from agents.models import Agent
 from agents.options import language_name
+from controlplane.readonly import StrictChangeList
 from controlplane.templatetags.names import visible
 
 LOOK = "look"
@@ -22,7 +22,7 @@ ORDERS = [
 ]
 
 
-class AgentChangeList(ChangeList):  # type: ignore[misc]  # django-unfold has no types
+class AgentChangeList(StrictChangeList):
     """Knows the look: it stays in every link of the page and filters nothing."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -22,6 +22,7 @@ from agents.fields import shown_of, words
 from agents.forms import AgentForm, ArchiveForm, DuplicateForm, displayed
 from agents.models import Agent
 from agents.rights import with_rights
+from controlplane.keys import LONGEST_SEARCH, row_or_404
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN, Operation
@@ -142,7 +143,7 @@ def voices(request: HttpRequest) -> HttpResponse:
     """The voices that fit what was typed, as choices of the form."""
     if not (request.user.has_perm("agents.add_agent") or request.user.has_perm("agents.change_agent")):
         raise PermissionDenied
-    term = request.GET.get("voice_search", "").strip()[:200]
+    term = request.GET.get("voice_search", "").strip()[:LONGEST_SEARCH]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
     context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
     one = catalogue.learn_voice
@@ -167,10 +168,7 @@ def voice_names(request: HttpRequest) -> HttpResponse:
 
 
 def _agent(pk: str) -> Agent:
-    if not str(pk).isdecimal():
-        raise Http404
-    agent: Agent = get_object_or_404(Agent, pk=pk)
-    return agent
+    return row_or_404(Agent, str(pk))
 
 
 def _is_here(form: KeyedForm, agent: Agent) -> bool:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
 
-from controlplane.audit.recorded import NotRecorded
+from controlplane.api.middleware import PREFIX
+from controlplane.audit.recorded import NotRecorded, noting_what_is_sent
 
 STOP_ASKING = 286  # htmx: swap, and poll no more
 
@@ -33,15 +35,44 @@ class SignInAgain:
 
 
 class NoNul:
-    """PostgreSQL keeps no NUL in a text: an address that holds one is refused before anything looks for it."""
+    """PostgreSQL keeps no NUL in a text: a request that holds one in its URL, a cookie or a form is refused before
+    anything looks for it. What it holds is told to nobody: it may be a credential."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
-            return HttpResponseBadRequest("This address holds a character that no text has.", content_type="text/plain")
+            return self.refused("This URL holds")
+        if any("\0" in value for value in request.COOKIES.values()):  # a cookie may spell it \000
+            return self.refused("A cookie holds")
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """Here and not before: a URL that is not there needs no form to be read. The API reads its bodies itself."""
+        if request.path_info.startswith(PREFIX):
+            return None
+        if any("\0" in value for name, values in request.POST.lists() for value in (name, *values)):
+            return self.refused("This form holds")
+        return None
+
+    @staticmethod
+    def refused(what: str) -> HttpResponse:
+        return HttpResponseBadRequest(f"{what} a character that no text has (NUL).", content_type="text/plain")
+
+
+class NoSuchPage:
+    """The number of a page stands in a URL, and the theme's own views take any."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        if isinstance(exception, InvalidPage):
+            raise Http404 from exception
 
 
 class NothingWithoutItsRecord:
@@ -51,7 +82,8 @@ class NothingWithoutItsRecord:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        with noting_what_is_sent():
+            return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, NotRecorded):

@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "controlplane.middleware.NothingWithoutItsRecord",  # before all that may ask the database
     "corsheaders.middleware.CorsMiddleware",
     "controlplane.api.middleware.Problems",
     "csp.middleware.CSPMiddleware",
@@ -98,7 +99,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "controlplane.sign_in.middleware.SignInLimits",
-    "controlplane.middleware.NothingWithoutItsRecord",
+    "controlplane.middleware.NoSuchPage",
 ]
 
 ROOT_URLCONF = "controlplane.urls"
@@ -139,6 +140,10 @@ if DEBUG:
 
 # --- Database ---------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url_config(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}"))}
+# Seconds for one statement of the web process, 0 for no limit; workers and commands have none. The second is for files
+# of the history, which may have to read all of it for each thousand lines.
+WEB_STATEMENT_TIMEOUT = env.float("WEB_STATEMENT_TIMEOUT_SECONDS", default=15)
+WEB_EXPORT_STATEMENT_TIMEOUT = max(300.0, WEB_STATEMENT_TIMEOUT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {

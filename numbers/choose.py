@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from agents.models import Agent
+from controlplane.keys import LONGEST_SEARCH, key_in
 
 MOST_OPTIONS = 50
 
@@ -21,8 +22,8 @@ def active_agents() -> QuerySet[Agent]:
 def choice(request: HttpRequest, form: Form | None = None, *, leaving: Agent | None = None) -> dict[str, Any]:
     """What `numbers/agent_choice.html` needs: the agents that fit what was typed, and the one that was chosen."""
     data = form.data if form is not None and form.is_bound else request.GET
-    typed = str(data.get("q", "")).strip()
-    chosen = _pk(str(form["agent"].value() or "")) if form is not None and "agent" in form.fields else None
+    typed = str(data.get("q", "")).strip()[:LONGEST_SEARCH]
+    chosen = key_in(str(form["agent"].value() or "")) if form is not None and "agent" in form.fields else None
     fits = active_agents()
     if leaving is not None:
         fits = fits.exclude(pk=leaving.pk)
@@ -43,13 +44,9 @@ def choice(request: HttpRequest, form: Form | None = None, *, leaving: Agent | N
 @permission_required("numbers.assign_phonenumber", raise_exception=True)
 def options(request: HttpRequest) -> HttpResponse:
     """Only the options, for the list of an open form. `not` is the agent that leaves, `none` an empty choice."""
-    leaving = Agent.objects.filter(pk=_pk(request.GET.get("not", "")) or 0).first()
+    leaving = Agent.objects.filter(pk=key_in(request.GET.get("not", "")) or 0).first()
     return render(
         request,
         "numbers/agent_options.html",
         {**choice(request, leaving=leaving), "none": request.GET.get("none", "")[:40]},
     )
-
-
-def _pk(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

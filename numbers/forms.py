@@ -8,6 +8,7 @@ from django import forms
 from unfold import widgets
 
 from agents.models import Agent
+from controlplane.keys import LONGEST_SEARCH
 from controlplane.operations.forms import KeyedForm
 from numbers.choose import active_agents
 from numbers.e164 import EXAMPLE, InvalidNumber, parse
@@ -53,6 +54,9 @@ class AgentSearch(KeyedForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         agent, typed = cleaned.get("agent"), cleaned.get("q", "").lower()
+        if len(typed) > LONGEST_SEARCH:
+            self.add_error("agent", f"Search for an agent with {LONGEST_SEARCH} characters at most.")
+            return cleaned
         if agent is not None and typed not in agent.name.lower() and typed not in agent.remote_id.lower():
             self.add_error("agent", f"{agent} does not fit “{cleaned['q']}”, which you typed. Choose from the list.")
         return cleaned

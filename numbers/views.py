@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from controlplane.audit import strip
+from controlplane.keys import row_or_404
 from controlplane.mirror import outside
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
@@ -186,9 +187,7 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("numbers.view_phonenumber"):
         raise PermissionDenied
     numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
-    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
-        raise Http404
-    number = get_object_or_404(numbers, pk=pk)
+    number = row_or_404(numbers, pk)
     outside.mark([number], request.user)
     context = {"number": number, "title": number.display_name()}
     context |= past_of("number", number.remote_id) | {"strip": strip.of_number(number.remote_id)}

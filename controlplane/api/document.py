@@ -13,6 +13,7 @@ OF_ALL = {
     422: "Some values are wrong, or ElevenLabs refused them",
     429: "Too many requests with this token",
     500: "A fault of this app",
+    503: "The database cannot be used now (`unavailable`), or took too long for this (`too-slow`)",
 }
 OF_SIGNED_IN = {401: "No access token that is good", 403: "You may not do this, or it was not sent over https"}
 OF_TOKENS = {401: "Not right, or not good any more", 403: "Switched off, or not sent over https"}
@@ -20,7 +21,8 @@ OF_ONE = {404: "There is no such thing"}
 OF_WRITES = {
     409: "Not sent: it is not as expected, somebody else's operation is open, or the key came with something else",
     502: "ElevenLabs refused it for a reason that is not in the request",
-    503: "Not sent: ElevenLabs could not be asked. Safe to ask again with another key",
+    503: "Not sent (`not-sent`): ElevenLabs could not be asked, or the database could not record it. Or sent, and what "
+    "became of it could not be recorded (`unconfirmed`): ask again with the same key",
 }
 
 

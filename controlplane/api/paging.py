@@ -23,11 +23,12 @@ class Page(Schema, Generic[Item]):
 
 
 def page(
-    rows: QuerySet[Row], order: str, *, name: str, narrowed: Schema, limit: int, cursor: str
+    rows: QuerySet[Row], order: str, *, name: str, narrowed: Schema, limit: int, cursor: str, following: str = ""
 ) -> tuple[list[Row], str | None]:
     """`order` is a field, with "-" for the newest first; the row's key tells equals apart. No count and no offset: a
     page far back costs what the first costs, and rows that come or go meanwhile shift nothing. A cursor is good for the
-    list called `name` as it was `narrowed` down: whoever forgets the filters later would get other rows unawares."""
+    list called `name` as it was `narrowed` down: whoever forgets the filters later would get other rows unawares.
+    `following` is another name for the cursor of the next page."""
     down, field = order.startswith("-"), order.removeprefix("-")
     salt = _salt(name, narrowed)
     if cursor:
@@ -35,7 +36,15 @@ def page(
     found = list(rows.order_by(order, "-pk" if down else "pk")[: limit + 1])
     if len(found) <= limit:
         return found, None
-    return found[:limit], _after(found[limit - 1], field, salt)
+    return found[:limit], _after(found[limit - 1], field, _salt(following or name, narrowed))
+
+
+def is_cursor_of(cursor: str, *, name: str, narrowed: Schema) -> bool:
+    try:
+        signing.loads(cursor, salt=_salt(name, narrowed))
+    except signing.BadSignature:
+        return False
+    return True
 
 
 def cursor_after(row: Model, order: str, *, name: str, narrowed: Schema) -> str:

@@ -1,20 +1,25 @@
 """Everything that goes wrong, as `application/problem+json` (RFC 9457)."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import Error
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
-from controlplane.audit.recorded import NotRecorded
+from controlplane.audit.recorded import NotRecorded, may_be_sent
 from controlplane.audit.why import NotSaid
+from controlplane.failures import UNUSABLE, UNUSABLE_WORDS, too_long_words
 from controlplane.operations.journal import Expired, Held, KeyReused
 from controlplane.operations.models import Operation
+from controlplane.statement_timeout import took_too_long
 
+log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:agent-control-plane:problem:"
 LONGEST_NAME = 200  # of a field, which the caller may have made up
@@ -88,6 +93,24 @@ def key_reused(first: Operation | None) -> Problem:
     )
 
 
+def of_database(request: HttpRequest, error: Error) -> Problem:
+    """What the database's failure means to a caller: for a write, whether it may be asked for again. A token is no
+    write: nothing of it is for ElevenLabs."""
+    log.error("The database failed under %s %s.", request.method, request.path, exc_info=error)
+    if may_be_sent():
+        return Problem(
+            503,
+            "unconfirmed",
+            "Sent to ElevenLabs, but what became of it could not be recorded here. A worker finds out. Ask again with "
+            "the same Idempotency-Key: it is not sent twice, and the answer says what is known.",
+        )
+    if request.method != "GET" and not request.path_info.startswith("/api/token"):
+        return Problem(503, "not-sent", str(NotRecorded()))
+    if took_too_long(error):
+        return Problem(503, "too-slow", too_long_words())
+    return Problem(503, "unavailable", UNUSABLE_WORDS)
+
+
 def of_exception(error: Exception) -> Problem:
     """What each exception of the services means to a caller."""
     match error:
@@ -128,7 +151,13 @@ def handle(api: NinjaAPI) -> None:
         *(PermissionDenied, Http404, ValidationError, HttpError),
     ):
         api.add_exception_handler(kind, _handler)
+    for unusable in UNUSABLE:
+        api.add_exception_handler(unusable, _database_handler)
 
 
 def _handler(request: HttpRequest, error: Any) -> HttpResponse:
     return answer(of_exception(error))
+
+
+def _database_handler(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer(of_database(request, error))

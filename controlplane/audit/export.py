@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,15 @@ FIELDS = (
 )  # fmt: skip
 # A spreadsheet would take what begins so for a formula; some, in East Asia, also the wide forms of these signs.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+# What a spreadsheet may take for the end of a cell: which one it is depends on the country of whoever opens the file.
+ENDS = r";,\t|\r\n"
+_BEGINS_OF_CELLS = rf"""(?:\A|(?<=[{ENDS}]))"""
+_RUNS = rf"""(?="*['{re.escape("".join(RUNS))}])"""  # also behind quotes, which are not part of a cell's value
 AT_A_TIME = 1000
+
+
+_TO_BE_QUOTED = re.compile(_BEGINS_OF_CELLS + _RUNS)
+_QUOTED = re.compile(_BEGINS_OF_CELLS + "'" + _RUNS)
 
 
 class Echo:
@@ -26,16 +35,23 @@ class Echo:
 
 
 def harmless(text: str) -> str:
-    """No formula. One leading apostrophe is to be taken away by who reads it back: see `as_written`."""
-    return f"'{text}" if text.startswith((*RUNS, "'")) else text
+    """No formula, also where a program splits the cell at another separator than ours. At each place where a cell may
+    begin, an apostrophe stands before what could be run, and before what is an apostrophe already."""
+    return _TO_BE_QUOTED.sub("'", text)
 
 
 def as_written(cell: str) -> str:
-    return cell.removeprefix("'")
+    """Exactly the text that `harmless` was given."""
+    return _QUOTED.sub("", cell)
+
+
+def writer_of_lines() -> Any:
+    """Its `writerow` gives the line. Every cell is quoted: a separator of another country does not end it."""
+    return csv.writer(Echo(), quoting=csv.QUOTE_ALL)
 
 
 def csv_lines(entries: QuerySet[Entry]) -> Iterator[str]:
-    writer = csv.writer(Echo())
+    writer = writer_of_lines()
     yield writer.writerow(FIELDS)
     for row in _rows(entries):
         yield writer.writerow([harmless(value) if isinstance(value, str) else value for value in _as_text(row)])

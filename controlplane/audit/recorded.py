@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import Error
 
 log = logging.getLogger(__name__)
+_sent: ContextVar[bool] = ContextVar("sent", default=False)
 
 
 class NotRecorded(Exception):
@@ -30,3 +32,22 @@ def recorded() -> Iterator[None]:
     except Error as error:
         log.exception("The database did not take the record of what was asked for. Nothing was sent to ElevenLabs.")
         raise NotRecorded from error
+
+
+@contextmanager
+def noting_what_is_sent() -> Iterator[None]:
+    """Around one request: whatever fails in it may have failed after something was sent."""
+    token = _sent.set(False)
+    try:
+        yield
+    finally:
+        _sent.reset(token)
+
+
+def note_that_it_is_sent() -> None:
+    """From now on nobody may say that nothing was sent, whatever fails."""
+    _sent.set(True)
+
+
+def may_be_sent() -> bool:
+    return _sent.get()

@@ -22,6 +22,7 @@ from controlplane.dashboard.history import admin as history  # noqa: F401 - like
 from controlplane.dashboard.limits import is_beyond, roles_to_give
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
 from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - likewise
+from controlplane.readonly import StrictAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -77,7 +78,7 @@ class PasswordForm(AdminPasswordChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, StrictAdmin):
     form = PersonForm
     add_form = NewPersonForm
     add_form_template = None  # the theme's own says that more can be set later; all of it stands on the one page
@@ -189,7 +190,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(DjangoGroupAdmin, StrictAdmin):
     """Whoever changes a role gives rights to all who have it, and could give them to themselves."""
 
     actions = None

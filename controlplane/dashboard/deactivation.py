@@ -8,10 +8,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 
 from controlplane.dashboard import last_superuser
+from controlplane.keys import row_or_404
 from controlplane.operations.pages import actor_of, show
 
 
@@ -85,7 +86,7 @@ def _deactivate(request: HttpRequest, people: list[User]) -> None:
 def _person(people: Any, request: HttpRequest, pk: str) -> User:
     if not request.user.has_perm("auth.change_user"):
         raise PermissionDenied
-    person = get_object_or_404(User, pk=int(pk) if pk.isdecimal() and pk.isascii() and len(pk) < 18 else 0)
+    person = row_or_404(User, pk)
     if not people.has_change_permission(request, person):
         raise PermissionDenied
     return person

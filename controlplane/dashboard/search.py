@@ -5,6 +5,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from agents.models import Agent
+from controlplane.keys import LONGEST_SEARCH
 from numbers.models import PhoneNumber
 from numbers.search import matching
 
@@ -13,6 +14,8 @@ MOST = 10
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     found: list[SearchResult] = []
+    if len(term) > LONGEST_SEARCH:
+        return found
     if request.user.has_perm("agents.view_agent"):
         agents = Agent.objects.filter(name__icontains=term) | Agent.objects.filter(remote_id__icontains=term)
         for agent in agents.only("pk", "name", "remote_id", "gone_at", "archived")[:MOST]:

@@ -22,48 +22,105 @@ _SECRET_FIELDS = {"token", "account_auth_token", "auth_token", "password", "api_
 _NEVER_KEPT = _SECRET_FIELDS | {"access_token", "credentials", "secret", "api_secret", "region_token", "api_key_secret"}
 _DEEPEST = 100  # what is nested deeper is stored by nobody
 _TELLING = 16  # so many characters of a token in hexadecimal are as good as the whole
+MOST_LOGGED = 20_000  # characters of one text in the log, besides the note of what was left out
+_MARGIN = 1_000  # of a cut: longer than any credential that is known by its looks only
 # What every record has and no caller can fill, so that only the message, the traceback and extras are looked at.
 _OF_LOGGING = set(logging.makeLogRecord({}).__dict__) - {"exc_text", "stack_info"}
 
-_QUOTE = r"""\\*["']?"""
-_IS = r"""(?:\\*["']?\s*[:=]|["']\s*,)\s*b?"""
-_VALUE = r"""(?:\\*"(?:[^"\\]|\\[^"])*|\\*'[^']*|[^\s"'&,;}\])]+)"""
+# Every pattern is linear in the length of the text: an unbounded quantifier stands only behind a word, and what it has
+# matched is not given back ("*+"), so no position of the text is looked at again for each position before it.
+_IS = r"""(?:\\*+["']?\s*+[:=]|["']\s*+,)\s*+b?"""
+_VALUE = r"""(?:\\*+"(?:[^"\\]|\\[^"])*+|\\*+'[^']*+|[^\s"'&,;}\])]++)"""
 _NAMES = r"(?:account[_-]?)?auth[_-]?token|api[_-]?token|access[_-]?token|api[_-]?key|xi-api-key|token|password|secret"
-_HEX32 = r"(?<![0-9a-zA-Z]))[0-9a-fA-F]{32}\b"
+_BEGINS = r"(?=[atpsx][cupoaei])"  # how each of the names begins: looked at first, as it is seldom there
 _PATTERNS = (
+    # (what every match holds in small letters; the pattern; what comes in its place)
     # A key of ElevenLabs, wherever it stands.
-    (re.compile(r"(?<![A-Za-z0-9])sk_(?!sandbox\b)[A-Za-z0-9_-]{6,}"), f"sk_{MASK}"),
+    ("sk_", re.compile(r"(?<![A-Za-z0-9])sk_(?!sandbox\b)[A-Za-z0-9_-]{6,}+"), f"sk_{MASK}"),
     # name: value, name=value, "name": "value", also escaped inside a string, and ('name', 'value') of header lists.
-    (re.compile(rf"((?<![A-Za-z0-9])b?{_QUOTE}\b(?:{_NAMES})\b{_IS})({_VALUE})", re.IGNORECASE), rf"\1{MASK}"),
+    ("", re.compile(rf"(\b{_BEGINS}(?:{_NAMES})\b{_IS})({_VALUE})", re.IGNORECASE), rf"\1{MASK}"),
     (
-        re.compile(r"""(\bauthorization\b["']?\s*[:=,]\s*b?["']?(?:bearer|basic)\s+)[^\s"',]+""", re.IGNORECASE),
+        "uthor",
+        re.compile(r"""(\bauthorization\b["']?\s*+[:=,]\s*+b?["']?(?:bearer|basic)\s++)[^\s"',]++""", re.IGNORECASE),
         rf"\1{MASK}",
     ),
-    # A Twilio token stands near the account's SID, or near a word that names it.
-    (re.compile(rf"(\b(?:AC|SK)[0-9a-fA-F]{{32}}\b[^\n]{{0,60}}?{_HEX32}"), rf"\1{MASK}"),
-    (re.compile(rf"(\b(?:token|secret|password)\b[^\n]{{0,30}}?{_HEX32}", re.IGNORECASE), rf"\1{MASK}"),
 )
+# A Twilio token stands near the account's SID, or near a word that names it.
+_TWILIO_TOKEN = re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{32}\b")
+_NEAR = (
+    # What stands before it, and how many characters that has at most.
+    (re.compile(r"\b(?:AC|SK)[0-9a-fA-F]{32}\b[^\n]{0,60}\Z"), 34 + 60),
+    (re.compile(r"\b(?:token|secret|password)\b[^\n]{0,30}\Z", re.IGNORECASE), 8 + 30),
+)
+_HEX_RUN = re.compile(rf"[0-9a-fA-F]{{{_TELLING},}}+")
 
 _in_memory: ContextVar[tuple[str, ...]] = ContextVar("secrets in memory", default=())
 _for_good: set[str] = set()
 
 
 def scrub(text: str) -> str:
-    """The same text with every known secret replaced."""
-    for secret in (*_in_memory.get(), *_for_good):
+    """The same text with every known secret replaced, in a time that grows with its length and no faster."""
+    for secret in _known():
         for form in _forms(secret):
             text = text.replace(form, MASK)
         if len(secret) >= _TELLING and re.fullmatch(r"[0-9a-fA-F]+", secret):
-            text = _in_hex(secret).sub(MASK, text)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+            text = _without_hex(text, secret.lower())
+    folded = text.casefold()
+    for part, pattern, replacement in _PATTERNS:
+        if part in folded:
+            text = pattern.sub(replacement, text)
+    return _TWILIO_TOKEN.sub(_masked_if_named, text)
 
 
-def _in_hex(secret: str) -> re.Pattern[str]:
+def scrub_shortened(text: str, longest: int) -> str:
+    """For a log: a long text is cut before it is scrubbed, and says how many characters are missing in its middle.
+
+    A cut may divide a secret, and its half would be recognized by nobody. So each piece is scrubbed with a margin of
+    some more characters at the cut, longer than every known secret; the margin is dropped afterwards. The second piece
+    also loses the rest of the word that it begins in, which may be a value whose name was cut off.
+    """
+    if len(text) <= longest:
+        return scrub(text)
+    half, margin = longest // 2, cut_margin()
+    if len(text) <= 2 * (half + margin):  # nothing would be left out
+        return scrub(text)
+    begins = without_cut_end(scrub(text[: half + margin]))
+    ends = scrub(text[-half - margin :])[margin:]
+    word = re.match(r"\S*+", ends)
+    rest = word.end() if word else 0
+    return f"{begins} [... {len(text) - 2 * half + rest:,} characters left out ...] {ends[rest:]}"
+
+
+def without_cut_end(scrubbed: str) -> str:
+    """A scrubbed text, which was cut off before, without what may be the first half of a secret."""
+    return scrubbed[: -cut_margin()]
+
+
+def cut_margin() -> int:
+    """The length of the longest secret that a cut may divide; twice that, because a mask may be longer than what it
+    hides."""
+    return max([_MARGIN, *(2 * len(_forms(secret)[0]) for secret in _known())])
+
+
+def _known() -> tuple[str, ...]:
+    return (*_in_memory.get(), *_for_good)
+
+
+def _masked_if_named(found: re.Match[str]) -> str:
+    begins = found.start()
+    named = any(before.search(found.string, max(0, begins - most), begins) for before, most in _NEAR)
+    return MASK if named else found[0]
+
+
+def _without_hex(text: str, secret: str) -> str:
     """Such a token means the same in capitals, and is often told cut short, at either end."""
     begins, ends = secret[:_TELLING], secret[-_TELLING:]
-    return re.compile(rf"{begins}[0-9a-f]*|[0-9a-f]{{0,{len(secret) - _TELLING}}}{ends}", re.IGNORECASE)
+
+    def masked(run: re.Match[str]) -> str:
+        digits = run[0].lower()
+        return MASK if begins in digits or ends in digits else run[0]
+
+    return _HEX_RUN.sub(masked, text)
 
 
 def without_credentials(data: Any) -> Any:
@@ -155,7 +212,7 @@ class ScrubFilter(logging.Filter):
             text = record.getMessage()
         except Exception:  # noqa: BLE001 - the arguments are anybody's; a log line must not raise
             text = f"{record.msg} [its arguments did not fit]"
-        record.msg, record.args = scrub(text), None
+        record.msg, record.args = scrub_shortened(text, MOST_LOGGED), None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         record.exc_info = None  # else a handler could print the traceback again, unmasked
@@ -163,7 +220,7 @@ class ScrubFilter(logging.Filter):
             if name in _OF_LOGGING:
                 continue
             if isinstance(value, str):
-                setattr(record, name, scrub(value))
+                setattr(record, name, scrub_shortened(value, MOST_LOGGED))
             elif isinstance(value, dict | list | tuple):
-                setattr(record, name, scrub(repr(value)))
+                setattr(record, name, scrub_shortened(repr(value), MOST_LOGGED))
         return True

@@ -16,9 +16,11 @@ from urllib3 import exceptions as urllib3_errors
 from . import errors
 from .connection import Flight
 from .errors import ElevenLabsError
-from .scrub import scrub, secret_values
+from .scrub import scrub, secret_values, without_cut_end
 
 LONGEST = 200
+LOOKED_THROUGH = 100_000  # characters of one remote text, for what was sent: an echo of a prompt is long
+LOOKED_AT = 10_000  # characters of what is left then; so much is scrubbed, of which the beginning is shown
 _NO_OBJECT = re.compile(r"^(agent|phone number|voice|document)\b.* not found\.?$", re.IGNORECASE)
 _KEY_CODES = {
     "authentication_error",
@@ -203,15 +205,20 @@ def _field(item: dict[str, Any], sent: object) -> tuple[str, str]:
 
 def clean(text: str, sent: object = None) -> str:
     """A remote text as one short line for staff."""
+    is_cut = len(text) > LOOKED_THROUGH
+    text = text[:LOOKED_THROUGH]
     if text.lstrip()[:1] in {"[", "{"}:
         # A validator's findings as JSON in a string; they repeat the whole configuration, prompt included.
-        found = re.findall(r'"msg"\s*:\s*"((?:[^"\\]|\\.){1,500})"', text[:100_000])
+        found = re.findall(r'"msg"\s*+:\s*+"((?:[^"\\]|\\.){1,500}+)"', text)
         text = "; ".join(dict.fromkeys(found)) or "a value in the settings"
         text = text.replace("Value error, ", "")
-    text = text[:20_000]
     for value in _long_texts(sent):
         text = text.replace(value, "[what was sent]")
-    text = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in scrub(text))
+    is_cut = is_cut or len(text) > LOOKED_AT
+    text = scrub(text[:LOOKED_AT])
+    if is_cut:
+        text = without_cut_end(text)
+    text = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)
     return _cut(" ".join(text.split()), LONGEST)
 
 

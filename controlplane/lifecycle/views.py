@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
+from controlplane.keys import row_or_404
 from controlplane.lifecycle.assumptions import CONFIRMED, NOT_TRIED, REFUTED
 from controlplane.lifecycle.chart import chart
 from controlplane.lifecycle.markdown import AFTER_DELETE, verdict
@@ -16,9 +17,7 @@ from controlplane.lifecycle.step import OTHERWISE
 def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("lifecycle.view_report"):
         raise PermissionDenied
-    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
-        raise Http404
-    found = get_object_or_404(Report, pk=pk)
+    found = row_or_404(Report, pk)
     return render(request, "lifecycle/report.html", {**site, **_facts(found), "title": str(found), "subtitle": None})
 
 

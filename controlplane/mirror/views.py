@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.keys import key_in, row_or_404
 from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, RemoteObject, SyncRun
 from controlplane.operations.forms import WhyForm
@@ -53,7 +54,7 @@ def picture(request: HttpRequest) -> HttpResponse:
         request,
         "controlplane/picture.html",
         {
-            "since": int(since) if since.isdecimal() and len(since) < 10 else 0,
+            "since": key_in(since) or 0,
             "told_refused": request.GET.get("refused", ""),
         },
     )
@@ -62,7 +63,7 @@ def picture(request: HttpRequest) -> HttpResponse:
 def run_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("mirror.view_syncrun"):
         raise PermissionDenied
-    run = get_object_or_404(SyncRun.objects.select_related("requested_by"), pk=pk)
+    run = row_or_404(SyncRun.objects.select_related("requested_by"), pk)
     title = f"Sync of {run.started_at:%d %b %Y, %H:%M:%S} UTC"
     return render(request, "mirror/run.html", {**site, **_facts(run), "title": title, "subtitle": None})
 
@@ -96,7 +97,7 @@ def _page_of(run: SyncRun) -> str:
 def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("mirror.view_hold"):
         raise PermissionDenied
-    return _hold(request, get_object_or_404(Hold, pk=pk), site, WhyForm())
+    return _hold(request, row_or_404(Hold, pk), site, WhyForm())
 
 
 def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: WhyForm) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
+from controlplane.audit.recorded import note_that_it_is_sent
 from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
 from controlplane.mirror.models import Hold
@@ -115,6 +116,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")
         return journal.finish(op, verdict, seen=None, known_by=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
+    note_that_it_is_sent()
     try:
         reply = kind.send(client, op, secrets)
     except ElevenLabsError as error:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.elevenlabs import connect
+from controlplane.keys import row_or_404
 from controlplane.mirror.paths import flatten
 from controlplane.operations import changesets, tasks
 from controlplane.operations.forms import WhyForm
@@ -31,7 +32,7 @@ NOT_SHOWN = ("shown", "ids", "settings", "agent_name")  # what pages showed, oth
 def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("operations.view_operation"):
         raise PermissionDenied
-    op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
+    op = row_or_404(Operation.objects.select_related("change_set"), pk)
     return render(request, "operations/operation.html", {**site, **_facts(op), "title": op.title, "subtitle": None})
 
 
@@ -121,7 +122,7 @@ def _object_url(op: Operation) -> str | None:
 def change_set(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("operations.view_changeset"):
         raise PermissionDenied
-    return _change_set(request, get_object_or_404(ChangeSet, pk=pk), site, WhyForm())
+    return _change_set(request, row_or_404(ChangeSet, pk), site, WhyForm())
 
 
 def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], form: WhyForm) -> HttpResponse:

@@ -6,6 +6,7 @@ import uuid
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from controlplane.dashboard.api import api
-from controlplane.wsgi import application
 from tests.api.caller import Caller, person
 
 EXAMPLES = 30
@@ -49,7 +49,7 @@ def test_the_document_names_each_address_of_the_issue():
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode, workspace, settings_of_rate):
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", application)
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
     user = person("olga", "Administrators")
     call = Caller(user)
     known = {

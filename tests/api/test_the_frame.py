@@ -52,6 +52,14 @@ def test_http_is_refused_where_https_is_spoken(call, settings):
     assert call.client.get("/api/agents", headers={"Authorization": f"Bearer {call.access}"}, secure=True).json()
 
 
+def test_a_form_is_no_body_of_the_api(call):
+    for kind in ("multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
+        body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n--x--\r\n'
+        headers = {"Authorization": f"Bearer {call.access}", "Idempotency-Key": "one"}
+        answer = call.client.generic("POST", "/api/agents", body, content_type=kind, headers=headers)
+        problem(answer, 400, "malformed")
+
+
 def test_a_fault_of_ours_is_a_problem_without_its_inside(call, monkeypatch):
     def broken(*args, **more):
         raise RuntimeError("the inside")

@@ -126,7 +126,6 @@ def test_nobody_gets_a_token_for_a_person_or_for_more_than_they_may(whose, admin
         ({"username": ""}, "username"),
         ({"username": "a b"}, "username"),
         ({"username": "Wanda"}, "username"),
-        ({"username": "x\0"}, "username"),
         ({"roles": []}, "roles"),
         ({"roles": [10**9]}, "roles"),
         ({"name": ""}, "name"),

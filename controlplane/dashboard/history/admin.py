@@ -1,7 +1,8 @@
 """History: everything that happened, for people to find and nobody to change."""
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
@@ -55,7 +56,10 @@ class EntryAdmin(ReadOnlyAdmin):
         """With the filters of the page, which stand in the address."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        timeline = self.get_changelist_instance(request)
+        try:
+            timeline = self.get_changelist_instance(request)
+        except IncorrectLookupParameters as wrong:
+            raise BadRequest("These are no filters of the history.") from wrong
         return views.export(request, search_everywhere(timeline.narrowed(request), timeline.query))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):

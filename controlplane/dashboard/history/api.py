@@ -7,14 +7,20 @@ from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
 from controlplane.api.auth import may
-from controlplane.api.paging import Cursor, Limit, Page, page
+from controlplane.api.paging import Cursor, Limit, Page, is_cursor_of, page
+from controlplane.api.problems import Problem
 from controlplane.api.schemas import Moment, Text, one_of
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import narrow
+from controlplane.dashboard.history import narrow, taken
 from controlplane.dashboard.history.search import search
+from controlplane.readonly import ReadOnlyAdmin
 
 router = Router(tags=["History"])
-
+MOST = ReadOnlyAdmin.list_per_page  # as on a page of the timeline
+LIST, EXPORT = (
+    "history",
+    "history, exported",
+)  # what a cursor is good for: where reading on begins, and where it goes on
 
 EntryCause = Annotated[Entry.Cause, one_of(Entry.Cause)]
 
@@ -50,15 +56,40 @@ class EntryFilters(Schema):
 
 @router.get("/history", summary="Read the history", response=Page[EntryOut], auth=may("audit.view_entry"))
 def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cursor: Cursor) -> Any:
-    """Everything that happened, the newest first."""
+    """Everything that happened, the newest first. Without the right to export the history: 50 entries at most, and no
+    cursor to further ones. With it, reading on, or more than 50 at once, is an export, and stands in the history."""
+    may_export = request.user.has_perm("audit.export_entry")
+    if not may_export:
+        if cursor:
+            raise Problem(403, "forbidden", f"Without the right to export the history, you may read {MOST} entries.")
+        limit = min(limit, MOST)
     rows = narrow.what(Entry.objects.all(), chosen.what)
     rows = narrow.person(narrow.verdict(rows, chosen.verdict), chosen.person)
     rows = narrow.object_type(narrow.cause(rows, chosen.cause or ""), chosen.object_type)
     rows = narrow.change_set(narrow.one_object(rows, chosen.object), chosen.change_set)
     rows = narrow.between(rows, chosen.since, chosen.until)
     rows = search(rows, chosen.q).entries
-    found, following = page(rows, "-at", name="history", narrowed=chosen, limit=limit, cursor=cursor)
-    return {"items": [_plain(entry) for entry in found], "next": following}
+    is_export = bool(cursor) or limit > MOST
+    goes_on = is_export and is_cursor_of(cursor, name=EXPORT, narrowed=chosen)
+    found, following = page(
+        rows,
+        "-at",
+        name=EXPORT if goes_on else LIST,
+        narrowed=chosen,
+        limit=limit,
+        cursor=cursor,
+        following=EXPORT if is_export else LIST,
+    )
+    if is_export and not goes_on:  # else it was noted when it began
+        _note(request, chosen)
+    return {"items": [_plain(entry) for entry in found], "next": following if may_export else None}
+
+
+def _note(request: HttpRequest, chosen: EntryFilters) -> None:
+    """Committed before anything is answered."""
+    said = chosen.model_dump(mode="json", exclude_defaults=True)
+    filters = ", ".join(f"{name} {value}" for name, value in said.items())[:500]
+    taken.note(request, {"told": f"exported through the API: {filters or 'everything'}"})
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history.search import objects_called
+from controlplane.keys import key_in
 from controlplane.operations.models import Operation
 
 Entries = QuerySet[Entry]
@@ -20,11 +21,6 @@ TYPES = {
     "role": "roles",
     "history": "the history",
 }
-
-
-def as_key(text: str) -> int | None:
-    """A key of ours as it stands in an address."""
-    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else None
 
 
 def what(entries: Entries, value: str) -> Entries:
@@ -44,7 +40,7 @@ def person(entries: Entries, value: str) -> Entries:
         return entries
     if value == NOBODY:
         return entries.filter(actor=None)
-    pk = as_key(value)
+    pk = key_in(value)
     return entries.filter(actor=pk) if pk is not None else entries.none()
 
 
@@ -66,7 +62,7 @@ def one_object(entries: Entries, value: str) -> Entries:
 def change_set(entries: Entries, value: str) -> Entries:
     if not (number := value.strip().lstrip("#")):
         return entries
-    pk = as_key(number)
+    pk = key_in(number)
     if pk is None:
         return entries.none()
     steps = Operation.objects.filter(change_set=pk).order_by().values_list("pk", flat=True)

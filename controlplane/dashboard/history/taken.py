@@ -1,6 +1,5 @@
 """A file that somebody takes away. That it was taken is an entry itself, written first."""
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.operations.pages import actor_of
 from controlplane.operations.run import name_of
+from controlplane.statement_timeout import longer
 
 
 def as_csv(
@@ -31,11 +31,16 @@ def note(request: HttpRequest, told: dict[str, Any]) -> None:
 
 def as_file(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(lines, content_type=kind, headers=headers)
+    return StreamingHttpResponse(_patiently(lines), content_type=kind, headers=headers)
+
+
+def _patiently(lines: Iterator[str]) -> Iterator[str]:
+    with longer():
+        yield from lines
 
 
 def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    writer = csv.writer(files.Echo())
+    writer = files.writer_of_lines()
     yield writer.writerow(head)
     for row in rows:
         yield writer.writerow([files.harmless(str(cell)) for cell in row])

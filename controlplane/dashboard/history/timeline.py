@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
-from unfold.views import ChangeList
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history.search import Found, search
 from controlplane.dashboard.pages_of import give_pages
+from controlplane.readonly import StrictChangeList
 
 MOST = 10_000  # entries that are counted
 
@@ -47,7 +47,7 @@ class Counted(Paginator):  # type: ignore[type-arg]  # has none when it runs
         return self._counted > MOST
 
 
-class Timeline(ChangeList):  # type: ignore[misc]  # django-unfold has no types
+class Timeline(StrictChangeList):
     found: Found | None = None
     result_list: list[Entry]
 

@@ -6,8 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -16,6 +15,7 @@ from controlplane.audit import export as files
 from controlplane.audit.models import Entry, Link
 from controlplane.dashboard.history import taken, undo
 from controlplane.dashboard.pages_of import pages_of
+from controlplane.keys import row_or_404
 from controlplane.operations.differences import differences
 from controlplane.operations.models import Operation
 from controlplane.operations.pages import show
@@ -30,9 +30,7 @@ FORMATS = {
 def entry(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("audit.view_entry"):
         raise PermissionDenied
-    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
-        raise Http404
-    found = get_object_or_404(Entry.objects.annotate(**pages_of()), pk=pk)
+    found = row_or_404(Entry.objects.annotate(**pages_of()), pk)
     context = {
         **admin.site.each_context(request),
         "title": "History entry",

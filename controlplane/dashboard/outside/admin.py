@@ -11,6 +11,7 @@ from unfold.decorators import display
 from controlplane.audit.why import UNSAID
 from controlplane.dashboard.outside import views
 from controlplane.dashboard.pages_of import pages_of
+from controlplane.keys import key_in
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.forms import WhyForm
@@ -122,7 +123,9 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
 
     def _decide(self, request, queryset, state):
         form = WhyForm(request.POST if "reason" in request.POST else None)
-        if (newest := request.POST.get("newest", "")).isdecimal():  # of what the page that asked why had counted
+        if (
+            newest := key_in(request.POST.get("newest", ""))
+        ) is not None:  # of what the page that asked why had counted
             queryset = queryset.filter(pk__lte=newest)
         asked = list(queryset.order_by("pk").values_list("pk", flat=True))
         if asked and form.has_to_say_why and not (form.is_bound and form.is_valid()):

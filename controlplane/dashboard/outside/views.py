@@ -7,7 +7,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from agents.models import Agent
 from controlplane.dashboard.outside.compare import settings_of
 from controlplane.dashboard.take_back import AUTO_ID, take_back
+from controlplane.keys import row_or_404
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.forms import KeyedForm, WhyForm
@@ -42,9 +43,7 @@ ANEW = ("import", "create")  # of something else: no key
 def change(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("mirror.view_outsidechange"):
         raise PermissionDenied
-    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
-        raise Http404
-    found = get_object_or_404(_changes(), pk=pk)
+    found = row_or_404(_changes(), pk)
     return show(request, "outside/change.html", _context(request, found))
 
 

@@ -7,8 +7,8 @@ from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from controlplane.api import accounts, tokens
 from controlplane.api.models import Token
 from controlplane.dashboard.tokens.forms import IssueForm
+from controlplane.keys import row_or_404
 from controlplane.operations.forms import WhyForm
 from controlplane.operations.pages import actor_of, show
 from controlplane.operations.run import name_of
@@ -93,9 +94,7 @@ def _shown(request: HttpRequest, token: Token, form: WhyForm) -> HttpResponse:
 
 
 def _token(pk: str) -> Token:
-    if not pk.isdecimal() or not pk.isascii() or len(pk) > 18:
-        raise Http404
-    return get_object_or_404(Token.objects.select_related("user"), pk=pk)
+    return row_or_404(Token.objects.select_related("user"), pk)
 
 
 def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

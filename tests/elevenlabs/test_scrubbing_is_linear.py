@@ -1,0 +1,112 @@
+"""Whoever chooses a text that is scrubbed, a path or a remote message, cannot make it take long; and a long text is cut
+first, in a way that no half of a secret gets through."""
+
+import base64
+import json
+import logging
+import time
+from urllib.parse import quote
+
+import pytest
+
+from controlplane.elevenlabs.scrub import MASK, MOST_LOGGED, ScrubFilter, scrub, scrub_shortened, secrets_in_memory
+from controlplane.elevenlabs.verdict import clean
+from tests.elevenlabs.test_secrets_are_masked import SID, TOKEN
+
+# One unit of each is repeated: what a quantifier may begin with, and what may keep it from an end.
+SHAPES = {
+    "backslashes": "\\",
+    "escaped quotes": '\\"',
+    "blanks": " ",
+    "names": "token ",
+    "names and blanks": "token" + " " * 50,
+    "names and backslashes": "token" + "\\" * 50,
+    "names and values": 'token="\\" ',
+    "headers": "authorization: ",
+    "keys": "sk_",
+    "account ids": f"{SID} ",
+    "digits": "a",
+    "words of digits": f"secret {'0' * 32}",
+}
+SHORT = 4_000
+LONG = 4 * SHORT
+
+
+def seconds(text: str) -> float:
+    began = time.perf_counter()
+    scrub(text)
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize("secret", ["", "ab" * 1000], ids=["looks", "in memory"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_four_times_as_long_a_text_takes_four_times_as_long(shape, secret):
+    """The least of several tries, which whatever else the machine does can only delay. A square would be 16 times."""
+    text = SHAPES[shape] * LONG
+    least = {SHORT: float("inf"), LONG: float("inf")}
+    with secrets_in_memory(secret):
+        for _ in range(20):
+            for length, before in least.items():
+                least[length] = min(before, seconds(text[:length]))
+            if least[LONG] < 8 * least[SHORT]:
+                return
+    pytest.fail(f"{LONG / SHORT:.0f} times as long takes {least[LONG] / least[SHORT]:.1f} times as long")
+
+
+def record_of(text: str) -> logging.LogRecord:
+    record = logging.makeLogRecord({"msg": "Not Found: %s", "args": (text,), "extra": {"path": text}})
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    ScrubFilter().filter(record)
+    return record
+
+
+def test_what_is_logged_of_a_long_text_is_its_beginning_and_its_end():
+    record = record_of("first " + "word " * 1_000_000 + "last")
+    for told in (record.msg, record.exc_text, record.extra):
+        assert MOST_LOGGED / 2 < len(told) < MOST_LOGGED + 100
+        assert "first word" in told[:1000]
+        assert "word last" in told[-100:]
+    # "Not Found: first word ... last" without the two halves
+    assert f"{len('Not Found: ') + 5_000_010 - MOST_LOGGED:,}"[:4] in record.msg
+    assert "characters left out" in record.msg
+    assert record_of("short").msg == "Not Found: short"
+
+
+NAMED = "opaque-" + "k9" * 400  # known only by the name before it
+SECRETS = {
+    "a token": (TOKEN, TOKEN),
+    "a token in JSON": (TOKEN, json.dumps(json.dumps([TOKEN]))),
+    "a token in base64": (TOKEN, base64.b64encode(TOKEN.encode()).decode()),
+    "a long secret": ("p/ß " * 700, quote("p/ß " * 700)),
+    "a named value": ("", f'"token": "{NAMED}"'),
+    "an API key": ("", "sk_" + "Zq7" * 20),
+    "a Twilio token beside its account": ("", f"{SID}:{TOKEN}"),
+}
+
+
+@pytest.mark.parametrize("what", SECRETS)
+def test_a_secret_that_a_cut_divides_does_not_get_through(what):
+    """Wherever the first cut and the second one divide it."""
+    known, text = SECRETS[what]
+    kept, words = 1_000, "a word " * 20_000
+    with secrets_in_memory(known):
+        for cut in (kept, len(words) - kept):
+            for divided in range(0, len(text) + 50, max(1, len(text) // 60)):
+                at = cut - divided
+                told = scrub_shortened(f"{words[:at]} {text} {words[at + len(text) + 2 :]}", 2 * kept)
+                assert "characters left out" in told
+                rest = told.replace(MASK, "").replace('"token": ', "").replace(SID, "")
+                assert [word for word in rest.split() if len(word) > 8 and word in text and word not in SID] == []
+
+
+def test_nor_does_half_of_one_come_back_from_the_remote():
+    """The remote fills what is cut off with blanks, which are drawn together: then half a token would be shown."""
+    with secrets_in_memory(TOKEN):
+        for length in (10_000, 100_000):
+            for shown in range(1, len(TOKEN)):
+                message = "no" + " " * (length - 2 - shown) + TOKEN + " " * 200_000
+                assert TOKEN[:8] not in clean(message)
+                assert TOKEN[:8] not in clean(json.dumps([{"msg": "no" + " " * 80}] * 1200)[: length - shown] + TOKEN)
