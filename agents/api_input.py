@@ -13,8 +13,9 @@ from controlplane.api.schemas import Because, Json, Text
 
 OTHERS = (
     "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
-    "Name only what should change: objects are merged, lists replaced whole, null clears. In `workflow`, null removes "
-    "a node or an edge; the result has to be a whole, valid workflow. Kept in the history: no passwords or keys here"
+    "Name only what should change: objects are merged, lists replaced whole, null clears. In `workflow`, a node or an "
+    "edge that is left out stays, and null removes it; the result has to be a whole, valid workflow. Kept in the "
+    "history: no passwords or keys here"
 )
 
 

@@ -24,14 +24,14 @@ def back(before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, 
             values[_brought(path, before, after, now)] = None
     for path in list(values):
         parent, _, last = path.rpartition(".")
-        if last == "tools" and f"{parent}.tool_ids" in values:
+        if last == "tools" and not is_in_workflow(path) and f"{parent}.tool_ids" in values:
             del values[path]  # the same told a second time, and ElevenLabs takes one of the two
     return values
 
 
 def tools_themselves(values: Mapping[str, Any]) -> bool:
     """Are tools of other places meant, that the agent only shows? They are not the agent's to be set."""
-    return any(path.rpartition(".")[2] == "tools" for path in values)
+    return any(path.rpartition(".")[2] == "tools" and not is_in_workflow(path) for path in values)
 
 
 def _brought(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> str:

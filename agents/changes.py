@@ -1,22 +1,14 @@
-"""Settings of an agent in words, and what a write changed beyond what was requested."""
+"""What a write changed at ElevenLabs beyond what was requested."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agents import workflow
 from agents.models import SETTINGS
-from controlplane.mirror.paths import flatten, keys
+from controlplane.mirror.paths import flatten
+from controlplane.setting_names import short_name
 
 MOST_NAMED = 5
-
-
-def label(path: str) -> str:
-    """A setting's path in words, short: "conversation_config.tts.voice_id" -> "voice id"."""
-    part, *steps = keys(path)
-    if part == workflow.PART and len(steps) > 1 and steps[0] in ("nodes", "edges"):
-        named = f"workflow {steps[0][:-1]} “{steps[1]}”"
-        return f"{named}, {steps[-1].replace('_', ' ')}" if len(steps) > 2 else named
-    return path.rsplit(".", 1)[-1].replace("_", " ")
 
 
 def changed_besides(found: Mapping[str, Any], seen: Mapping[str, Any], requested: Iterable[str]) -> str:
@@ -26,8 +18,14 @@ def changed_besides(found: Mapping[str, Any], seen: Mapping[str, Any], requested
     besides = unrequested(paths, requested)
     if not besides:
         return ""
-    named = [*map(label, besides[:MOST_NAMED]), *(["…"] if len(besides) > MOST_NAMED else [])]
-    return f"ElevenLabs changed something else with it, which the history shows: {', '.join(named)}."
+    objects = list(dict.fromkeys(map(_object_name, besides)))
+    named = "; ".join(objects[:MOST_NAMED]) + (" and more" if len(objects) > MOST_NAMED else "")
+    return f"But ElevenLabs also changed what was not requested: {named}. The history shows it, and Undo takes it back."
+
+
+def _object_name(path: str) -> str:
+    """Of a node or an edge just its name, whatever of it changed."""
+    return short_name(".".join(path.split(".")[:3]) if workflow.is_in_workflow(path) else path)
 
 
 def unrequested(changed: Iterable[str], requested: Iterable[str]) -> list[str]:

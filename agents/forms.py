@@ -81,7 +81,7 @@ class AgentForm(KeyedForm):
         label="Other settings, as JSON",
         required=False,
         help_text="For what has no field on this page. Name only what should change: objects are merged, lists are "
-        "replaced whole, null clears. In the workflow, null removes a node or an edge. "
+        "replaced whole, null clears. In the workflow, a node or an edge that you leave out stays; null removes it. "
         "What is sent is kept in the history: no passwords or keys here.",
         widget=forms.Textarea(attrs={"rows": 8, **CODE}),
     )

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from agents import store, workflow
-from agents.changes import MOST_NAMED, changed_besides, label
+from agents.changes import MOST_NAMED, changed_besides
 from agents.models import SETTINGS
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
@@ -16,6 +16,7 @@ from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.paths import flatten, get, nest
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import OPEN, Operation, State
+from controlplane.setting_names import short_name
 
 FOUND_BY_NAME = "The answer was lost; it was found as the only new agent of that name with what was asked for."
 # What a copy has of its own: when, under which ids and by which token it is reached, whether it was archived.
@@ -68,7 +69,7 @@ class _NewAgent(Kind):
                 f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it cannot be told which of them, "
                 "if any, this request made. Compare them before you create another.",
             )
-        not_kept = [label(path) for path in self._not_kept(op, seen)]
+        not_kept = [short_name(path) for path in self._not_kept(op, seen)]
         return Verdict(State.DONE, "" if op.object_id else FOUND_BY_NAME, not_kept)
 
     def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
@@ -152,14 +153,26 @@ class _Patch(Kind):
             raise Already("Nothing was sent: ElevenLabs already has these settings.", seen=agent)
         moved = [path for path in missing if now[path] != shown.get(path)]
         if moved:
+            named = ", ".join(map(short_name, moved))
             raise Stop(
-                f"{op.names['object']} was changed meanwhile, outside this page: {', '.join(label(p) for p in moved)}. "
+                f"{op.names['object']} was changed meanwhile, outside this page: {named}. "
                 "Look at what it is now, then save again.",
                 seen=agent,
             )
-        if whole := self._whole_workflow(op):
-            _refuse_workflow(workflow.problems(whole, agent.get(workflow.PART)), seen=agent)
+        if any(workflow.is_in_workflow(path) for path in missing):
+            self._check_workflow(op, agent)
         return now
+
+    def _check_workflow(self, op: Operation, agent: dict[str, Any]) -> None:
+        if not isinstance(agent.get(workflow.PART), dict):
+            raise Stop(
+                f"ElevenLabs shows no workflow of {op.names['object']} that can be read, so a change of it would "
+                "replace what nobody has seen. Change it in the ElevenLabs console.",
+                seen=agent,
+                field="patch",
+            )
+        if whole := self._whole_workflow(op):
+            _refuse_workflow(workflow.problems(whole, agent[workflow.PART]), seen=agent)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         changing = self._changing(op)
@@ -195,10 +208,11 @@ class _Patch(Kind):
         third = [path for path in changing if path in missing and now[path] != before.get(path)]
         kept = [path for path in changing if path not in missing]
         if third and not kept:
-            return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {', '.join(map(label, third))}.")
+            named = ", ".join(map(short_name, third))
+            return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
         if not kept:
             return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
-        not_kept = [label(path) for path in changing if path not in kept]
+        not_kept = [short_name(path) for path in changing if path not in kept]
         besides = "" if op.found is None else changed_besides(op.found, seen, op.wanted["set"])
         return Verdict(State.DONE, besides, not_kept)
 
@@ -218,10 +232,10 @@ class UpdateAgent(_Patch):
     name = "agent.update"
 
     def title(self, op: Operation) -> str:
-        return f"Change {op.names['object']}: {', '.join(label(path) for path in op.wanted['set'])}"
+        return f"Change {op.names['object']}: {', '.join(short_name(path) for path in op.wanted['set'])}"
 
     def done(self, op: Operation) -> str:
-        return f"Saved {op.names['object']}: {', '.join(map(label, self._changing(op)))}."
+        return f"Saved {op.names['object']}: {', '.join(map(short_name, self._changing(op)))}."
 
 
 @register

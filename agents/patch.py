@@ -84,7 +84,8 @@ def _both_tool_forms(value: Any, path: str = "") -> str | None:
         value = dict(enumerate(value))
     if not isinstance(value, Mapping):
         return None
-    if "tools" in value and "tool_ids" in value:
+    # Two nodes of a workflow may have these names too, but those are objects.
+    if {"tools", "tool_ids"} <= value.keys() and not isinstance(value["tool_ids"], Mapping):
         return f"“{path}”" if path else "It"
     for key, inner in value.items():
         if found := _both_tool_forms(inner, f"{path}.{key}" if path else str(key)):

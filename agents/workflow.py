@@ -62,6 +62,8 @@ def changed(current: Json | None, values: Mapping[str, Any]) -> Json:
 def holds(agent: Mapping[str, Any], path: str, value: Any) -> bool:
     """Does the agent's JSON show `value` there? A key that was removed shows nothing, or its default."""
     now = get(agent, path)
+    if isinstance(now, bool) is not isinstance(value, bool):  # in Python, true equals 1
+        return value is None and is_in_workflow(path) and bool(now == _default(agent.get(PART), path))
     if not is_in_workflow(path):
         return bool(now == value)
     if value == {}:  # merged into an object it changes nothing
@@ -74,14 +76,17 @@ def problems(workflow: Json, before: Json | None = None) -> list[str]:
     service may be newer than our copy of its document."""
     before = before or {}
     gone = [f"“{PART}.{key}” cannot be removed as a whole." for key in before if key not in workflow]
-    known = set(_problems(before)) if before else set()
-    return gone + [problem for problem in dict.fromkeys(_problems(workflow)) if problem not in known]
+    try:
+        known = set(_problems(before)) if before else set()
+        return gone + [problem for problem in dict.fromkeys(_problems(workflow)) if problem not in known]
+    except RecursionError:  # an expression of a condition may hold others, to any depth
+        return ["It is nested too deep to be checked."]
 
 
 def _problems(workflow: Json) -> Iterator[str]:
     for error in _validator().iter_errors(workflow):
         yield _in_words(error)
-    nodes, edges = workflow.get("nodes"), workflow.get("edges", {})
+    nodes, edges = workflow.get("nodes", {}), workflow.get("edges", {})
     if not isinstance(nodes, dict) or not isinstance(edges, dict):
         return
     for name, edge in edges.items():

@@ -46,6 +46,7 @@ X_FRAME_OPTIONS = "DENY"
 # --- API --------------------------------------------------------------------------------------------------------
 API_ACCESS_LIVES = timedelta(minutes=15)  # of an access token; each request asks the database all the same
 API_MOST_BYTES = 1024 * 1024  # of a body
+API_MOST_BYTES_OF_A_TOKEN = 32 * 1024  # of a body that anybody may send; the longest password, escaped, fits
 API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=600)  # requests of one token, over all processes
 API_PASSWORD_SIGN_IN = env.bool("API_PASSWORD_SIGN_IN", default=True)
 API_KEYS_KEPT = timedelta(days=30)  # so long a repeated Idempotency-Key is compared with its first body

@@ -18,6 +18,7 @@ from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.models import Operation
 from numbers import services
 from numbers.choose import active_agents
+from numbers.e164 import MAX_TYPED_CHARS
 from numbers.forms import EDGES, REGIONS, SID, ImportForm
 
 router = Router(tags=["Numbers"])
@@ -31,7 +32,9 @@ def one_of(choices: list[tuple[str, str]]) -> str:
 
 
 class NumberImport(Because):
-    phone_number: Text = Field(max_length=40, description="A number you have at Twilio, with its country code")
+    phone_number: Text = Field(
+        max_length=MAX_TYPED_CHARS, description="A number you have at Twilio, with its country code"
+    )
     label: Text = Field(max_length=300)
     sid: Secret = Field(
         max_length=200, json_schema_extra={"pattern": SID_TOLD}, description="Account SID (AC…) or API key SID (SK…)"

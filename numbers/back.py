@@ -98,15 +98,18 @@ def _of_number(entry: Entry, number: PhoneNumber) -> WayBack:
         return WayBack(why_not=why_not, instead="remove")
     wishes, why_not = [], ""
     binding = {name: before.get(name) for name in kinds.OF_A_BINDING if name in after}
+    left = {name: after[name] for name in binding}
     if "agent_id" in after:
         agent = Agent.objects.filter(remote_id=before["agent_id"]).first() if before["agent_id"] else None
         if before["agent_id"]:
             why_not = _cannot_answer(agent, before)
         if not why_not:
             binding = binding if agent is not None else {}
-            wishes.append(services.assignment(number, agent, shown=after["agent_id"] or "", binding=binding))
+            shown = after["agent_id"] or ""
+            wishes.append(services.assignment(number, agent, shown=shown, binding=binding, shown_binding=left))
     elif binding and number.agent is not None:
-        wishes.append(services.assignment(number, number.agent, shown=number.bound_to, binding=binding))
+        shown = number.bound_to
+        wishes.append(services.assignment(number, number.agent, shown=shown, binding=binding, shown_binding=left))
     if "label" in after:
         wishes.append(services.labelling(number, before["label"], shown=after["label"]))
     if why_not:

@@ -53,12 +53,15 @@ class Reason(StrEnum):
     INVALID = "invalid"
 
 
+NO_ADVICE = {Reason.EXTENSION, Reason.SHORT_CODE, Reason.PREMIUM_RATE}  # such a number cannot be written right
+
+
 class InvalidNumber(ValueError):
     """`str()` is for staff: what was typed, what is wrong with it, and how it is written right."""
 
     def __init__(self, reason: Reason, typed: str, problem: str) -> None:
-        advice = f"Write the whole number with its country code, such as {EXAMPLE}."
-        super().__init__(f"{problem.format(typed=_escaped(typed))} {advice}")
+        advice = "" if reason in NO_ADVICE else f" Write the whole number with its country code, such as {EXAMPLE}."
+        super().__init__(f"{problem.format(typed=_escaped(typed))}{advice}")
         self.reason = reason
 
 
@@ -176,17 +179,21 @@ def _unreadable(text: str, typed: str) -> InvalidNumber:
 
 def _of_the_plan(dialled: str, typed: str) -> PhoneNumber:
     """`dialled` is digits, after a + where a country code comes first."""
-    readings = [dialled]
-    if dialled.startswith("00"):
-        readings.append("+" + dialled[2:])  # the prefix of most countries, also where PHONE_REGION has another
-    problem: InvalidNumber | None = None
-    for reading in readings:
+    if not dialled.startswith("00"):
+        return _judged(dialled, typed)
+    # 00 is the prefix of most countries, also where PHONE_REGION has others: 001 is one of Singapore's.
+    found: list[PhoneNumber] = []
+    problems: list[InvalidNumber] = []
+    for reading in (dialled, "+" + dialled[2:]):
         try:
-            return _judged(reading, typed)
-        except InvalidNumber as error:
-            problem = error
-    assert problem is not None  # noqa: S101 - for the type checker
-    raise problem
+            found.append(_judged(reading, typed))
+        except InvalidNumber as problem:
+            problems.append(problem)
+    if not found:
+        raise problems[-1]
+    if any(number != found[0] for number in found):
+        raise InvalidNumber(Reason.COUNTRY, typed, "{typed} can be read as two numbers of different countries.")
+    return found[0]
 
 
 def _judged(dialled: str, typed: str) -> PhoneNumber:
@@ -207,15 +214,14 @@ def _judged(dialled: str, typed: str) -> PhoneNumber:
             ) from None
         raise InvalidNumber(Reason.LENGTH, typed, "{typed} has too many or too few digits.") from None
     country = f"+{number.country_code}"
+    read = "{typed}" if dialled.startswith("+") else f"{{typed}} has no country code, was read as one of {region} and"
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         raise InvalidNumber(Reason.AREA_CODE, typed, "{typed} has no area code.")
     if possible != ValidationResult.IS_POSSIBLE:
-        raise InvalidNumber(
-            Reason.LENGTH, typed, f"{{typed}} has too many or too few digits for a number in {country}."
-        )
+        raise InvalidNumber(Reason.LENGTH, typed, f"{read} has too many or too few digits for a number in {country}.")
     if not phonenumbers.is_valid_number(number):
-        raise InvalidNumber(Reason.INVALID, typed, f"{{typed}} is not a number that exists in {country}.")
+        raise InvalidNumber(Reason.INVALID, typed, f"{read} is not a number that exists in {country}.")
     if not _every_digit_was_typed(dialled, number):
         raise InvalidNumber(
             Reason.TRUNK_PREFIX,

@@ -106,8 +106,7 @@ class OrphansForm(KeyedForm):
 
 class ImportForm(KeyedForm):
     phone_number = forms.CharField(
-        label="Phone number",
-        max_length=40,
+        label="Phone number",  # of any length: a browser would cut a longer one, and what is left may be a number
         help_text=f"A number you have at Twilio, with its country code: {EXAMPLE}.",
         widget=widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )

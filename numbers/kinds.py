@@ -50,7 +50,7 @@ class AssignNumber(_OnNumber):
     """wanted: agent_id (None releases) and shown, the agent the page showed. One PATCH, also for a move.
 
     A branch belongs to one agent: it is cleared when another one takes over. wanted may name branch_id and environment
-    too; then just these are set. So an undo brings back the branch that answered before.
+    too; then just these are set, if they still are as `shown_binding` says. So an undo brings back what was before.
     """
 
     name = "number.assign"
@@ -59,16 +59,16 @@ class AssignNumber(_OnNumber):
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
             return f"Release {number} from {old}"
-        if op.wanted["agent_id"] == op.wanted["shown"]:
-            return f"Set the {self._named(op)} of {number}, which {new} answers"
+        if self._sets_only_what_is_named(op):
+            return f"Set the {self._words(op)} of {number}, which {new} answers"
         return f"Move {number} from {old} to {new}" if op.wanted["shown"] else f"Assign {number} to {new}"
 
     def done(self, op: Operation) -> str:
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
             return f"Released {number} from {old}. Calls to this number will not be answered by an agent."
-        if op.wanted["agent_id"] == op.wanted["shown"]:
-            return f"Set the {self._named(op)} of {number}, which {new} answers."
+        if self._sets_only_what_is_named(op):
+            return f"Set the {self._words(op)} of {number}, which {new} answers."
         if op.wanted["shown"]:
             return f"Moved {number} from {old} to {new}. Calls that come in from now on are answered by {new}."
         return f"Assigned {number} to {new}. Calls that come in from now on are answered by {new}."
@@ -87,6 +87,10 @@ class AssignNumber(_OnNumber):
                 "somebody changed it meanwhile.",
                 seen=number,
             )
+        for name, shown in op.wanted.get("shown_binding", {}).items():
+            if (there := binding(number)[name]) not in (shown, op.wanted[name]):
+                words = f"The {_word(name)} of {op.names['object']} is {there or 'none'} now: it was changed meanwhile."
+                raise Stop(words, seen=number)
         if wanted is not None and number.get("supports_inbound") is False:
             raise Stop(f"{op.names['object']} can only call out; ElevenLabs cannot assign it to an agent.", seen=number)
         return binding(number)
@@ -101,25 +105,40 @@ class AssignNumber(_OnNumber):
         if seen is None:
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
         before, now = op.before or {}, binding(seen)
-        same = [name for name in OF_A_BINDING if name in op.wanted and now[name] != op.wanted[name]]
-        if now["agent_id"] == op.wanted["agent_id"] and not (same and now["agent_id"] == before.get("agent_id")):
-            return self._done(op, now, same)
-        if now["agent_id"] == before.get("agent_id"):
+        if now["agent_id"] not in (op.wanted["agent_id"], before.get("agent_id")):
+            words = f"Read back: it is with {agent_name(seen)} now; somebody changed it meanwhile."
+            return Verdict(State.OVERTAKEN, words)
+        if before.get("agent_id") != op.wanted["agent_id"]:
+            if now["agent_id"] == op.wanted["agent_id"]:
+                return self._done(op, now)
             return Verdict(
                 State.NOT_APPLIED, f"Read back: it is still with {agent_name(seen)}. It is safe to do it again."
             )
-        return Verdict(State.OVERTAKEN, f"Read back: it is with {agent_name(seen)} now; somebody changed it meanwhile.")
+        changing = [name for name in self._named(op) if before.get(name) != op.wanted[name]]
+        if any(now[name] == op.wanted[name] for name in changing):
+            return self._done(op, now)
+        third = [name for name in changing if now[name] != before.get(name)]
+        if third:
+            words = ", ".join(f"the {_word(name)} is {now[name] or 'none'}" for name in third)
+            return Verdict(State.OVERTAKEN, f"Read back: {words} now; somebody changed it meanwhile.")
+        return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to do it again.")
 
-    def _done(self, op: Operation, now: dict[str, Any], not_kept: list[str]) -> Verdict:
-        branch = now["branch_id"]
+    def _done(self, op: Operation, now: dict[str, Any]) -> Verdict:
+        before, branch, environment = op.before or {}, now["branch_id"], now["environment"]
+        not_kept = [_word(name) for name in self._named(op) if now[name] != op.wanted[name]]
+        words = []
         if self._leaves_a_branch(op):
-            left = (op.before or {})["branch_id"]
+            left = before["branch_id"]
             if branch == left:
-                return Verdict(State.DONE, f"It still shows the branch {left} of the agent before.", ["branch"])
-            return Verdict(State.DONE, f"The branch {left} of {op.names['from']} was cleared.")
-        if branch and "branch_id" not in op.wanted:
-            return Verdict(State.DONE, f"ElevenLabs shows the branch {branch} for it, which was not asked for.")
-        return Verdict(State.DONE, not_kept=[name.removesuffix("_id") for name in not_kept])
+                not_kept.append("branch")
+                words.append(f"It still shows the branch {left} of the agent before.")
+            else:
+                words.append(f"The branch {left} of {op.names['from']} was cleared.")
+        elif branch and "branch_id" not in op.wanted:
+            words.append(f"ElevenLabs shows the branch {branch} for it, which was not asked for.")
+        if environment and "environment" not in op.wanted:
+            words.append(f"It uses the environment {environment}.")
+        return Verdict(State.DONE, " ".join(words), not_kept)
 
     def _leaves_a_branch(self, op: Operation) -> bool:
         before = op.before or {}
@@ -128,10 +147,16 @@ class AssignNumber(_OnNumber):
 
     def _has_what_is_named(self, op: Operation, number: dict[str, Any]) -> bool:
         now = binding(number)
-        return all(now[name] == op.wanted[name] for name in OF_A_BINDING if name in op.wanted)
+        return all(now[name] == op.wanted[name] for name in self._named(op))
 
-    def _named(self, op: Operation) -> str:
-        return " and ".join(name.removesuffix("_id") for name in OF_A_BINDING if name in op.wanted)
+    def _sets_only_what_is_named(self, op: Operation) -> bool:
+        return bool(op.wanted["agent_id"] == op.wanted["shown"] and self._named(op))
+
+    def _words(self, op: Operation) -> str:
+        return " and ".join(map(_word, self._named(op)))
+
+    def _named(self, op: Operation) -> list[str]:
+        return [name for name in OF_A_BINDING if name in op.wanted]
 
     def brief(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
         return binding(seen)
@@ -270,6 +295,10 @@ def binding(number: dict[str, Any]) -> dict[str, Any]:
         "branch_id": parsed.branch_id,
         "environment": parsed.environment,
     }
+
+
+def _word(name: str) -> str:
+    return name.removesuffix("_id")
 
 
 def agent_name(number: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.views.decorators.debug import sensitive_variables
@@ -78,14 +79,17 @@ def assignment(
     shown: str,
     why: Why = UNSAID,
     binding: Mapping[str, str | None] | None = None,
+    shown_binding: Mapping[str, str | None] | None = None,
 ) -> Wish:
-    """`binding` may name a branch_id and an environment to be set with it."""
+    """`binding` may name a branch_id and an environment to be set with it; `shown_binding` says what they are now."""
     names = {
         "object": number.display_name(),
         "from": agent_name(shown) if shown else kinds.UNASSIGNED,
         "to": str(agent) if agent else kinds.UNASSIGNED,
     }
-    wanted = {"agent_id": agent.remote_id if agent else None, "shown": shown or None, **(binding or {})}
+    wanted: dict[str, Any] = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
+    if binding:
+        wanted |= {**binding, "shown_binding": dict(shown_binding or {})}
     return Wish(kinds.AssignNumber, number.remote_id, wanted, names, why)
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from controlplane.api.problems import MEDIA_TYPE, Problem, answer
 
 PREFIX = "/api/"
+TOKENS = "/api/token"
 KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 WORDS = {
     400: "The request is malformed.",
@@ -42,8 +43,10 @@ def _not_taken(request: HttpRequest) -> Problem | None:
         return Problem(403, "https-only", "Use https. A token or password that was sent like this may have been read.")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         return Problem(411, "length-required", "Say the length of the body: Content-Length.")
-    if _size(request) > settings.API_MOST_BYTES:
-        return Problem(413, "too-large", f"A body has {settings.API_MOST_BYTES:,} bytes at most.")
+    of_token = request.path_info.startswith(TOKENS)
+    most = settings.API_MOST_BYTES_OF_A_TOKEN if of_token else settings.API_MOST_BYTES
+    if _size(request) > most:
+        return Problem(413, "too-large", f"The body of this request may have {most:,} bytes at most.")
     return None
 
 

@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models.functions import Concat, StrIndex, Substr
 from django.utils import timezone
 
+from controlplane.setting_names import short_name
+
 SHORT = 60  # characters of a value, where a change is told in one line
 
 
@@ -109,7 +111,7 @@ class Entry(models.Model):
             return "gone at ElevenLabs"
         if self.kind.endswith(".back"):
             return "there again at ElevenLabs"
-        names = {path: path.rsplit(".", 1)[-1].replace("_", " ") for path in {**self.before, **self.after}}
+        names = {path: short_name(path) for path in {**self.before, **self.after}}
         if "agent_name" in names:  # it says the same as the id, for people
             names["agent_name"] = "agent"
             names.pop("agent_id", None)

@@ -31,8 +31,11 @@ _OF_LOGGING = set(logging.makeLogRecord({}).__dict__) - {"exc_text", "stack_info
 # matched is not given back ("*+"), so no position of the text is looked at again for each position before it.
 _IS = r"""(?:\\*+["']?\s*+[:=]|["']\s*+,)\s*+b?"""
 _VALUE = r"""(?:\\*+"(?:[^"\\]|\\[^"])*+|\\*+'[^']*+|[^\s"'&,;}\])]++)"""
-_NAMES = r"(?:account[_-]?)?auth[_-]?token|api[_-]?token|access[_-]?token|api[_-]?key|xi-api-key|token|password|secret"
-_BEGINS = r"(?=[atpsx][cupoaei])"  # how each of the names begins: looked at first, as it is seldom there
+_NAMES = (
+    r"(?:account[_-]?)?auth[_-]?token|(?:api|access|refresh|region)[_-]?token|xi[_-]api[_-]key|"
+    r"(?:api[_-]?key|client|api)[_-]?secret|api[_-]?key|token|password|secret"
+)
+_BEGINS = r"(?=[acprstx][acefilopu])"  # how each of the names begins: looked at first, as it is seldom there
 _PATTERNS = (
     # (what every match holds in small letters; the pattern; what comes in its place)
     # A key of ElevenLabs, wherever it stands.

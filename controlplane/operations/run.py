@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
@@ -111,6 +112,13 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     except ElevenLabsError as error:
         verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_what_next(error)}")
         return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
+    except DatabaseError:  # what cannot be read here can hardly be written: the intent ends by itself
+        raise
+    except Exception:  # a fault of ours must not leave the object locked
+        words = "Not sent. The check ahead of sending failed by a fault of this app; the server's log says more."
+        verdict = Verdict(State.NOT_SENT, words)
+        journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
+        raise
 
     if why := unstorable(before):
         verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")

@@ -11,7 +11,17 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect
+from controlplane.elevenlabs import (
+    ConnectionLost,
+    ElevenLabs,
+    ElevenLabsError,
+    KeyRefused,
+    Limited,
+    NoConnection,
+    TimedOut,
+    Unavailable,
+    connect,
+)
 from controlplane.operations import journal
 from controlplane.operations.kinds import Verdict, kind_of
 from controlplane.operations.models import Operation, State
@@ -20,6 +30,8 @@ from controlplane.operations.run import done_message
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(seconds=15)  # while one worker reads an operation back, no other does
+# About ElevenLabs as a whole, not about the object that was read.
+NO_ANSWER = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
 READ_BACK = 10.0  # seconds for one read-back with all its tries
 # An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
 INTENT_DIES_AFTER = timedelta(minutes=3)
@@ -29,8 +41,8 @@ Explain = Callable[..., ledger.Cause | None]
 
 
 def settle_due(client: ElevenLabs | None = None) -> int:
-    """Look at every unconfirmed operation that is due; how many were decided. Where ElevenLabs cannot be read, the rest
-    waits for the next round: a worker that runs into one time-out after the other has no hand free for anything else.
+    """Look at every unconfirmed operation that is due; how many were decided. Where ElevenLabs does not answer, the
+    rest waits for the next round: a worker that runs into one time-out after the other can do nothing else.
     """
     _close_dead_intents()
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
@@ -40,7 +52,7 @@ def settle_due(client: ElevenLabs | None = None) -> int:
             decided += not settle(op, client or connect(patience=READ_BACK)).is_open
         except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
-        if op.error is not None:
+        if isinstance(op.error, NO_ANSWER):
             break
     return decided
 

@@ -96,7 +96,7 @@ def test_nothing_else_changes(change, agent, remote, save):
     response = save(agent, patch=json.dumps({"workflow": typed}))
     assert response.status_code == 302, response.context["form"].errors
     operation = Operation.objects.get()
-    assert (operation.state, "something else" in operation.message) == (State.DONE, False), operation.message
+    assert (operation.state, "not requested" in operation.message) == (State.DONE, False), operation.message
     assert differing(before, at_remote(remote, agent)) == expected
 
 
@@ -201,7 +201,9 @@ def test_a_loss_at_the_remote_is_said_at_once(agent, remote, save):
     save(agent, patch=json.dumps({"workflow": {"nodes": {"a": {"label": "New"}}}}))
     operation = Operation.objects.get()
     assert operation.state == State.DONE
-    assert "changed something else with it, which the history shows: workflow node “b”, type" in operation.message
+    assert (
+        "ElevenLabs also changed what was not requested: workflow node “b”. The history shows it" in operation.message
+    )
 
 
 def test_the_excerpt_is_that_of_the_official_document():

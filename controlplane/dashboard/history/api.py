@@ -57,11 +57,12 @@ class EntryFilters(Schema):
 @router.get("/history", summary="Read the history", response=Page[EntryOut], auth=may("audit.view_entry"))
 def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cursor: Cursor) -> Any:
     """Everything that happened, the newest first. Without the right to export the history: 50 entries at most, and no
-    cursor to further ones. With it, reading on, or more than 50 at once, is an export, and stands in the history."""
+    `until` and no cursor to older ones. With it, reading on, or more than 50 at once, is an export and is recorded."""
     may_export = request.user.has_perm("audit.export_entry")
     if not may_export:
-        if cursor:
-            raise Problem(403, "forbidden", f"Without the right to export the history, you may read {MOST} entries.")
+        if cursor or chosen.until:
+            words = f"Without the right to export the history, you may read the newest {MOST} entries of a query."
+            raise Problem(403, "forbidden", words)
         limit = min(limit, MOST)
     rows = narrow.what(Entry.objects.all(), chosen.what)
     rows = narrow.person(narrow.verdict(rows, chosen.verdict), chosen.person)
@@ -69,7 +70,7 @@ def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cur
     rows = narrow.change_set(narrow.one_object(rows, chosen.object), chosen.change_set)
     rows = narrow.between(rows, chosen.since, chosen.until)
     rows = search(rows, chosen.q).entries
-    is_export = bool(cursor) or limit > MOST
+    is_export = bool(cursor or chosen.until) or limit > MOST
     goes_on = is_export and is_cursor_of(cursor, name=EXPORT, narrowed=chosen)
     found, following = page(
         rows,
