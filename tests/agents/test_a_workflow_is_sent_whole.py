@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from agents import services, workflow
+from agents.back import back
 from agents.models import Agent
+from agents.patch import parse
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange
 from controlplane.mirror.paths import flatten, get
@@ -204,6 +206,48 @@ def test_a_loss_at_the_remote_is_said_at_once(agent, remote, save):
     assert (
         "ElevenLabs also changed what was not requested: workflow node “b”. The history shows it" in operation.message
     )
+
+
+@pytest.mark.parametrize("shown", [None, [1, 2], "abc", 3])
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_a_workflow_that_cannot_be_read_is_not_replaced(shown, agent, remote):
+    remote.console("overlay", id=agent.remote_id, set={"workflow": shown})
+    path = "workflow.prevent_subagent_loops"
+    operation = services.update(agent, values={path: True}, shown={path: None}, key="loops", actor=None)
+    assert (operation.state, operation.sent_at) == (State.NOT_SENT, None)
+    assert "no workflow of Support Bot" in operation.message
+
+
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_a_condition_nested_without_end_is_refused_and_holds_nothing(agent, remote, save):
+    expression = {"type": "boolean_literal", "value": True}
+    for _ in range(60):
+        expression = {"type": "eq_operator", "left": expression, "right": {"type": "boolean_literal", "value": True}}
+    condition = {"type": "expression", "expression": expression}
+    nested = {"edges": {"e2": {"forward_condition": condition}}}
+    save(agent, patch=json.dumps({"workflow": nested}))
+    assert not Operation.objects.filter(state__in=[State.INTENT, State.SENT]).exists()
+
+
+def test_edges_without_nodes_are_no_workflow():
+    assert workflow.problems({"edges": {"e": {"source": "x", "target": "y"}}}) == [
+        "The source of edge “e” is “x”, and there is no such node.",
+        "The target of edge “e” is “y”, and there is no such node.",
+    ]
+
+
+def test_true_is_not_one():
+    shown = {"workflow": {**WORKFLOW, "prevent_subagent_loops": True}, "platform_settings": {"x": 1}}
+    assert not workflow.holds(shown, "workflow.prevent_subagent_loops", 1)
+    assert not workflow.holds(shown, "platform_settings.x", True)
+    assert workflow.holds(shown, "workflow.nodes.start.position.x", 0)
+
+
+def test_nodes_may_be_called_tools_and_tool_ids():
+    nodes = {name: {"type": "end"} for name in ("tools", "tool_ids")}
+    values = parse(json.dumps({"workflow": {"nodes": nodes}}))
+    assert set(values) == {"workflow.nodes.tools.type", "workflow.nodes.tool_ids.type"}
+    assert back(values, {}, {}) == values
 
 
 def test_the_excerpt_is_that_of_the_official_document():

@@ -34,6 +34,14 @@ def test_without_the_right_to_export_one_page_of_the_newest_is_all(call, look):
     assert exports() == []
 
 
+def test_older_entries_by_a_time_are_reading_on_too(call, look):
+    query = "/history?until=2100-01-01T00:00:00Z"
+    assert "right to export" in problem(call("GET", query), 403, "forbidden")["detail"]
+    assert exports() == []
+    look.get(query)
+    assert exports() == ["anna exported through the API: until 2100-01-01T00:00:00Z"]
+
+
 def test_reading_on_is_an_export_that_is_written_down_once(look):
     assert len(all_of(look, "/history?what=agent", 40)) == 3 * PAGE
     assert exports() == ["anna exported through the API: what agent"]

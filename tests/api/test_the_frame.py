@@ -93,6 +93,12 @@ def test_a_body_that_is_too_large_is_not_read(call):
         problem(said, 413, "too-large")
 
 
+@pytest.mark.parametrize("path", ["/token", "/token/refresh", "/token/revoke"])
+def test_a_body_that_anybody_may_send_is_small(path, db):
+    body = json.dumps({"refresh_token": [[]] * used.API_MOST_BYTES_OF_A_TOKEN}).encode()
+    problem(Caller(None)("POST", path, body), 413, "too-large")
+
+
 def test_nothing_of_it_is_kept_by_browsers_and_no_cookie_is_set(call):
     for path in ("/agents", "/numbers", "/history", "/no-such"):
         answer = call("GET", path)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle_due
+from numbers.kinds import AssignNumber
 from tests.operations.writes import WRITES, agent
 
 pytestmark = pytest.mark.django_db
@@ -61,10 +62,32 @@ def test_where_the_remote_cannot_be_read_the_rest_of_a_round_waits(clock):
     ops = [ask(f"key {at}") for at, ask in enumerate(asks)]
     agent(clock, "Bystander")
     clock.passes(3)
-    clock.remote.fault("GET", "/v1/convai/agents/*", "status", status=403, times=1)
+    clock.remote.fault("GET", "/v1/convai/agents/*", "status", status=401, times=1)
     since = clock.remote.call_report()["last_id"]
     assert settle_due() == 0
     assert len(clock.remote.calls(since=since, method="GET")) == 1
     assert settle_due() == 0
     assert len(clock.remote.calls(since=since, method="GET")) == 3, "the others come first in the next round"
     assert {due_in(op) for op in ops} == {5}
+
+
+def test_one_object_that_cannot_be_read_is_in_no_other_ones_way(clock):
+    asks = [WRITES["update"].set_up(clock) for _ in range(2)]
+    clock.remote.fault("PATCH", "/v1/convai/*", "reset", when="after", times=2)
+    bad, good = (ask(f"key {at}") for at, ask in enumerate(asks))
+    clock.remote.console("overlay", id=bad.object_id, set={"name": 7})
+    clock.passes(2)
+    assert settle_due() == 1
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.state, good.state) == (State.SENT, State.DONE)
+
+
+def test_a_fault_of_ours_in_a_check_leaves_nothing_locked(clock, monkeypatch):
+    ask = WRITES["move"].set_up(clock)
+    monkeypatch.setattr(AssignNumber, "check", lambda *_: {}["missing"])
+    with pytest.raises(KeyError):
+        ask("key")
+    op = Operation.objects.get()
+    assert (op.state, op.sent_at) == (State.NOT_SENT, None)
+    assert "by a fault of this app" in op.message

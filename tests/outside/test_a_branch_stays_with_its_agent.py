@@ -45,7 +45,7 @@ def move(scene, to, key="move") -> Operation:
 def test_a_move_clears_it_and_says_so_and_an_undo_brings_it_back(branched):
     op = move(branched, branched.sales)
     assert op.state == State.DONE
-    assert f"The branch {BRANCH} of {branched.support} was cleared." in op.message
+    assert f"The branch {BRANCH} of {branched.support} was cleared. It uses the environment staging." in op.message
     assert bound(branched) == (branched.sales.remote_id, None, "staging")
     entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
     assert (entry.before["branch_id"], entry.after["branch_id"]) == (BRANCH, None)
@@ -96,6 +96,34 @@ def test_an_external_change_of_it_is_shown_and_taken_back(field, branched):
     assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
     change.refresh_from_db()
     assert change.state == "reverted"
+
+
+def test_a_third_branch_is_not_overwritten(branched):
+    change = branched.found("patch_number", number=branched.line.remote_id, patch={"branch_id": "second"})
+    branched.console("patch_number", number=branched.line.remote_id, patch={"branch_id": "third"})
+    op = revert.carry_out(change, key="revert", actor=branched.ada)
+    assert (op.state, bound(branched)[1]) == (State.NOT_SENT, "third")
+    assert "branch of +1 555 010 0123 is third now" in op.message
+
+
+@pytest.mark.parametrize(
+    ("when", "meanwhile", "state"),
+    [
+        ("before", {}, State.NOT_APPLIED),
+        ("before", {"branch_id": "third"}, State.OVERTAKEN),
+        ("after", {"environment": "third"}, State.DONE),
+    ],
+)
+def test_a_lost_answer_about_a_branch_is_judged_by_the_branch(when, meanwhile, state, branched):
+    change = branched.found("patch_number", number=branched.line.remote_id, patch={"branch_id": "second"})
+    branched.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "reset", when=when)
+    assert revert.carry_out(change, key="revert", actor=branched.ada).state == State.SENT
+    if meanwhile:
+        branched.console("patch_number", number=branched.line.remote_id, patch=meanwhile)
+    branched.clock.passes(70)
+    settle_due()
+    op = Operation.objects.get()
+    assert op.state == state, op.message
 
 
 def test_an_upgrade_takes_over_what_was_read_before(branched):
