@@ -221,7 +221,7 @@ def test_a_workflow_that_cannot_be_read_is_not_replaced(shown, agent, remote):
 @pytest.mark.parametrize("agent", ["replaces"], indirect=True)
 def test_a_condition_nested_without_end_is_refused_and_holds_nothing(agent, remote, save):
     expression = {"type": "boolean_literal", "value": True}
-    for _ in range(60):
+    for _ in range(92):
         expression = {"type": "eq_operator", "left": expression, "right": {"type": "boolean_literal", "value": True}}
     condition = {"type": "expression", "expression": expression}
     nested = {"edges": {"e2": {"forward_condition": condition}}}
