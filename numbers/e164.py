@@ -214,7 +214,8 @@ def _judged(dialled: str, typed: str) -> PhoneNumber:
             ) from None
         raise InvalidNumber(Reason.LENGTH, typed, "{typed} has too many or too few digits.") from None
     country = f"+{number.country_code}"
-    read = "{typed}" if dialled.startswith("+") else f"{{typed}} has no country code, was read as one of {region} and"
+    guessed = f"{{typed}} was read as a number in {region}, because it has no country code, and"
+    read = "{typed}" if dialled.startswith("+") else guessed
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         raise InvalidNumber(Reason.AREA_CODE, typed, "{typed} has no area code.")
