@@ -11,7 +11,7 @@ from agents import catalogue, checks, options, patch
 from agents.fields import DEFAULTS, PATHS, as_typed, shown_of, tags_in
 from agents.models import SETTINGS, Agent
 from controlplane.elevenlabs import unstorable
-from controlplane.mirror.paths import get, nest
+from controlplane.mirror.paths import get, is_same, nest
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.templatetags.names import visible
@@ -215,7 +215,7 @@ class AgentForm(KeyedForm):
         remote = self.agent.remote_data if self.agent else {}
         patched = {path: before.get(path, get(remote, path)) for path in self.patched}
         values = {PATHS[name]: value for name, value in self.changed.items()}
-        values |= {path: value for path, value in self.patched.items() if value != patched[path]}
+        values |= {path: value for path, value in self.patched.items() if not is_same(value, patched[path])}
         shown = {PATHS[name]: self.before[name] for name in self.changed}
         return values, shown | {path: patched[path] for path in values if path in patched}
 

@@ -13,7 +13,7 @@ from agents.models import SETTINGS
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
-from controlplane.mirror.paths import flatten, get, nest
+from controlplane.mirror.paths import flatten, get, is_same, nest
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import OPEN, Operation, State
 from controlplane.setting_names import short_name
@@ -195,7 +195,7 @@ class _Patch(Kind):
 
     def _changing(self, op: Operation) -> dict[str, Any]:
         before = op.before or {}
-        return {path: value for path, value in op.wanted["set"].items() if before.get(path) != value}
+        return {path: value for path, value in op.wanted["set"].items() if not is_same(before.get(path), value)}
 
     def look(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get(client, op.object_id)

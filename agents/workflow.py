@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from controlplane.mirror.paths import get, keys, nest
+from controlplane.mirror.paths import get, is_same, keys, nest
 
 PART = "workflow"
 SCHEMA_FILE = Path(__file__).with_name("workflow_schema.json")
@@ -62,13 +62,11 @@ def changed(current: Json | None, values: Mapping[str, Any]) -> Json:
 def holds(agent: Mapping[str, Any], path: str, value: Any) -> bool:
     """Does the agent's JSON show `value` there? A key that was removed shows nothing, or its default."""
     now = get(agent, path)
-    if isinstance(now, bool) is not isinstance(value, bool):  # in Python, true equals 1
-        return value is None and is_in_workflow(path) and bool(now == _default(agent.get(PART), path))
-    if not is_in_workflow(path):
-        return bool(now == value)
+    if is_same(now, value) or not is_in_workflow(path):
+        return is_same(now, value)
     if value == {}:  # merged into an object it changes nothing
         return isinstance(now, dict)
-    return bool(now == value or (value is None and now == _default(agent.get(PART), path)))
+    return value is None and is_same(now, _default(agent.get(PART), path))
 
 
 def problems(workflow: Json, before: Json | None = None) -> list[str]:

@@ -46,6 +46,11 @@ def get(value: Any, path: str) -> Any:
     return value
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """In Python true equals 1, in JSON it does not."""
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
+
+
 def keys(path: str) -> list[str]:
     """The keys that a path joins."""
     return [step.replace("~1", ".").replace("~0", "~") for step in path.split(".")]

@@ -236,11 +236,16 @@ def test_edges_without_nodes_are_no_workflow():
     ]
 
 
-def test_true_is_not_one():
-    shown = {"workflow": {**WORKFLOW, "prevent_subagent_loops": True}, "platform_settings": {"x": 1}}
-    assert not workflow.holds(shown, "workflow.prevent_subagent_loops", 1)
-    assert not workflow.holds(shown, "platform_settings.x", True)
-    assert workflow.holds(shown, "workflow.nodes.start.position.x", 0)
+@pytest.mark.parametrize("agent", ["replaces"], indirect=True)
+def test_true_is_not_one(agent, remote, save):
+    """Where a number stands and true is asked for, that is a change; where it does not fit, it is refused."""
+    remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": {**WORKFLOW, "later": 1}})
+    agent = stored(agent.remote_id)
+    save(agent, patch='{"workflow": {"later": true, "nodes": {"start": {"position": {"x": 0}}}}}')
+    assert Operation.objects.get().wanted["set"] == {"workflow.later": True}
+    assert at_remote(remote, agent)["workflow"]["later"] is True
+    response = save(stored(agent.remote_id), patch='{"workflow": {"prevent_subagent_loops": 0}}')
+    assert "“workflow.prevent_subagent_loops” has to be true or false" in str(response.context["form"].errors["patch"])
 
 
 def test_nodes_may_be_called_tools_and_tool_ids():
