@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import permission_required
@@ -24,9 +25,10 @@ from controlplane.operations.pages import asked, attempt, go_to, show, tell, url
 from controlplane.operations.past import past_of
 from numbers import choose, propagation, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
-from numbers.models import PhoneNumber
+from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 
+MOVING = (State.PROPAGATING, State.UNLISTED, State.UNCONFIRMED)  # states that end by themselves
 Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
 
 
@@ -153,9 +155,14 @@ def import_number(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("numbers.view_phonenumber", raise_exception=True)
 def cells(request: HttpRequest, pk: int) -> HttpResponse:
-    """The cells of a row that move by themselves while a number is importing or unconfirmed."""
+    """The cells of a row that move by themselves while a number is importing or unconfirmed. The number's own page has
+    more that follows from the end of that, so it is loaded again."""
     numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
-    return render(request, "numbers/cells.html", {"number": get_object_or_404(numbers, pk=pk)})
+    number = get_object_or_404(numbers, pk=pk)
+    own_page = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    if number.state not in MOVING and own_page == reverse("admin:numbers_phonenumber_change", args=[pk]):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "numbers/cells.html", {"number": number})
 
 
 @require_POST

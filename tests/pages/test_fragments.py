@@ -2,6 +2,11 @@
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+
+from controlplane.operations.models import Operation
+from controlplane.operations.settle import settle_due
+from numbers import services
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +24,23 @@ def test_a_cell_after_the_session_has_ended_stays_as_it_is_and_asks_no_more(work
     answer = Client().get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/cells/", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.headers["HX-Reswap"]) == (286, "none")
     assert answer.content == b""
+
+
+def test_the_page_of_a_number_is_loaded_again_once_an_unconfirmed_write_is_decided(operator, workspace, remote):
+    page = f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/"
+    cells, headers = (
+        page.replace("change", "cells"),
+        {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page}"},
+    )
+    remote.fault("PATCH", "/v1/convai/phone-numbers/*", "reset", when="after")
+    services.rename(workspace.bound, "Night", shown=workspace.bound.label, key="label", actor=None)
+    assert "HX-Refresh" not in operator.get(cells, headers=headers).headers
+
+    Operation.objects.update(settle_at=timezone.now())
+    assert settle_due() == 1
+    assert operator.get(cells, headers=headers).headers["HX-Refresh"] == "true"
+    in_the_list = {**headers, "HX-Current-URL": "http://testserver/admin/numbers/phonenumber/"}
+    assert "HX-Refresh" not in operator.get(cells, headers=in_the_list).headers
 
 
 @pytest.mark.parametrize("query", ["agent=%00", "q=%00", "provider=a%00b"])
