@@ -43,9 +43,9 @@ class NoNul:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
-            return self.refused("This URL holds")
+            return self.refused()
         if any("\0" in value for value in request.COOKIES.values()):  # a cookie may spell it \000
-            return self.refused("A cookie holds")
+            return self.refused()
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
@@ -53,12 +53,12 @@ class NoNul:
         if request.path_info.startswith(PREFIX):
             return None
         if any("\0" in value for name, values in request.POST.lists() for value in (name, *values)):
-            return self.refused("This form holds")
+            return self.refused()
         return None
 
     @staticmethod
-    def refused(what: str) -> HttpResponse:
-        return HttpResponseBadRequest(f"{what} a character that no text has (NUL).", content_type="text/plain")
+    def refused() -> HttpResponse:
+        return HttpResponseBadRequest(render_to_string("400.html"))
 
 
 class NoSuchPage:
