@@ -28,7 +28,6 @@ from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber, State
 from numbers.rights import with_rights
 
-MOVING = (State.PROPAGATING, State.UNLISTED, State.UNCONFIRMED)  # states that end by themselves
 Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
 
 
@@ -155,12 +154,13 @@ def import_number(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("numbers.view_phonenumber", raise_exception=True)
 def cells(request: HttpRequest, pk: int) -> HttpResponse:
-    """The cells of a row that move by themselves while a number is importing or unconfirmed. The number's own page has
-    more that follows from the end of that, so it is loaded again."""
+    """The cells of a row that move by themselves while a number is importing or unconfirmed. The number's own page
+    shows more than these of a write that was decided, so it is loaded again."""
     numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
     number = get_object_or_404(numbers, pk=pk)
     own_page = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    if number.state not in MOVING and own_page == reverse("admin:numbers_phonenumber_change", args=[pk]):
+    is_decided = request.GET.get("was") == State.UNCONFIRMED and number.state != State.UNCONFIRMED
+    if is_decided and own_page == reverse("admin:numbers_phonenumber_change", args=[pk]):
         return HttpResponse(headers={"HX-Refresh": "true"})
     return render(request, "numbers/cells.html", {"number": number})
 
