@@ -190,7 +190,7 @@ class _Patch(Kind):
         return workflow.changed(agent.get(workflow.PART), {path: op.wanted["set"][path] for path in missing})
 
     def _missing(self, op: Operation, agent: dict[str, Any]) -> list[str]:
-        """The paths at which the agent is not as asked."""
+        """The requested paths at which the agent has another value."""
         return [path for path, value in op.wanted["set"].items() if not workflow.holds(agent, path, value)]
 
     def _changing(self, op: Operation) -> dict[str, Any]:

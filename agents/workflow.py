@@ -196,7 +196,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _by_type(discriminator: Json) -> Json:
-    """One of several models, told apart by a key that therefore has to be there."""
+    """One of several models, identified by a key that is therefore required."""
     key, models = discriminator["propertyName"], discriminator["mapping"]
     return {
         "type": "object",

@@ -2,7 +2,7 @@
 can be read half or empty, and the worker that reads it ends (celery/kombu#1551, iterative/dvc#7903).
 
 What is not a message is moved to the folder `rejected` beside the messages, and the worker goes on with the next one.
-Nobody reads that folder: it is there to see what came, and may be emptied at any time.
+No process reads that folder. It is kept for inspection, and may be emptied at any time.
 
 A worker that is told to end takes no further message. Celery would let it wait for one twice more, 2 s each time.
 """
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Channel(Robust, filesystem.Channel):
-    stuck: ClassVar[set[str]] = set()  # names of what is not a message and cannot be moved: told of once
+    stuck: ClassVar[set[str]] = set()  # names of files that are not messages and cannot be moved: logged once
     ending = False  # this process is a worker that was told to end
 
     def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as below it

@@ -1,4 +1,4 @@
-"""Primary keys and search terms as they come from outside: from a URL or a form, where anything may stand."""
+"""Primary keys and search terms as they come from outside: from a URL or a form, which may hold anything."""
 
 from typing import TypeVar
 

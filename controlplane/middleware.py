@@ -36,7 +36,7 @@ class SignInAgain:
 
 class NoNul:
     """PostgreSQL keeps no NUL in a text: a request that holds one in its URL, a cookie or a form is refused before
-    anything looks for it. What it holds is told to nobody: it may be a credential."""
+    anything looks for it. Its value is not shown or logged: it may be a credential."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -62,7 +62,7 @@ class NoNul:
 
 
 class NoSuchPage:
-    """The number of a page stands in a URL, and the theme's own views take any."""
+    """A page number comes from the URL, and the theme's own views accept any."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

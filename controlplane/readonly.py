@@ -17,7 +17,7 @@ from controlplane.keys import LONGEST_SEARCH, key_in
 
 
 class SearchForm(ChangeListSearchForm):
-    """What it finds wrong stands above the list."""
+    """Its errors are shown above the list."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -18,7 +18,7 @@ from numbers.models import PhoneNumber
 from numbers.propagation import GIVE_UP_AFTER
 
 UNASSIGNED = "no agent"
-OF_A_BINDING = ("branch_id", "environment")  # what a binding has beside its agent
+OF_A_BINDING = ("branch_id", "environment")  # what a binding has besides its agent
 
 
 class _OnNumber(Kind):
@@ -120,7 +120,7 @@ class AssignNumber(_OnNumber):
         third = [name for name in changing if now[name] != before.get(name)]
         if third:
             words = ", ".join(f"the {_word(name)} is {now[name] or 'none'}" for name in third)
-            return Verdict(State.OVERTAKEN, f"Read back: {words} now; somebody changed it meanwhile.")
+            return Verdict(State.OVERTAKEN, f"Read back: {words} now; it was changed meanwhile.")
         return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to do it again.")
 
     def _done(self, op: Operation, now: dict[str, Any]) -> Verdict:
@@ -135,7 +135,7 @@ class AssignNumber(_OnNumber):
             else:
                 words.append(f"The branch {left} of {op.names['from']} was cleared.")
         elif branch and "branch_id" not in op.wanted:
-            words.append(f"ElevenLabs shows the branch {branch} for it, which was not asked for.")
+            words.append(f"ElevenLabs shows the branch {branch} for it, which was not requested.")
         if environment and "environment" not in op.wanted:
             words.append(f"It uses the environment {environment}.")
         return Verdict(State.DONE, " ".join(words), not_kept)

@@ -140,8 +140,8 @@ def note_call(op: Operation, call: Call | None) -> None:
 
 
 def leave_unconfirmed(op: Operation, message: str, *, settle_at: datetime | None = None) -> Operation:
-    """The outcome is not known: say so, and leave the operation to `settle`, which reads back in two seconds unless
-    told otherwise."""
+    """The outcome is not known: say so, and leave the operation to `settle`, which reads back at
+    `settle_at`, in two seconds by default."""
     settle_at = settle_at or timezone.now() + timedelta(seconds=READ_BACK_AFTER_S[0])
     values = {"message": storable(message), "settle_at": settle_at, **_call_values(op)}
     with transaction.atomic(durable=True):
