@@ -1,7 +1,7 @@
 # Everything that people and CI run. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest fmt screenshots findings bench constraints clean
+.PHONY: help run test gate test-servers test-all coverage lint fmt screenshots findings bench constraints clean
 
 PYTHON3 ?= python3
 PYTHON := .venv/bin/python
@@ -18,7 +18,32 @@ run: .venv/runtime .env ## install what is missing, then run everything on this 
 	@test -n "$$HTTPS" || grep -Eqs '^ *(export +)?HTTPS(_FILE)? *=' .env || export HTTPS=false; \
 		DEBUG=false exec $(PYTHON) manage.py up
 
-test: lint pytest ## the gate: lint, types, migrations, then all tests
+# Which tests each target runs, and where: docs/testing.md. With ARGS, pytest gets nothing but those.
+IN_PARALLEL := -n 2 --dist loadfile
+IN_GATE := not slow and (smoke or not (process or browser))
+ON_SERVERS := not slow and (servers or process or browser)
+BUDGET := --budget 640
+COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
+PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
+
+ifdef ARGS
+test: .venv/dev
+	@$(PYTEST) $(ARGS)
+else
+test: lint gate ## lint, types, migrations, then every behaviour once (ARGS=tests/health for these tests alone)
+endif
+
+gate: .venv/dev
+	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" -p tests.budget $(BUDGET) $(COVER)
+
+test-servers: .venv/dev ## what depends on a database, a broker or processes (.ci/with-servers brings PostgreSQL and Redis)
+	@$(PYTEST) $(IN_PARALLEL) -m "$(ON_SERVERS)" $(COVER)
+
+test-all: lint ## all tests: also the full cross products, the long fuzzing and the storm
+	@$(PYTEST) $(IN_PARALLEL) $(COVER)
+
+coverage: .venv/dev ## the gate, with the lines that it misses
+	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/dev ## ruff, mypy, missing migrations, system checks
 	@mkdir -p var/test
@@ -27,10 +52,6 @@ lint: .venv/dev ## ruff, mypy, missing migrations, system checks
 	$(ISOLATED) $(PYTHON) -m mypy .
 	$(ISOLATED) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(ISOLATED) $(PYTHON) manage.py check --fail-level WARNING
-
-pytest: .venv/dev ## all tests, in parallel (ARGS="tests/ship -k port" for some)
-	@mkdir -p var/test
-	$(ISOLATED) $(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 fmt: .venv/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff check --fix .
@@ -46,7 +67,7 @@ findings: .venv/dev ## write docs/findings.md anew, from a run on the sandbox
 
 bench: .venv/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test
-	@set -e; for file in $(filter-out benchmarks/harness.py benchmarks/history_rows.py,$(wildcard benchmarks/[!_]*.py)); do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
+	@set -e; for file in $(filter-out benchmarks/harness.py benchmarks/history_rows.py benchmarks/suite.py,$(wildcard benchmarks/[!_]*.py)); do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
 
 constraints: .venv/dev ## write the versions installed now to constraints.txt
 	@{ sed '/^[^#]/d' constraints.txt; $(PYTHON) -m pip freeze; } > .venv/constraints && cp .venv/constraints constraints.txt

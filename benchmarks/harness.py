@@ -133,13 +133,13 @@ def main(
     write_section(title, section(results))
 
 
-def write_section(title: str, text: str) -> None:
-    """Replace the section of this title in docs/benchmarks.md, or add it."""
-    page = PAGE.read_text() if PAGE.exists() else HEAD
+def write_section(title: str, text: str, file: Path = PAGE) -> None:
+    """Replace the section of this title in a page of the docs, or add it."""
+    page = file.read_text() if file.exists() else HEAD
     body = f"## {title}\n\n{text.strip()}\n\n{machine()}\n"
     pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.DOTALL)
     page = pattern.sub(lambda _: body, page) if pattern.search(page) else f"{page.rstrip()}\n\n{body}"
-    PAGE.write_text(page.rstrip() + "\n")
+    file.write_text(page.rstrip() + "\n")
     print(body)
 
 

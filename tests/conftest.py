@@ -16,6 +16,21 @@ from django.db.models.signals import post_migrate
 from controlplane.audit import guard
 from tests.sandbox_process import Sandbox
 
+TESTS = Path(__file__).parent
+# What depends on the database or the broker, by the start of its path: CI runs these on PostgreSQL and Redis too.
+SERVERS = (
+    *("operations/", "outside/", "mirror/", "traffic/", "history/", "numbers/", "sign_in/", "storm/"),
+    *("agents/test_finding_agents", "api/test_idempotency_keys", "api/test_lists", "api/test_tokens"),
+    *("pages/test_history_timeline", "pages/test_last_superuser", "pages/test_odd_input", "pages/test_the_database"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix().startswith(SERVERS):
+            item.add_marker("servers")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def a_flush_lifts_the_guard() -> Iterator[None]:
