@@ -94,7 +94,7 @@ def section(runs: list[Run]) -> str:
         )
     head = ["command", "result", "`make test`", "`make test-servers`", "whole", "tests", "slowness"]
     return (
-        f"Runs one after the other, each in a fresh clone of {commit} with an empty environment, so that installing the "
+        f"Runs one after the other, each in a fresh clone of {commit} with an empty environment, so installing the "
         "packages counts. Minutes and seconds. Aims: `make test` under 6 minutes, CI under 15. `slowness` is how many "
         "times slower than the reference of the time budget a core was right before the run.\n\n"
         + harness.table(head, rows)

@@ -1,4 +1,4 @@
-"""What every test gets: a remote that is a real HTTP server in a process of its own, emptied before each test."""
+"""What every test gets: a remote that is emptied before each test, and the marks of its tier."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.signals import post_migrate
 
 from controlplane.audit import guard
+from tests.sandbox_in_process import SandboxInProcess
 from tests.sandbox_process import Sandbox
 
 TESTS = Path(__file__).parent
@@ -69,6 +70,20 @@ def a_flush_lifts_the_guard() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def sandbox_in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxInProcess]:
+    sandbox = SandboxInProcess().start(tmp_path_factory.mktemp("sandbox") / "in-process.sqlite3")
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def remote(sandbox_in_process: SandboxInProcess, settings, monkeypatch) -> Sandbox:
+    """The sandbox, empty, and this process pointed at it."""
+    sandbox_in_process.serve_clients(monkeypatch)
+    return pointed_at(sandbox_in_process, settings)
+
+
+@pytest.fixture(scope="session")
 def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     sandbox = Sandbox()
     sandbox.start(tmp_path_factory.mktemp("sandbox") / "state.sqlite3")
@@ -77,12 +92,16 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 
 @pytest.fixture
-def remote(sandbox_process: Sandbox, settings) -> Sandbox:
-    """The sandbox, empty, and this process pointed at it."""
-    sandbox_process.reset()
-    settings.ELEVENLABS_BASE_URL = sandbox_process.url
-    settings.ELEVENLABS_API_KEY = sandbox_process.key
-    return sandbox_process
+def remote_process(sandbox_process: Sandbox, settings) -> Sandbox:
+    """As `remote`, in a process of its own, which a test may kill and start again."""
+    return pointed_at(sandbox_process, settings)
+
+
+def pointed_at(sandbox: Sandbox, settings) -> Sandbox:
+    sandbox.reset()
+    settings.ELEVENLABS_BASE_URL = sandbox.url
+    settings.ELEVENLABS_API_KEY = sandbox.key
+    return sandbox
 
 
 @pytest.fixture

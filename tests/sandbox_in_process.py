@@ -1,0 +1,120 @@
+"""The sandbox within the test process: the same application, with no second process and no socket between.
+
+A call goes straight to the application and its answer straight back. Only while a fault is scripted or latency is set
+do calls take the wire, to a server of this process on the same state: what a fault looks like there is the sandbox's
+own code. Other processes reach that server by its URL, as they would a sandbox of its own.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import time_machine
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+
+from controlplane.elevenlabs import connection
+from controlplane.sandbox import app, late, state
+from controlplane.sandbox.messages import Request
+from controlplane.sandbox.wire import Server
+from controlplane.sandbox.world import World
+from tests.sandbox_process import Sandbox
+
+
+class RealClock(state.State):
+    """A test may move the clock of its own process; the sandbox's is moved by `advance` alone."""
+
+    def now(self) -> float:
+        real = time_machine.escape_hatch.time.time() if time_machine.escape_hatch.is_travelling() else time.time()
+        return real + self.clock_offset
+
+
+class InProcess(HTTPAdapter):
+    """Answers what it is asked to send."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+
+    def needs_wire(self, request: requests.PreparedRequest) -> bool:
+        is_control = urlsplit(request.url or "").path.startswith("/_sandbox/")
+        return not is_control and bool(self.world.faults.waiting or self.world.settings.latency_ms)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        if self.needs_wire(request):
+            return super().send(request, *args, **options)
+        parts = urlsplit(request.url or "")
+        query = parse_qs(parts.query, keep_blank_values=True)
+        body = request.body or b""
+        if isinstance(body, str):
+            body = body.encode()
+        asked = Request(
+            request.method or "", parts.path, query, request.headers, body, base_url=f"{parts.scheme}://{parts.netloc}"
+        )
+        if (flight := connection._here.flight) is not None:
+            flight.engaged = flight.sent = True
+        late.apply_due(self.world)
+        if parts.path.startswith("/_sandbox/"):
+            return self.response(request, asked, app.answer(self.world, asked))
+        arrival = self.world.calls.arrived(asked.method, asked.path, asked.query_text, asked.trace_id)
+        answer = None
+        try:
+            answer = app.answer(self.world, asked)
+        finally:
+            self.world.calls.ended(arrival, answer.status if answer else 0)
+        return self.response(request, asked, answer)
+
+    def response(self, request: requests.PreparedRequest, asked: Request, answer: Any) -> requests.Response:
+        payload = answer.payload()
+        headers: Mapping[str, str] = {
+            "content-type": answer.content_type,
+            "content-length": str(len(payload)),
+            "x-trace-id": asked.trace_id,
+            **answer.headers,
+        }
+        raw = HTTPResponse(
+            BytesIO(payload), headers=headers, status=answer.status, preload_content=False, request_method=asked.method
+        )
+        return self.build_response(request, raw)
+
+
+class SandboxInProcess(Sandbox):
+    """The control surface of `Sandbox`, on a state in this process."""
+
+    def start(self, state: Path, *args: str) -> Self:
+        assert not args, "switches: use settings()"
+        self.world = World(RealClock(state), {})
+        self.server = Server(("127.0.0.1", 0), self.world)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.adapter = InProcess(self.world)
+        self.session.mount(self.url, self.adapter)
+        return self
+
+    def serve_clients(self, patch: pytest.MonkeyPatch) -> None:
+        """From now on the product's client reaches this sandbox without a socket, and any other URL as before."""
+        send = connection.Adapter.send
+        prefix, adapter = self.url + "/", self.adapter
+
+        def send_here(wire: connection.Adapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            if (request.url or "").startswith(prefix) and not adapter.needs_wire(request):
+                return adapter.send(request, **options)
+            return send(wire, request, **options)
+
+        patch.setattr(connection.Adapter, "send", send_here)
+
+    def stop(self) -> int:
+        self.session.close()
+        self.world.faults.clear()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+        self.world.state.close()
+        return 0
