@@ -89,11 +89,40 @@ def test_services_know_no_pages_and_no_tasks(app):
     assert wrong == []
 
 
-def test_only_services_call_the_client():
-    """Pages and tasks go through services; two pages read the remote for a form or to settle, and write nothing."""
-    allowed = {"controlplane/operations/views.py"}
-    for app in ("agents", "numbers"):
-        for name in (*PAGES, "urls"):
-            file = ROOT / app / f"{name}.py"
-            if file.exists() and str(file.relative_to(ROOT)) not in allowed:
-                assert not any(is_of(module, "controlplane.elevenlabs.client") for module in imports_of(file)), file
+# Who calls ElevenLabs: the kinds of write, the syncs and what looks after a write or for an orphan, all behind services
+# and tasks; of the pages, the lists of voices and models of a form, and "check again" of an operation.
+CLIENT = {"connect", "ElevenLabs", "client", "transport", "connection", "paging", "*"}
+CALLERS = {
+    "agents": {"catalogue", "kinds", "sync"},
+    "numbers": {"importing", "kinds", "orphans", "propagation", "sync"},
+    "controlplane/operations": {"changesets", "kinds", "run", "settle", "views"},
+    "controlplane/mirror": {"collection", "keep", "runs", "sync", "workspace"},
+    "controlplane/dashboard": set(),
+    "controlplane/api": set(),
+}
+
+
+def taken_from_elevenlabs(file: Path) -> set[str]:
+    """The names that a module imports of the package; `*` for the package itself, through which all of it is there."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{name.name}" for name in node.names]
+        else:
+            continue
+        for module in modules:
+            if is_of(module, "controlplane.elevenlabs"):
+                found.add([*module.split("."), "*"][2])
+    return found
+
+
+@pytest.mark.parametrize("folder", CALLERS)
+def test_only_these_modules_call_the_client(folder):
+    callers = {
+        file.relative_to(ROOT / folder).with_suffix("").as_posix()
+        for file in files(folder)
+        if taken_from_elevenlabs(file) & CLIENT
+    }
+    assert callers == CALLERS[folder]

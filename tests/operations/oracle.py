@@ -31,15 +31,26 @@ def violations(remote: Sandbox, *, since: int = 0, history_since: int = 0, late:
     """What is wrong; nothing if all is well. `since`: the ledger's last id when the scene was set, `history_since`
     that of our history. `late`: an effect may come after its negative verdict, if the operation says so."""
     entries = remote.ledger(since)
+    others = [entry for entry in entries if entry["by"] != "api"]
+    found = _of_operations(entries, late)
+    if not others:
+        found += _told_as_outside_changes(history_since)
+    return found + mirror_differs(remote)
+
+
+def wrong_verdicts(remote: Sandbox, *, since: int = 0) -> list[str]:
+    """As `violations`, of the operations alone: the mirror may still have to be synced."""
+    return _of_operations(remote.ledger(since), late=False)
+
+
+def _of_operations(entries: list[dict[str, Any]], late: bool) -> list[str]:
     ours = [entry for entry in entries if entry["by"] == "api"]
     others = [entry for entry in entries if entry["by"] != "api"]
     operations = list(Operation.objects.exclude(state=State.PLANNED).order_by("id"))
     effects, found = _effects(ours, operations)
     for op in operations:
         found += [f"operation {op.pk} {op.kind} {op.state}: {wrong}" for wrong in _wrong(op, effects, others, late)]
-    if not others:
-        found += _told_as_outside_changes(history_since)
-    return found + mirror_differs(remote)
+    return found
 
 
 def _effects(ours: list[dict[str, Any]], operations: list[Operation]) -> tuple[dict[int, int], list[str]]:

@@ -15,7 +15,7 @@ from tests.operations.oracle import violations
 from tests.operations.writes import agent, number
 from tests.running import ROOT, database_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 MOVE = """
 import sys, time
@@ -80,14 +80,14 @@ def killed_at(point: str, clock: Clock) -> None:
         child.stdout.close()
 
 
-CASES: list[tuple[str, dict[str, Any] | None, State, State]] = [
+CASES: list[Any] = [
     ("intent", None, State.INTENT, State.NOT_SENT),
     ("check", None, State.INTENT, State.NOT_SENT),
     ("sent's commit", None, State.INTENT, State.NOT_SENT),
     ("sent", None, State.SENT, State.NOT_APPLIED),
     ("request", {"fault": "hang", "when": "after"}, State.SENT, State.DONE),
     ("request", {"fault": "hang", "when": "before"}, State.SENT, State.NOT_APPLIED),
-    ("reply", None, State.SENT, State.DONE),
+    pytest.param("reply", None, State.SENT, State.DONE, marks=pytest.mark.smoke),
     ("verdict's commit", None, State.SENT, State.DONE),
     ("verdict", None, State.DONE, State.DONE),
 ]

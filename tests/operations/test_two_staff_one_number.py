@@ -18,11 +18,10 @@ from tests.operations.clock import recover
 from tests.operations.oracle import violations
 from tests.operations.writes import WRITES, agent, number
 
-ROUNDS = 200
-
 
 @pytest.mark.django_db(transaction=True)
-def test_one_winner_in_each_round_and_the_other_is_told(clock):
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
     names = ["Support Bot", "Sales Bot", "Night Bot"]
     bots = [agent(clock, name) for name in names]
     line = number(clock, bots[0])
@@ -30,7 +29,7 @@ def test_one_winner_in_each_round_and_the_other_is_told(clock):
     clicks = _TwoAtOnce(line, staff)
     at, told_who, told_where = 0, 0, 0
 
-    for played in range(ROUNDS):
+    for played in range(rounds):
         targets = [bots[(at + 1) % 3], bots[(at + 2) % 3]]
         first, second = clicks.play(played, bots[at], targets)
         winner = first if isinstance(first, Operation) and first.state == State.DONE else second
@@ -51,8 +50,8 @@ def test_one_winner_in_each_round_and_the_other_is_told(clock):
         at = _index(bots, winner)
     clicks.end()
 
-    assert told_who + told_where == ROUNDS
-    assert len(clock.remote.calls(method="PATCH")) == ROUNDS
+    assert told_who + told_where == rounds
+    assert len(clock.remote.calls(method="PATCH")) == rounds
     recover(clock)
     line.refresh_from_db()
     assert line.agent == bots[at]
