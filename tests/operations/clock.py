@@ -26,9 +26,9 @@ class Clock:
         self.remote.advance(seconds)
 
 
-def started(remote: Sandbox) -> time_machine.travel:
-    """To be entered right after the sandbox was reset."""
-    return time_machine.travel(time.time(), tick=True)
+def started(remote: Sandbox, *, tick: bool = True) -> time_machine.travel:
+    """To be entered right after the sandbox was reset. Without `tick`, time passes here at will only."""
+    return time_machine.travel(time.time(), tick=tick)
 
 
 def recover(clock: Clock, *, syncs: int = 1) -> None:

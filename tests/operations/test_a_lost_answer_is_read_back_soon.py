@@ -1,5 +1,7 @@
 """A write whose answer was lost and which took effect is known two seconds later, not after a minute."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.conf import settings
 from django.utils import timezone
@@ -8,9 +10,18 @@ from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle_due
 from numbers.kinds import AssignNumber
+from tests.operations.clock import Clock, started
 from tests.operations.writes import WRITES, agent
+from tests.sandbox_process import Sandbox
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock(remote: Sandbox) -> Iterator[Clock]:
+    """It is seconds that count here, and a busy machine must not spend them."""
+    with started(remote, tick=False) as traveller:
+        yield Clock(remote, traveller)
 
 
 def due_in(op: Operation) -> int:
