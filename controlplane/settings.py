@@ -51,6 +51,8 @@ PHONE_REGION = text("PHONE_REGION", "US").upper()  # how a number typed without 
 
 # --- Django -----------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY").strip()
+# Earlier keys, while what they signed is still in use: sessions, tokens of the API, and Idempotency-Keys of 30 days.
+SECRET_KEY_FALLBACKS = [key for key in (one.strip() for one in env.list("SECRET_KEY_FALLBACKS", default=[])) if key]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -48,7 +48,9 @@ class Token(models.Model):
 
     @property
     def is_of_this_password(self) -> bool:
-        return self.stamp == self.user.get_session_auth_hash()
+        if self.stamp == self.user.get_session_auth_hash():
+            return True
+        return self.stamp in self.user.get_session_auth_fallback_hash()  # of the keys before a rotation
 
     @property
     def ended_at(self) -> datetime | None:

@@ -7,9 +7,10 @@ guessing a key. The digest of what was asked is committed with the operation, wi
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
@@ -43,20 +44,20 @@ def written(
     made: int = 200,
 ) -> Status[OperationOut] | Status[ChangeSetOut]:
     """Carry out `ask`, or tell what this key did before. `made` is the status of a wish that came true."""
-    own, digest = key_of(request, key), digest_of(request, said)
+    own, digests = key_of(request, key), digests_of(request, said)
 
     def beside(_: Made) -> None:
-        note(own, digest)
+        note(own, digests)
 
-    found = seen_before(own, digest)
+    found = seen_before(own, digests)
     if found is None:
         try:
             found = ask(Told(key=own, actor=asker(request), beside=beside))
         except KeyReused:  # by the same body, unless that is said here: another process was quicker
-            found = seen_before(own, digest)
+            found = seen_before(own, digests)
             if found is None:
                 raise
-        noted(own, digest)
+        noted(own, digests)
     if isinstance(found, ChangeSet):
         told = of_change_set(found)
         response["Location"] = told.url
@@ -75,28 +76,30 @@ def key_of(request: HttpRequest, key: str) -> str:
     return "api-" + hashlib.sha256(f"{asker(request).pk}:{key}".encode()).hexdigest()[:60]
 
 
-def digest_of(request: HttpRequest, said: Mapping[str, Any]) -> str:
+def digests_of(request: HttpRequest, said: Mapping[str, Any]) -> list[str]:
+    """The request's digest under the secret key, then under each earlier one: a retry may come after a rotation."""
     asked = json.dumps([request.method, request.path, said], sort_keys=True)
-    return salted_hmac("controlplane.api.once", asked, algorithm="sha256").hexdigest()
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [salted_hmac("controlplane.api.once", asked, secret, algorithm="sha256").hexdigest() for secret in secrets]
 
 
-def seen_before(own: str, digest: str) -> Made | None:
+def seen_before(own: str, digests: Sequence[str]) -> Made | None:
     """What this key did. None also where it came so long ago that its digest is forgotten: then the journal, which
     forgets no key, compares the deeds. Raises a 409 where it came with something else."""
-    if noted(own, digest) is None:
+    if noted(own, digests) is None:
         return None
     return Operation.objects.filter(key=own).first() or ChangeSet.objects.filter(key=own).first()
 
 
-def noted(own: str, digest: str) -> Request | None:
+def noted(own: str, digests: Sequence[str]) -> Request | None:
     """The row of this key, if there is one. Raises a 409 where the key came with something else."""
     row = Request.objects.filter(key=own).first()
-    if row is not None and row.digest != digest:
+    if row is not None and row.digest not in digests:
         raise key_reused(Operation.objects.filter(key=own).first())
     return row
 
 
-def note(own: str, digest: str) -> Request:
+def note(own: str, digests: Sequence[str]) -> Request:
     """The row of this key, new or not. Raises a 409 where the key came with something else."""
-    row, is_new = Request.objects.get_or_create(key=own, defaults={"digest": digest})
-    return row if is_new else noted(own, digest) or row
+    row, is_new = Request.objects.get_or_create(key=own, defaults={"digest": digests[0]})
+    return row if is_new else noted(own, digests) or row

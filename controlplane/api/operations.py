@@ -16,6 +16,7 @@ from controlplane.operations.run import CHECKED
 
 router = Router(tags=["Operations"])
 LARGEST = 2**63 - 1
+FORM_FIELDS = {"agent": "agent_id", "patch": "settings"}  # fields that have another name here than in the forms
 OURS = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
 
 
@@ -48,6 +49,7 @@ class OperationWhole(OperationOut):
     before: dict[str, Any] | None
     seen: dict[str, Any] | None
     not_kept: list[str]
+    error_fields: list[str] = Field(description="Fields that were refused, by name or by ElevenLabs' path")
     known_by: str
     http_status: int | None
     milliseconds: int | None
@@ -143,4 +145,5 @@ def refusal(op: Operation) -> Problem:
         State.NOT_SENT: 409 if op.known_by == CHECKED else 503,
         State.REFUSED: 422 if op.http_status in OURS else 502,
     }.get(State(op.state), 409)
-    return Problem(status, op.state.replace("_", "-"), op.message, operation=op.pk, trace_id=op.trace_id)
+    fields = [(FORM_FIELDS.get(name, name), op.message) for name in op.error_fields]
+    return Problem(status, op.state.replace("_", "-"), op.message, operation=op.pk, trace_id=op.trace_id, fields=fields)

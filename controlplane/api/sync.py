@@ -10,7 +10,7 @@ from ninja.responses import Status
 
 from controlplane.api.auth import asker, may
 from controlplane.api.models import Request
-from controlplane.api.once import digest_of, key_of, note
+from controlplane.api.once import digests_of, key_of, note
 from controlplane.api.operations import LARGEST
 from controlplane.api.schemas import Key, Strict, one_of
 from controlplane.mirror import runs
@@ -42,7 +42,7 @@ class SyncRunOut(Schema):
 @router.post("/sync", summary="Ask for a sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
     """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
-    row = note(key_of(request, key), digest_of(request, {}))
+    row = note(key_of(request, key), digests_of(request, {}))
     run = _of(row)
     if run is None:
         run = runs.ask(asker(request))

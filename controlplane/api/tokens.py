@@ -88,20 +88,35 @@ def access_token(token: Token) -> str:
         "iat": now,
         "exp": now + settings.API_ACCESS_LIVES,
     }
-    return jwt.encode(claims, _signing_key(), algorithm=ALGORITHM)
+    return jwt.encode(claims, _signing_key(settings.SECRET_KEY), algorithm=ALGORITHM)
 
 
 def of_access_token(text: str) -> Token:
     """The row behind an access token, with its user as it is now. Raises `Refused`."""
-    needed: Any = {"require": ["exp", "iat", "aud", "iss", "sub", "sid"]}
-    try:
-        claims = jwt.decode(
-            text[:LONGEST], _signing_key(), algorithms=[ALGORITHM], audience=AUDIENCE, issuer=AUDIENCE, options=needed
-        )
-    except (jwt.InvalidTokenError, ValueError):  # a text that is no text in the alphabet of tokens, too
-        raise Refused from None
+    claims = _claims(text[:LONGEST])
     token = Token.objects.select_related("user").filter(pk=claims["sid"]).first()
     return _good(token if token is not None and str(token.user_id) == claims["sub"] else None)
+
+
+def _claims(text: str) -> dict[str, Any]:
+    """Of a token that was signed with the secret key or, after a rotation, with an earlier one. Raises `Refused`."""
+    needed: Any = {"require": ["exp", "iat", "aud", "iss", "sub", "sid"]}
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                text,
+                _signing_key(secret),
+                algorithms=[ALGORITHM],
+                audience=AUDIENCE,
+                issuer=AUDIENCE,
+                options=needed,
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except (jwt.InvalidTokenError, ValueError):  # also for characters that no token has
+            break
+        return claims
+    raise Refused
 
 
 def _good(token: Token | None) -> Token:
@@ -114,9 +129,9 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def _signing_key() -> bytes:
-    """Made from SECRET_KEY for this use alone."""
-    return salted_hmac("controlplane.api.tokens", "access", algorithm="sha256").digest()
+def _signing_key(secret: str) -> bytes:
+    """Made from a secret key for this use alone."""
+    return salted_hmac("controlplane.api.tokens", "access", secret, algorithm="sha256").digest()
 
 
 def _tell(token: Token, verb: str, told: str, by: User | None, by_name: str, why: Why) -> None:

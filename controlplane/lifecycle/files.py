@@ -11,9 +11,11 @@ NAMES = ("findings.md", "findings.json")
 
 
 def trouble_with(folder: Path) -> str:
-    """Why nothing can be written there; empty where it can. To be asked before a run, which takes minutes."""
-    if not folder.is_dir():
-        return f"There is no folder {folder}."
+    """Why nothing can be written there; empty if it can. Makes the folder. Called before a run, which takes minutes."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"The folder {folder} cannot be made ({error.strerror})."
     if taken := [name for name in NAMES if (folder / name).is_dir()]:
         return f"{folder / taken[0]} is a folder, and the report is to stand there."
     try:

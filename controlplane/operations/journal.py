@@ -21,6 +21,7 @@ from controlplane.operations.models import OPEN, ChangeSet, Operation, State
 BEGIN_TRIES = 3
 READ_BACK_AFTER_S = (2, 5, 10, 20)  # seconds after sending; from then on every `READ_BACK_EVERY_S`
 READ_BACK_EVERY_S = 20
+MOST_FIELDS, LONGEST_FIELD = 20, 200  # of what a refusal names; characters
 LATE_WITHIN = timedelta(days=1)
 
 log = logging.getLogger(__name__)
@@ -194,6 +195,7 @@ def _commit(
         "message": message,
         "known_by": known_by,
         "not_kept": verdict.not_kept,
+        "error_fields": [storable(name)[:LONGEST_FIELD] for name in verdict.error_fields[:MOST_FIELDS]],
         "seen": None if seen is None else kind.brief(op, seen),
         "ended_at": timezone.now(),
         "settle_at": None,

@@ -45,6 +45,7 @@ class Verdict:
     state: State
     message: str = ""
     not_kept: list[str] = field(default_factory=list)
+    error_fields: list[str] = field(default_factory=list)  # of a refusal: what to correct, the most exact name first
 
 
 class Kind:

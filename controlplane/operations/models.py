@@ -15,7 +15,6 @@ from controlplane.audit.models import Entry
 
 if TYPE_CHECKING:
     from controlplane.elevenlabs import ElevenLabsError
-    from controlplane.operations.kinds import Stop
 
 
 class State(models.TextChoices):
@@ -66,9 +65,8 @@ class ChangeSet(models.Model):
 class Operation(models.Model):
     """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
 
-    # Of this run only, never saved: what a check read, why it stopped it, and the error that the remote answered.
+    # Of this run only, never saved: what a check read, and the error that the remote answered to a read-back.
     found: dict[str, Any] | None = None  # the object, whole, as the check read it
-    stop: Stop | None = None
     error: ElevenLabsError | None = None
 
     key = models.CharField(max_length=64, unique=True, default=uuid.uuid4)  # from the rendered form
@@ -87,6 +85,7 @@ class Operation(models.Model):
     not_kept = models.JSONField(default=list, blank=True)  # fields that the remote answered differently
 
     message = models.TextField(blank=True)  # what happened, for staff
+    error_fields = models.JSONField(default=list, blank=True)  # names or paths of the fields that were refused
     known_by = models.TextField(blank=True)  # how the verdict is known
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     trace_id = models.CharField(max_length=80, blank=True)

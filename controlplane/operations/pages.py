@@ -76,10 +76,7 @@ def attempt(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
 
 def field_of(form: Form, op: Operation) -> str | None:
     """The form's field that a check or the remote complained about."""
-    if op.stop is not None and op.stop.field in form.fields:
-        return op.stop.field
-    named = [op.error.param, *(place for place, _ in op.error.fields)] if op.error is not None else []
-    return next((name for place in named for name in reversed(place.split(".")) if name in form.fields), None)
+    return next((name for path in op.error_fields for name in reversed(path.split(".")) if name in form.fields), None)
 
 
 def refuse(form: KeyedForm, refusal: Exception) -> None:

@@ -106,8 +106,8 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         verdict = Verdict(State.DONE, str(already))
         return journal.finish(op, verdict, seen=already.seen, known_by=CHECKED, expected=State.INTENT)
     except Stop as stop:
-        op.stop = stop
-        verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}")
+        fields = [stop.field] if stop.field else []
+        verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}", error_fields=fields)
         return journal.finish(op, verdict, seen=stop.seen, known_by=CHECKED, expected=State.INTENT)
     except ElevenLabsError as error:
         verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_what_next(error)}")
@@ -165,13 +165,17 @@ def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) ->
 
 
 def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation:
-    op.error = error
     if isinstance(error, NotFound) and kind.removes:
         verdict = Verdict(State.DONE, f"{kind.done(op)} It was already gone at ElevenLabs.")
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
     if error.outcome is Outcome.REFUSED:
-        op.stop = kind.refusal(op, error)
-        verdict = Verdict(State.REFUSED, str(op.stop or f"{error} Nothing was changed."))
+        stop = kind.refusal(op, error)
+        named = [stop.field if stop else "", error.param, *(place for place, _ in error.fields)]
+        verdict = Verdict(
+            State.REFUSED,
+            str(stop or f"{error} Nothing was changed."),
+            error_fields=[name for name in dict.fromkeys(named) if name],
+        )
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
     if error.outcome is Outcome.NOT_SENT:
         verdict = Verdict(State.NOT_SENT, f"Not sent. {error} Nothing was changed; it is safe to try again.")

@@ -93,18 +93,19 @@ def test_a_right_that_is_taken_away_is_gone_at_once(remote):
     assert call("GET", "/agents").status_code == 200
 
 
-def test_an_access_token_is_short_lived_and_not_to_be_forged(remote, time_machine):
+def test_an_access_token_is_short_lived_and_not_to_be_forged(remote, settings, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
     olga = person("olga", "Operators")
     call = Caller(olga)
     good, claims = call.access, jwt.decode(call.access, options={"verify_signature": False})
     other = Caller(person("otto", "Auditors"))
+    signing_key = tokens._signing_key(settings.SECRET_KEY)
     forged = [
         jwt.encode(claims, "a guess that is long enough for the algorithm", algorithm="HS256"),
         jwt.encode(claims, "", algorithm="none"),
-        jwt.encode({**claims, "sub": str(other.user.pk)}, tokens._signing_key(), algorithm="HS256"),
-        jwt.encode({**claims, "aud": "another"}, tokens._signing_key(), algorithm="HS256"),
-        jwt.encode({k: v for k, v in claims.items() if k != "exp"}, tokens._signing_key(), algorithm="HS256"),
+        jwt.encode({**claims, "sub": str(other.user.pk)}, signing_key, algorithm="HS256"),
+        jwt.encode({**claims, "aud": "another"}, signing_key, algorithm="HS256"),
+        jwt.encode({k: v for k, v in claims.items() if k != "exp"}, signing_key, algorithm="HS256"),
         call.refresh_token,
         good[:-2],
         *("x", "a.b.c", "é" * 40, "." * 5000, ""),

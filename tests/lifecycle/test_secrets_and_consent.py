@@ -169,7 +169,7 @@ def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
     "args",
     [
         ("--repeat", "0"),
-        ("--report", "/no/such/folder"),
+        ("--report", "/proc/self/no-folder"),
         ("--report", "/proc/self"),
         *(("--listed-within", seconds) for seconds in ("0", "-1", "nan", "inf")),
     ],
@@ -177,6 +177,12 @@ def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
 def test_what_makes_no_sense_is_refused_before_anything_is_begun(args, lifecycle, remote):
     assert lifecycle(*args)[0] == 1
     assert remote.calls() == []
+
+
+def test_the_folder_of_the_report_is_created(lifecycle, remote, tmp_path):
+    status, _ = lifecycle("--report", str(tmp_path / "new" / "reports"))
+    assert status == 0
+    assert {file.name for file in (tmp_path / "new" / "reports").iterdir()} == {"findings.md", "findings.json"}
 
 
 def test_a_folder_that_has_one_where_the_report_goes(lifecycle, remote, tmp_path):
