@@ -172,7 +172,7 @@ def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
     op = import_number(parse(typed), "second")
 
     assert (op.state, op.sent_at) == (State.NOT_SENT, None)
-    assert op.stop.field == "phone_number"
+    assert op.error_fields == ["phone_number"]
     assert "is already" in op.message
     assert posts(clock) == before
     assert PhoneNumber.objects.filter(phone_number=MAIN).count() == 1, "and it is in the list of numbers"

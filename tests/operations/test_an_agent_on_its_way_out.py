@@ -35,7 +35,7 @@ def test_nothing_is_bound_to_it(deed, how, clock):
     clock.remote.fault(method, "/v1/convai/agents/*", "status", status=500, when="late")
     assert take_away(deed, old).state == State.SENT
     op = bind(how, clock, old, line)
-    assert (op.state, op.sent_at, op.stop and op.stop.field) == (State.NOT_SENT, None, "agent")
+    assert (op.state, op.sent_at, op.error_fields) == (State.NOT_SENT, None, ["agent"])
     assert f"is being {deed} by" in op.message
     recover(clock)
     assert violations(clock.remote, late=True) == []

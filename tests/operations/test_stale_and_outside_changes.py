@@ -89,8 +89,7 @@ def test_a_stale_page_changes_nothing_and_learns_what_is_now(name, console, now,
     assert {call["method"] for call in clock.remote.calls(since=calls)} == {"GET"}
     assert now in op.message
     assert op.sent_at is None
-    assert op.stop is not None
-    assert op.stop.seen is not None
+    assert op.seen is not None
     recover(clock)
     assert violations(clock.remote) == []
 
@@ -176,8 +175,7 @@ def test_nothing_is_bound_to_an_agent_that_is_gone_or_archived(name, deed, clock
 
     assert op.state == State.NOT_SENT
     assert ("deleted at ElevenLabs" if deed == "delete_agent" else "is archived") in op.message
-    assert op.stop is not None
-    assert op.stop.field == "agent"
+    assert op.error_fields == ["agent"]
     assert len(clock.remote.ledger()) == writes
     recover(clock)
     assert violations(clock.remote) == []

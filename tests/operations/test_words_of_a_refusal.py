@@ -26,34 +26,34 @@ def imported(phone_number: str = NEW_LINE, token: str = CREDENTIALS.token) -> Op
 
 def test_wrong_credentials_are_told_at_the_token(clock):
     op = imported(token="wrong-token")
-    assert (op.state, op.stop and op.stop.field) == (State.REFUSED, "token")
+    assert (op.state, op.error_fields) == (State.REFUSED, ["token"])
     assert op.message == f"{WRONG} (Trace {op.trace_id})"
     assert re.fullmatch(r"[0-9a-f]{32}", op.trace_id), "it looks like a token"
     assert scrub(op.message) == op.message, "and is shown all the same, in logs and reports too"
 
 
 @pytest.mark.parametrize(
-    ("status", "detail", "field"),
+    ("status", "detail", "fields"),
     [
-        (400, {"status": "twilio_error", "message": "HTTP 401 error: Unable to fetch record: Authenticate"}, "token"),
-        (401, {"status": "twilio_error", "message": "Authenticate"}, "token"),
-        (403, "Invalid Twilio credentials", "token"),
-        (401, {"status": "invalid_api_key", "message": "Invalid API key, authenticate again"}, None),
-        (400, {"code": "x", "message": "account_auth_token is required", "param": "account_auth_token"}, None),
-        (422, [{"loc": ["body", "label"], "msg": "Too long.", "type": "x"}], None),
+        (400, {"status": "twilio_error", "message": "HTTP 401 error: Unable to fetch record: Authenticate"}, ["token"]),
+        (401, {"status": "twilio_error", "message": "Authenticate"}, ["token"]),
+        (403, "Invalid Twilio credentials", ["token"]),
+        (401, {"status": "invalid_api_key", "message": "Invalid API key, authenticate again"}, []),
+        (400, {"code": "x", "message": "account_auth_token is required", "param": "account_auth_token"}, ["account_auth_token"]),
+        (422, [{"loc": ["body", "label"], "msg": "Too long.", "type": "x"}], ["label"]),
     ],
 )
-def test_whose_credentials_it_is_about(status, detail, field, clock):
+def test_whose_credentials_it_is_about(status, detail, fields, clock):
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "status", status=status, body={"detail": detail})
     op = imported()
     assert op.state == State.REFUSED
-    assert (op.stop.field if op.stop else None) == field
-    assert (WRONG in op.message) == (field == "token")
+    assert op.error_fields == fields
+    assert (WRONG in op.message) == (fields == ["token"])
 
 
 def test_a_number_that_is_not_in_the_account_is_told_at_the_number(clock):
     op = imported("+15005550001")
-    assert (op.state, op.stop and op.stop.field) == (State.REFUSED, "phone_number")
+    assert (op.state, op.error_fields) == (State.REFUSED, ["phone_number"])
     assert "was not found in this Twilio account. Nothing was stored." in op.message
 
 
