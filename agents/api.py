@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from agents import filters, services
-from agents.api_input import ChangedAgent, NewAgent, flat_settings, values_of
+from agents.api_input import ChangedAgent, NewAgent, NewName, flat_settings, values_of
 from agents.checks import problem, voice_model_problem
 from agents.fields import DEFAULTS, PATHS, shown_of, words
 from agents.forms import digest
@@ -19,7 +19,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import IdInPath, Key, Text
+from controlplane.api.schemas import Because, IdInPath, Key, Text
 from controlplane.elevenlabs import is_id
 from controlplane.mirror.paths import get, nest
 from controlplane.operations.models import Operation
@@ -123,6 +123,48 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPat
     return written(request, response, key, body.said(), ask)
 
 
+@router.post(
+    "/agents/{agent_id}/duplicate",
+    summary="Duplicate an agent",
+    response={201: OperationOut, 202: OperationOut},
+    auth=may("agents.duplicate_agent"),
+)
+def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: NewName) -> Any:
+    """Create a copy with another name and without numbers: `object_id` of the answer is its id."""
+    found = agent_called(agent_id)
+
+    def ask(told: Told) -> Operation:
+        _is_there(found)
+        _check({"name": body.name}, {})
+        return services.duplicate(found, name=body.name.strip(), why=body.why, **told)
+
+    return written(request, response, key, body.said(), ask, made=201)
+
+
+@router.post("/agents/{agent_id}/archive", summary="Archive an agent", response=WRITE, auth=may("agents.archive_agent"))
+def archive_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
+    """Archive an agent. It stays at ElevenLabs and can be restored; numbers that it answers stay assigned to it."""
+    return _archive(request, response, agent_id, key, body, archived=True)
+
+
+@router.post("/agents/{agent_id}/restore", summary="Restore an agent", response=WRITE, auth=may("agents.archive_agent"))
+def restore_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
+    """Bring an archived agent back."""
+    return _archive(request, response, agent_id, key, body, archived=False)
+
+
+def _archive(
+    request: HttpRequest, response: HttpResponse, agent_id: str, key: str, body: Because, *, archived: bool
+) -> Any:
+    found = agent_called(agent_id)
+
+    def ask(told: Told) -> Operation:
+        _is_there(found)
+        return services.archive(found, archived=archived, why=body.why, **told)
+
+    return written(request, response, key, body.said(), ask)
+
+
 def agent_called(agent_id: str) -> Agent:
     found = Agent.objects.filter(remote_id=agent_id).first() if is_id(agent_id) else None
     if found is None:
@@ -130,9 +172,13 @@ def agent_called(agent_id: str) -> Agent:
     return found
 
 
-def _can_be_changed(agent: Agent) -> None:
+def _is_there(agent: Agent) -> None:
     if agent.gone_at:
         raise Problem(409, "gone", f"Not sent. {agent} is gone at ElevenLabs.")
+
+
+def _can_be_changed(agent: Agent) -> None:
+    _is_there(agent)
     if not agent.remote_data:
         raise Problem(
             409, "not-known", f"Not sent. What {agent} is like is not known yet: a sync has to read it first."

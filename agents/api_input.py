@@ -17,6 +17,7 @@ OTHERS = (
     "edge that is left out stays, and null removes it; the result has to be a whole, valid workflow. Kept in the "
     "history: no passwords or keys here"
 )
+NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 
 
 def _as_checked(schema: dict[str, Any]) -> None:
@@ -32,7 +33,7 @@ def _as_checked(schema: dict[str, Any]) -> None:
             if name in RANGES and kind["type"] != "null":
                 kind["minimum"], kind["maximum"] = RANGES[name]
             elif kind["type"] == "string" and name not in MAY_BE_EMPTY:
-                kind["pattern"] = f"^{VOICE_ID}$" if name == "voice_id" else r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+                kind["pattern"] = f"^{VOICE_ID}$" if name == "voice_id" else NOT_BLANK
     schema["properties"]["settings"]["propertyNames"] = {"enum": list(patch.PARTS)}
 
 
@@ -58,6 +59,10 @@ class _Settings(Because):
 
 class NewAgent(_Settings):
     name: Text = Field(max_length=300)
+
+
+class NewName(Because):
+    name: Text = Field(max_length=300, pattern=NOT_BLANK)
 
 
 class ChangedAgent(_Settings):

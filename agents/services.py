@@ -45,9 +45,11 @@ def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], why: W
     return Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), why)
 
 
-def archive(agent: Agent, *, archived: bool, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def archive(
+    agent: Agent, *, archived: bool, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None
+) -> Operation:
     """Archive an agent, or restore it (`archived=False`)."""
-    return run(archiving(agent, archived, why), key=key, actor=actor)
+    return run(archiving(agent, archived, why), key=key, actor=actor, beside=beside)
 
 
 def archiving(agent: Agent, archived: bool, why: Why = UNSAID) -> Wish:
@@ -55,10 +57,12 @@ def archiving(agent: Agent, archived: bool, why: Why = UNSAID) -> Wish:
     return Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), why)
 
 
-def duplicate(agent: Agent, *, name: str, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def duplicate(
+    agent: Agent, *, name: str, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None
+) -> Operation:
     wanted = {"name": name, "source": agent.remote_id, "body": {}}
     names = {"object": name, "source": str(agent)}
-    return run(Wish(kinds.DuplicateAgent, "", wanted, names, why), key=key, actor=actor)
+    return run(Wish(kinds.DuplicateAgent, "", wanted, names, why), key=key, actor=actor, beside=beside)
 
 
 def delete(agent: Agent, *, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None) -> Operation:

@@ -64,6 +64,15 @@ class Assignment(Because):
     )
 
 
+class NewLabel(Because):
+    label: Text = Field(max_length=300, pattern=r"^[^\u0000]*[^\u0000\s][^\u0000]*$")
+    expected_label: Text | None = Field(
+        None,
+        max_length=300,
+        description="The label now: if it is another, nothing is sent. Left out: the one known here",
+    )
+
+
 class Removal(Because):
     expected_agent_id: str | None = Field(
         None, max_length=64, description="Who answers it now, empty for nobody: if that is not so, nothing is sent"
@@ -101,6 +110,23 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInP
         shown = body.expected_agent_id or "" if "expected_agent_id" in body.model_fields_set else number.bound_to
         agent = None if body.agent_id is None else _active(body.agent_id, "agent_id")
         return services.assign(number, agent, shown=shown, why=body.why, **told)
+
+    return written(request, response, key, body.said(), ask)
+
+
+@router.patch(
+    "/numbers/{number_id}",
+    summary="Label a number",
+    response={200: OperationOut, 202: OperationOut},
+    auth=may("numbers.change_phonenumber"),
+)
+def label_number(request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, body: NewLabel) -> Any:
+    """Change a number's label, here and at ElevenLabs."""
+    number = _number(number_id)
+
+    def ask(told: Told) -> Operation:
+        shown = number.label if body.expected_label is None else body.expected_label
+        return services.rename(number, body.label.strip(), shown=shown, why=body.why, **told)
 
     return written(request, response, key, body.said(), ask)
 

@@ -94,9 +94,16 @@ def assignment(
 
 
 def rename(
-    number: PhoneNumber, label: str, *, shown: str, key: str, actor: User | None, why: Why = UNSAID
+    number: PhoneNumber,
+    label: str,
+    *,
+    shown: str,
+    key: str,
+    actor: User | None,
+    why: Why = UNSAID,
+    beside: Beside | None = None,
 ) -> Operation:
-    return run(labelling(number, label, shown=shown, why=why), key=key, actor=actor)
+    return run(labelling(number, label, shown=shown, why=why), key=key, actor=actor, beside=beside)
 
 
 def labelling(number: PhoneNumber, label: str, *, shown: str, why: Why = UNSAID) -> Wish:

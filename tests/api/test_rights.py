@@ -15,7 +15,11 @@ pytestmark = pytest.mark.django_db
 BODIES: dict[str, Callable[[World], Any]] = {
     "POST api/agents": lambda _: {"name": "New"},
     "PATCH api/agents/<agent_id>": lambda _: {"name": "Renamed"},
+    "PATCH api/numbers/<number_id>": lambda _: {"label": "Night line"},
     "PATCH api/numbers/<number_id>/assign": lambda _: {"agent_id": None},
+    "POST api/agents/<agent_id>/archive": lambda _: {},
+    "POST api/agents/<agent_id>/duplicate": lambda _: {"name": "Copy"},
+    "POST api/agents/<agent_id>/restore": lambda _: {},
     "POST api/numbers/import": lambda _: {"phone_number": "+14155550077", "label": "x", **TWILIO},
     "POST api/sync": lambda _: {},
     "POST api/token": lambda _: {"username": "nobody at all", "password": "x"},

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from agents.models import Agent
 from controlplane.api.models import Request
@@ -47,6 +48,29 @@ def test_the_whole_life_of_an_agent_and_a_number(remote, call):
         *("number.assign", "number.remove", "agent.delete"),
     ]
     assert set(Entry.objects.filter(kind="operation.done").values_list("actor_name", flat=True)) == {"olga"}
+
+
+def test_a_number_is_labelled(remote, workspace, call):
+    path = f"/numbers/{workspace.free.remote_id}"
+    problem(call("PATCH", path, {"label": "Night line", "expected_label": "Other"}), 409, "not-sent")
+    problem(call("PATCH", path, {"label": " "}), 422, "invalid")
+    answer = call("PATCH", path, {"label": " Night line ", "expected_label": "Spare"})
+    assert answer.status_code == 200, answer.content
+    assert remote.get(f"/v1/convai/phone-numbers/{workspace.free.remote_id}")["label"] == "Night line"
+    assert len(remote.calls(method="PATCH", path="/v1/*")) == 1
+
+
+def test_an_agent_is_duplicated_archived_and_restored(remote, workspace, call):
+    path = f"/agents/{workspace.support.remote_id}"
+    problem(call("POST", f"{path}/duplicate", {"name": " "}), 422, "invalid")
+    copy = call("POST", f"{path}/duplicate", {"name": "Support Bot 2"})
+    assert (copy.status_code, call.get(f"/agents/{copy.json()['object_id']}")["name"]) == (201, "Support Bot 2")
+    for deed, state in (("archive", "archived"), ("restore", "active")):
+        answer = call("POST", f"{path}/{deed}", {})
+        assert (answer.status_code, call.get(path)["state"]) == (200, state)
+    Agent.objects.filter(pk=workspace.support.pk).update(gone_at=timezone.now())
+    for deed, body in (("archive", {}), ("restore", {}), ("duplicate", {"name": "x"})):
+        problem(call("POST", f"{path}/{deed}", body), 409, "gone")
 
 
 def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspace, call):

@@ -39,7 +39,11 @@ def test_wrong_credentials_are_told_at_the_token(clock):
         (401, {"status": "twilio_error", "message": "Authenticate"}, ["token"]),
         (403, "Invalid Twilio credentials", ["token"]),
         (401, {"status": "invalid_api_key", "message": "Invalid API key, authenticate again"}, []),
-        (400, {"code": "x", "message": "account_auth_token is required", "param": "account_auth_token"}, ["account_auth_token"]),
+        (
+            400,
+            {"code": "x", "message": "account_auth_token is required", "param": "account_auth_token"},
+            ["account_auth_token"],
+        ),
         (422, [{"loc": ["body", "label"], "msg": "Too long.", "type": "x"}], ["label"]),
     ],
 )
