@@ -4,16 +4,26 @@ import os
 import sys
 from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
+from threading import Event
 
 import pytest
+from django.core import serializers
 from django.core.management import CommandError, call_command
 
-from controlplane.lifecycle.models import Report
+from controlplane.audit.models import Entry
+from controlplane.lifecycle import conduct, steps, tidying
+from controlplane.lifecycle.management.commands import lifecycle as command
+from controlplane.lifecycle.models import Asked, Report
+from controlplane.operations.models import Operation
 from tests.running import ROOT, Running, database_url
 from tests.sandbox_process import Sandbox
 
-LISTED_AFTER = 1.2  # seconds: "about 5 s" begins at one
+# Seconds until an import is listed; "about 5 s" are 1 to 15. A process waits for them in real time. Where the clocks
+# are moved it may as well be long, so that a slow machine does not list it before the first look.
+LISTED_AFTER, LISTED_AFTER_MOVED, MOVE = 2.0, 10.0, 11.0
 SID, TOKEN = "AC" + "7" * 32, "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+PROMPT = "You are Support Bot. Be brief."
 
 Lifecycle = Callable[..., tuple[int, str]]
 
@@ -27,8 +37,51 @@ def quick(remote: Sandbox, monkeypatch) -> Sandbox:
 
 
 @pytest.fixture
-def lifecycle(quick) -> Lifecycle:
+def stopping(quick, monkeypatch) -> type[Event]:
+    """The event that a run waits on. Instead of waiting it moves the clocks: the run's own and the sandbox's."""
+    quick.settings(listed_after=LISTED_AFTER_MOVED)
+    moved = 0.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return moved
+
+    class Stopping(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal moved
+            assert timeout is not None
+            seconds = max(timeout, MOVE)
+            moved += seconds
+            quick.advance(seconds)
+            return self.is_set()
+
+    monkeypatch.setattr(steps, "time", Clock)
+    for module in (command, tidying):
+        monkeypatch.setattr(module, "Event", Stopping)
+    return Stopping
+
+
+@pytest.fixture
+def only(monkeypatch) -> Callable[..., None]:
+    """only("create", "import"): a run has these steps alone, which is all that most tests of a run need."""
+
+    def shorten(*names: str) -> None:
+        assert set(names) <= {plan.name for plan in conduct.FIRST}
+        monkeypatch.setattr(conduct, "FIRST", [plan for plan in conduct.FIRST if plan.name in names])
+
+    return shorten
+
+
+@pytest.fixture
+def lifecycle(stopping, lifecycle_that_waits) -> Lifecycle:
     """lifecycle("--repeat", "2") -> (exit status, what was printed)."""
+    return lifecycle_that_waits
+
+
+@pytest.fixture
+def lifecycle_that_waits(quick) -> Lifecycle:
+    """The same in real time."""
 
     def run(*args: str) -> tuple[int, str]:
         printed = StringIO()
@@ -41,6 +94,16 @@ def lifecycle(quick) -> Lifecycle:
         return 0, printed.getvalue()
 
     return run
+
+
+@pytest.fixture
+def given(quick, monkeypatch):
+    def give(token: str = TOKEN) -> None:
+        monkeypatch.setenv("TWILIO_SID", SID)
+        monkeypatch.setenv("TWILIO_TOKEN", token)
+        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0123")
+
+    return give
 
 
 @pytest.fixture
@@ -62,6 +125,13 @@ def child(quick):
     for one in started:
         if one.process.poll() is None:
             one.kill()
+
+
+def everything_kept(folder: Path, printed: str) -> str:
+    """All rows and files that a run leaves, as one text."""
+    rows = [row for model in (Report, Asked, Operation, Entry) for row in model.objects.all()]
+    files = [file.read_text() for file in folder.iterdir()]
+    return printed + "".join(files) + serializers.serialize("json", rows)
 
 
 def newest() -> Report:

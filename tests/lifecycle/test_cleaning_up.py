@@ -1,13 +1,11 @@
 """Whatever ends a run, what it made is removed or named, and nothing else is ever touched."""
 
-import signal
-from datetime import timedelta
 from io import StringIO
 from threading import Event
+from unittest.mock import ANY
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
 from agents import services as agents
 from controlplane.audit.why import UNSAID
@@ -16,59 +14,14 @@ from controlplane.lifecycle import tidying
 from controlplane.lifecycle.asking import Asker
 from controlplane.lifecycle.models import KEPT, Asked, Report
 from controlplane.operations.models import Operation, State
-from tests.lifecycle.conftest import at_the_fault, newest, nothing_is_left, step
+from tests.lifecycle.conftest import newest, nothing_is_left, step
 from tests.operations.oracle import violations
 
 NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
-OF_TESTS = pytest.mark.django_db
-OF_PROCESSES = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 FORBIDDEN = {"detail": {"type": "authorization_error", "code": "forbidden", "message": "No.", "status": "forbidden"}}
 
-POINTS = [  # (method, path, how many such calls come first)
-    ("POST", f"{AGENTS}/create", 0),
-    ("POST", NUMBERS, 4),  # the import that is to succeed
-    ("PATCH", f"{NUMBERS}/*", 1),  # the swap
-    ("DELETE", f"{AGENTS}/*", 0),  # with the number bound
-    ("DELETE", f"{NUMBERS}/*", 0),
-]
 
-
-@OF_PROCESSES
-@pytest.mark.parametrize(("method", "path", "skip"), POINTS)
-def test_ctrl_c_lets_the_request_end_and_cleans_up(method, path, skip, child, remote):
-    remote.fault(method, path, "pause", skip=skip, seconds=60)
-    running = child()
-    held = at_the_fault(remote, method, path, skip)
-    running.process.send_signal(signal.SIGINT)
-    running.wait_for("Stopping after this request")
-    remote.clear_faults()
-    assert running.wait() == 5, running.output
-    assert nothing_is_left(remote)
-    assert newest().state == Report.State.BROKEN_OFF
-    assert sum(call["method"] == "POST" for call in remote.calls(since=held["id"])) == 0, "nothing new was begun"
-    assert violations(remote) == []
-
-
-@OF_PROCESSES
-def test_a_second_ctrl_c_names_what_it_leaves(child, remote):
-    remote.fault("POST", NUMBERS, "pause", skip=4, seconds=60)
-    running = child()
-    at_the_fault(remote, "POST", NUMBERS, 4)
-    running.process.send_signal(signal.SIGINT)
-    running.wait_for("Stopping after this request")
-    remote.fault("GET", f"{NUMBERS}/*", "pause", seconds=60, times=9)
-    running.process.send_signal(signal.SIGINT)
-    running.wait_for("Cleaning up")
-    running.process.send_signal(signal.SIGINT)
-    assert running.wait() == 4, running.output
-    assert "Left over: agent Support Bot agent_" in running.output
-    assert "Left over: number" in running.output
-    remote.clear_faults()
-    assert child("--clean-up").wait() == 0
-    assert nothing_is_left(remote)
-
-
-@OF_TESTS
 def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
     report = Report.objects.create(base_url=remote.url, actor_name="system")
     asker = Asker(report, connect(), actor=None, why=UNSAID, stopping=Event())
@@ -86,79 +39,46 @@ def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
     assert (left.name, left.object_id) == ("Support Bot", made.object_id)
 
 
-# "after": ElevenLabs had done it, and nobody was told. "before": it never did.
-KILLS = [(*point, when) for point in POINTS for when in ("after", "before") if (point[0], when) != ("POST", "before")]
+@pytest.mark.parametrize(
+    ("steps", "method", "path"),
+    [
+        (("create",), "POST", f"{AGENTS}/create"),
+        (("create", "import"), "POST", NUMBERS),
+        (("create", "import", "assign"), "PATCH", f"{NUMBERS}/*"),
+        (("create", "import", "remove"), "DELETE", f"{NUMBERS}/*"),
+    ],
+)
+def test_after_a_run_that_died_the_next_call_removes_what_is_left(
+    steps, method, path, only, lifecycle, remote, monkeypatch
+):
+    """As after a kill, which test_stopped_or_killed.py does to real processes: the last write has no verdict."""
 
+    class Killed(BaseException):
+        pass
 
-@OF_PROCESSES
-@pytest.mark.parametrize(("method", "path", "skip", "when"), KILLS)
-def test_after_a_kill_the_next_call_removes_what_is_left(method, path, skip, when, child, remote):
-    remote.fault(method, path, "hang", skip=skip, when=when)
-    running = child()
-    at_the_fault(remote, method, path, skip)
-    running.kill()
+    def dies(asker: Asker, op: Operation) -> Operation:
+        if op.is_unconfirmed:
+            raise Killed
+        return op
+
+    only(*steps)
+    remote.fault(method, path, "reset", when="after")
+    with monkeypatch.context() as patch:
+        patch.setattr(Asker, "decided", dies)
+        with pytest.raises(Killed):
+            lifecycle()
+    assert newest().state == Report.State.RUNNING
     assert Operation.objects.filter(state=State.SENT).count() == 1
-    remote.clear_faults()
-    if when == "before":
-        a_minute_passes()
-    again = child("--clean-up")
-    assert again.wait() == 0, again.output
-    assert "Nothing is left of earlier runs." in again.output
+    assert not nothing_is_left(remote)
+    assert lifecycle("--clean-up") == (0, ANY)
     assert nothing_is_left(remote)
     assert newest().state == Report.State.BROKEN_OFF
     assert newest().data["broken_off"]
     assert violations(remote) == []
 
 
-def a_minute_passes() -> None:
-    """That a lost write did nothing is believed after 60 s, of an import after 100."""
-    Operation.objects.filter(state=State.SENT).update(sent_at=timezone.now() - timedelta(minutes=3))
-
-
-@OF_PROCESSES
-def test_a_kill_before_anything_was_sent_leaves_no_lock(child, remote):
-    """While the check reads the number that is to be assigned: after the import's read back, and one by its id."""
-    remote.fault("GET", f"{NUMBERS}/*", "hang", skip=2)
-    running = child()
-    at_the_fault(remote, "GET", f"{NUMBERS}/*", 2)
-    running.kill()
-    (left,) = Operation.objects.filter(state=State.INTENT)
-    remote.clear_faults()
-    assert child("--clean-up").wait() == 0
-    left.refresh_from_db()
-    assert (left.kind, left.state) == ("number.assign", State.NOT_SENT)
-    assert nothing_is_left(remote)
-
-
-@OF_PROCESSES
-def test_a_lost_create_that_never_came(child, remote):
-    remote.fault("POST", f"{AGENTS}/create", "hang", when="before")
-    running = child()
-    at_the_fault(remote, "POST", f"{AGENTS}/create", 0)
-    running.kill()
-    remote.clear_faults()
-    a_minute_passes()
-    assert child("--clean-up").wait() == 0
-    assert Operation.objects.get().state == State.NOT_APPLIED
-    assert remote.ledger() == []
-
-
-@OF_PROCESSES
-def test_the_next_run_begins_with_what_the_killed_one_left(child, remote, monkeypatch):
-    """The number too, which is the one that it is to import."""
-    monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0123")
-    remote.fault("PATCH", f"{NUMBERS}/*", "hang", when="after")
-    running = child()
-    at_the_fault(remote, "PATCH", f"{NUMBERS}/*", 0)
-    running.kill()
-    remote.clear_faults()
-    running = child()
-    assert running.wait() == 0, running.output
-    assert nothing_is_left(remote)
-
-
-@OF_TESTS
-def test_what_cannot_be_removed_is_named_and_tried_again(lifecycle, remote):
+def test_what_cannot_be_removed_is_named_and_tried_again(only, lifecycle, remote):
+    only("create", "import", "remove")
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
     status, printed = lifecycle()
     assert status == 4, printed
@@ -175,9 +95,9 @@ def test_what_cannot_be_removed_is_named_and_tried_again(lifecycle, remote):
     assert newest().data["left"] == []
 
 
-@OF_TESTS
-def test_nothing_is_removed_that_it_did_not_make(lifecycle, remote):
+def test_nothing_is_removed_that_it_did_not_make(only, lifecycle, remote):
     """Not an agent of the same name, not a number that was there, not what other operations made here."""
+    only("create", "import", "bind to archived", "delete bound", "remove")
     namesake = remote.create_agent("Support Bot")
     remote.import_number("+14155550001", "Main", agent_id=namesake)
     op = agents.create(name="Sales Bot", body={"conversation_config": {}}, key="a form's", actor=None)
@@ -192,7 +112,6 @@ def test_nothing_is_removed_that_it_did_not_make(lifecycle, remote):
     assert touched <= made
 
 
-@OF_TESTS
 def test_a_number_that_is_there_is_left_alone(lifecycle, remote, monkeypatch):
     monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0001")
     remote.import_number("+14155550001", "Main")
@@ -204,8 +123,8 @@ def test_a_number_that_is_there_is_left_alone(lifecycle, remote, monkeypatch):
     assert len(remote.ledger()) == 1
 
 
-@OF_TESTS
-def test_a_number_that_somebody_uses_by_now_is_left_as_it_is(lifecycle, remote):
+def test_a_number_that_somebody_uses_by_now_is_left_as_it_is(only, lifecycle, remote):
+    only("create", "import")
     remote.fault("DELETE", f"{NUMBERS}/*", "status", status=403, body=FORBIDDEN, times=99)
     assert lifecycle()[0] == 4
     remote.clear_faults()
@@ -221,9 +140,9 @@ def test_a_number_that_somebody_uses_by_now_is_left_as_it_is(lifecycle, remote):
     assert [row["agent_id"] for row in remote.get(AGENTS)["agents"]] == [stranger]
 
 
-@OF_TESTS
-def test_a_request_is_recorded_before_it_is_sent(lifecycle, remote):
-    """Of each thing that the sandbox made, the record was committed first: by it the clean-up finds it."""
+def test_a_request_is_recorded_before_it_is_sent(only, lifecycle, remote):
+    """Of each object that the sandbox made, the record was committed first: by it the clean-up finds it."""
+    only("create", "import")
     lifecycle()
     made = [entry for entry in remote.ledger() if entry["before"] is None]
     asked = {asked.operation.object_id: asked for asked in Asked.objects.exclude(makes="") if asked.operation}
@@ -234,9 +153,9 @@ def test_a_request_is_recorded_before_it_is_sent(lifecycle, remote):
     assert step("create")["operation"] == Operation.objects.earliest("pk").pk
 
 
-@OF_TESTS
-def test_nobody_has_to_read_what_it_prints(quick, remote):
+def test_nobody_has_to_read_what_it_prints(only, quick, remote):
     """As with `manage.py lifecycle | head`."""
+    only("create", "import")
 
     class Closed(StringIO):
         def write(self, words: str) -> int:
@@ -247,8 +166,9 @@ def test_nobody_has_to_read_what_it_prints(quick, remote):
     assert nothing_is_left(remote)
 
 
-@OF_TESTS
-def test_an_error_of_ours_cleans_up_too(lifecycle, remote, monkeypatch):
+def test_an_error_of_ours_cleans_up_too(only, lifecycle, remote, monkeypatch):
+    only("create", "import", "listed")
+
     def breaks(*args: object) -> None:
         raise RuntimeError("a secret, perhaps")
 
@@ -261,8 +181,8 @@ def test_an_error_of_ours_cleans_up_too(lifecycle, remote, monkeypatch):
     assert nothing_is_left(remote)
 
 
-@OF_TESTS
-def test_the_last_fifty_are_kept_and_those_with_something_left(lifecycle, remote):
+def test_the_last_fifty_are_kept_and_those_with_something_left(only, lifecycle, remote):
+    only("create", "import")
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
     lifecycle()
     with_rest = newest().pk

@@ -12,8 +12,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def left_elsewhere(lifecycle, remote) -> Report:
-    """Three things that a run could not remove; by now another workspace is configured."""
+def left_elsewhere(only, lifecycle, remote) -> Report:
+    """Two agents and a number that a run could not remove; by now another workspace is configured."""
+    only("create", "import", "remove")
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
     assert lifecycle()[0] == 4
     remote.clear_faults()
@@ -67,7 +68,8 @@ def test_it_does_not_come_back_with_the_other_workspace(left_elsewhere, lifecycl
     assert not nothing_is_left(remote)
 
 
-def test_what_is_here_is_removed_and_not_forgotten(lifecycle, remote):
+def test_what_is_here_is_removed_and_not_forgotten(only, lifecycle, remote):
+    only("create", "import")
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
     assert lifecycle()[0] == 4
     status, printed = lifecycle("--clean-up", "--forget")

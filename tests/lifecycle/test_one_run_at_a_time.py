@@ -5,7 +5,7 @@ import pytest
 from tests.lifecycle.conftest import at_the_fault
 
 CREATE = "/v1/convai/agents/create"
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
 def test_one_run_at_a_time(child, remote):

@@ -1,16 +1,12 @@
-"""A remote that behaves differently: the line is refuted, the exit status says so, and nothing is left all the same."""
+"""A remote that behaves differently: the step that meets it says so, and the line is refuted. Each step runs by itself
+here; what a whole run makes of it is in test_otherwise_as_a_whole.py."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
 
-from controlplane.lifecycle import conduct
-from controlplane.lifecycle.experiment import Experiment, Plan
-from controlplane.lifecycle.models import Report
-from controlplane.lifecycle.step import Step
-from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
-from tests.operations.oracle import violations
+from tests.lifecycle.bench import Bench
+from tests.lifecycle.conftest import newest, verdicts
 
 pytestmark = pytest.mark.django_db
 
@@ -18,41 +14,11 @@ NUMBERS, AGENTS, PAGED = "/v1/convai/phone-numbers", "/v1/convai/agents", "/v1/c
 NO_NUMBERS = {"phone_numbers": [], "has_more": False, "next_cursor": None}
 
 
-def refuted() -> set[int]:
-    return {number for number, verdict in verdicts().items() if verdict == "refuted"}
-
-
-@pytest.mark.parametrize(
-    ("switches", "line"),
-    [
-        ({"after_delete": "null"}, 9),
-        ({"after_delete": "released"}, 9),
-        ({"listed_after": 0}, 22),
-        ({"hidden_until_listed": True}, 22),
-    ],
-)
-def test_by_a_switch_of_the_sandbox(switches, line, lifecycle, remote):
-    remote.settings(**switches)
-    status, printed = lifecycle()
-    assert status == 3, printed
-    assert refuted() == {line}
-    assert printed.endswith("1 step went otherwise than expected.\n")
-    assert newest().state == Report.State.OTHERWISE
-    assert nothing_is_left(remote)
-    if line == 9:
-        assert newest().data["after_delete"] == switches["after_delete"]
-
-
-def test_an_import_that_is_not_listed_in_time(lifecycle, remote):
-    """The rest goes on by its id."""
-    remote.settings(listed_after=3600)
-    status, printed = lifecycle("--listed-within", "1")
-    assert status == 3, printed
-    assert 22 in refuted()
-    assert step("listed")["found"] == "It is in no list after 1 s."
-    assert step("swap")["outcome"] == "as assumed"
-    assert remote.advance(3600) > 0
-    assert nothing_is_left(remote)
+@pytest.fixture
+def bench(quick, stopping) -> Iterator[Bench]:
+    bench = Bench(quick, stopping)
+    yield bench
+    bench.end()
 
 
 def refusal(status: int, code: str, kind: str = "validation_error") -> dict:
@@ -60,71 +26,96 @@ def refusal(status: int, code: str, kind: str = "validation_error") -> dict:
     return {"fault": "status", "status": status, "body": {"detail": detail}}
 
 
-CASES = [  # (method, path, how many such calls come first, what is answered, the lines that this refutes)
-    ("POST", NUMBERS, 0, refusal(403, "forbidden", "authorization_error"), {1}),
-    ("POST", NUMBERS, 2, refusal(422, "other"), {34}),
-    ("POST", NUMBERS, 3, refusal(400, "bad_request"), {2}),
-    ("POST", NUMBERS, 5, refusal(400, "already_there"), {3}),
-    ("PATCH", f"{NUMBERS}/*", 3, refusal(400, "invalid_parameters"), {4}),
-    ("PATCH", f"{NUMBERS}/*", 5, refusal(422, "no_null"), {6}),
-    ("PATCH", f"{NUMBERS}/*", 7, refusal(400, "archived"), {5}),
-    ("PATCH", f"{NUMBERS}/*", 3, {"fault": "status", "status": 404, "body": {"detail": "Not Found"}}, {4, 39}),
-    ("PATCH", f"{NUMBERS}/*", 0, {"fault": "edit", "when": "after", "body": {"assigned_agent": None}}, {53}),
-    ("GET", "/v1/convai/v2/phone-numbers", 0, {"fault": "edit", "query": "agent_id=", "body": NO_NUMBERS}, {24}),
-    ("GET", f"{AGENTS}/summaries", 0, {"fault": "status", "status": 200, "body": {}}, {50}),
-    ("DELETE", f"{AGENTS}/*", 0, refusal(400, "still_used"), {27}),
-    ("DELETE", f"{AGENTS}/*", 0, {"fault": "garbage", "when": "after"}, {26, 45}),
-    ("DELETE", f"{NUMBERS}/*", 0, {"fault": "status", "status": 200, "body": {"ok": True}, "when": "after"}, {26}),
-    ("GET", PAGED, 0, {**refusal(422, "too_much"), "query": "page_size=1000", "times": 99}, {29}),
-    ("GET", PAGED, 0, {**refusal(410, "gone"), "query": "page_size=1000", "times": 99}, {43}),
-    ("GET", NUMBERS, 0, {"fault": "status", "status": 200, "body": []}, {43}),
-    ("POST", f"{AGENTS}/create", 1, {"fault": "status", "status": 202, "body": {}, "when": "after"}, {44}),
-    ("POST", NUMBERS, 4, {"fault": "status", "status": 202, "body": {}, "when": "after"}, {44}),
+LISTED, DELETED = ("import", "listed"), ("delete bound", "orphaned", "remove")
+SWITCHES = [  # (of the sandbox, the steps that meet it, the line that it refutes)
+    ({"after_delete": "null"}, DELETED, 9),
+    ({"after_delete": "released"}, DELETED, 9),
+    ({"listed_after": 0}, LISTED, 22),
+    ({"hidden_until_listed": True}, LISTED, 22),
 ]
+UNKNOWN_PATH = {"fault": "status", "status": 404, "body": {"detail": "Not Found"}}
+UNBOUND = {"fault": "edit", "when": "after", "body": {"assigned_agent": None}}
+ACCEPTED = {"fault": "status", "status": 202, "body": {}, "when": "after"}
+A_BODY = {"fault": "status", "status": 200, "body": {"ok": True}, "when": "after"}
+PAGE = {"query": "page_size=1000", "times": 99}
+CASES = [  # (the steps that meet it, method, path, what is answered, the lines that this refutes)
+    (("wrong credentials",), "POST", NUMBERS, refusal(403, "forbidden", "authorization_error"), {1}),
+    (("key SID alone",), "POST", NUMBERS, refusal(422, "other"), {34}),
+    (("not in the account",), "POST", NUMBERS, refusal(400, "bad_request"), {2}),
+    (("import again",), "POST", NUMBERS, refusal(400, "already_there"), {3}),
+    (("assign to nobody",), "PATCH", f"{NUMBERS}/*", refusal(400, "invalid_parameters"), {4}),
+    (("label null",), "PATCH", f"{NUMBERS}/*", refusal(422, "no_null"), {6}),
+    (("bind to archived",), "PATCH", f"{NUMBERS}/*", refusal(400, "archived"), {5}),
+    (("assign to nobody",), "PATCH", f"{NUMBERS}/*", UNKNOWN_PATH, {4, 39}),
+    (("assign",), "PATCH", f"{NUMBERS}/*", UNBOUND, {53}),
+    (("read back",), "GET", PAGED, {"fault": "edit", "query": "agent_id=", "body": NO_NUMBERS}, {24}),
+    (DELETED, "GET", f"{AGENTS}/summaries", {"fault": "status", "status": 200, "body": {}}, {50}),
+    (DELETED, "DELETE", f"{AGENTS}/*", refusal(400, "still_used"), {27}),
+    (DELETED, "DELETE", f"{AGENTS}/*", {"fault": "garbage", "when": "after"}, {26, 45}),
+    (("remove",), "DELETE", f"{NUMBERS}/*", A_BODY, {26}),
+    (("look",), "GET", PAGED, refusal(422, "too_much") | PAGE, {29}),
+    (("look",), "GET", PAGED, refusal(410, "gone") | PAGE, {43}),
+    (("look",), "GET", NUMBERS, {"fault": "status", "status": 200, "body": []}, {43}),
+    (("create",), "POST", f"{AGENTS}/create", ACCEPTED, {44}),
+    (("import",), "POST", NUMBERS, ACCEPTED, {44}),
+]
+OTHER_STEPS = ("merge", "swap", "assign in use", "assign to empty", "unassign", "malformed SID", "delete")
 
 
-@pytest.mark.parametrize(("method", "path", "skip", "answer", "lines"), CASES)
-def test_by_what_is_answered(method, path, skip, answer, lines, lifecycle, remote):
-    remote.fault(method, path, skip=skip, **answer)
-    status, printed = lifecycle()
-    assert status == 3, printed
-    assert refuted() == lines
-    assert nothing_is_left(remote)
-    assert violations(remote) == []
+@pytest.mark.parametrize(
+    "steps", sorted({steps for steps, *_ in CASES} | {LISTED} | {(step,) for step in OTHER_STEPS}), ids="-".join
+)
+def test_on_the_sandbox_as_it_is_each_step_is_as_assumed(steps, bench):
+    """Without this a step that was not set up well would pass for a refuted line."""
+    bench.set_up_for(steps[0])
+    done = bench.run(*steps)
+    assert {step.outcome for step in done.values()} == {"as assumed"}, done
+    assert bench.refuted() == set()
 
 
-@pytest.fixture
-def as_it_begins(monkeypatch) -> Callable[[str, Callable[[], object]], None]:
-    """as_it_begins("merge", deed): from this step on the remote behaves as the deed has it."""
-
-    def arrange(name: str, deed: Callable[[], object]) -> None:
-        def changed(plan: Plan) -> Plan:
-            def do(x: Experiment, step: Step) -> None:
-                deed()
-                plan.do(x, step)
-
-            return replace(plan, do=do) if plan.name == name else plan
-
-        assert name in {plan.name for plan in conduct.FIRST}
-        monkeypatch.setattr(conduct, "FIRST", [changed(plan) for plan in conduct.FIRST])
-
-    return arrange
+@pytest.mark.parametrize(("switches", "steps", "line"), SWITCHES)
+def test_by_a_switch_of_the_sandbox(switches, steps, line, bench, remote):
+    remote.settings(**switches)
+    bench.set_up_for(steps[0])
+    done = bench.run(*steps)
+    assert [step.outcome for step in done.values()].count("otherwise") == 1
+    assert bench.refuted() == {line}
+    if line == 9:
+        assert bench.x.facts["after_delete"] == switches["after_delete"]
 
 
-def test_a_patch_that_replaces_what_it_was_not_sent(lifecycle, remote, as_it_begins):
+def test_an_import_that_is_not_listed_in_time(bench, remote):
+    """The rest goes on by its id."""
+    remote.settings(listed_after=3600)
+    bench.x.listed_within = 1
+    done = bench.run("create", "import", "listed", "assign")
+    assert bench.refuted() == {22}
+    assert done["listed"].found == "It is in no list after 1 s."
+    assert done["assign"].outcome == "as assumed"
+
+
+@pytest.mark.parametrize(("steps", "method", "path", "answer", "lines"), CASES)
+def test_by_what_is_answered(steps, method, path, answer, lines, bench, remote):
+    bench.set_up_for(steps[0])
+    remote.fault(method, path, **answer)
+    bench.run(*steps)
+    assert bench.refuted() == lines
+
+
+def loses_what_it_was_not_sent(remote) -> None:
     """The prompt is gone from each answer after the one to the step's own look and the check."""
     rest = {"agent": {"first_message": "Good evening.", "prompt": {}}}
     edit = {"fault": "edit", "body": {"conversation_config": rest}}
+    remote.fault("PATCH", f"{AGENTS}/agent_*", **edit)
+    remote.fault("GET", f"{AGENTS}/agent_*", **edit, skip=2, times=9)
 
-    def replaces() -> None:
-        remote.fault("PATCH", f"{AGENTS}/agent_*", **edit)
-        remote.fault("GET", f"{AGENTS}/agent_*", **edit, skip=2, times=9)
 
-    as_it_begins("merge", replaces)
-    status, printed = lifecycle()
-    assert status == 3, printed
-    assert verdicts()[12] == "refuted"
-    assert step("merge")["outcome"] == "otherwise"
+def test_a_patch_that_replaces_what_it_was_not_sent(bench, remote):
+    bench.set_up_for("merge")
+    loses_what_it_was_not_sent(remote)
+    assert bench.run("merge")["merge"].outcome == "otherwise"
+    assert bench.refuted() == {12}
+    bench.shows_what_it_did = False
 
 
 def shows_it_in_the_plain_list(remote) -> None:
@@ -144,43 +135,38 @@ def cannot_bring_it_back(remote) -> None:
     remote.fault("PATCH", f"{AGENTS}/agent_*", skip=1, **refusal(400, "archived"))
 
 
-@pytest.mark.parametrize("does", [shows_it_in_the_plain_list, lists_it_nowhere, tells_it_as_gone, cannot_bring_it_back])
-def test_an_archived_agent_that_is_treated_otherwise(does, lifecycle, remote, as_it_begins):
-    as_it_begins("bind to archived", lambda: does(remote))
-    status, printed = lifecycle()
-    assert status == 3, printed
-    assert 25 in refuted()
-    assert step("bind to archived")["outcome"] == "otherwise"
-    remote.clear_faults()
-    assert nothing_is_left(remote)
+ARCHIVED_OTHERWISE = [shows_it_in_the_plain_list, lists_it_nowhere, tells_it_as_gone, cannot_bring_it_back]
+
+
+@pytest.mark.parametrize("does", ARCHIVED_OTHERWISE)
+def test_an_archived_agent_that_is_treated_otherwise(does, bench, remote):
+    bench.set_up_for("bind to archived")
+    does(remote)
+    assert bench.run("bind to archived")["bind to archived"].outcome == "otherwise"
+    assert 25 in bench.refuted()
 
 
 @pytest.mark.parametrize(("code", "verdict"), [("unauthorized", "confirmed"), ("invalid_api_key", "refuted")])
-def test_a_401_to_wrong_credentials(code, verdict, lifecycle, remote):
+def test_a_401_to_wrong_credentials(code, verdict, bench, remote):
     remote.fault("POST", NUMBERS, **refusal(401, code, "authentication_error"))
-    assert lifecycle()[0] == 3
-    assert (verdicts()[1], verdicts()[55]) == ("refuted", verdict)
+    bench.run("wrong credentials")
+    assert (bench.verdicts()[1], bench.verdicts()[55]) == ("refuted", verdict)
 
 
-def test_a_swap_that_takes_two_requests_is_told_as_two(lifecycle, remote):
-    remote.fault("PATCH", f"{NUMBERS}/*", skip=1, **refusal(400, "in_use"))
-    status, printed = lifecycle()
-    assert status == 3
-    assert newest().data["hot_swap"] == 2
-    assert "Hot-swap: 2 requests." in printed
-    assert step("swap")["writes"] == 3, "the refused one did nothing"
-    assert nothing_is_left(remote)
+def test_a_swap_that_takes_two_requests_is_told_as_two(bench, remote):
+    bench.set_up_for("swap")
+    remote.fault("PATCH", f"{NUMBERS}/*", **refusal(400, "in_use"))
+    swap = bench.run("swap")["swap"]
+    assert (swap.outcome, swap.writes) == ("otherwise", 3), "the refused one did nothing"
+    assert bench.x.facts["hot_swap"] == 2
 
 
-def test_wrong_credentials_that_are_taken_are_removed_before_the_real_import(lifecycle, remote, monkeypatch):
+def test_wrong_credentials_that_are_taken_are_removed_before_the_real_import(bench, monkeypatch):
     """The remote does not ask Twilio: it takes any token."""
     monkeypatch.setattr("controlplane.lifecycle.refused_imports.WRONG_TOKEN", "a-token-that-the-sandbox-takes")
-    status, printed = lifecycle()
-    assert status == 3, printed
-    assert verdicts()[1] == "refuted"
-    assert step("import")["outcome"] == "as assumed"
-    assert nothing_is_left(remote)
-    assert violations(remote) == []
+    done = bench.run("wrong credentials", "import")
+    assert bench.refuted() == {1}
+    assert done["import"].outcome == "as assumed"
 
 
 def test_where_an_agent_cannot_be_made_the_rest_is_not_tried(lifecycle, remote):
@@ -192,12 +178,10 @@ def test_where_an_agent_cannot_be_made_the_rest_is_not_tried(lifecycle, remote):
     assert remote.ledger() == []
 
 
-def test_an_import_whose_answer_was_lost_is_found_and_goes_on(lifecycle, remote):
+def test_an_import_whose_answer_was_lost_is_found_and_goes_on(bench, remote):
     remote.settings(listed_after=0)
-    remote.fault("POST", NUMBERS, "reset", skip=4, when="after")
-    status, _ = lifecycle()
-    assert status == 0
-    assert step("import")["outcome"] == "as assumed"
-    assert (step("listed")["outcome"], verdicts()[22]) == ("not tried", "not tried"), "nobody knows since when"
+    remote.fault("POST", NUMBERS, "reset", when="after")
+    done = bench.run("create", "import", "listed", "assign")
+    assert (done["import"].outcome, done["assign"].outcome) == ("as assumed", "as assumed")
+    assert (done["listed"].outcome, bench.verdicts()[22]) == ("not tried", "not tried"), "nobody knows since when"
     assert sum(entry["kind"] == "import_number" for entry in remote.ledger()) == 1
-    assert nothing_is_left(remote)

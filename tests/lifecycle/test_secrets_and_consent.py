@@ -3,39 +3,20 @@
 import json
 
 import pytest
-from django.core import serializers
 
-from controlplane.audit.models import Entry
 from controlplane.lifecycle.management.commands import lifecycle as command
-from controlplane.lifecycle.models import Asked, Report
+from controlplane.lifecycle.models import Report
 from controlplane.operations.models import Operation
-from tests.lifecycle.conftest import SID, TOKEN, newest, nothing_is_left
+from tests.lifecycle.conftest import PROMPT, SID, TOKEN, everything_kept, newest, nothing_is_left
 from tests.lifecycle.test_otherwise import refusal
 
 pytestmark = pytest.mark.django_db
 
-PROMPT = "You are Support Bot. Be brief."
 
-
-@pytest.fixture
-def given(monkeypatch):
-    def give(token: str = TOKEN) -> None:
-        monkeypatch.setenv("TWILIO_SID", SID)
-        monkeypatch.setenv("TWILIO_TOKEN", token)
-        monkeypatch.setenv("TWILIO_PHONE_NUMBER", "+1 415 555 0123")
-
-    return give
-
-
-def everything_kept(tmp_path, printed: str) -> str:
-    rows = [row for model in (Report, Asked, Operation, Entry) for row in model.objects.all()]
-    files = [file.read_text() for file in tmp_path.iterdir()]
-    return printed + "".join(files) + serializers.serialize("json", rows)
-
-
-@pytest.mark.parametrize("token", [TOKEN, f"echo-{TOKEN}"])
+@pytest.mark.parametrize("token", [pytest.param(TOKEN, marks=pytest.mark.slow), f"echo-{TOKEN}"])
 def test_no_credential_and_no_prompt_is_told_or_kept(token, given, lifecycle, remote, tmp_path, caplog):
-    """A token that begins with "echo-" is refused by the sandbox with a message that repeats it and the SID."""
+    """A token that begins with "echo-" is refused by the sandbox with a message that repeats it and the SID.
+    What a run leaves that is not refused, test_the_experiment.py looks through."""
     given(token)
     status, printed = lifecycle("--report", str(tmp_path))
     assert status == (3 if token.startswith("echo-") else 0), printed
@@ -89,8 +70,9 @@ def test_a_real_account_is_asked_about_first(answer, real, given, lifecycle, rem
     assert not Operation.objects.exists()
 
 
-def test_yes_is_for_scripts(real, given, lifecycle, remote, monkeypatch):
+def test_yes_is_for_scripts(real, given, only, lifecycle, remote, monkeypatch):
     given()
+    only("create", "import")
     monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked"))
     status, printed = lifecycle("--yes")
     assert status == 0, printed
@@ -116,7 +98,8 @@ def test_a_number_that_is_not_whole_begins_nothing(lifecycle, remote, monkeypatc
     assert remote.ledger() == []
 
 
-def test_what_is_not_set_is_asked_and_the_token_is_not_shown(real, lifecycle, monkeypatch):
+def test_what_is_not_set_is_asked_and_the_token_is_not_shown(real, only, lifecycle, monkeypatch):
+    only("create", "import")
     answers = {"Twilio number": "+1 415 555 0123", "Twilio SID": SID, "Go on?": "yes"}
     shown: list[str] = []
     hidden: list[str] = []
@@ -153,7 +136,8 @@ def test_no_credential_is_an_argument(capsys):
         assert status in told
 
 
-def test_who_answers_for_it_and_why(lifecycle, settings, django_user_model):
+def test_who_answers_for_it_and_why(only, lifecycle, settings, django_user_model):
+    only("create", "import")
     settings.REQUIRE_REASON, settings.TICKET_PATTERN = True, r"OPS-\d+"
     django_user_model.objects.create_user("olga", password="x")
     status, printed = lifecycle("--user", "nobody")
@@ -193,8 +177,9 @@ def test_a_folder_that_has_one_where_the_report_goes(lifecycle, remote, tmp_path
     assert remote.calls() == []
 
 
-def test_a_folder_that_goes_away_meanwhile(lifecycle, remote, tmp_path, monkeypatch):
+def test_a_folder_that_goes_away_meanwhile(only, lifecycle, remote, tmp_path, monkeypatch):
     """A run on a real account is not made for nothing, and a script that wants the files is told."""
+    only("create", "import")
     monkeypatch.setattr("controlplane.lifecycle.files.trouble_with", lambda _: "")
     status, printed = lifecycle("--report", str(tmp_path / "gone"))
     assert status == 7

@@ -14,11 +14,13 @@ WRITE_TO = os.environ.get("FINDINGS")
 
 
 @pytest.mark.django_db
-def test_the_command_writes_it(lifecycle, remote, tmp_path):
+@pytest.mark.slow  # in real time, so that the latencies are true; the gate looks at what its whole run writes
+@pytest.mark.timeout(600)
+def test_the_command_writes_it(lifecycle_that_waits, remote, tmp_path):
     if WRITE_TO:
         remote.settings(listed_after=5)
     folder = Path(WRITE_TO or tmp_path)
-    status, printed = lifecycle("--report", str(folder), "--repeat", "10" if WRITE_TO else "1")
+    status, printed = lifecycle_that_waits("--report", str(folder), "--repeat", "10" if WRITE_TO else "1")
     assert status == 0, printed
     is_such_a_document((folder / "findings.md").read_text())
 

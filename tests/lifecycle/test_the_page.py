@@ -30,7 +30,8 @@ def text_of(client: Client, address: str) -> str:
     return answer.content.decode()
 
 
-def test_a_run_is_on_the_list_and_on_a_page_of_its_own(lifecycle, remote, auditor):
+def test_a_run_is_on_the_list_and_on_a_page_of_its_own(only, lifecycle, remote, auditor):
+    only("create", "import", "assign", "swap", "import again", "delete bound", "orphaned")
     remote.settings(after_delete="null")
     assert lifecycle()[0] == 3
     listed = text_of(auditor, LIST)
@@ -41,7 +42,8 @@ def test_a_run_is_on_the_list_and_on_a_page_of_its_own(lifecycle, remote, audito
     assert "These are findings about the sandbox, not about ElevenLabs." in page
     assert "one request" in page
     assert "resource_already_exists" in page
-    assert "36 were not tried" in page
+    untried = sum(line["verdict"] == "not tried" for line in newest().data["assumptions"])
+    assert f"{untried} were not tried" in page
     told = page.partition("<h2>Assumptions</h2>")[2]
     assert re.search(r"\d+", re.sub(r"<[^>]+>", " ", told.partition("<tbody>")[2]))[0] == "9", (
         "what is refuted is first"

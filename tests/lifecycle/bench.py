@@ -1,0 +1,70 @@
+"""Steps of the experiment by themselves, on a workspace as the steps before them leave it."""
+
+from threading import Event
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.audit.why import UNSAID
+from controlplane.elevenlabs import connect
+from controlplane.lifecycle import conduct, tidying
+from controlplane.lifecycle.asking import Asker
+from controlplane.lifecycle.assumptions import judged
+from controlplane.lifecycle.experiment import CannotGoOn, Experiment
+from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.step import Step
+from controlplane.lifecycle.steps import SALES, SUPPORT, body_of
+from numbers.models import PhoneNumber
+from numbers.services import TwilioCredentials
+from numbers.sync import sync_all
+from tests.lifecycle.conftest import SID, TOKEN
+from tests.operations.oracle import violations
+from tests.sandbox_process import Sandbox
+
+NUMBER, LABEL = "+14155550123", "Lifecycle"
+PLANS = {plan.name: plan for plan in reversed(conduct.FIRST)}  # of two with one name the first
+ON_NOTHING = ("create", "wrong credentials", "malformed SID", "key SID alone", "not in the account", "import")
+# Who answers the number before these steps; before all others it is Sales.
+ANSWERED_BY = {"assign": None, "swap": SUPPORT, "delete": SUPPORT}
+
+
+class Bench:
+    def __init__(self, remote: Sandbox, stopping: type[Event]) -> None:
+        self.remote = remote
+        self.report = Report.objects.create(base_url=remote.url, actor_name="system")
+        asker = Asker(self.report, connect(), actor=None, why=UNSAID, stopping=stopping())
+        self.x = Experiment(asker, NUMBER, LABEL, TwilioCredentials(sid=SID, token=TOKEN))
+        self.since = self.history_since = 0
+        self.shows_what_it_did = True  # False where the remote answers what it did not do: then nothing can agree
+
+    def set_up_for(self, name: str) -> None:
+        if name in ON_NOTHING:
+            return
+        made = {bot: self.remote.create_agent(bot, **body_of(bot)["conversation_config"]) for bot in (SUPPORT, SALES)}
+        self.remote.import_number(NUMBER, LABEL, agent_id=made.get(ANSWERED_BY.get(name, SALES)))
+        self.remote.advance(10)
+        assert sync_all() is not None
+        self.x.support, self.x.sales = (Agent.objects.get(name=bot) for bot in (SUPPORT, SALES))
+        self.x.line = PhoneNumber.objects.get()
+        self.since, self.history_since = self.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+
+    def run(self, *names: str) -> dict[str, Step]:
+        """A step that the others cannot go on without ends it, as in a whole run."""
+        try:
+            self.x.run([PLANS[name] for name in names], 1)
+        except CannotGoOn:
+            assert {step.outcome for step in self.x.steps} & {"otherwise"}
+        return {step.name: step for step in self.x.steps}
+
+    def verdicts(self) -> dict[int, str]:
+        return {line["number"]: line["verdict"] for line in judged(self.x.findings)}
+
+    def refuted(self) -> set[int]:
+        return {number for number, verdict in self.verdicts().items() if verdict == "refuted"}
+
+    def end(self) -> None:
+        """What the steps made is removed, and then operations, ledger and mirror agree."""
+        self.remote.clear_faults()
+        self.remote.advance(7200)  # by then everything is listed
+        assert tidying.end(self.x.asker, str) == []
+        if self.shows_what_it_did:
+            assert violations(self.remote, since=self.since, history_since=self.history_since) == []
