@@ -1,13 +1,12 @@
 """The system checks: each says what is wrong, and a production-like configuration is free of them."""
 
-import os
 import runpy
-import subprocess
 import sys
 
 import pytest
 from django.core.checks import run_checks
 
+from controlplane.environment import VAR_DIR
 from tests.running import ROOT
 
 REAL = "not-a-real-key"
@@ -110,6 +109,8 @@ def test_a_folder_that_cannot_be_made_is_an_error(settings, tmp_path):
     assert ours() == set()
 
 
+@pytest.mark.process
+@pytest.mark.smoke
 def test_production_has_no_warning(run):
     result = run(
         sys.executable,
@@ -123,14 +124,19 @@ def test_production_has_no_warning(run):
     assert "no issues (0 silenced)" in result.stdout
 
 
+def settings_of(module: str) -> dict[str, object]:
+    """Of `controlplane.<module>`, as read in the environment of this moment."""
+    return runpy.run_path(str(ROOT / "controlplane" / f"{module}.py"))
+
+
 @pytest.mark.parametrize("nothing", ["", "  "])
-def test_a_blank_address_is_none(nothing, tmp_path):
+def test_a_blank_address_is_none(nothing, monkeypatch):
     """As compose and many panels leave a variable that is not filled in."""
-    show = "from controlplane import settings; print(settings.DATABASES['default']['NAME'], settings.CELERY_BROKER_URL)"
-    blank = {"DATABASE_URL": nothing, "CELERY_BROKER_URL": nothing}
-    environment = os.environ | blank | {"SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
-    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert shown.stdout.split() == [str(tmp_path / "controlplane.sqlite3"), "filesystem://localhost"], shown.stderr
+    monkeypatch.setenv("DATABASE_URL", nothing)
+    monkeypatch.setenv("CELERY_BROKER_URL", nothing)
+    read = settings_of("settings")
+    assert read["DATABASES"]["default"]["NAME"] == str(VAR_DIR / "controlplane.sqlite3")
+    assert read["CELERY_BROKER_URL"] == "filesystem://localhost"
 
 
 @pytest.mark.parametrize(
@@ -146,19 +152,18 @@ def test_a_blank_address_is_none(nothing, tmp_path):
 def test_how_many_proxies_are_trusted(behind_proxy, trusted_proxies, expected, monkeypatch):
     monkeypatch.setenv("BEHIND_PROXY", behind_proxy)
     monkeypatch.setenv("TRUSTED_PROXIES", trusted_proxies)
-    security = runpy.run_path(str(ROOT / "controlplane" / "settings_security.py"))
-    assert security["TRUSTED_PROXIES"] == expected
+    assert settings_of("settings_security")["TRUSTED_PROXIES"] == expected
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "read"),
+    ("module", "name", "given", "expected"),
     [
-        *(("PHONE_REGION", "", "US"), ("PHONE_REGION", " ", "US"), ("PHONE_REGION", "gb ", "GB")),
-        *(("HTTPS", "", "True"), ("HTTPS", "false", "False")),
+        *(("settings", "PHONE_REGION", given, read) for given, read in (("", "US"), (" ", "US"), ("gb ", "GB"))),
+        *(("settings_security", "HTTPS", given, read) for given, read in (("", True), ("false", False))),
     ],
 )
-def test_a_blank_setting_is_its_default_and_a_region_may_be_in_small_letters(name, given, read, tmp_path):
-    show = f"from controlplane import settings; print(settings.{name})"
-    environment = os.environ | {name: given, "SECRET_KEY": "k" * 50, "VAR_DIR": str(tmp_path)}
-    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert shown.stdout.strip() == read, shown.stderr
+def test_a_blank_setting_is_its_default_and_a_region_may_be_in_small_letters(
+    module, name, given, expected, monkeypatch
+):
+    monkeypatch.setenv(name, given)
+    assert settings_of(module)[name] == expected

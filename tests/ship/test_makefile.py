@@ -15,7 +15,7 @@ def test_every_target_that_is_documented_exists(run):
     call = re.compile(r"`make ([a-z]+)|^\s*make ([a-z]+)\s*(?:#.*)?$", re.M)
     named = {first or second for file in documents for first, second in call.findall(file.read_text())}
     listed = set(re.findall(r"^ +make (\w+)", run("make").stdout, re.M))
-    assert {"run", "test", "lint", "fmt", "bench", "clean", "pytest"} | named <= listed
+    assert {"run", "test", "lint", "fmt", "bench", "clean"} | named <= listed
 
 
 def test_constraints_pin_every_requirement():

@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from .conftest import ROOT
 
 
@@ -9,6 +11,8 @@ def test_the_folder_does_not_shadow_the_module():
     assert not (ROOT / "numbers" / "__init__.py").exists()
 
 
+@pytest.mark.process
+@pytest.mark.smoke
 def test_the_standard_library_stays_whole(run):
     code = (
         "import controlplane, decimal, fractions, numbers, random\n"
