@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.workers.stage import Stage, Web
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 SOON = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "SYNC_INTERVAL_SECONDS": "4"}
 
 

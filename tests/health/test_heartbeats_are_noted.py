@@ -20,6 +20,7 @@ def test_one_row_for_each_name_and_the_newest_counts():
     assert abs((worker.at - beat.at).total_seconds()) < 60
 
 
+@pytest.mark.process
 def test_a_worker_in_the_middle_of_a_long_task_is_heard(stage: Stage):
     stage.environment["HEARTBEAT_STALE_AFTER_SECONDS"] = "6"
     stage.remote.fault("GET", "/v1/convai/agents", "pause")

@@ -13,6 +13,7 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.stage import Stage, Web
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 DOWN = {
     "sqlite": lambda: "sqlite:////nowhere/at/all.sqlite3",
     "postgres": lambda: f"postgres://postgres@127.0.0.1:{free_port()}/nothing",
@@ -26,9 +27,18 @@ def bad(web: Web) -> set[str]:
     return {name for name, check in answer.json()["checks"].items() if check["state"] == "bad"}
 
 
-@pytest.mark.parametrize("database", DOWN)
-def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, redis_stage: Stage):
-    web = redis_stage.web(DATABASE_URL=DOWN[database]())
+@pytest.mark.parametrize(
+    ("stage", "database"),
+    [
+        pytest.param("filesystem", "sqlite", marks=pytest.mark.smoke),
+        ("redis", "postgres"),
+        ("redis", "not migrated"),
+        pytest.param("redis", "sqlite", marks=pytest.mark.slow),
+    ],
+    indirect=["stage"],
+)
+def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, stage: Stage):
+    web = stage.web(DATABASE_URL=DOWN[database]())
     assert bad(web) == {"database", "last_complete_sync", "worker", "beat"}
     assert web.get("/healthz").text == "ok"
 

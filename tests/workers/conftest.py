@@ -16,9 +16,10 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.end()
 
 
-@pytest.fixture(params=["filesystem", "redis"])
+@pytest.fixture(params=[pytest.param("filesystem", marks=pytest.mark.slow), "redis"])
 def stage(request: pytest.FixtureRequest, transactional_db: None, remote: Sandbox, tmp_path: Path) -> Iterator[Stage]:
-    """On each broker; every process that was started is gone before the database is emptied."""
+    """On Redis, as docker-compose.yml has it. Where the broker in a folder makes a difference a test names both, with
+    `on_both_brokers`; all others run on it in `make test-all`. Every process ends before the database is emptied."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
     stage = Stage(tmp_path, remote, redis)
     yield stage

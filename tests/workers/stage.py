@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 import yaml
 from celery import current_app
@@ -22,6 +23,7 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.waiting import until
 
 QUEUE = "celery"
+on_both_brokers = pytest.mark.parametrize("stage", ["filesystem", "redis"], indirect=True)
 
 
 def shipped(name: str, broker_url: str) -> list[str]:

@@ -15,6 +15,7 @@ from tests.operations.oracle import mirror_differs
 from tests.workers.stage import Stage
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 SYNC = "numbers.tasks.sync"
 NUMBERS = "/v1/convai/v2/phone-numbers"
 # Where it is killed: the call that it waits for, and how many of these are let pass.
@@ -55,7 +56,15 @@ def complete_runs() -> int:
     return SyncRun.objects.filter(state=SyncRun.State.COMPLETE).count()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("stage", "point"),
+    [
+        *(("redis", point) for point in POINTS),
+        ("filesystem", "details of an agent"),
+        *(pytest.param("filesystem", point, marks=pytest.mark.slow) for point in POINTS if "details" not in point),
+    ],
+    indirect=["stage"],
+)
 def test_the_next_worker_takes_over(point, stage: Stage):
     stage.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
     stage.remote.reset(agents=4, numbers=120)

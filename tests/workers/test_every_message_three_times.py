@@ -1,5 +1,6 @@
 """Every message is delivered three times, to two workers, and again when all is done: each thing is done once."""
 
+import pytest
 from django.utils import timezone
 
 from agents.models import Agent
@@ -10,9 +11,10 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.oracle import violations
 from tests.operations.writes import CREDENTIALS
-from tests.workers.stage import Stage
+from tests.workers.stage import Stage, on_both_brokers
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 TASKS = {
     name: f"message-{at}"
     for at, name in enumerate(
@@ -31,6 +33,7 @@ def deliver_all(stage: Stage) -> None:
         stage.deliver(task, times=3, task_id=task_id)
 
 
+@on_both_brokers
 def test_each_thing_is_done_once(stage: Stage):
     remote = stage.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")

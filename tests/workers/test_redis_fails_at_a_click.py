@@ -18,6 +18,7 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.stage import Stage, Web
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 # Seconds: about one by itself, and 40 where the broker is waited for; in between, a busy machine.
 AT_ONCE = 10.0
 

@@ -12,6 +12,8 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.stage import QUEUE, Stage
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize("lost_by", ["kill", "flush"])
 def test_it_is_done_all_the_same(lost_by, redis_stage: Stage, redis_server: RedisServer):

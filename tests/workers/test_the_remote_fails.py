@@ -21,6 +21,7 @@ from tests.operations.oracle import mirror_differs
 from tests.workers.stage import Stage
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 NUMBERS, AGENTS = "/v1/convai/v2/phone-numbers", "/v1/convai/agents"
 TOO_FAST = {"detail": {"type": "rate_limit_error", "code": "rate_limit_exceeded", "message": "Slow down"}}
 NO_KEY = {"detail": {"status": "invalid_api_key", "message": "Invalid API key"}}

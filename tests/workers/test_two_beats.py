@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import pytest
+
 from controlplane.mirror.models import SyncRun
 from controlplane.mirror.runs import EARLY
 from tests.operations.oracle import mirror_differs
 from tests.workers.stage import Stage
 from tests.workers.waiting import until
 
+pytestmark = pytest.mark.process
 INTERVAL = 2  # seconds
 RUNS = 4
 

@@ -5,10 +5,14 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+
 from controlplane.audit.tasks import seal
 from tests.workers.stage import QUEUE, Stage
 from tests.workers.test_the_broker_in_a_folder import NOT_MESSAGES
 from tests.workers.waiting import until
+
+pytestmark = pytest.mark.process
 
 
 def message(body: bytes = b"[[], {}, {}]", task: str | None = seal.name, **headers: Any) -> dict[str, Any]:
@@ -50,6 +54,7 @@ FOR_CELERY = [
 ]
 
 
+@pytest.mark.parametrize("stage", [pytest.param("filesystem", marks=pytest.mark.smoke), "redis"], indirect=True)
 def test_what_is_not_a_message_ends_no_worker(stage: Stage):
     worker = stage.worker()
     odd = [*NOT_MESSAGES.values(), *(json.dumps(one).encode() for one in FOR_CELERY)]
