@@ -17,17 +17,21 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=[pytest.param("filesystem", marks=pytest.mark.slow), "redis"])
-def stage(request: pytest.FixtureRequest, transactional_db: None, remote: Sandbox, tmp_path: Path) -> Iterator[Stage]:
+def stage(
+    request: pytest.FixtureRequest, transactional_db: None, remote_process: Sandbox, tmp_path: Path
+) -> Iterator[Stage]:
     """On Redis, as docker-compose.yml has it. Where the broker in a folder makes a difference a test names both, with
     `on_both_brokers`; all others run on it in `make test-all`. Every process ends before the database is emptied."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    stage = Stage(tmp_path, remote, redis)
+    stage = Stage(tmp_path, remote_process, redis)
     yield stage
     stage.end()
 
 
 @pytest.fixture
-def redis_stage(transactional_db: None, remote: Sandbox, tmp_path: Path, redis_server: RedisServer) -> Iterator[Stage]:
-    stage = Stage(tmp_path, remote, redis_server)
+def redis_stage(
+    transactional_db: None, remote_process: Sandbox, tmp_path: Path, redis_server: RedisServer
+) -> Iterator[Stage]:
+    stage = Stage(tmp_path, remote_process, redis_server)
     yield stage
     stage.end()
