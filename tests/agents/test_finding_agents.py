@@ -1,4 +1,5 @@
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -42,7 +43,6 @@ def found(client, **query):
     return [agent.name for agent in response.context["cl"].result_list]
 
 
-@pytest.mark.parametrize("look", ["", "cards", "list", "<script>"])
 @pytest.mark.parametrize(
     ("query", "names"),
     [
@@ -75,8 +75,15 @@ def found(client, **query):
         ({"o": "99"}, ["Beta", "Alpha"]),
     ],
 )
-def test_search_filters_and_order(agents, operator, look, query, names):
-    assert found(operator, **query, **({"look": look} if look else {})) == names
+def test_search_filters_and_order(agents, operator, query, names):
+    assert found(operator, **query) == names
+
+
+@pytest.mark.parametrize("look", ["cards", "list", "<script>"])
+def test_the_look_does_not_change_what_is_found(agents, operator, look):
+    assert found(operator, look=look) == ["Alpha", "Beta"]
+    assert found(operator, look=look, q="gamma", state="all", language="en", o="-0") == ["Gamma archived"]
+    assert found(operator, look=look, o="-0") == ["Beta", "Alpha"]
 
 
 def test_every_order_on_offer_is_a_column(operator, db):
@@ -139,6 +146,10 @@ def test_the_number_of_queries_does_not_grow(operator, look, django_assert_max_n
         for at in range(10_000)
     )
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
+    if connection.vendor == "postgresql":
+        # Without statistics of rows this new it may plan nested loops over both tables, which take minutes.
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE agents_agent, numbers_phonenumber")
     operator.get(url_of("changelist"))  # the session and permissions of a fresh sign-in
     with django_assert_max_num_queries(QUERIES_AT_MOST) as queries:
         response = operator.get(

@@ -18,7 +18,7 @@ from tests.api.caller import TWILIO, Caller, person, service, token_of
 from tests.running import ROOT
 from tests.workers.stage import Stage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 AT_ONCE = 50
 BODIES = {
     "create": ("POST", "/api/agents", {"name": "New"}),
@@ -57,7 +57,9 @@ def at_once(ask, count: int) -> list[requests.Response]:
     return answers
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.smoke) if name == "move" else name for name in BODIES]
+)
 def test_fifty_at_once_with_one_key_reach_the_remote_once(name, stage, remote):
     agent = remote.create_agent("Support Bot")
     number = remote.import_number("+15550100001", "Main")

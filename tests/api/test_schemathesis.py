@@ -2,6 +2,8 @@
 not tell of."""
 
 import uuid
+from functools import cache
+from typing import Any
 
 import pytest
 import schemathesis
@@ -16,7 +18,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from controlplane.dashboard.api import api
 from tests.api.caller import Caller, person
 
-EXAMPLES = 30
+EXAMPLES = [8, pytest.param(30, marks=pytest.mark.slow)]  # the same ones in each run
 # What fits the document is taken, but for what no document can tell: which cursors were given out, which agents there
 # are, what goes with what. These fields, and no other, may be refused then: Schemathesis' own check knows no fields.
 MEANING = {
@@ -46,10 +48,18 @@ def test_the_document_names_each_address_of_the_issue():
     }
 
 
+@cache
+def document() -> Any:
+    """Read once: all operations are generated from the same document."""
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
+    schema.config.generation.update(with_security_parameters=False)
+    return schema
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode, workspace, settings_of_rate):
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
+def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode, examples, workspace, settings_of_rate):
     user = person("olga", "Administrators")
     call = Caller(user)
     known = {
@@ -59,11 +69,10 @@ def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode,
         "change_set_id": 1,
         "run_id": 1,
     }
-    schema.config.generation.update(with_security_parameters=False)
-    operation = schema[path][method.upper()]
+    operation = document()[path][method.upper()]
 
     @settings(
-        max_examples=EXAMPLES, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(case=operation.as_strategy(generation_mode=mode), is_known=st.booleans(), is_new=st.booleans())
     def answered(case, is_known, is_new):

@@ -4,11 +4,21 @@ from dataclasses import dataclass
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
+from agents import store as agent_store
 from agents.models import Agent
+from controlplane.audit.ledger import Cause
+from controlplane.audit.models import Entry
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.elevenlabs import connect
+from controlplane.mirror import store as mirror_store
+from controlplane.mirror.models import SyncRun
+from controlplane.mirror.runs import host_of
+from numbers import store as number_store
 from numbers.models import PhoneNumber
-from numbers.sync import sync_all
 from tests.sandbox_process import Sandbox
 
 
@@ -45,17 +55,46 @@ class Workspace:
 
 @pytest.fixture
 def workspace(db, remote: Sandbox) -> Workspace:
-    """One number bound to Support Bot, one free, both listed."""
+    """One number bound to Support Bot, one free, both listed: as after a first sync."""
     support, sales = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     remote.import_number("+15550100001", "Main", agent_id=support)
     remote.import_number("+15550100002", "Spare")
     remote.advance(10)
-    run = sync_all()
-    assert run is not None
-    assert run.state == "complete", run.problem
+    store_as_a_first_sync(support, sales)
     return Workspace(
         Agent.objects.get(remote_id=support),
         Agent.objects.get(remote_id=sales),
         PhoneNumber.objects.get(phone_number="+15550100001"),
         PhoneNumber.objects.get(phone_number="+15550100002"),
     )
+
+
+def store_as_a_first_sync(*agent_ids: str) -> None:
+    """The run, the rows and the history of a first sync, for a small part of its time. `test_workspace.py` compares."""
+    client, begun = connect(), timezone.now()
+    agents = [client.get_agent(agent_id).raw for agent_id in agent_ids]
+    numbers = [RemoteNumber.parse(row) for row in client.list_numbers().rows]
+    run = SyncRun.objects.create(
+        state=SyncRun.State.COMPLETE,
+        started_at=begun,
+        ended_at=timezone.now(),
+        remote=host_of(client.base_url),
+        workspace=client.get_user().workspace_id,
+        seen=len(agents) + len(numbers),
+        added=len(agents) + len(numbers),
+        calls=len(client.calls),
+    )
+    cause = Cause(Entry.Cause.SYNC, str(run.pk))
+    with transaction.atomic():
+        changes = []
+        for data in agents:
+            values = agent_store.values(data) | {"details_read_at": begun}
+            changes.append(mirror_store.compare(Agent(remote_id=data["agent_id"]), values, cause=cause))
+        mirror_store.write(changes)
+        changes = []
+        for number in numbers:
+            row = PhoneNumber(remote_id=number.phone_number_id)
+            agent = Agent.objects.filter(remote_id=number.agent_id).first()
+            values = number_store.values(row, number, agent=agent, listed=True)
+            changes.append(mirror_store.compare(row, values, cause=cause))
+        mirror_store.write(changes)

@@ -1,7 +1,6 @@
 """A Twilio credential is looked at and dropped: not in the state file, the ledger, the calls or the output."""
 
 from base64 import b64encode
-from pathlib import Path
 from urllib.parse import quote
 
 from tests.sandbox_process import Sandbox
@@ -9,8 +8,9 @@ from tests.sandbox_process import Sandbox
 SID, TOKEN, AUTH = "SK" + "c0ffee" * 5 + "ab", "canary+token/7", "canary+auth/7"
 
 
-def test_nowhere(tmp_path: Path) -> None:
-    sandbox = Sandbox().start(tmp_path / "state.sqlite3")
+def test_nowhere(sandbox: Sandbox) -> None:
+    assert sandbox.started is not None
+    state, _ = sandbox.started
     seen = ""
     body = {"provider": "twilio", "label": "L", "sid": SID, "token": TOKEN, "account_auth_token": AUTH}
     region = {"region_id": "ie1", "token": TOKEN, "edge_location": "dublin"}
@@ -38,8 +38,8 @@ def test_nowhere(tmp_path: Path) -> None:
     seen += sandbox.call("GET", "/_sandbox/calls").text
     seen += sandbox.call("GET", "/v1/convai/phone-numbers").text
     assert len(sandbox.ledger()) == 3  # the plain one, the one with a false failure, and the late one
-    sandbox.kill()  # so that the journal is still there to look into
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    # It still runs, so the journal beside the state file is there to look into.
+    stored = b"".join(path.read_bytes() for path in state.parent.iterdir())
     assert b"+15551230000" in stored
     for secret in (SID, TOKEN, AUTH):
         for form in (secret, secret.replace("/", "\\/"), quote(secret, safe=""), b64encode(secret.encode()).decode()):

@@ -28,29 +28,29 @@ def ids(pages: list[list[dict[str, Any]]], name: str) -> list[str]:
     return [row[name] for page in pages for row in page]
 
 
-@pytest.mark.parametrize("size", [1, 7, 20, 100])
+@pytest.mark.parametrize(("size", "agents"), [(1, 6), (7, 40), (20, 40), (100, 40)])
 @pytest.mark.parametrize("paging", ["keyset", "offset"])
-def test_every_agent_once(sandbox: Sandbox, size: int, paging: str) -> None:
-    sandbox.reset(agents=40)
+def test_every_agent_once(sandbox: Sandbox, size: int, agents: int, paging: str) -> None:
+    sandbox.reset(agents=agents)
     sandbox.settings(paging=paging)
     for sort_by in ("name", "created_at", "updated_at", "call_count_7d", None):
         for direction in ("asc", "desc"):
             pages = walk(sandbox, AGENTS, size, sort_by=sort_by, sort_direction=direction)
             found = ids(pages, "agent_id")
-            assert len(found) == len(set(found)) == 40
+            assert len(found) == len(set(found)) == agents
             if sort_by == "name":
                 names = [row["name"].casefold() for page in pages for row in page]
                 assert names == sorted(names, reverse=direction == "desc")
 
 
-@pytest.mark.parametrize("size", [1, 100, 1000])
-def test_every_number_once(sandbox: Sandbox, size: int) -> None:
-    sandbox.reset(agents=3, numbers=230)
+@pytest.mark.parametrize(("size", "numbers"), [(1, 12), (100, 230), (1000, 230)])
+def test_every_number_once(sandbox: Sandbox, size: int, numbers: int) -> None:
+    sandbox.reset(agents=3, numbers=numbers)
     for sort_by in ("label", "phone_number", None):
         for direction in ("asc", "desc"):
             pages = walk(sandbox, NUMBERS, size, sort_by=sort_by, sort_direction=direction)
             found = ids(pages, "phone_number_id")
-            assert len(found) == len(set(found)) == 230
+            assert len(found) == len(set(found)) == numbers
     assert {row["phone_number_id"] for row in sandbox.get("/v1/convai/phone-numbers")} == set(found)
 
 

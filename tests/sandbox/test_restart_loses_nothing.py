@@ -7,6 +7,9 @@ import requests
 
 from tests.sandbox_process import Sandbox
 
+pytestmark = pytest.mark.process
+WRITES = 50  # before it is killed
+
 
 def picture(sandbox: Sandbox) -> list[object]:
     agents = sandbox.get("/v1/convai/agents", page_size=100)["agents"]
@@ -19,7 +22,7 @@ def picture(sandbox: Sandbox) -> list[object]:
     ]
 
 
-@pytest.mark.parametrize("way", ["stop", "kill"])
+@pytest.mark.parametrize("way", ["stop", pytest.param("kill", marks=pytest.mark.smoke)])
 def test_state_ledger_switches_and_clock(sandbox_of_its_own: Sandbox, way: str) -> None:
     sandbox = sandbox_of_its_own
     sandbox.reset(agents=5, numbers=20)
@@ -57,7 +60,7 @@ def test_killed_in_the_middle_of_writes(sandbox_of_its_own: Sandbox) -> None:
     for writer in writers:
         writer.start()
     seen = 0
-    for _ in range(200):
+    for _ in range(WRITES):
         seen = sandbox.wait_for_call("POST", since=seen, answered=True)["id"]
     sandbox.kill()
     for writer in writers:
@@ -70,6 +73,6 @@ def test_killed_in_the_middle_of_writes(sandbox_of_its_own: Sandbox) -> None:
         cursor = page["next_cursor"]
         if not cursor:
             break
-    assert len(answered) >= 200
+    assert len(answered) >= WRITES
     assert set(answered) <= set(there)
     assert sorted(entry["object_id"] for entry in sandbox.ledger()) == sorted(there)

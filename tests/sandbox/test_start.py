@@ -7,7 +7,10 @@ import pytest
 
 from tests.sandbox_process import Sandbox, SandboxFailed
 
+pytestmark = pytest.mark.process
 
+
+@pytest.mark.smoke
 def test_ready_line_switches_and_clean_stop(tmp_path: Path) -> None:
     args = ("--listed-after", "0", "--after-delete", "null", "--latency", "1", "--agents", "2", "--numbers", "3")
     sandbox = Sandbox().start(tmp_path / "deep" / "state.sqlite3", *args)

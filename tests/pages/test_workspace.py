@@ -1,0 +1,59 @@
+"""The workspace of these tests is stored without a sync, and must be what a sync would have left."""
+
+import json
+
+import pytest
+from django.db import transaction
+
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange, SyncRun
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.pages.conftest import store_as_a_first_sync
+
+pytestmark = pytest.mark.django_db
+
+# Moments, and how the run spent its time; the keys of rows are numbered on by the database.
+VARYING = {"id", "at", "cause_id", "first_seen", "listed_at", "details_read_at", "started_at", "ended_at", "agent_id"}
+VARYING |= {"claimed_until", "calls", "waited_ms", "phase"}
+
+
+def rows() -> dict[str, list[str]]:
+    """What a sync may write, without what differs between any two syncs."""
+    found = {
+        "bound": [str(pair) for pair in PhoneNumber.objects.order_by("pk").values_list("remote_id", "agent__name")]
+    }
+    for model in (SyncRun, Agent, PhoneNumber, Entry, OutsideChange):
+        values = model.objects.order_by("pk").values()
+        kept = [{name: value for name, value in row.items() if name not in VARYING} for row in values]
+        found[model.__name__] = [json.dumps(row, default=str, sort_keys=True) for row in kept]
+    return found
+
+
+def test_it_is_what_a_first_sync_leaves(remote):
+    support, sales = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
+    remote.import_number("+15550100001", "Main", agent_id=support)
+    remote.import_number("+15550100002", "Spare")
+    remote.advance(10)
+    with transaction.atomic():
+        store_as_a_first_sync(support, sales)
+        stored = rows()
+        transaction.set_rollback(True)
+    assert not any(rows().values())
+    assert sync_all().state == SyncRun.State.COMPLETE
+    assert rows() == stored
+    assert [len(stored[name]) for name in ("SyncRun", "Agent", "PhoneNumber", "Entry", "OutsideChange")] == [
+        1,
+        2,
+        2,
+        4,
+        0,
+    ]
+
+
+def test_the_next_sync_finds_nothing_new(workspace):
+    run = sync_all()
+    assert (run.state, run.seen, run.added, run.changed, run.gone) == (SyncRun.State.COMPLETE, 4, 0, 0, 0)
+    assert Entry.objects.count() == 4
+    assert not OutsideChange.objects.exists()
