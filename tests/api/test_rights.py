@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission, User
 
 from tests.api.caller import TWILIO, Caller
 from tests.pages.rights import API
-from tests.pages.test_rights import EVERYBODY, World, world
+from tests.pages.world import EVERYBODY, World, world
 
 __all__ = ["world"]
 pytestmark = pytest.mark.django_db
