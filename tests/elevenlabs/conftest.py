@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from controlplane.elevenlabs import ElevenLabs, transport
+from controlplane.elevenlabs import ElevenLabs, transport, watchdog
 
 KEY = "sk_0123456789abcdef0123456789abcdef0123456789abcdef"
 PATIENCE = 20  # seconds after which a server gives up waiting for its test, so that a fault cannot hang the suite
@@ -60,10 +60,14 @@ class Wire:
 
     def drip(self, piece: bytes) -> None:
         """The same bytes again and again until the client has had enough."""
+        for _ in range(3):
+            self.send(piece)
+        self.server.stuck()
         while not self.server.over.wait(0.03):
             self.send(piece)
 
     def hang(self) -> None:
+        self.server.stuck()
         self.server.over.wait(PATIENCE)
 
     def reset(self) -> None:
@@ -76,6 +80,7 @@ class Server:
     script: Callable[[Wire], None]
     listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
     wrap: Callable[[socket.socket], socket.socket] | None = None
+    stuck: Callable[[], None] = lambda: None  # called once a script only keeps its client waiting
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -157,6 +162,19 @@ def client_of() -> Callable[..., ElevenLabs]:
         return client
 
     return make
+
+
+@pytest.fixture
+def deadlines_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets the deadline of every call that is under way pass at once: no test has to wait for it, or to be quick."""
+    expiries: list[Callable[[], None]] = []
+    monkeypatch.setattr(watchdog, "at", lambda _, expire: expiries.append(expire))
+
+    def pass_now() -> None:
+        for expire in expiries:
+            expire()
+
+    return pass_now
 
 
 @pytest.fixture(autouse=True)

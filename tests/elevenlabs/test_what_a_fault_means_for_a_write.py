@@ -4,11 +4,10 @@ import tracemalloc
 
 import pytest
 
-from controlplane.elevenlabs import Outcome, TimedOut
+from controlplane.elevenlabs import NotSent, Outcome, TimedOut
 
 from .faults import (
     REFUSED,
-    SHORT,
     TIMED_OUT,
     UNCLEAR,
     bomb,
@@ -23,12 +22,14 @@ from .faults import (
     write,
 )
 
+LONG = 60  # seconds; the deadline of what times out passes when its server has come to a halt
+
 
 @pytest.mark.parametrize("fault", [*UNCLEAR, *TIMED_OUT, *REFUSED])
-def test_a_write_goes_out_once_and_its_outcome_is_told(fault, serve, client_of):
+def test_a_write_goes_out_once_and_its_outcome_is_told(fault, serve, client_of, deadlines_pass):
     script = {**UNCLEAR, **TIMED_OUT, **REFUSED}[fault]
-    server = serve(script)
-    client = client_of(server, deadline=SHORT if fault in TIMED_OUT else 5)
+    server = serve(script, **({"stuck": deadlines_pass} if fault in TIMED_OUT else {}))
+    client = client_of(server, deadline=LONG)
     error = write(client)
     assert error.outcome == (Outcome.REFUSED if fault in REFUSED else Outcome.UNKNOWN)
     assert isinstance(error, TimedOut) == (fault in TIMED_OUT)
@@ -40,10 +41,10 @@ def test_a_write_goes_out_once_and_its_outcome_is_told(fault, serve, client_of):
 
 
 @pytest.mark.parametrize("fault", [*UNCLEAR, *TIMED_OUT, *REFUSED])
-def test_a_read_is_tried_three_times_at_most(fault, serve, client_of):
+def test_a_read_is_tried_three_times_at_most(fault, serve, client_of, deadlines_pass):
     script = {**UNCLEAR, **TIMED_OUT, **REFUSED}[fault]
-    server = serve(script)
-    client = client_of(server, deadline=SHORT if fault in TIMED_OUT else 5)
+    server = serve(script, **({"stuck": deadlines_pass} if fault in TIMED_OUT else {}))
+    client = client_of(server, deadline=LONG)
     read(client)
     again = fault in {"429", "502 html", "503", "504"} or script in {
         close_at_once, close_after_request, reset_after_request, not_http, truncated, truncated_chunks,
@@ -52,6 +53,12 @@ def test_a_read_is_tried_three_times_at_most(fault, serve, client_of):
     assert len(client.waits) == client.last_call.tries - 1
     if script is not close_at_once:
         assert len(server.requests) == client.last_call.tries
+
+
+def test_the_clock_ends_a_call(serve, client_of):
+    """All other deadlines of this file are passed by hand."""
+    error = write(client_of(serve(TIMED_OUT["headers drip"]), deadline=0.5))
+    assert isinstance(error, TimedOut | NotSent)  # not sent: on a machine too busy to connect within that time
 
 
 def test_a_gzip_bomb_is_not_unpacked_into_memory(serve, client_of):
