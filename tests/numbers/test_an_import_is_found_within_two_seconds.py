@@ -1,9 +1,11 @@
 """From the moment that ElevenLabs lists an import to the moment that it is known here: two seconds at most in the first
 minute, whatever beat's phase; and many imports at once are no more calls than one."""
 
-from itertools import cycle
+from datetime import UTC, datetime, timedelta
+from itertools import cycle, product
 
 import pytest
+import time_machine
 from django.conf import settings
 
 from controlplane.elevenlabs import connect
@@ -24,9 +26,42 @@ def import_number(at: int = 0) -> PhoneNumber:
     return PhoneNumber.objects.get(remote_id=op.object_id)
 
 
-@pytest.mark.parametrize("jitter", [0.0, 0.1])
-@pytest.mark.parametrize("phase", [0.0, 0.4, 0.9])
-@pytest.mark.parametrize("lag", [0.1, 4.95, 5.0, 14.2, 22.01, 35.5, 47.3, 58.9])
+ACCEPTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        PhoneNumber(imported_at=ACCEPTED),
+        PhoneNumber(imported_at=ACCEPTED - timedelta(hours=5), poll_from=ACCEPTED),  # somebody asked for a new round
+        PhoneNumber(first_seen=ACCEPTED),
+    ],
+    ids=["an import", "a new round", "not imported here"],
+)
+def test_the_next_look_is_at_the_next_whole_second_or_minute(row):
+    """Each moment of eleven minutes that could matter: right at a due time, just before and just after it."""
+    each_second, each_minute = range(61), range(120, 601, 60)
+    due = [*each_second, *each_minute]
+    for at, nearly in product([*range(601), 660], [-0.001, 0.0, 0.4, 0.5, 0.999]):
+        with time_machine.travel(ACCEPTED + timedelta(seconds=at + nearly), tick=False):
+            found = propagation.next_look(row)
+        later = [second for second in due if second > at + nearly]
+        assert found == (ACCEPTED + timedelta(seconds=later[0]) if later else None), at + nearly
+
+
+# Listed at once, just before a look, at a look, between two, and late in the first minute; on a beat that is exact and
+# on one that is early and late by turns.
+SOON, LATER = [0.1, 4.95, 5.0], [14.2, 22.01, 35.5, 47.3, 58.9]
+PHASES, JITTERS = [0.0, 0.4, 0.9], [0.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("lag", "phase", "jitter"),
+    [
+        *product(SOON, PHASES, JITTERS),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in product(LATER, PHASES, JITTERS)),
+    ],
+)
 def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock):
     clock.remote.settings(listed_after=lag)
     row = import_number()
@@ -46,13 +81,13 @@ def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock
 
 
 def test_many_imports_due_at_once_are_one_call(clock: Clock):
-    clock.remote.settings(listed_after=5)
+    clock.remote.settings(listed_after=60)
     rows = [import_number(at) for at in range(12)]
     clock.passes(3)
     before = len(clock.remote.calls())
     assert propagation.poll_due() == 0
     assert len(clock.remote.calls()) == before + 1
-    clock.passes(5)
+    clock.passes(60)
     assert propagation.poll_due() == len(rows)
     assert len(clock.remote.calls()) == before + 2
     assert not PhoneNumber.objects.filter(listed_at=None).exists()

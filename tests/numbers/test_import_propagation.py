@@ -29,32 +29,60 @@ def import_number(phone_number: str = MAIN, key: str = "key") -> Operation:
     return services.import_number(phone_number, label="Main", credentials=CREDENTIALS, key=key, actor=None)
 
 
-def looks(clock: Clock) -> list[int]:
-    """Play the beat: look whenever it is due. The seconds after the import at which it was looked for."""
+def looks(clock: Clock, asleep: float = 0) -> list[int]:
+    """Play the beat: look whenever it is due, for the first time when the workers were asleep for so many seconds.
+    The seconds after the import of the due times that were looked at."""
     row = PhoneNumber.objects.get()
-    at = []
+    clock.passes(asleep)
+    at, since = [], clock.remote.call_report()["last_id"]
     while row.poll_at is not None and row.gave_up_at is None:
         clock.passes(max(0, (row.poll_at - timezone.now()).total_seconds()))
         at.append(round((row.poll_at - row.imported_at).total_seconds()))
-        before = len(clock.remote.calls(path=LISTS))
         propagation.poll_due()
-        assert len(clock.remote.calls(path=LISTS)) == before + 1
         row.refresh_from_db()
+    assert len(clock.remote.calls(since, path=LISTS)) == len(at)
     return at
 
 
-@pytest.mark.parametrize("hidden", [False, True])
-@pytest.mark.parametrize(("lag", "found_at"), [(0, 0), (0.5, 1), (5, 5), (5.5, 6), (59, 59), (61, 120), (599, 600)])
-def test_found_at_the_first_look_after_it_is_listed(lag, found_at, hidden, clock):
+def ten_minutes_pass(clock: Clock) -> PhoneNumber:
+    """Nobody looks but right after the import, shortly before the end, and at the end."""
+    assert looks(clock, asleep=595) == [0, 600]
+    return PhoneNumber.objects.get()
+
+
+def slow(*case: object) -> object:
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("lag", "found_at", "asleep", "hidden"),
+    [
+        (0, 0, 0, False),
+        (0.5, 1, 0, True),
+        (5, 5, 0, False),
+        (5.5, 6, 0, True),
+        (59, 59, 57.1, False),
+        (61, 120, 58.1, False),
+        (61, 120, 58.1, True),
+        (599, 600, 530.5, False),
+        (599, 600, 530.5, True),
+        slow(0, 0, 0, True),
+        slow(0.5, 1, 0, False),
+        slow(5, 5, 0, True),
+        slow(5.5, 6, 0, False),
+        *(slow(*times, 0, hidden) for times in [(59, 59), (61, 120), (599, 600)] for hidden in (False, True)),
+    ],
+)
+def test_found_at_the_first_look_after_it_is_listed(lag, found_at, asleep, hidden, clock):
     clock.remote.settings(listed_after=lag, hidden_until_listed=hidden)
     op = import_number()
     assert op.state == State.DONE
     row = PhoneNumber.objects.get()
     assert (row.state, row.phone_number, row.remote_id) == (NumberState.PROPAGATING, MAIN, op.object_id)
 
-    at = looks(clock)
+    at = looks(clock, asleep)
 
-    assert at == DUE[: DUE.index(found_at) + 1]
+    assert at == [due for due in DUE if due == 0 or asleep < due <= found_at]
     row.refresh_from_db()
     assert row.state is NumberState.UNASSIGNED
     assert round((row.listed_at - row.imported_at).total_seconds()) == found_at
@@ -62,7 +90,7 @@ def test_found_at_the_first_look_after_it_is_listed(lag, found_at, hidden, clock
     assert violations(clock.remote) == []
 
 
-@pytest.mark.parametrize("lag", [601, 10**8])
+@pytest.mark.parametrize("lag", [601, slow(10**8)])
 def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
     clock.remote.settings(listed_after=lag)
     import_number()
@@ -150,9 +178,15 @@ def posts(clock: Clock) -> int:
     return len(clock.remote.calls(method="POST", path="/v1/convai/phone-numbers"))
 
 
-@pytest.mark.parametrize("typed", NOTATIONS)
 @pytest.mark.parametrize(
-    "moment", ["propagating", "propagating, hidden", "not listed after ten minutes", "listed", "listed, not mirrored"]
+    ("moment", "typed"),
+    [
+        *(("propagating", typed) for typed in NOTATIONS),
+        ("propagating, hidden", NOTATIONS[0]),
+        ("not listed after ten minutes", NOTATIONS[0]),
+        ("listed", NOTATIONS[0]),
+        ("listed, not mirrored", NOTATIONS[0]),
+    ],
 )
 def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
     clock.remote.settings(listed_after=5 if "listed," in moment else 10**8, hidden_until_listed="hidden" in moment)
@@ -164,7 +198,7 @@ def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
     else:
         assert import_number(parse(typed), "first").state == State.DONE
         if "ten minutes" in moment:
-            looks(clock)
+            ten_minutes_pass(clock)
         if moment == "listed":
             recover(clock)
     before = posts(clock)
@@ -182,13 +216,12 @@ def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
         clock.remote.settings(listed_after=5)
 
 
-@pytest.mark.parametrize("typed", NOTATIONS)
-def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(typed, clock):
+def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(clock):
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "reset", when="after")
     first = import_number(MAIN, "first")
     assert first.state == State.SENT
     with pytest.raises(Held) as held:
-        import_number(parse(typed), "second")
+        import_number(MAIN, "second")
     assert held.value.operation == first
     assert posts(clock) == 1
     recover(clock)

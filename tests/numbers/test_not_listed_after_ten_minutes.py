@@ -12,7 +12,7 @@ from controlplane.operations.models import State as OperationState
 from numbers import propagation, services
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
-from tests.numbers.test_import_propagation import DUE, LISTS, MAIN, import_number, looks, posts
+from tests.numbers.test_import_propagation import LISTS, MAIN, import_number, posts, ten_minutes_pass
 from tests.operations.clock import Clock, recover
 from tests.operations.oracle import violations
 
@@ -27,8 +27,7 @@ def given_up(clock: Clock) -> PhoneNumber:
     """Accepted, there by its id, in no list after ten minutes."""
     clock.remote.settings(listed_after=NEVER)
     import_number()
-    assert looks(clock) == DUE
-    return PhoneNumber.objects.get()
+    return ten_minutes_pass(clock)
 
 
 @pytest.fixture
@@ -37,8 +36,7 @@ def removed(clock: Clock) -> PhoneNumber:
     clock.remote.settings(listed_after=NEVER)
     import_number()
     clock.remote.console("delete_number", number=PhoneNumber.objects.get().remote_id)
-    assert looks(clock) == DUE
-    return PhoneNumber.objects.get()
+    return ten_minutes_pass(clock)
 
 
 def test_the_verdict_says_when_and_what_to_do_next(given_up):
@@ -132,8 +130,7 @@ def test_one_that_is_only_hidden_is_not_imported_twice(clock):
     """By its id it looks as if it were gone; ElevenLabs itself then says that the number is there."""
     clock.remote.settings(listed_after=NEVER, hidden_until_listed=True)
     import_number()
-    looks(clock)
-    assert PhoneNumber.objects.get().missing_since is not None
+    assert ten_minutes_pass(clock).missing_since is not None
     second = import_number(MAIN, "second")
     assert second.state == OperationState.SENT
     clock.passes(200)
@@ -170,9 +167,11 @@ def test_check_again_begins_a_new_round(fault, given_up, clock):
     while given_up.gave_up_at is None:
         clock.passes((given_up.poll_at - timezone.now()).total_seconds())
         seconds.append(round((given_up.poll_at - began).total_seconds()))
+        if seconds[-1] in (3, 120):  # and then the workers are away for a while
+            clock.passes({3: 55, 120: 470}[seconds[-1]])
         propagation.poll_due()
         given_up.refresh_from_db()
-    assert seconds == DUE
+    assert seconds == [0, 1, 2, 3, 59, 60, 120, 600]
     assert given_up.state is State.UNLISTED
 
 
