@@ -16,7 +16,7 @@ from tests.operations.oracle import mirror_differs
 pytestmark = pytest.mark.django_db
 
 NUMBERS, AGENTS = "/v1/convai/v2/phone-numbers", "/v1/convai/agents"
-PAGES, PER_PAGE = 50, 2
+PER_PAGE = 2
 TRIES = transport.TRIES
 NO_END: dict[str, Any] = {"fault": "edit", "body": {"has_more": True, "next_cursor": None}}
 BREAKS: dict[str, dict[str, Any]] = {
@@ -89,21 +89,22 @@ def breaks_at(clock: Clock, path: str, place: int, how: dict[str, Any], **more: 
     clock.remote.fault("GET", path, **how, skip=place - 1, **more)
 
 
-# --- 400 runs ---------------------------------------------------------------------------------------------------------
+# --- On each page -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("count", [4, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BREAKS)
-def test_numbers_on_each_of_fifty_pages(name, clock, pages, settings):
-    clock.remote.reset(numbers=PAGES * PER_PAGE)
+def test_numbers_on_each_page(name, count, clock, pages, settings):
+    clock.remote.reset(numbers=count * PER_PAGE)
     assert run_over_all().state == SyncRun.State.COMPLETE
     ids = list(PhoneNumber.objects.order_by("pk").values_list("remote_id", flat=True))
-    cursors = pages.cursors[-PAGES:]
+    cursors = pages.cursors[-count:]
     labels = dict(PhoneNumber.objects.values_list("remote_id", "label"))
     there = dict(labels)
 
-    for place in range(1, PAGES + 1):
+    for place in range(1, count + 1):
         settings.ELEVENLABS_MAX_CONCURRENCY = 1 + place % 2
         how, at = BREAKS[name], place
         if name == "runs in a circle":  # to itself; the first page is sent to by none, so the last one closes there
-            at = place if place > 1 else PAGES
+            at = place if place > 1 else count
             how = how | {"body": {"has_more": True, "next_cursor": cursors[max(place - 1, 1)]}}
         shows_its_rows = how["fault"] == "edit" and name != "goes on nowhere"
         seen = at * PER_PAGE if shows_its_rows else (at - 1) * PER_PAGE
@@ -131,10 +132,12 @@ def test_numbers_on_each_of_fifty_pages(name, clock, pages, settings):
     assert mirror_differs(clock.remote) == []
 
 
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize(
+    ("active", "archived", "width"),  # pages
+    [(2, 2, 2), pytest.param(4, 2, 1, marks=pytest.mark.slow), pytest.param(4, 2, 2, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", BREAKS)
-def test_agents_on_each_page_of_both_lists(name, width, clock, pages, settings):
-    active, archived = 4, 2  # pages
+def test_agents_on_each_page_of_both_lists(name, active, archived, width, clock, pages, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = width
     clock.remote.reset(agents=(active + archived) * PER_PAGE)
     for row in clock.remote.get(AGENTS)["agents"][: archived * PER_PAGE]:
@@ -164,8 +167,15 @@ def test_agents_on_each_page_of_both_lists(name, width, clock, pages, settings):
 
 
 # --- Answers that are no page -----------------------------------------------------------------------------------------
-@pytest.mark.parametrize("place", [1, 3])
-@pytest.mark.parametrize(("path", "what"), [(NUMBERS, "numbers"), (AGENTS, "agents")])
+@pytest.mark.parametrize(
+    ("path", "what", "place"),
+    [
+        (NUMBERS, "numbers", 3),
+        (AGENTS, "agents", 1),
+        pytest.param(NUMBERS, "numbers", 1, marks=pytest.mark.slow),
+        pytest.param(AGENTS, "agents", 3, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("name", WRONG_SHAPES)
 def test_what_is_no_page_is_no_end(name, path, what, place, clock, pages, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = 2

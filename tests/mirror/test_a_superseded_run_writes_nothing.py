@@ -100,7 +100,13 @@ def test_the_scene_is_as_busy_as_it_says(clock):
     assert Agent.objects.filter(name="Dead").exclude(gone_at=None).exists()
 
 
-@pytest.mark.parametrize("at", range(1, CALLS))
+# The user, the first and the last list, details, and what is looked up: every other call only in the whole suite.
+FEW = (1, 2, 4, 7, 11, 14)
+
+
+@pytest.mark.parametrize(
+    "at", [pytest.param(at, marks=() if at in FEW else pytest.mark.slow) for at in range(1, CALLS)]
+)
 def test_wherever_it_is(at, clock, monkeypatch):
     busy_scene(clock)
     with monkeypatch.context() as patch:
@@ -120,7 +126,7 @@ def test_wherever_it_is(at, clock, monkeypatch):
     assert mirror_differs(clock.remote) == []
 
 
-@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("method", ["_prepare_and_store", "_store", "mark_missing", "bury", "details_were_read"])
 def test_at_the_last_moment(method, at, clock, monkeypatch):
     """Stopped by the system right before it writes, for longer than its claim."""

@@ -25,11 +25,10 @@ from tests.operations.oracle import mirror_differs, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 50
 SECONDS = 30  # the longest wait for anything; nothing comes near it
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
 def width(request, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = request.param
 
@@ -97,8 +96,10 @@ class Moments:
             event.set()
 
 
-def test_fifty_swaps(clock: Clock, thread, monkeypatch):
-    """Besides, in each round something else is changed in the console, so that the sync has rows to store."""
+@pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_swaps(rounds, clock: Clock, thread, monkeypatch):
+    """At each of the moments in turn. Besides, in each round something else is changed in the console, so that the sync
+    has rows to store."""
     bots = known(clock, "agent", 3)
     line, other = known(clock, "number", 2)
     since = clock.remote.ledger()[-1]["id"]
@@ -108,7 +109,7 @@ def test_fifty_swaps(clock: Clock, thread, monkeypatch):
     OutsideChange.objects.all().delete()
     moments = Moments(monkeypatch)
 
-    for played in range(ROUNDS):
+    for played in range(rounds):
         old, new = bots[played % 3], bots[(played + 1) % 3]
         clock.remote.console("patch_number", number=other.remote_id, patch={"label": f"Console {played}"})
         moments.begin()
@@ -128,20 +129,21 @@ def test_fifty_swaps(clock: Clock, thread, monkeypatch):
     assert mirror_differs(clock.remote) == []
     ours = OutsideChange.objects.filter(object_id=line.remote_id)
     assert [str(change) for change in ours] == []
-    assert OutsideChange.objects.count() == ROUNDS
+    assert OutsideChange.objects.count() == rounds
     entries = Entry.objects.filter(pk__gt=told, object_id=line.remote_id, kind="number.changed")
     assert {entry.cause for entry in entries} == {Entry.Cause.OPERATION}
-    assert entries.count() == ROUNDS
+    assert entries.count() == rounds
     clock.passes(10)
     recover(clock)
     assert violations(clock.remote, since=since) == []
 
 
-def test_fifty_times_an_agent_is_changed_while_its_details_are_read(clock: Clock, thread):
+@pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_an_agent_is_changed_while_its_details_are_read(rounds, clock: Clock, thread):
     (bot,) = known(clock, "agent", 1)
     told = Entry.objects.latest("pk").pk
     name = bot.name
-    for played in range(ROUNDS):
+    for played in range(rounds):
         start = threading.Barrier(2)
 
         def sync(start: threading.Barrier = start) -> SyncRun | None:
@@ -222,9 +224,10 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
 
 
 # --- Two runs ---------------------------------------------------------------------------------------------------------
-def test_of_runs_that_begin_at_once_one_goes_on(clock: Clock, thread):
+@pytest.mark.parametrize("rounds", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_of_runs_that_begin_at_once_one_goes_on(rounds, clock: Clock, thread):
     known(clock, "number", 3)
-    for played in range(20):
+    for played in range(rounds):
         start = threading.Barrier(4)
 
         def begin(start: threading.Barrier = start) -> SyncRun | None:
@@ -243,8 +246,9 @@ def test_of_runs_that_begin_at_once_one_goes_on(clock: Clock, thread):
     assert set(SyncRun.objects.values_list("state", flat=True)) == {SyncRun.State.COMPLETE}
 
 
-def test_everybody_asks_at_once_and_gets_the_same_run(clock: Clock, thread):
-    for _ in range(20):
+@pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_everybody_asks_at_once_and_gets_the_same_run(rounds, clock: Clock, thread):
+    for _ in range(rounds):
         start = threading.Barrier(4)
 
         def ask(start: threading.Barrier = start) -> SyncRun:

@@ -42,7 +42,7 @@ def written(sql: list[str]) -> set[str]:
     return {found[1] for query in sql if (found := WRITES.match(query))}
 
 
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_nothing_is_written_but_the_run(width, clock, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = width
     settings.DETAILS_REFRESH = 10**9
@@ -99,7 +99,7 @@ def test_the_same_json_in_another_order_is_the_same(clock):
     assert PhoneNumber._meta.db_table not in written(queries())
 
 
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_new_row_is_written_once(width, clock, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = width
     clock.remote.reset(agents=30, numbers=60)

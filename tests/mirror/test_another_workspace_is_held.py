@@ -1,6 +1,7 @@
 """A key of another workspace, or another base URL, changes nothing here until somebody says that it is meant."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -168,9 +169,17 @@ def test_an_answer_that_is_none_does_not_name_a_workspace(answer, clock, monkeyp
 
 
 # --- Accepted ---------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("partial_first", [False, True])
-@pytest.mark.parametrize("count", [3, 12])
-@pytest.mark.parametrize(("here", "there"), [(HERE, "workspace_b"), (HERE, None), (None, "workspace_b"), (None, None)])
+NAMED = [(HERE, "workspace_b"), (HERE, None), (None, "workspace_b"), (None, None)]
+ACCEPTED = [(*NAMED[0], 3, False), (*NAMED[1], 12, True), (*NAMED[2], 3, True), (*NAMED[3], 12, False)]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "count", "partial_first"),
+    [
+        pytest.param(*names, *how, marks=() if (*names, *how) in ACCEPTED else pytest.mark.slow)
+        for names, how in product(NAMED, product([3, 12], [False, True]))
+    ],
+)
 def test_once_it_is_accepted_the_picture_moves(here, there, count, partial_first, clock):
     move = Move(clock, here, there, count)
     move.away(agents=4, numbers=9)

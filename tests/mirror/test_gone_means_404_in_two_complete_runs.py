@@ -26,7 +26,7 @@ LIST = {"agent": AGENTS, "number": NUMBERS}
 OTHER = {"agent": "number", "number": "agent"}
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
 def width(request, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = request.param
 

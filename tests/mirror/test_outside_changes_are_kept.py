@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 TOLD = {"agent": "name", "number": "label"}
 
 
-@pytest.fixture(params=[1, 2], autouse=True)
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
 def width(request, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = request.param
 
