@@ -14,7 +14,8 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
 from tests.processes import children, outcome
 from tests.sandbox_process import Sandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+OTHERS_SEE_IT = pytest.mark.django_db(transaction=True)  # other processes and threads, and what is tried again
 
 REFUSED = {"detail": {"type": "authentication_error", "code": "unauthorized", "message": "Invalid API key",
                       "status": "invalid_api_key"}}  # fmt: skip
@@ -51,12 +52,14 @@ def opened(remote: Sandbox) -> None:
     assert circuit.refused() is not None
 
 
+@OTHERS_SEE_IT
+@pytest.mark.process
 def test_no_storm_over_all_processes_and_it_recovers_by_itself(clock: Clock):
     remote = clock.remote
     refuse(remote)
-    with children(remote, [CALLS] * 3, at_once=2) as running:
-        assert [outcome(child) for child in running] == [["50", "KeyRefused"]] * 3
-    assert 1 <= len(remote.calls()) <= 3
+    with children(remote, [CALLS] * 2, at_once=2) as running:
+        assert [outcome(child) for child in running] == [["50", "KeyRefused"]] * 2
+    assert 1 <= len(remote.calls()) <= 2
     remote.clear_faults()
     since = remote.call_report()["last_id"]
     clock.passes(31)
@@ -100,6 +103,7 @@ def test_one_probe_each_half_minute(clock: Clock):
     assert sent_since(clock.remote, since) == [("GET", "/v1/convai/llm/list")] * 3
 
 
+@OTHERS_SEE_IT
 def test_while_the_probe_is_under_way_nobody_else_is_sent(clock: Clock, beside):
     opened(clock.remote)
     clock.remote.clear_faults()
@@ -198,6 +202,7 @@ def test_the_mark_tells_no_key_and_is_of_this_installation(settings):
     assert mark != Remote.of("https://api.elevenlabs.io", "sk_1").key_mark
 
 
+@OTHERS_SEE_IT
 def test_an_answer_stands_though_it_cannot_be_noted_down(remote: Sandbox, caplog):
     def fail(execute, sql, params, many, context):
         if "traffic_circuit" in sql and not sql.startswith("SELECT"):

@@ -61,6 +61,8 @@ def test_the_files_stand_beside_the_database_whatever_folder_a_process_was_given
     release()
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("kind", [pytest.param("of this database", marks=pytest.mark.smoke), "files"], indirect=True)
 def test_what_another_process_holds_is_not_free(found, name, holder):
     assert found.first_free([name]) is None
     assert found.share(name) is None
@@ -69,6 +71,7 @@ def test_what_another_process_holds_is_not_free(found, name, holder):
     other()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_a_dead_holder_holds_nothing(end, found, name, holder):
     holder.send_signal(end)

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from functools import partial
 
 import pytest
 
@@ -36,12 +37,32 @@ connect().list_agents()
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_the_remote_never_sees_more(at_once, remote: Sandbox):
+def test_the_remote_never_sees_more_from_many_threads(at_once, remote: Sandbox, settings, beside):
+    settings.ELEVENLABS_MAX_CONCURRENCY = at_once
     remote.settings(latency_ms=10)
-    with children(remote, [READ] * 3, at_once=at_once) as running:
-        assert [outcome(child) for child in running] == [["30"]] * 3
+    start = threading.Barrier(6)
+
+    def read(urgent: bool) -> None:
+        client = connect(urgent=urgent)
+        start.wait(60)
+        for _ in range(3):
+            client.list_agents()
+
+    for thread in [beside(partial(read, urgent)) for urgent in (True, False, False) * 2]:
+        thread.join(60)
     report = remote.call_report()
-    assert report["total"] == 3 * 3 * 10
+    assert report["total"] == 6 * 3
+    assert report["peak_in_flight"] == at_once
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_remote_never_sees_more_from_several_processes(at_once, remote: Sandbox):
+    remote.settings(latency_ms=10)
+    with children(remote, [READ] * 2, at_once=at_once) as running:
+        assert [outcome(child) for child in running] == [["30"]] * 2
+    report = remote.call_report()
+    assert report["total"] == 2 * 3 * 10
     assert report["peak_in_flight"] == at_once
 
 
@@ -59,10 +80,10 @@ def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settin
 
 @pytest.mark.parametrize("urgent", [True, False])
 def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbox, settings, gate, beside):
-    settings.ELEVENLABS_WRITE_DEADLINE = 0.2
+    settings.ELEVENLABS_WRITE_DEADLINE = 0.05
     agent = remote.create_agent()
     since = remote.call_report()["last_id"]
-    client = connect(patience=0.2, urgent=urgent)
+    client = connect(patience=0.05, urgent=urgent)
     held, enough = threading.Barrier(3), threading.Event()
 
     def hold() -> None:
@@ -87,6 +108,7 @@ def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbo
     assert connect(urgent=urgent).update_agent(agent, {"name": "New"}).name == "New"
 
 
+@pytest.mark.process
 def test_a_killed_process_frees_its_slot(remote: Sandbox, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     remote.fault("GET", "/v1/convai/agents", "hang")

@@ -86,11 +86,12 @@ def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot,
     assert paths == ["/v1/convai/llm/list", *["/v1/convai/agents"] * 4]
 
 
+@pytest.mark.process
 def test_staff_work_on_while_workers_keep_the_line_busy(clock: Clock, one_at_a_time):
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     clock.remote.settings(latency_ms=20)
-    with children(clock.remote, [SYNC] * 3, at_once=1) as workers:
+    with children(clock.remote, [SYNC] * 2, at_once=1) as workers:
         clock.remote.wait_for_call("GET", "/v1/user", since=clock.remote.call_report()["last_id"])
         for at in range(6):
             ends = (to, old)[at % 2]
