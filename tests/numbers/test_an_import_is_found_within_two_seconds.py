@@ -7,6 +7,7 @@ from itertools import cycle, product
 import pytest
 import time_machine
 from django.conf import settings
+from django.utils import timezone
 
 from controlplane.elevenlabs import connect
 from numbers import propagation, services
@@ -49,9 +50,9 @@ def test_the_next_look_is_at_the_next_whole_second_or_minute(row):
         assert found == (ACCEPTED + timedelta(seconds=later[0]) if later else None), at + nearly
 
 
-# Listed at once, just before a look, at a look, between two, and late in the first minute; on a beat that is exact and
+# Listed at once, just after a look, just before one, at one, and late in the first minute; on a beat that is exact and
 # on one that is early and late by turns.
-SOON, LATER = [0.1, 4.95, 5.0], [14.2, 22.01, 35.5, 47.3, 58.9]
+SOON, LATER = [0.1, 4.05, 4.95, 5.0], [14.2, 22.01, 35.5, 47.3, 58.9]
 PHASES, JITTERS = [0.0, 0.4, 0.9], [0.0, 0.1]
 
 
@@ -78,6 +79,19 @@ def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock
         played += tick
         assert played < lag + 3
     assert played - lag <= 1.5, "half a second is left for the page, which asks that often"
+
+
+def test_a_tick_that_comes_a_moment_early_takes_what_is_due_a_moment_later(clock: Clock):
+    """The next one is a second away."""
+    import_number()
+    with time_machine.travel(timezone.now(), tick=False):
+        looks = []
+        for seconds in (0.6, 0.4):
+            PhoneNumber.objects.update(poll_at=timezone.now() + timedelta(seconds=seconds))
+            before = clock.remote.call_report()["last_id"]
+            propagation.poll_due()
+            looks.append(len(clock.remote.calls(before, path=LISTS)))
+    assert looks == [0, 1]
 
 
 def test_many_imports_due_at_once_are_one_call(clock: Clock):
