@@ -1,9 +1,9 @@
-FROM python:3.11-slim AS packages
+FROM python:3.13-slim AS packages
 RUN python -m venv /opt/venv
-COPY requirements.txt constraints.txt ./
-RUN /opt/venv/bin/pip install --no-cache-dir -r requirements.txt -c constraints.txt
+COPY requirements.lock ./
+RUN /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 
-FROM python:3.11-slim
+FROM python:3.13-slim
 RUN groupadd --gid 10001 app \
     && useradd --uid 10001 --gid app --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app \
     && install -d -o app -g app -m 0700 /var/lib/controlplane

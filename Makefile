@@ -1,20 +1,26 @@
 # Everything that people and CI run. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test gate test-servers test-all coverage lint fmt screenshots findings bench constraints clean
+.PHONY: help run test gate test-servers test-all coverage lint fmt screenshots findings bench lock hooks clean
 
+# Another Python has an environment of its own: make test VENV=.venv-3.13 PYTHON3=python3.13
 PYTHON3 ?= python3
-PYTHON := .venv/bin/python
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # Tests, lint and benchmarks never use the real key of `.env`, nor the files of a running `make run`.
 ISOLATED := SECRET_KEY=only-for-tests-0123456789-0123456789-0123456789-0123456789 ELEVENLABS_API_KEY=sk_sandbox \
 	ELEVENLABS_BASE_URL= ALLOWED_HOSTS=localhost,127.0.0.1 DEBUG=false HTTPS=false VAR_DIR=$(CURDIR)/var/test
 
+# One resolution for every platform and every Python from 3.11 on, with the hash of every file that PyPI has of a release.
+COMPILE := $(PYTHON) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--annotation-style line --custom-compile-command "make lock"
+
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: .venv/runtime .env ## install what is missing, then run everything on this machine
+run: $(VENV)/runtime .env ## install what is missing, then run everything on this machine
 	@test -n "$$HTTPS" || grep -Eqs '^ *(export +)?HTTPS(_FILE)? *=' .env || export HTTPS=false; \
 		DEBUG=false exec $(PYTHON) manage.py up
 
@@ -27,68 +33,74 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
 
 ifdef ARGS
-test: .venv/dev
+test: $(VENV)/dev
 	@$(PYTEST) $(ARGS)
 else
 test: lint gate ## lint, types, migrations, then every behaviour once (ARGS=tests/health for these tests alone)
 endif
 
-gate: .venv/dev
+gate: $(VENV)/dev
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" -p tests.budget $(BUDGET) $(COVER)
 
-test-servers: .venv/dev ## what depends on a database, a broker or processes (.ci/with-servers brings PostgreSQL and Redis)
+test-servers: $(VENV)/dev ## what depends on a database, a broker or processes (.ci/with-servers brings PostgreSQL and Redis)
 	@$(PYTEST) $(IN_PARALLEL) -m "$(ON_SERVERS)" $(COVER)
 
 test-all: lint ## all tests: also the full cross products, the long fuzzing and the storm
 	@$(PYTEST) $(IN_PARALLEL) $(COVER)
 
-coverage: .venv/dev ## the gate, with the lines that it misses
+coverage: $(VENV)/dev ## the gate, with the lines that it misses
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" --cov --cov-report=term-missing:skip-covered
 
-lint: .venv/dev ## ruff, mypy, missing migrations, system checks
+lint: $(VENV)/dev ## ruff, djlint, whitespace, mypy, missing migrations, system checks
 	@mkdir -p var/test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m djlint --lint --quiet templates
+	SKIP=ruff,ruff-format,djlint VENV=$(VENV) PRE_COMMIT_HOME=$(VENV)/pre-commit $(PYTHON) -m pre_commit run --all-files
 	$(ISOLATED) $(PYTHON) -m mypy .
 	$(ISOLATED) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(ISOLATED) $(PYTHON) manage.py check --fail-level WARNING
 
-fmt: .venv/dev ## let ruff rewrite what it can
+fmt: $(VENV)/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-screenshots: .venv/dev ## take the pictures of docs/screenshots anew
+screenshots: $(VENV)/dev ## take the pictures of docs/screenshots anew
 	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
 
-findings: .venv/dev ## write docs/findings.md anew, from a run on the sandbox
+findings: $(VENV)/dev ## write docs/findings.md anew, from a run on the sandbox
 	@mkdir -p var/test
 	$(ISOLATED) FINDINGS=docs $(PYTHON) -m pytest -q tests/lifecycle/test_the_document.py
 	@rm docs/findings.json
 
-bench: .venv/dev ## run each of benchmarks/*.py
+bench: $(VENV)/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test
 	@set -e; for file in $(filter-out benchmarks/harness.py benchmarks/history_rows.py benchmarks/suite.py,$(wildcard benchmarks/[!_]*.py)); do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
 
-constraints: .venv/dev ## write the versions installed now to constraints.txt
-	@{ sed '/^[^#]/d' constraints.txt; $(PYTHON) -m pip freeze; } > .venv/constraints && cp .venv/constraints constraints.txt
+lock: $(VENV)/dev ## write both lock files after a change of requirements*.txt (ARGS=--upgrade for what they bring along)
+	$(COMPILE) requirements.txt --output-file requirements.lock $(ARGS)
+	$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
+
+hooks: $(VENV)/dev ## have git run .pre-commit-config.yaml before each commit
+	$(PYTHON) -m pre_commit install
 
 clean: ## remove what can be made again; .env and the database stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results var/static var/test
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results var/static var/test
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/runtime: requirements.txt constraints.txt
+$(VENV)/runtime: requirements.lock
 	@$(PYTHON3) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON3=python3.11 ...")'
-	@test -x .venv/bin/pip || $(PYTHON3) -m venv .venv
-	@echo "Installing requirements.txt into .venv ..."
-	@$(PYTHON) -m pip install --quiet -r requirements.txt -c constraints.txt
+	@test -x $(VENV)/bin/pip || $(PYTHON3) -m venv $(VENV)
+	@echo "Installing requirements.lock into $(VENV) ..."
+	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@
 
-.venv/dev: .venv/runtime requirements-dev.txt
-	@echo "Installing requirements-dev.txt into .venv ..."
-	@$(PYTHON) -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+$(VENV)/dev: $(VENV)/runtime requirements-dev.lock
+	@echo "Installing requirements-dev.lock into $(VENV) ..."
+	@$(PYTHON) -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.env: | .venv/runtime
+.env: | $(VENV)/runtime
 	@umask 077 && $(PYTHON) -c 'import secrets; \
 		print("# Written once by make run; .env.example tells what else can stand here."); \
 		print("SECRET_KEY=" + secrets.token_urlsafe(50))' > $@
