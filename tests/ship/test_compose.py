@@ -36,6 +36,39 @@ def test_each_service_is_confined_and_watched(name):
     assert "ports" not in service or service["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
 
 
+# Settings of README's table that a container does not get from outside, and why.
+KEPT_BACK = {
+    "DEBUG": "never on a server",
+    "PORT": "of this machine: the port in front of the container",
+    "SANDBOX_PORT": "of `make run`",
+    "STATIC_ROOT": "where the image has collected the files",
+    "VAR_DIR": "where the volume is mounted",
+    "TWILIO_SID": "for one command, to which it is given with `docker compose run --env`",
+    "TWILIO_TOKEN": "the same",
+    "TWILIO_PHONE_NUMBER": "the same",
+    "TWILIO_ACCOUNT_AUTH_TOKEN": "the same",
+}
+
+
+def settings_of_the_readme() -> set[str]:
+    table = (ROOT / "README.md").read_text().split("## Settings", 1)[1].split("\n## ", 1)[0]
+    cells = re.findall(r"^\| (`[^|]*`) \|", table, re.M)
+    return {name for cell in cells for name in re.findall(r"`([A-Z_]+)`", cell)}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_the_readme_reaches_the_containers(name):
+    assert settings_of_the_readme() - set(SERVICES[name]["environment"]) == set(KEPT_BACK)
+
+
+def test_the_readme_has_every_setting_that_is_read():
+    files = ("environment", "settings", "settings_security")
+    code = "".join((ROOT / "controlplane" / f"{file}.py").read_text() for file in files)
+    calls = re.findall(r"""\b(?:env\.[a-z_]+|text|whole_number)\(\s*["']([A-Z_]+)["']""", code)
+    assert len(calls) > 30
+    assert set(calls) <= settings_of_the_readme()
+
+
 def interpolated(text: str, typed: dict[str, str] = TYPED) -> str:
     """`${NAME:-default}` and `${NAME:?message}` as Compose reads them."""
     return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", lambda m: typed.get(m[1], m[3] if m[2] == "-" else ""), text)
@@ -138,7 +171,7 @@ def test_beat(migrated, run, start):
 
 def test_the_image_holds_what_is_imported_and_no_secret():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert {"agents", "controlplane", "numbers", "static", "templates", "manage.py", "requirements.txt"} <= allowed
+    assert {"agents", "controlplane", "numbers", "static", "templates", "manage.py", "requirements.lock"} <= allowed
     assert not {".env", "var", ".git"} & allowed
     assert all((ROOT / name).exists() for name in allowed)
     assert all(SERVICES[name]["image"] == SERVICES["web"]["image"] for name in OURS)

@@ -18,19 +18,9 @@ def test_every_target_that_is_documented_exists(run):
     assert {"run", "test", "lint", "fmt", "bench", "clean"} | named <= listed
 
 
-def test_constraints_pin_every_requirement():
-    def pins(name: str) -> set[str]:
-        lines = (ROOT / name).read_text().lower().splitlines()
-        return {re.sub(r"\[.*\]", "", line) for line in lines if re.match(r"[a-z]", line) and ";" not in line}
-
-    direct = pins("requirements.txt") | pins("requirements-dev.txt")
-    assert all("==" in line for line in direct)
-    assert direct <= pins("constraints.txt")
-
-
 @pytest.fixture
 def installed(tmp_path):
-    for name in ("Makefile", "requirements.txt", "constraints.txt"):
+    for name in ("Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "runtime").touch()
