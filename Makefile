@@ -15,7 +15,7 @@ ISOLATED := SECRET_KEY=only-for-tests-0123456789-0123456789-0123456789-012345678
 
 # One resolution for every platform and every Python from 3.11 on, with the hash of every file that PyPI has of a release.
 COMPILE := $(PYTHON) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	--annotation-style line --custom-compile-command "make lock"
+	--annotation-style line --no-strip-extras --custom-compile-command "make lock"
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile

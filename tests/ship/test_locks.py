@@ -17,7 +17,8 @@ FILES = {
     "requirements-dev.lock": ["requirements.txt", "requirements-dev.txt"],
 }
 PIN = re.compile(
-    r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>.+?))?(?P<hashes>(?: \\\n    --hash=sha256:\w{64})+)$"
+    r"^(?P<name>[\w.-]+)(?:\[[\w,-]+\])?==(?P<version>\S+)(?: ; (?P<marker>.+?))?"
+    r"(?P<hashes>(?: \\\n    --hash=sha256:\w{64})+)$"
 )
 
 
