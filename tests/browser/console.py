@@ -1,12 +1,15 @@
-"""The sandbox, as somebody sees and changes it who does not use this app."""
+"""The sandbox as a user of the ElevenLabs console sees and changes it, and syncs that bring it here."""
 
 import re
+from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import messages
+from tests.browser.site import Site
+from tests.workers.waiting import until
 
 
 class Console:
@@ -15,24 +18,36 @@ class Console:
         self.session = requests.Session()
         self.session.headers["xi-api-key"] = "sk_sandbox"
 
-    def do(self, action: str, **details: object) -> dict[str, str]:
+    def do(self, action: str, **details: object) -> Any:
         return self.post("/_sandbox/console", {"action": action, **details})
 
-    def post(self, path: str, body: object) -> dict[str, str]:
-        answer = self.session.post(self.url + path, json=body, timeout=30)
+    def post(self, path: str, body: object) -> Any:
+        return self.send("POST", path, body)
+
+    def send(self, method: str, path: str, body: object) -> Any:
+        answer = self.session.request(method, self.url + path, json=body, timeout=30)
         assert answer.ok, answer.text
         return answer.json()
 
-    def get(self, path: str) -> dict[str, object]:
+    def get(self, path: str) -> Any:
         return self.session.get(self.url + path, timeout=30).json()
 
 
-def sync_until(page: Page, path: str, words: str | re.Pattern[str]) -> None:
-    """Ask for a sync, and look again, until the page at `path` says it: a worker does it, and beat does too."""
+def sync(page: Page, site: Site) -> None:
+    """Press the button and wait until the run has ended: the one that it asked for, or one that was under way."""
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sync").click()
+    link = messages(page).get_by_role("link", name="Show progress").get_attribute("href")
+    [run] = re.findall(r"\d+", link or "")
+    is_open = "SELECT 1 FROM mirror_syncrun WHERE id = %s AND ended_at IS NULL"
+    until(lambda: not site.database.rows(is_open, int(run)), "the sync has ended")
+
+
+def sync_until(page: Page, site: Site, path: str, found: Locator) -> None:
+    """A run that was under way may have looked before the change, and some changes are believed after two runs."""
     for _ in range(20):
-        with page.expect_response("**/syncrun/picture/*"):
-            page.get_by_role("button", name="Sync").click()
+        sync(page, site)
         page.goto(path)
-        if page.get_by_text(words).count():
+        if found.count():
             return
-    pytest.fail(f"{path} never said {words}")
+    pytest.fail(f"{path} never showed {found}")

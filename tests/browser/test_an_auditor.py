@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site, picture, running, signed_in, told
+from tests.browser.conftest import messages, picture, signed_in
 from tests.browser.console import Console, sync_until
+from tests.browser.site import Site, new_database, running
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +32,7 @@ def make_an_auditor(page: Page) -> None:
         page.locator(f"[name={field}]").fill(password)
     page.get_by_label("Auditors").check()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(told(page)).to_contain_text(name)
+    expect(messages(page)).to_contain_text(name)
 
 
 def move(page: Page, old: str, new: str, why: str) -> None:
@@ -46,28 +47,28 @@ def move(page: Page, old: str, new: str, why: str) -> None:
     dialog.get_by_label("Reason").fill(why)
     dialog.get_by_label("Ticket").fill("OPS-7")
     dialog.get_by_role("button", name="Move", exact=True).click()
-    expect(told(page)).to_have_text(re.compile(f"Moved .* from {old} ….{{4}} to {new}"))
+    expect(messages(page)).to_have_text(re.compile(f"Moved .* from {old} ….{{4}} to {new}"))
 
 
 @pytest.fixture(scope="module")
-def site(
-    tmp_path_factory: pytest.TempPathFactory, static_root: Path, database_url: str, browser: Browser
-) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, static_root: Path, browser: Browser) -> Iterator[Site]:
     """The number was moved last Tuesday after six, and moved back today."""
     var = tmp_path_factory.mktemp("var")
-    with running(var, static_root, database_url, ago=TODAY - TUESDAY) as then, signed_in(browser, then) as staff:
-        console = Console(then)
-        support = console.do("create_agent", name="Support Bot")["agent_id"]
-        console.do("create_agent", name="Sales Bot")
-        console.do("add_number", phone_number="+15550100123", label="Main line", agent_id=support)
-        console.post("/_sandbox/clock", {"advance": 10})
-        sync_until(staff, "/admin/numbers/phonenumber/", NUMBER)
-        make_an_auditor(staff)
-        move(staff, "Support Bot", "Sales Bot", WHY)
-    with running(var, static_root, database_url, known=then) as now:
-        with signed_in(browser, now) as staff:
-            move(staff, "Sales Bot", "Support Bot", BACK)
-        yield now
+    with new_database(var) as database:
+        ago = TODAY - TUESDAY
+        with running(var, static_root, database, ago=ago) as then, signed_in(browser, then) as staff:
+            console = Console(then)
+            support = console.do("create_agent", name="Support Bot")["agent_id"]
+            console.do("create_agent", name="Sales Bot")
+            console.do("add_number", phone_number="+15550100123", label="Main line", agent_id=support)
+            console.post("/_sandbox/clock", {"advance": 10})
+            sync_until(staff, then, "/admin/numbers/phonenumber/", staff.get_by_text(NUMBER))
+            make_an_auditor(staff)
+            move(staff, "Support Bot", "Sales Bot", WHY)
+        with running(var, static_root, database, known=then) as now:
+            with signed_in(browser, now) as staff:
+                move(staff, "Sales Bot", "Support Bot", BACK)
+            yield now
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site, picture
+from tests.browser.conftest import picture
+from tests.browser.console import Console, sync_until
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -16,24 +17,13 @@ LIST = "/admin/numbers/phonenumber/"
 @pytest.fixture
 def busy(staff: Page, site: Site) -> Page:
     """14 agents and 60 numbers, one of them orphaned, in the picture."""
-    session = requests.Session()
-    session.headers["xi-api-key"] = "sk_sandbox"
-
-    def post(path: str, body: object) -> None:
-        answer = session.post(site.sandbox + path, json=body, timeout=30)
-        assert answer.ok, answer.text
-
-    post("/_sandbox/reset", {"agents": 14, "numbers": 60})
-    rows = session.get(f"{site.sandbox}/v1/convai/phone-numbers", timeout=30).json()
+    console = Console(site)
+    console.post("/_sandbox/reset", {"agents": 14, "numbers": 60})
+    rows = console.get("/v1/convai/phone-numbers")
     bound = next(row["assigned_agent"]["agent_id"] for row in reversed(rows) if row["assigned_agent"])
-    post("/_sandbox/console", {"action": "delete_agent", "agent_id": bound})
-    for _ in range(20):
-        with staff.expect_response("**/syncrun/picture/*"):
-            staff.get_by_role("button", name="Sync").click()
-        staff.goto(f"{LIST}?state=orphaned")
-        if staff.locator(".cp-aside", has_text="deleted").count():
-            return staff
-    pytest.fail("the sync never showed the orphans")
+    console.do("delete_agent", agent_id=bound)
+    sync_until(staff, site, f"{LIST}?state=orphaned", staff.locator(".cp-aside", has_text="deleted"))
+    return staff
 
 
 def assert_nothing_is_cut(page: Page) -> None:
@@ -70,6 +60,7 @@ def test_the_pages_and_the_palette_of_a_busy_workspace(busy: Page, browser: Brow
     page.goto(LIST)
     number = page.locator("#result_list tbody tr").nth(7).get_by_role("link").first.inner_text()
     page.keyboard.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
     page.keyboard.type(re.sub(r"[^0-9]", "", number)[-9:], delay=20)
     result = page.locator("#command-results-list a", has_text=number)
     expect(result).to_be_visible()

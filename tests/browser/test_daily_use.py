@@ -2,17 +2,16 @@
 
 import itertools
 import re
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import psycopg
 import pytest
-import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import assert_fits, messages, picture
+from tests.browser.console import Console, sync_until
+from tests.browser.site import Database, Site
 
 pytestmark = pytest.mark.browser
 
@@ -33,28 +32,19 @@ PAGES = [
 ]
 
 
-class Remote:
-    """The sandbox behind the site, as somebody in the ElevenLabs console would change it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.session.headers["xi-api-key"] = "sk_sandbox"
-
-    def post(self, path: str, body: object) -> dict:
-        answer = self.session.post(self.url + path, json=body, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
+class Remote(Console):
+    front_desk = ""  # the id of the agent
 
     def patches(self) -> int:
-        return len(self.session.get(f"{self.url}/_sandbox/calls?method=PATCH", timeout=30).json()["calls"])
+        return len(self.get("/_sandbox/calls?method=PATCH")["calls"])
 
 
 @pytest.fixture(scope="module")
 def remote(site: Site) -> Remote:
-    remote = Remote(site.sandbox)
-    for name in ("Front Desk", "Night Desk", "Third Desk"):
-        remote.post("/v1/convai/agents/create", {"name": name, "conversation_config": {}})
+    remote = Remote(site)
+    remote.front_desk, *_ = (
+        remote.do("create_agent", name=name)["agent_id"] for name in ("Front Desk", "Night Desk", "Third Desk")
+    )
     return remote
 
 
@@ -70,38 +60,29 @@ class Line:
 
 
 @pytest.fixture
-def line(staff: Page, remote: Remote) -> Line:
+def line(staff: Page, site: Site, remote: Remote) -> Line:
     tail = next(NEXT)
-    agents = remote.session.get(f"{remote.url}/v1/convai/agents", timeout=30).json()["agents"]
-    front = next(agent["agent_id"] for agent in agents if agent["name"] == "Front Desk")
-    number = {"action": "add_number", "phone_number": f"+1555010{tail}", "label": "Main", "agent_id": front}
-    remote.post("/_sandbox/console", number)
+    remote.do("add_number", phone_number=f"+1555010{tail}", label="Main", agent_id=remote.front_desk)
     remote.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
     line = Line(remote, f"+1 555 010 {tail}")
-    for _ in range(20):  # a worker syncs, at our asking and by itself
-        staff.goto(LIST)
-        if line.picker(staff).count():
-            return line
-        with staff.expect_response("**/syncrun/picture/*"):  # the header asks by itself how old the picture is
-            staff.get_by_role("button", name="Sync").click()
-    pytest.fail("the sync never brought the number")
+    sync_until(staff, site, LIST, line.picker(staff))
+    return line
 
 
 @contextmanager
-def lets_no_entry_in(database_url: str) -> Iterator[None]:
+def lets_no_entry_in(database: Database) -> Iterator[None]:
     """A trigger in the database of the site, made by who owns it."""
-    if not database_url.startswith("postgres"):
-        with sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=20, isolation_level=None) as connection:
-            connection.execute(f"{REFUSED} BEGIN SELECT RAISE(ABORT, 'not written'); END")
+    with database.connect() as owner:
+        if database.is_sqlite:
+            owner.execute(f"{REFUSED} BEGIN SELECT RAISE(ABORT, 'not written'); END")
+        else:
+            body = "$$ BEGIN RAISE EXCEPTION 'not written'; END $$"
+            owner.execute(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS {body}")
+            owner.execute(f"{REFUSED} FOR EACH ROW EXECUTE FUNCTION refuse()")
+        try:
             yield
-            connection.execute("DROP TRIGGER refused")
-        return
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        body = "$$ BEGIN RAISE EXCEPTION 'not written'; END $$"
-        owner.execute(f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS {body}")
-        owner.execute(f"{REFUSED} FOR EACH ROW EXECUTE FUNCTION refuse()")
-        yield
-        owner.execute("DROP FUNCTION refuse CASCADE")
+        finally:
+            owner.execute("DROP TRIGGER refused" if database.is_sqlite else "DROP FUNCTION refuse CASCADE")
 
 
 def choose(page: Page, name: str) -> None:
@@ -123,7 +104,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
     choose(first, "Night Desk")
     first.keyboard.press("Enter")
-    expect(told(first)).to_have_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))
+    expect(messages(first)).to_have_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))
     before = line.remote.patches()
 
     # The other tab still shows Front Desk: nothing is sent, and it says what it is now.
@@ -132,7 +113,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(second.get_by_role("alert")).to_contain_text("Night Desk")
     assert line.remote.patches() == before
     second.get_by_role("button", name="Move", exact=True).dblclick()
-    expect(told(second)).to_have_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))
+    expect(messages(second)).to_have_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))
     assert line.remote.patches() == before + 1
 
     # Escape closes the dialog and the focus is back where it was.
@@ -144,13 +125,13 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(line.picker(first)).to_be_focused()
 
 
-def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Line, database_url: str) -> None:
+def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Line, site: Site) -> None:
     line.picker(staff).click()
     choose(staff, "Night Desk")
     staff.get_by_text("Add a reason").click()
     staff.get_by_label("Reason").fill("Callers wait")
     before = line.remote.patches()
-    with lets_no_entry_in(database_url):
+    with lets_no_entry_in(site.database):
         staff.get_by_role("button", name="Move", exact=True).click()
         alert = staff.locator("#cp-dialog").get_by_role("alert")
         expect(alert).to_contain_text("Not sent. What you asked for could not be written into the record here")
@@ -171,7 +152,7 @@ def test_only_an_agent_that_fits_what_was_typed_last_is_chosen(staff: Page, line
     expect(staff.locator("[data-chosen]")).to_contain_text("Third Desk")
     assert line.remote.patches() == before
     search.press("Enter")
-    expect(told(staff)).to_have_text(re.compile("Moved .* to Third Desk"))
+    expect(messages(staff)).to_have_text(re.compile("Moved .* to Third Desk"))
     assert line.remote.patches() == before + 1
 
 
@@ -201,7 +182,7 @@ def test_a_form_on_a_page_of_its_own_stays_there(staff: Page, line: Line) -> Non
     expect(staff.locator("#cp-dialog")).to_be_hidden()
     choose(staff, "Night Desk")
     staff.get_by_role("button", name="Move", exact=True).click()
-    expect(told(staff)).to_have_text(re.compile("Moved .* to Night Desk"))
+    expect(messages(staff)).to_have_text(re.compile("Moved .* to Night Desk"))
 
 
 def test_a_lost_answer_is_shown_as_unconfirmed_and_checked(staff: Page, line: Line) -> None:
@@ -240,7 +221,7 @@ def test_no_page_is_wider_than_a_narrow_dark_screen(browser: Browser, site: Site
     page = context.new_page()
     for path in PAGES:
         page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 400, path
+        assert_fits(page)
         assert page.evaluate("document.documentElement.classList.contains('dark')"), path
         expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
     context.close()

@@ -8,18 +8,20 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ROOT, Site, fits, picture
+from tests.browser.conftest import assert_fits, picture
+from tests.browser.site import Site
+from tests.running import ROOT
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_run_is_read_by_staff(staff: Page, site: Site, database_url: str, tmp_path) -> None:
+def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     page = staff
     page.goto("/admin/lifecycle/report/")
     expect(page.get_by_text("manage.py lifecycle creates two agents")).to_be_visible()
     environment = os.environ | {
         "SECRET_KEY": "only-for-this-run-0123456789-0123456789",
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": site.database.url,
         "ELEVENLABS_BASE_URL": site.sandbox,
         "ELEVENLABS_API_KEY": "sk_sandbox",
         "VAR_DIR": str(tmp_path),
@@ -56,7 +58,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, database_url: str, tmp_
         page.goto(address)
         page.get_by_role("columnheader", name="p95").first.scroll_into_view_if_needed()
         assert page.evaluate("document.documentElement.classList.contains('dark')") == (colours == "dark")
-        assert fits(page)
+        assert_fits(page)
         picture(page, f"findings-on-a-phone-{colours}")
     places = page.locator(".cp-chart-scale > span").evaluate_all("all => all.map(one => one.getBoundingClientRect())")
     assert all(place["left"] >= 0 and place["right"] <= 400 for place in places)

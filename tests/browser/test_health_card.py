@@ -4,7 +4,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, picture
+from tests.browser.conftest import picture
+from tests.browser.console import sync
+from tests.browser.site import Site
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.browser
@@ -13,6 +15,7 @@ PARTS = ["Database", "Broker", "Last complete sync", "Worker", "Beat"]
 
 
 def test_all_is_well_and_what_is_not_known_is_not_shown_as_well(staff: Page, site: Site):
+    sync(staff, site)
     until(lambda: requests.get(f"{site.url}/readyz", timeout=10).ok, "everything is up and was listed once")
     staff.clock.install()
     staff.goto("/admin/")

@@ -9,7 +9,8 @@ import pytest
 from elevenlabs import ElevenLabs
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import messages, picture
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +25,7 @@ def create_agent(page: Page, name: str) -> None:
     page.locator("#id_system_prompt").fill(f"You are {name}. You help callers.")
     picture(page, "agent-create")
     page.get_by_role("button", name="Create").click()
-    expect(told(page)).to_contain_text(f"Created the agent {name}.")
+    expect(messages(page)).to_contain_text(f"Created the agent {name}.")
 
 
 def choose_agent(page: Page, name: str) -> None:
@@ -55,7 +56,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.locator("#id_token").fill(TOKEN)
     picture(page, "number-import")
     page.get_by_role("button", name="Import").click()
-    expect(told(page)).to_contain_text(f"Imported {NUMBER}.")
+    expect(messages(page)).to_contain_text(f"Imported {NUMBER}.")
     row = page.locator("#result_list tr", has_text=NUMBER)
     expect(row.get_by_text("Importing")).to_be_visible()
     picture(page, "number-importing")
@@ -67,7 +68,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     choose_agent(page, "Support Bot")
     picture(page, "number-assign")
     page.get_by_role("button", name="Assign", exact=True).click()
-    expect(told(page)).to_contain_text(f"Assigned {NUMBER} to Support Bot")
+    expect(messages(page)).to_contain_text(f"Assigned {NUMBER} to Support Bot")
     expect(row.get_by_text("Assigned", exact=True)).to_be_visible()
     number_id = remote.conversational_ai.phone_numbers.list()[0].phone_number_id
 
@@ -83,7 +84,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     choose_agent(page, "Sales Bot")
     picture(page, "number-move")
     page.get_by_role("button", name="Move", exact=True).click()
-    expect(told(page)).to_have_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))
+    expect(messages(page)).to_have_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))
     picture(page, "number-moved")
     assert answered_by() == "Sales Bot"
 
@@ -94,7 +95,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(page.get_by_text("answers no number")).to_be_visible()
     picture(page, "agent-delete")
     page.get_by_role("button", name="Delete Support Bot").click()
-    expect(told(page)).to_contain_text("Deleted the agent Support Bot")
+    expect(messages(page)).to_contain_text("Deleted the agent Support Bot")
     left = remote.conversational_ai.agents.list().agents
     assert [agent.name for agent in left] == ["Sales Bot"]
 
@@ -114,7 +115,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(page.get_by_role("button", name=f"Remove {NUMBER}")).to_be_visible()
     picture(page, "number-remove")
     page.get_by_role("button", name=f"Remove {NUMBER}").click()
-    expect(told(page)).to_contain_text(f"Removed {NUMBER} from ElevenLabs.")
+    expect(messages(page)).to_contain_text(f"Removed {NUMBER} from ElevenLabs.")
     assert remote.conversational_ai.phone_numbers.list() == []
 
     page.goto("/admin/operations/operation/")

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site, picture, told
-from tests.browser.console import Console, sync_until
+from tests.browser.conftest import assert_fits, messages, picture
+from tests.browser.console import Console, sync, sync_until
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -18,20 +19,20 @@ def adopt_all_shown(page: Page, count: int) -> None:
     page.locator("select[name=action]").select_option("adopt")
     picture(page, "outside-changes-selected")
     page.get_by_role("button", name="Run").click()
-    expect(told(page)).to_contain_text(f"Adopted {count} outside changes. Nothing was sent to ElevenLabs.")
+    expect(messages(page)).to_contain_text(f"Adopted {count} outside changes. Nothing was sent to ElevenLabs.")
     expect(page.locator("#result_list tbody tr")).to_have_count(0)
 
 
 def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, browser: Browser) -> None:
     page, console = staff, Console(site)
-    sync_until(page, "/admin/mirror/syncrun/", "complete")  # the first picture, of nothing: what comes now is a change
+    sync(page, site)  # the first picture, of nothing: what comes now is a change
     support = console.do("create_agent", name="Support Bot")["agent_id"]
     sales = console.do("create_agent", name="Sales Bot")["agent_id"]
     number = console.do("add_number", phone_number="+15550100123", label="Main line", agent_id=support)
     other = console.do("add_number", phone_number="+15550100124", label="Night line")
     console.post("/_sandbox/clock", {"advance": 10})
     numbers = "/admin/numbers/phonenumber/"
-    sync_until(page, LIST, "+1 555 010 0124")
+    sync_until(page, site, LIST, page.get_by_text("+1 555 010 0124"))
     expect(page.locator("#result_list tbody tr")).to_have_count(4)
     page.locator("#result_list tr", has_text="+1 555 010 0124").get_by_role("link", name="first seen").click()
     expect(page.get_by_text("To take it away again, remove it.")).to_be_visible()
@@ -50,7 +51,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     console.post("/_sandbox/clock", {"advance": 2})
     patch = {"conversation_config": {"agent": {"prompt": {"prompt": prompt}, "first_message": "Hi!"}}}
     console.do("patch_agent", agent_id=support, patch=patch)
-    sync_until(page, f"{LIST}?of=agent", re.compile("first message"))
+    sync_until(page, site, f"{LIST}?of=agent", page.get_by_text(re.compile("first message")))
     page.goto(LIST)
     expect(page.locator("#result_list tbody tr")).to_have_count(3)
     expect(page.get_by_role("link", name="Outside changes").first).to_contain_text("3")
@@ -71,7 +72,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     expect(page.locator("#cp-dialog").get_by_text("Now", exact=True)).to_be_visible()
     picture(page, "outside-change-revert")
     page.locator("#cp-dialog").get_by_role("button", name="Revert").click()
-    expect(told(page)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot ….{4}"))
+    expect(messages(page)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot ….{4}"))
     answered_by = console.get(f"/v1/convai/phone-numbers/{number['phone_number_id']}")["assigned_agent"]
     assert answered_by["agent_id"] == support
     expect(page.get_by_text("Reverted by")).to_be_visible()
@@ -91,8 +92,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     for path, name in ((page.url, "outside-change-on-a-phone"), (site.url + LIST, "outside-changes-on-a-phone")):
         narrow.goto(path)
         picture(narrow, name)
-        width = narrow.evaluate("document.documentElement.scrollWidth")
-        assert width <= 400, f"{path} is {width} pixels wide"
+        assert_fits(narrow)
     on_a_phone.close()
 
     page.goto(LIST)

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Site
+from tests.browser.conftest import assert_fits, signed_in
+from tests.browser.console import Console, sync_until
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -14,28 +15,16 @@ ACTIVITY = "/admin/operations/operation/"
 
 
 @pytest.fixture(scope="module")
-def agents(site: Site) -> None:
+def agents(site: Site, browser: Browser) -> None:
+    """Both are listed here."""
     for name in ("Evening Desk", "Front Desk of the whole North West and all who call there"):
-        answer = requests.post(
-            f"{site.sandbox}/v1/convai/agents/create",
-            json={"name": name, "conversation_config": {}},
-            headers={"xi-api-key": "sk_sandbox"},
-            timeout=30,
-        )
-        assert answer.ok, answer.text
+        Console(site).do("create_agent", name=name)
+    with signed_in(browser, site) as page:
+        sync_until(page, site, "/admin/agents/agent/", page.get_by_text("Evening Desk"))
 
 
 @pytest.fixture
-def listed(staff: Page, agents: None) -> Page:
-    """Both agents are in the picture."""
-    staff.goto("/admin/agents/agent/")
-    for _ in range(60):
-        if staff.get_by_text("Evening Desk").count():
-            break
-        staff.wait_for_timeout(500)
-        staff.reload()
-    expect(staff.get_by_text("Evening Desk").first).to_be_visible()
-    staff.goto("/admin/")
+def listed(agents: None, staff: Page) -> Page:
     return staff
 
 
@@ -98,5 +87,5 @@ def test_the_rows_of_activity_grow_on_a_narrow_screen(listed: Page, browser: Bro
         " || cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"
     )
     assert cut == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert_fits(page)
     narrow.close()

@@ -6,7 +6,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, fits, picture, told
+from tests.browser.conftest import assert_fits, messages, picture
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +33,7 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
     secret = shown.inner_text()
     picture(page, "token-issued", without=shown)
     page.set_viewport_size({"width": 400, "height": 860})
-    assert fits(page), "it is long, and all of it is there to be copied"
+    assert_fits(page)  # it is long, and all of it is there to be copied
     page.set_viewport_size({"width": 1280, "height": 900})
     assert renewed(site, secret) == 200
 
@@ -51,11 +52,11 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
         for name, of_it in (("token", address), ("tokens", TOKENS), ("token-give-out", f"{TOKENS}add/")):
             page.goto(of_it)
             assert page.evaluate("document.documentElement.classList.contains('dark')") == (colours == "dark")
-            assert fits(page), name
+            assert_fits(page)
             if colours == "dark":
                 picture(page, f"{name}-on-a-phone-dark")
     page.goto(address)
     page.get_by_role("button", name="Revoke").click()
-    expect(told(page)).to_contain_text(re.compile("Revoked .*What uses it is refused from now on."))
+    expect(messages(page)).to_contain_text(re.compile("Revoked .*What uses it is refused from now on."))
     expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
     assert renewed(site, secret) == 401

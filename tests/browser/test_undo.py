@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import messages, picture
 from tests.browser.console import Console, sync_until
+from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +26,7 @@ class Line:
         self.id = self.console.do("add_number", **number)["phone_number_id"]
         self.words = f"+1 555 010 {digits}"
         self.console.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
-        sync_until(page, LIST, self.words)
+        sync_until(page, site, LIST, page.get_by_text(self.words))
 
     def agent(self) -> str:
         """Who answers it, as ElevenLabs says."""
@@ -42,7 +43,7 @@ class Line:
         dialog.get_by_placeholder("Type a name or id").press_sequentially(agent, delay=20)
         expect(dialog.locator("[data-chosen]")).to_contain_text(name)
         dialog.get_by_role("button", name="Move", exact=True).click()
-        expect(told(self.page)).to_have_text(re.compile(f"Moved .* to {name}"))
+        expect(messages(self.page)).to_have_text(re.compile(f"Moved .* to {name}"))
 
     def entry_of(self, words: str) -> None:
         """Open the entry of this change from the timeline."""
@@ -74,7 +75,7 @@ def test_a_swap_is_undone_from_the_timeline(staff: Page, site: Site) -> None:
     picture(staff, "history-undo")
     dialog.get_by_role("button", name="Undo", exact=True).click()
 
-    expect(told(staff)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot"))
+    expect(messages(staff)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot"))
     assert (line.agent(), line.writes()) == (line.support, before + 1)
     staff.goto(LIST)
     expect(staff.locator("tr", has_text=line.words)).to_contain_text("Support Bot")
@@ -130,7 +131,7 @@ def test_one_label_of_a_workflow_is_changed_in_the_json_field_and_undone(staff: 
     body = {"name": "Flow Bot", "conversation_config": {}, "workflow": workflow}
     made = console.post("/v1/convai/agents/create", body)["agent_id"]
     shown = f"/v1/convai/agents/{made}"
-    sync_until(staff, "/admin/agents/agent/", "Flow Bot")
+    sync_until(staff, site, "/admin/agents/agent/", staff.get_by_text("Flow Bot"))
 
     staff.get_by_role("link", name="Flow Bot").first.click()
     staff.get_by_text("Advanced", exact=True).click()
@@ -143,13 +144,13 @@ def test_one_label_of_a_workflow_is_changed_in_the_json_field_and_undone(staff: 
 
     field.fill('{"workflow": {"nodes": {"triage": {"label": "First questions"}}}}')
     staff.get_by_role("button", name="Save", exact=True).click()
-    expect(told(staff)).to_contain_text("workflow node “triage”, label")
+    expect(messages(staff)).to_contain_text("workflow node “triage”, label")
     relabelled = {**NODES, "triage": {**NODES["triage"], "label": "First questions"}}
     assert console.get(shown)["workflow"] == {**workflow, "nodes": relabelled}
 
-    told(staff).get_by_role("link", name="Undo").click()
+    messages(staff).get_by_role("link", name="Undo").click()
     staff.get_by_role("button", name="Undo", exact=True).click()
-    expect(told(staff)).to_contain_text("workflow node “triage”, label")
+    expect(messages(staff)).to_contain_text("workflow node “triage”, label")
     assert console.get(shown)["workflow"] == workflow
 
 
@@ -157,7 +158,7 @@ def test_a_move_says_which_branch_it_clears_and_undo_brings_it_back(staff: Page,
     line = Line(staff, site, "0177")
     branch = "agtbrch_4e0f1a7cnight"
     line.console.do("patch_number", number=line.id, patch={"branch_id": branch, "environment": "staging"})
-    sync_until(staff, LIST, "branch …ight")
+    sync_until(staff, site, LIST, staff.get_by_text("branch …ight"))
     picture(staff, "number-branch")
     row = staff.locator("tr", has_text=line.words)
     row.locator(".cp-picker").click()
@@ -167,12 +168,12 @@ def test_a_move_says_which_branch_it_clears_and_undo_brings_it_back(staff: Page,
     staff.keyboard.press("Escape")
 
     line.move(line.sales, "Sales Bot")
-    expect(told(staff)).to_contain_text(f"The branch {branch} of Support Bot")
+    expect(messages(staff)).to_contain_text(f"The branch {branch} of Support Bot")
     bound = line.console.get(f"/v1/convai/phone-numbers/{line.id}")["assigned_agent"]
     assert (bound["agent_id"], bound["branch_id"], bound["environment"]) == (line.sales, None, "staging")
 
-    told(staff).get_by_role("link", name="Undo").click()
+    messages(staff).get_by_role("link", name="Undo").click()
     staff.get_by_role("button", name="Undo", exact=True).click()
-    expect(told(staff)).to_have_text(re.compile("Moved .* to Support Bot"))
+    expect(messages(staff)).to_have_text(re.compile("Moved .* to Support Bot"))
     bound = line.console.get(f"/v1/convai/phone-numbers/{line.id}")["assigned_agent"]
     assert (bound["agent_id"], bound["branch_id"], bound["environment"]) == (line.support, branch, "staging")

@@ -2,16 +2,14 @@
 real is the ten minutes: the moment from which they count is moved back in the database."""
 
 import re
-import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import psycopg
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Site, picture, told
+from tests.browser.conftest import messages, picture
+from tests.browser.console import Console, sync_until
+from tests.browser.site import Site
 from tests.browser.test_lifecycle import NUMBER, SID, TOKEN
 
 pytestmark = pytest.mark.browser
@@ -19,49 +17,15 @@ pytestmark = pytest.mark.browser
 LIST = "/admin/numbers/phonenumber/"
 
 
-class Remote:
-    """The sandbox of this site."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.session.headers["xi-api-key"] = "sk_sandbox"
-
-    def get(self, path: str) -> Any:
-        answer = self.session.get(self.url + path, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def send(self, method: str, path: str, body: object) -> None:
-        answer = self.session.request(method, self.url + path, json=body, timeout=30)
-        assert answer.ok, answer.text
+def back_in_time(site: Site, table: str, column: str, minutes: int) -> None:
+    """back_in_time(site, "agents_agent", "missing_since", 11): every such moment becomes eleven minutes ago."""
+    moment = datetime.now(UTC) - timedelta(minutes=minutes)
+    value = moment.replace(tzinfo=None).isoformat(" ") if site.database.is_sqlite else moment
+    assert site.database.update(f"UPDATE {table} SET {column} = %s WHERE {column} IS NOT NULL", value)
 
 
-@pytest.fixture
-def remote(site: Site) -> Remote:
-    return Remote(site.sandbox)
-
-
-@pytest.fixture
-def back_in_time(database_url: str):
-    """back_in_time("agents_agent", "missing_since", 11): every such moment becomes eleven minutes ago."""
-
-    def move(table: str, column: str, minutes: int) -> None:
-        moment = datetime.now(UTC) - timedelta(minutes=minutes)
-        sql = f"UPDATE {table} SET {column} = {{}} WHERE {column} IS NOT NULL"
-        if database_url.startswith("sqlite"):
-            with sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=20) as connection:
-                text = moment.replace(tzinfo=None).isoformat(" ")
-                assert connection.execute(sql.format("?"), [text]).rowcount
-        else:
-            with psycopg.connect(database_url, autocommit=True) as connection:
-                assert connection.execute(sql.format("%s"), [moment]).rowcount
-
-    return move
-
-
-def test_an_import_that_is_never_listed(staff: Page, remote: Remote, back_in_time) -> None:
-    page = staff
+def test_an_import_that_is_never_listed(staff: Page, site: Site) -> None:
+    page, remote = staff, Console(site)
     remote.send("PATCH", "/_sandbox/settings", {"listed_after": 10**6})
     page.goto(f"{LIST}add/")
     page.locator("#id_phone_number").fill(NUMBER)
@@ -72,7 +36,7 @@ def test_an_import_that_is_never_listed(staff: Page, remote: Remote, back_in_tim
     row = page.locator("#result_list tr", has_text=NUMBER)
     expect(row.get_by_text("Importing")).to_be_visible()
     page.evaluate("window.stays = true")
-    back_in_time("numbers_phonenumber", "imported_at", 10)
+    back_in_time(site, "numbers_phonenumber", "imported_at", 10)
 
     expect(row.get_by_text("Not listed", exact=True)).to_be_visible(timeout=30_000)  # by itself, on the open page
     expect(row.get_by_text(re.compile(r"accepted .*, not listed after 10 min"))).to_be_visible()
@@ -84,7 +48,7 @@ def test_an_import_that_is_never_listed(staff: Page, remote: Remote, back_in_tim
     expect(page.get_by_text("ElevenLabs knows it by its id")).to_be_visible()
 
     page.get_by_role("button", name=f"Check {NUMBER} again").click()
-    expect(told(page)).to_contain_text(f"ElevenLabs does not list {NUMBER} yet. We look each second")
+    expect(messages(page)).to_contain_text(f"ElevenLabs does not list {NUMBER} yet. We look each second")
     expect(page.get_by_text("Importing")).to_be_visible()
     page.evaluate("window.stays = true")
     remote.send("POST", "/_sandbox/clock", {"advance": 10**6})
@@ -92,26 +56,21 @@ def test_an_import_that_is_never_listed(staff: Page, remote: Remote, back_in_tim
     assert page.evaluate("window.stays") is True
 
 
-def test_orphans_are_released(staff: Page, remote: Remote, back_in_time) -> None:
-    page = staff
-    remote.send("POST", "/_sandbox/reset", {"agents": 3, "numbers": 9})
+def test_orphans_are_released(staff: Page, site: Site) -> None:
+    page, remote = staff, Console(site)
+    remote.post("/_sandbox/reset", {"agents": 3, "numbers": 9})
     rows = remote.get("/v1/convai/phone-numbers")
     bound = [row for row in rows if row["assigned_agent"]]
     dead = bound[0]["assigned_agent"]
     orphans = [row["phone_number_id"] for row in bound if row["assigned_agent"]["agent_id"] == dead["agent_id"]]
     remote.send("POST", "/_sandbox/console", {"action": "delete_agent", "agent_id": dead["agent_id"]})
     lines = page.locator(".cp-table tbody tr")
-    for _ in range(20):  # it takes two complete runs; each is asked for by a click
-        with page.expect_response("**/syncrun/picture/*"):
-            page.get_by_role("button", name="Sync").click()
-        page.goto(f"{LIST}orphans/")
-        if lines.count() == len(orphans):
-            break
+    sync_until(page, site, f"{LIST}orphans/", lines)  # it takes two complete runs
     expect(lines).to_have_count(len(orphans))
     expect(lines.first).to_contain_text(dead["agent_name"])
     expect(page.get_by_text("None can be released yet.")).to_be_visible()
 
-    back_in_time("agents_agent", "missing_since", 11)
+    back_in_time(site, "agents_agent", "missing_since", 11)
     page.reload()
     expect(lines.first.get_by_text("ready")).to_be_visible()
     page.get_by_text(f"Release all {len(orphans)}", exact=True).click()
