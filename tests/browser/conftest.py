@@ -20,18 +20,17 @@ SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-# What is wider than the page, once its fonts are there and two frames were drawn; nothing as soon as all of it fits.
-# A transition of the layout, such as that of the sidebar after a resize, gets the time that it needs.
+# What is wider than the page, once it is drawn; nothing as soon as all of it fits. Until its font has come, an icon is
+# as wide as its name ("keyboard_arrow_down"), and until Alpine has begun (`x-cloak`) nothing has a width at all.
 TOO_WIDE = """async (patience) => {
-    await document.fonts.ready;
     const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const root = document.documentElement;
     const ends = performance.now() + patience;
-    for (;;) {
+    do {
         await drawn();
-        if (root.scrollWidth <= window.innerWidth) return [];
-        if (performance.now() > ends) break;
-    }
+        await document.fonts.ready;
+        if (!root.hasAttribute("x-cloak") && root.scrollWidth <= window.innerWidth) return [];
+    } while (performance.now() < ends);
     const found = [...document.querySelectorAll("body *")].filter((one) => {
         const box = one.getBoundingClientRect();
         return box.width && box.right > window.innerWidth + 0.5;
@@ -55,6 +54,12 @@ def assert_fits(page: Page) -> None:
     """Nobody has to scroll sideways."""
     too_wide = page.evaluate(TOO_WIDE, FITS_WITHIN)
     assert not too_wide, "\n".join([page.url, *too_wide])
+
+
+def assert_colours(page: Page, colours: str) -> None:
+    """`light` or `dark`. Alpine puts the class there."""
+    dark = expect(page.locator("html"))
+    (dark.to_contain_class if colours == "dark" else dark.not_to_contain_class)("dark")
 
 
 def messages(page: Page) -> Locator:

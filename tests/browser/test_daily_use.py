@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import assert_fits, messages, picture
+from tests.browser.conftest import assert_colours, assert_fits, messages, picture
 from tests.browser.console import Console, sync_until
 from tests.browser.site import Database, Site
 
@@ -222,6 +222,6 @@ def test_no_page_is_wider_than_a_narrow_dark_screen(browser: Browser, site: Site
     for path in PAGES:
         page.goto(path)
         assert_fits(page)
-        assert page.evaluate("document.documentElement.classList.contains('dark')"), path
+        assert_colours(page, "dark")
         expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
     context.close()

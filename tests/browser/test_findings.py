@@ -1,6 +1,7 @@
 """Findings: a run of the command beside the running site, and its report on the page, wide, narrow, light and dark."""
 
 import os
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -8,7 +9,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import assert_fits, picture
+from tests.browser.conftest import PICTURES, assert_colours, assert_fits, picture
 from tests.browser.site import Site
 from tests.running import ROOT
 
@@ -29,7 +30,8 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     }
     for name in ("TWILIO_SID", "TWILIO_TOKEN", "TWILIO_PHONE_NUMBER"):
         environment.pop(name, None)
-    command = [sys.executable, "manage.py", "lifecycle", "--repeat", "2", "--report", str(tmp_path)]
+    rounds = "2" if PICTURES else "1"  # then p50 and p95 are not the same in the documentation
+    command = [sys.executable, "manage.py", "lifecycle", "--repeat", rounds, "--report", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150)
     assert run.returncode == 0, run.stdout + run.stderr
 
@@ -43,7 +45,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     expect(page.get_by_text("These are findings about the sandbox, not about ElevenLabs.")).to_be_visible()
     figures = page.get_by_role("table", name="Latencies")
     expect(figures.get_by_role("row", name="Swap")).to_contain_text("ms")
-    expect(figures.get_by_role("row", name="Listed after the import")).to_contain_text("5.")
+    expect(figures.get_by_role("row", name="Listed after the import")).to_contain_text(re.compile(r"[1-9]\d*\.\d"))
     assert page.locator(".cp-chart").get_attribute("aria-hidden") == "true", "the table says it to everybody"
     picture(page, "findings-report")
     page.get_by_role("heading", name="Refusals").scroll_into_view_if_needed()
@@ -57,7 +59,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
         page.set_viewport_size({"width": 400, "height": 860})
         page.goto(address)
         page.get_by_role("columnheader", name="p95").first.scroll_into_view_if_needed()
-        assert page.evaluate("document.documentElement.classList.contains('dark')") == (colours == "dark")
+        assert_colours(page, colours)
         assert_fits(page)
         picture(page, f"findings-on-a-phone-{colours}")
     places = page.locator(".cp-chart-scale > span").evaluate_all("all => all.map(one => one.getBoundingClientRect())")

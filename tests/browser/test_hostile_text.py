@@ -1,5 +1,7 @@
-"""Forty texts that try to be markup, script or an address, in every place that somebody else can fill, through every
-page: what the browser makes of a page has no element, attribute or kind of address that it has not with plain letters.
+"""Forty texts that try to be markup, script or an address, in every field that other people fill, through every page:
+what the browser makes of a page has no element, attribute or kind of address that it has not with plain letters.
+
+The texts are in groups, each short enough to be one name. That each of them is harmless alone, too, takes minutes.
 """
 
 import re
@@ -22,8 +24,9 @@ from django.utils.cache import patch_cache_control
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from agents import catalogue
+from tests.browser.conftest import FITS_WITHIN, TOO_WIDE
 from tests.hostile import STRINGS, WHOLE, WORST, twin
-from tests.hostile_world import Rows, build
+from tests.hostile_world import NAME, Rows, build
 from tests.pages.rights import TABLE
 from tests.sitemap import filled
 
@@ -42,8 +45,27 @@ SEARCHED = re.compile(r"admin/\w+/\w+/|.*/(then|agent-options)/")
 # These show nothing that is not on another page of the same thing, by the same template.
 PARTS = re.compile(r".*/(history|cells|verdict|steps|progress|password)/")
 OF_ONE_THING = [route for route in ROUTES if "<" in route and not PARTS.fullmatch(route)]
+
+
+def grouped(texts: list[str]) -> list[str]:
+    """The same texts in fewer, none of which is cut where a name may have `NAME` characters."""
+    groups = texts[:1]
+    for text in texts[1:]:
+        both = f"{groups[-1]} {text}"
+        groups[-1:] = [both] if len(both) < NAME else [groups[-1], text]
+    return groups
+
+
+GROUPS = grouped(STRINGS)
 # Of each shape that makes a page look another way: its length, and its lines.
 SHAPES = ["x", "x" * 70, "x" * 150, *(twin(text) for text in (*STRINGS[-2:], WHOLE))]
+HOW = [
+    ("texts", "shapes"),
+    [
+        pytest.param(GROUPS, [twin(text) for text in GROUPS], id="in groups"),
+        pytest.param(STRINGS, SHAPES, id="alone", marks=pytest.mark.slow),
+    ],
+]
 
 # The skeleton of a document: each element with where it stands, the names of its attributes, which kind of address it
 # has, and what would be run of it. Texts and other values are left out, and so are numbers, which name rows.
@@ -118,6 +140,8 @@ class Visitor:
         self.page.goto(address)
         if self.page.evaluate(NARROW):
             self.note("a value has no room beside its name")
+        for wide in self.page.evaluate(TOO_WIDE, FITS_WITHIN):
+            self.note(f"too wide: {wide}")
         return self.skeleton_of("html")
 
     def skeleton_of(self, part: str) -> Skeleton:
@@ -182,14 +206,15 @@ def as_long_as_it_takes(monkeypatch, settings, remote):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.timeout(300)
-def test_no_page_becomes_another_and_nothing_is_run(as_long_as_it_takes, remote, live_server, browser):
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(*HOW)
+def test_no_page_becomes_another_and_nothing_is_run(texts, shapes, as_long_as_it_takes, remote, live_server, browser):
     worlds: list[dict[str, Skeleton]] = []
     for like in (twin, str):
         call_command("flush", interactive=False, verbosity=0)
         remote.reset()
         catalogue.cache.clear()
-        rows = build(remote, [like(text) for text in (*STRINGS, WHOLE)])[-1]
+        rows = build(remote, [like(text) for text in (*texts, WHOLE)])[-1]
         catalogue.voices()  # then no page asks for their names after it was drawn
         visitor = Visitor(browser, superuser(rows), live_server.url, remote.url)
         worlds.append(dict(visitor.skeletons(rows, f"no such {like(WORST)}")))
@@ -212,10 +237,11 @@ def nearest(skeleton: Skeleton, known: list[Skeleton]) -> tuple[Skeleton, Skelet
 
 
 @pytest.mark.django_db
-@pytest.mark.timeout(300)
-def test_each_text_alone_on_each_page_of_one_thing(remote, browser):
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(*HOW)
+def test_each_text_on_each_page_of_one_thing(texts, shapes, remote, browser):
     page = browser.new_context().new_page()
-    every = build(remote, [*SHAPES, *STRINGS])
+    every = build(remote, [*shapes, *texts])
     client = superuser(every[0])
 
     def skeletons(route: str) -> list[Skeleton]:
@@ -227,8 +253,8 @@ def test_each_text_alone_on_each_page_of_one_thing(remote, browser):
     wrong: dict[tuple[str, str], object] = {}
     for route in OF_ONE_THING:
         found = skeletons(route)
-        known, others = found[: len(SHAPES)], found[len(SHAPES) :]
-        for text, skeleton in zip(STRINGS, others, strict=True):
+        known, others = found[: len(shapes)], found[len(shapes) :]
+        for text, skeleton in zip(texts, others, strict=True):
             if skeleton not in known:
                 wrong[route, text[:40]] = nearest(skeleton, known)
     page.context.close()

@@ -10,12 +10,14 @@ from elevenlabs import ElevenLabs
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import messages, picture
+from tests.browser.console import Console
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
 
 SID, TOKEN = "AC" + "7" * 32, "f" * 32
 NUMBER = "+1 415 555 0123"
+LISTED_AFTER = 3600  # seconds on the sandbox's clock, which is moved once the page was seen to wait for it
 
 
 def create_agent(page: Page, name: str) -> None:
@@ -39,8 +41,10 @@ def choose_agent(page: Page, name: str) -> None:
     expect(page.locator("[data-chosen]")).to_contain_text(name)
 
 
+@pytest.mark.smoke
 def test_the_lifecycle(staff: Page, site: Site) -> None:
-    page = staff
+    page, console = staff, Console(site)
+    console.send("PATCH", "/_sandbox/settings", {"listed_after": LISTED_AFTER})
     remote = ElevenLabs(base_url=site.sandbox, api_key="sk_sandbox")
     expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
     page.goto("/admin/numbers/phonenumber/")
@@ -61,6 +65,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(row.get_by_text("Importing")).to_be_visible()
     picture(page, "number-importing")
     url = page.url
+    console.post("/_sandbox/clock", {"advance": LISTED_AFTER})
     expect(row.get_by_text("Unassigned")).to_be_visible(timeout=30_000)  # by itself, on the page that is open
     assert page.url == url
 

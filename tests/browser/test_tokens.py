@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import assert_fits, messages, picture
+from tests.browser.conftest import assert_colours, assert_fits, messages, picture
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
         page.set_viewport_size({"width": 400, "height": 860})
         for name, of_it in (("token", address), ("tokens", TOKENS), ("token-give-out", f"{TOKENS}add/")):
             page.goto(of_it)
-            assert page.evaluate("document.documentElement.classList.contains('dark')") == (colours == "dark")
+            assert_colours(page, colours)
             assert_fits(page)
             if colours == "dark":
                 picture(page, f"{name}-on-a-phone-dark")
