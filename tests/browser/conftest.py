@@ -20,8 +20,8 @@ SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-# What is wider than the page, once it is drawn; nothing as soon as all of it fits. Until its font has come, an icon is
-# as wide as its name ("keyboard_arrow_down"), and until Alpine has begun (`x-cloak`) nothing has a width at all.
+# What is wider than the page, once it is drawn; nothing as soon as all of it fits. Until its fonts have come, text
+# has other widths, and until Alpine has begun (`x-cloak`) nothing has a width at all.
 TOO_WIDE = """async (patience) => {
     const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const root = document.documentElement;

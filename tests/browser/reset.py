@@ -92,8 +92,8 @@ class OnSqlite:
                 connection.execute(f"DROP TRIGGER {name}")
             schema = f"SELECT name FROM {COPY}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             for table in set(_column(connection, schema)) - {PROCESSES}:
-                # Generated columns are not among these.
-                columns = ", ".join(_column(connection, f"SELECT name FROM pragma_table_info('{table}')"))
+                named = f"SELECT name FROM pragma_table_info('{table}')"  # without generated columns
+                columns = ", ".join(f'"{name}"' for name in _column(connection, named))
                 connection.execute(f"DELETE FROM main.{table}")
                 connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM {COPY}.{table}")
             for statement in _column(connection, f"SELECT sql FROM {COPY}.sqlite_master WHERE type = 'trigger'"):
@@ -127,7 +127,7 @@ class OnPostgres:
                 columns = ", ".join(
                     _column(
                         connection,
-                        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
+                        "SELECT quote_ident(column_name) FROM information_schema.columns WHERE table_schema = 'public'"
                         f" AND table_name = '{table}' AND is_generated = 'NEVER' ORDER BY ordinal_position",
                     )
                 )
