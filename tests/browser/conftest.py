@@ -67,6 +67,14 @@ def messages(page: Page) -> Locator:
     return page.locator("#cp-messages")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test is the first also starts the site, which takes minutes where the machine is busy."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of all sites of this process: the first collects the files, which takes as long as the rest of a start."""
