@@ -26,8 +26,9 @@ class Resettable:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        with mailbox(site) as box:  # the pages are ready before the worker is
-            until(lambda: box.call([WORKER], "ping", timeout=1), "the worker answers", PATIENCE)
+        with mailbox(site) as box:  # the pages are ready before the worker is, and what came too early is lost
+            answers = (box.call([WORKER], "ping", timeout=2**attempt) for attempt in range(7))
+            assert any(answers), "the worker never answered"
         self._restore = OnSqlite(site) if site.database.is_sqlite else OnPostgres(site.database)
 
     def reset(self) -> None:
