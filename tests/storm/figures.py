@@ -1,0 +1,39 @@
+"""What a storm came to, shown at the end of the run whether or not it passed, and kept where STORM_REPORT says."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROPERTY = "storm"
+SHOWN = pytest.StashKey[bool]()
+
+Figures = dict[str, Any]
+
+
+def keep(figures: Figures, record_property: Any) -> None:
+    record_property(PROPERTY, json.dumps(figures))  # also from a worker of xdist, to the process with the terminal
+    if where := os.environ.get("STORM_REPORT"):
+        path = Path(where)
+        before = json.loads(path.read_text()) if path.exists() else []
+        path.write_text(json.dumps([*before, figures], indent=2) + "\n")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if terminalreporter.config.stash.get(SHOWN, False):
+        return
+    found = [
+        json.loads(value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, value in getattr(report, "user_properties", [])
+        if name == PROPERTY and report.when == "call"
+    ]
+    for figures in found:
+        terminalreporter.section("the storm")
+        for name, value in figures.items():
+            shown = ", ".join(f"{one} {count}" for one, count in value.items()) if isinstance(value, dict) else value
+            terminalreporter.write_line(f"{name.replace('_', ' ')}: {shown}")
+    terminalreporter.config.stash[SHOWN] = bool(found)

@@ -1,0 +1,199 @@
+"""Eight processes write at once, through a bad connection, while one after the other is killed; then all has to be
+true again. `STORM_SECONDS` says for how long, `STORM_SEED` repeats the dice of another run (not its timing)."""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from controlplane.audit.models import Entry
+from controlplane.operations import settle
+from controlplane.operations.models import OPEN, Operation
+from numbers import propagation
+from numbers.models import PhoneNumber
+from numbers.sync import sync_all
+from tests.operations.clock import LONG_ENOUGH
+from tests.sandbox_process import Sandbox
+from tests.storm import figures
+from tests.storm.checks import violations
+from tests.storm.processes import Flock
+
+SECONDS = float(os.environ.get("STORM_SECONDS", "60"))
+LONGER = 120  # seconds more where a kind of write or fault has yet to happen: a slow machine is no failure
+PROCESSES = 8
+KILL_EVERY = 0.22  # seconds, on average
+LOOK_EVERY = 3.0  # seconds; the sandbox remembers 20,000 calls
+RATE = 0.02
+MANY = 10**9
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.process,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(2 * SECONDS + LONGER + 600),
+]
+
+# Each hits 2 % of the calls to agents and numbers, reads and writes alike. A "no" is true: it comes before.
+FAULTS: dict[str, dict[str, Any]] = {
+    "500 before": {"fault": "status", "status": 500},
+    "500 after": {"fault": "status", "status": 500, "when": "after"},
+    "hang before": {"fault": "hang"},
+    "hang after": {"fault": "hang", "when": "after"},
+    "reset before": {"fault": "reset"},
+    "reset after": {"fault": "reset", "when": "after"},
+    "empty": {"fault": "empty", "when": "after"},
+    "truncated": {"fault": "truncate", "when": "after"},
+    "html": {"fault": "html", "when": "after"},
+    "429": {"fault": "status", "status": 429},
+    "409": {"fault": "status", "status": 409},
+}
+# A 401 to a read would pause everything for half a minute, as it should; to a write it says no to that write.
+NO = {"detail": {"status": "unauthorized", "message": "Not allowed at this moment."}}
+FAULTS |= {f"401 to {method}": {"fault": "status", "status": 401, "body": NO} for method in ("POST", "PATCH", "DELETE")}
+
+WORDS = {"agent.create": "create", "agent.duplicate": "duplicate", "agent.update": "update", "agent.delete": "delete"}
+WORDS |= {"number.import": "import", "number.rename": "rename", "number.remove": "remove"}
+EVERY_WRITE = {*WORDS.values(), "archive", "restore", "assign", "move", "release"}
+
+
+@pytest.fixture
+def own_sandbox(tmp_path: Path, settings: Any) -> Iterator[Sandbox]:
+    sandbox = Sandbox().start(tmp_path / "sandbox.sqlite3")
+    settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sandbox.url, sandbox.key
+    sandbox.reset(agents=60, numbers=60)
+    sandbox.settings(listed_after=1)
+    yield sandbox
+    sandbox.stop()
+
+
+def test_the_storm(own_sandbox: Sandbox, tmp_path: Path, record_property: Any) -> None:
+    remote, seed = own_sandbox, os.environ.get("STORM_SEED") or str(random.randrange(10**6))
+    found: figures.Figures = {"seed": seed}
+    assert sync_all(full=True) is not None
+    since = max((entry["id"] for entry in remote.ledger()), default=0)
+    history_since = Entry.objects.latest("pk").pk
+    log = tmp_path / "processes.log"
+    began = time.monotonic()
+
+    with Flock(remote, seed, log) as flock:
+        watch = Watch(remote)
+        start_faults(remote)
+        rage(flock, watch)
+    wrong = flock.wrong
+    remote.clear_faults()
+    watch.until_nothing_is_under_way()
+
+    found["seconds"] = round(time.monotonic() - began, 1)
+    found["kills"] = flock.kills
+    found["operations"] = Operation.objects.count()
+    found["operations_of_each_state"] = counted(Operation.objects.values_list("state", flat=True))
+    found["sent_writes"] = counted(map(word, Operation.objects.exclude(sent_at=None)))
+    found["calls"] = watch.total
+    found["write_calls"] = len(watch.writes)
+    found["remote_writes"] = len(remote.ledger(since))
+    found["faults"] = watch.faults
+    found["unconfirmed_at_the_end"] = Operation.objects.filter(state__in=OPEN).count()
+    try:
+        recover(remote)
+        wrong += violations(remote, watch.writes, since=since, history_since=history_since)
+        found["unconfirmed_after_recovery"] = Operation.objects.filter(state__in=OPEN).count()
+        found["violations"] = len(wrong)
+    finally:
+        figures.keep(found, record_property)
+    assert not wrong, "\n".join([f"seed {seed}, processes' log {log}:", *wrong[:50], log.read_text()[-5000:]])
+    assert not (missing := watch.missing()), f"in {found['seconds']} s these never happened: {missing}"
+
+
+def start_faults(remote: Sandbox) -> None:
+    script = []
+    for name, fault in FAULTS.items():
+        method = name.removeprefix("401 to ") if name.startswith("401") else "*"
+        script.append({"method": method, "path": "/v1/convai/*", "rate": RATE, "times": MANY, **fault})
+    remote.faults(script)
+
+
+def rage(flock: Flock, watch: "Watch") -> None:
+    for _ in range(PROCESSES):
+        flock.start()
+    began = looked = time.monotonic()
+    while (now := time.monotonic()) < began + SECONDS or (watch.missing() and now < began + SECONDS + LONGER):
+        time.sleep(flock.dice.uniform(0, 2 * KILL_EVERY))
+        flock.kill_one()
+        flock.start()
+        if time.monotonic() > looked + LOOK_EVERY:
+            watch.look()
+            looked = time.monotonic()
+    watch.look()
+    while flock.living:
+        flock.kill_one()
+
+
+class Watch:
+    """What the sandbox saw: its memory of calls is short, so it is asked again and again."""
+
+    def __init__(self, remote: Sandbox) -> None:
+        self._remote = remote
+        self._before = remote.call_report(method="none")
+        self._last = self._before["last_id"]
+        self.total = 0
+        self.writes: list[dict[str, Any]] = []
+        self.faults: dict[str, int] = {}
+
+    def look(self) -> None:
+        report = self._remote.call_report(self._last)
+        assert report["total"] - self._before["total"] == self.total + len(report["calls"]), "calls were forgotten"
+        self.total += len(report["calls"])
+        self.writes += [call for call in report["calls"] if call["method"] != "GET"]
+        self._last = report["last_id"]
+        waiting = self._remote.waiting_faults()
+        if waiting:
+            self.faults = {name: MANY - fault["times"] for name, fault in zip(FAULTS, waiting, strict=True)}
+
+    def missing(self) -> list[str]:
+        done = set(map(word, Operation.objects.exclude(sent_at=None)))
+        return sorted(EVERY_WRITE - done) + [name for name in FAULTS if not self.faults.get(name)]
+
+    def until_nothing_is_under_way(self) -> None:
+        """A call of a process that is dead may still be carried out."""
+        end = time.monotonic() + 30
+        while self._remote.call_report(method="none")["in_flight"]:
+            assert time.monotonic() < end, "a call never ended"
+            time.sleep(0.05)
+        self.look()
+
+
+def recover(remote: Sandbox) -> None:
+    """What the workers do in the minutes after."""
+    with time_machine.travel(time.time() + LONG_ENOUGH, tick=True):
+        remote.advance(LONG_ENOUGH)
+        while Operation.objects.filter(state__in=OPEN, settle_at__lte=timezone.now()).exists():
+            before = Operation.objects.filter(state__in=OPEN).count()
+            settle.settle_due()
+            assert Operation.objects.filter(state__in=OPEN).count() < before, "nothing was decided"
+        settle.settle_due()
+        for _ in range(2):
+            run = sync_all()
+            assert run is not None
+            assert run.state == run.State.COMPLETE, run.problem
+        propagation.poll_due()
+        waiting = PhoneNumber.objects.here().filter(listed_at=None)
+        assert not waiting.exists(), f"imports that nobody found: {list(waiting)}"
+
+
+def word(op: Operation) -> str:
+    if op.kind == "agent.archive":
+        return "archive" if op.wanted["set"]["platform_settings.archived"] else "restore"
+    if op.kind == "number.assign":
+        return "release" if op.wanted["agent_id"] is None else "move" if op.wanted["shown"] else "assign"
+    return WORDS[op.kind]
+
+
+def counted(names: Any) -> dict[str, int]:
+    return dict(sorted(Counter(map(str, names)).items()))
