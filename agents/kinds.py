@@ -14,6 +14,7 @@ from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.paths import flatten, get, is_same, nest
+from controlplane.mirror.store import Reading
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import OPEN, Operation, State
 from controlplane.setting_names import short_name
@@ -88,9 +89,9 @@ class _NewAgent(Kind):
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is None:
-            store.keep_name(op.object_id, op.wanted["name"], cause)
+            store.keep_name(op.object_id, op.wanted["name"], cause, Reading.by(op))
         elif "candidates" not in seen:
-            store.keep(seen, cause)
+            store.keep(seen, cause, Reading.by(op))
 
 
 @register
@@ -224,7 +225,7 @@ class _Patch(Kind):
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is not None:
-            store.keep(seen, cause)
+            store.keep(seen, cause, Reading.by(op))
 
 
 @register
@@ -306,7 +307,7 @@ class DeleteAgent(Kind):
         if seen is None:
             store.bury(op.object_id, cause)
         else:
-            store.keep(seen, cause)
+            store.keep(seen, cause, Reading.by(op))
 
 
 def _refuse_workflow(problems: list[str], *, seen: dict[str, Any] | None = None) -> None:

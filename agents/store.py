@@ -12,17 +12,18 @@ from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import store
 from controlplane.mirror.paths import get
+from controlplane.mirror.store import Reading
 
 ARCHIVED = "platform_settings.archived"
 
 
 @transaction.atomic
-def keep(data: dict[str, Any], cause: Cause) -> bool:
+def keep(data: dict[str, Any], cause: Cause, reading: Reading | None = None) -> bool:
     """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
     if why := unstorable(data):
         raise BadShape(f"An agent cannot be kept: {why}.")
     agent_id = RemoteAgent.parse(data).agent_id
-    return store.save(store.row_of(Agent, agent_id), values(data), cause=cause)
+    return store.save(store.row_of(Agent, agent_id), values(data), cause=cause, reading=reading)
 
 
 def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
@@ -45,10 +46,10 @@ def values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[st
 
 
 @transaction.atomic
-def keep_name(object_id: str, name: str, cause: Cause) -> bool:
+def keep_name(object_id: str, name: str, cause: Cause, reading: Reading | None = None) -> bool:
     """Store an agent of which only id and name are known yet; the next sync brings the rest."""
     row = store.row_of(Agent, object_id)
-    return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause)
+    return store.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause, reading=reading)
 
 
 def keep_tombstone(object_id: str, name: str, cause: Cause) -> bool:

@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.store import Reading
 from controlplane.operations.kinds import Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import Operation, State
 from numbers import store
@@ -149,9 +150,9 @@ class ImportNumber(Kind):
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if op.state != State.DONE and seen is not None:
-            store.keep(seen, cause, listed=True)
+            store.keep(seen, cause, Reading.by(op), listed=True)
             return
-        store.keep_import(op.object_id, op.wanted, seen, cause)
+        store.keep_import(op.object_id, op.wanted, seen, cause, Reading.by(op))
 
 
 def _not_on_its_way(op: Operation) -> None:

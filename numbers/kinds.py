@@ -11,6 +11,7 @@ from agents.services import ARCHIVED
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.store import Reading
 from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, register
 from controlplane.operations.models import OPEN, Operation, State
 from numbers import store
@@ -40,7 +41,7 @@ class _OnNumber(Kind):
 
     def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
         if seen is not None:
-            store.keep(seen, cause)
+            store.keep(seen, cause, Reading.by(op))
         elif op.state == State.DONE and self.removes:
             store.bury(op.object_id, cause)
 

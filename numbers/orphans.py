@@ -20,6 +20,7 @@ from controlplane.audit.models import Entry
 from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, Forbidden, NotFound, connect
 from controlplane.mirror.models import SyncRun
+from controlplane.mirror.store import Reading
 from controlplane.operations import changesets
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -196,8 +197,9 @@ def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], lis
     gone: set[int] = set()
     left_out: list[str] = []
     for agent in {agent.pk: agent for agent in agents}.values():
+        reading = Reading(timezone.now())
         try:
-            agent_store.keep(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"))
+            agent_store.keep(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"), reading)
         except NotFound:
             agent_store.missing(agent.remote_id)  # notes the first time only
             gone.add(agent.pk)

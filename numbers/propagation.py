@@ -13,6 +13,7 @@ from django.utils import timezone
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, connect
+from controlplane.mirror.store import Reading
 from controlplane.operations.models import Operation
 from controlplane.operations.run import CLICK
 from numbers import store
@@ -54,7 +55,7 @@ def poll_due(client: ElevenLabs | None = None) -> int:
         due_next = next_look(row)
         if row.remote_id in touched:  # by an operation meanwhile: it knows better than this list
             _note(row, poll_at=due_next or timezone.now() + EACH)
-        elif row.remote_id in found and _keep(found[row.remote_id], listed=True):
+        elif row.remote_id in found and _keep(found[row.remote_id], began, listed=True):
             listed += 1
         elif due_next is not None:
             _note(row, poll_at=due_next)
@@ -67,13 +68,14 @@ def check_again(row: PhoneNumber, client: ElevenLabs | None = None) -> tuple[boo
     """Somebody asks: look now and, if it is still not there, begin anew. (Is it listed?, what to tell)."""
     if row.listed_at is not None or row.gone_at is not None:
         return row.gone_at is None, f"{row} is {'gone at ElevenLabs' if row.gone_at else 'listed already'}."
+    asked_at = timezone.now()
     try:
         found = find([row], client or connect(patience=CLICK))
         words = f"ElevenLabs does not list {row} yet."
     except ElevenLabsError as error:
         found, words = {}, f"Whether {row} is listed could not be read. {error}"
     if found:
-        if _keep(found[row.remote_id], listed=True):
+        if _keep(found[row.remote_id], asked_at, listed=True):
             return True, f"ElevenLabs lists {row} now."
         words = f"ElevenLabs lists {row}, but in a form that cannot be kept here."
     if row.gave_up_at is not None or row.poll_at is None:
@@ -117,7 +119,7 @@ def _give_up(row: PhoneNumber, client: ElevenLabs) -> None:
     """In no list: is it there by its id, or gone? After one 404 it is looked up once more; the second one decides."""
     now = timezone.now()
     try:
-        _keep(client.get_number(row.remote_id).raw, listed=False)
+        _keep(client.get_number(row.remote_id).raw, now, listed=False)
     except NotFound:
         missing_since = row.missing_since or now
         if now - missing_since >= GONE_AFTER:
@@ -134,9 +136,9 @@ def _give_up(row: PhoneNumber, client: ElevenLabs) -> None:
     _note(row, gave_up_at=now, poll_at=None)
 
 
-def _keep(data: dict[str, Any], *, listed: bool) -> bool:
+def _keep(data: dict[str, Any], asked_at: datetime, *, listed: bool) -> bool:
     try:
-        store.keep(data, POLL, listed=listed)
+        store.keep(data, POLL, Reading(asked_at), listed=listed)
     except (BadShape, DataError, IntegrityError, OverflowError, ValueError) as error:  # as a sync: it costs itself only
         log.warning("The imported number %s is there but cannot be kept: %s", data.get("phone_number_id"), error)
         return False

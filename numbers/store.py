@@ -10,6 +10,7 @@ from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import BadShape, unstorable
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror import store
+from controlplane.mirror.store import Reading
 from numbers.models import PhoneNumber
 
 LONGEST_ID = 64
@@ -20,7 +21,7 @@ BURIAL: dict[str, Any] = {"agent": None, "bound_to": "", "branch_id": "", "envir
 
 
 @transaction.atomic
-def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
+def keep(data: dict[str, Any], cause: Cause, reading: Reading | None = None, *, listed: bool = False) -> bool:
     """Store one number as GET, PATCH or a listing (`listed`) showed it. The agent must be mirrored before.
 
     Raises BadShape for what no database keeps.
@@ -29,7 +30,8 @@ def keep(data: dict[str, Any], cause: Cause, *, listed: bool = False) -> bool:
     if why := unstorable(number.raw):
         raise BadShape(f"A number cannot be kept: {why}.")
     row = store.row_of(PhoneNumber, number.phone_number_id)
-    return store.save(row, values(row, number, agent=_agent(number.agent_id), listed=listed), cause=cause)
+    found = values(row, number, agent=_agent(number.agent_id), listed=listed)
+    return store.save(row, found, cause=cause, reading=reading)
 
 
 def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, listed: bool) -> dict[str, Any]:
@@ -57,24 +59,26 @@ def values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, liste
 
 
 @transaction.atomic
-def keep_import(object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause) -> None:
+def keep_import(
+    object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause, reading: Reading | None = None
+) -> None:
     """Store a number whose import was just accepted: it is propagating until a listing shows it."""
     row = store.row_of(PhoneNumber, object_id)
     if row._state.adding:
         row.imported_at = row.poll_at = timezone.now()
     if data is not None:
         number = RemoteNumber.parse(data)
-        store.save(row, values(row, number, agent=_agent(number.agent_id), listed=False), cause=cause)
+        found = values(row, number, agent=_agent(number.agent_id), listed=False)
     else:
         agent = _agent(wanted.get("agent_id"))
-        asked_for = {
+        found = {
             "phone_number": wanted["phone_number"],
             "label": wanted["label"],
             "provider": "twilio",
             "bound_to": wanted.get("agent_id") or "",
             "agent": agent,
         }
-        store.save(row, asked_for, cause=cause)
+    store.save(row, found, cause=cause, reading=reading)
 
 
 def missing(object_id: str) -> None:

@@ -8,16 +8,37 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from controlplane import bulk
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
-from controlplane.operations.models import Operation
+from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.models import State as OperationState
 
 Row = TypeVar("Row", bound=RemoteObject)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """When something was read (just before it was asked for) and by which operation, if by one."""
+
+    asked_at: datetime
+    operation: int | None = None
+
+    @classmethod
+    def by(cls, op: Operation) -> "Reading":
+        return cls(op.asked_at or op.created_at, op.pk)
+
+    def is_older_than(self, row: RemoteObject) -> bool:
+        """Is another operation on this very object open, or has one ended since? To be asked while the row is held
+        (see `row_of`): one that ends later waits for it. What makes an object locks its name, not its id, and a poll
+        locks nothing, so that both may come late with what they read."""
+        lately = Q(state__in=OPEN) | Q(ended_at__gte=self.asked_at)
+        on_it = Operation.objects.filter(lately, object_type=row.object_type, object_id=row.remote_id)
+        return on_it.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=self.operation).exists()
 
 
 @dataclass
@@ -72,8 +93,11 @@ def row_of(model: type[Row], remote_id: str) -> Row:
     return held or model(remote_id=remote_id)
 
 
-def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> bool:
-    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed."""
+def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, reading: Reading | None = None) -> bool:
+    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed. What is
+    older than what stands there is left: see `Reading`."""
+    if reading is not None and reading.is_older_than(row):
+        return False
     return _save(compare(row, values, cause=cause))
 
 

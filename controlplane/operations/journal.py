@@ -212,16 +212,9 @@ def _commit(
 
 def _store_and_tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
-    if (ours or seen is not None) and not _is_held_by_another(op, kind, seen):
+    if ours or seen is not None:
         kind.store(op, seen, cause_of(op) if ours else seen_beside(op))
     tell(op, str(op.state), op.message)
-
-
-def _is_held_by_another(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> bool:
-    """What is made locks its name or number, not its id: a write on it may be open, whose effect is not ours."""
-    object_id = op.object_id or (kind.found(seen) if seen else "")
-    same = Operation.objects.filter(object_type=op.object_type, object_id=object_id, state__in=OPEN)
-    return bool(object_id) and same.exclude(pk=op.pk).exists()
 
 
 def tell(op: Operation, what: str, message: str) -> None:

@@ -66,6 +66,7 @@ class Operation(models.Model):
     """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
 
     # Of this run only, never saved: what a check read, and the error that the remote answered to a read-back.
+    asked_at: datetime | None = None  # just before what was read last
     found: dict[str, Any] | None = None  # the object, whole, as the check read it
     error: ElevenLabsError | None = None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
@@ -101,6 +102,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     kind = kind_of(op.kind)
     try:
         _only_in_our_workspace()
+        op.asked_at = timezone.now()
         before = kind.check(client, op)
     except Already as already:
         verdict = Verdict(State.DONE, str(already))
@@ -125,6 +127,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         return journal.finish(op, verdict, seen=None, known_by=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
     note_that_it_is_sent()
+    op.asked_at = timezone.now()
     try:
         reply = kind.send(client, op, secrets)
     except ElevenLabsError as error:
@@ -149,6 +152,7 @@ def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) ->
     if reply.object_id and not op.object_id:
         journal.note_id(op, reply.object_id)
     if seen is None and not kind.removes:
+        op.asked_at = timezone.now()
         try:
             seen = kind.look(client, op)
         except ElevenLabsError:

@@ -65,6 +65,7 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     if not claimed or op.sent_at is None:
         return op
     kind = kind_of(op.kind)
+    op.asked_at = timezone.now()
     try:
         seen = kind.look(client, op)
     except ElevenLabsError as error:
