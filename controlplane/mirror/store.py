@@ -15,6 +15,7 @@ from controlplane import bulk
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
+from controlplane.operations.journal import cause_of
 from controlplane.operations.models import OPEN, Operation
 from controlplane.operations.models import State as OperationState
 
@@ -26,7 +27,7 @@ class Reading:
     """When something was read (just before it was asked for) and by which operation, if by one."""
 
     asked_at: datetime
-    operation: int | None = None
+    operation: int = 0
 
     @classmethod
     def by(cls, op: Operation) -> "Reading":
@@ -98,7 +99,17 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
     older than what stands there is left: see `Reading`."""
     if reading is not None and reading.is_older_than(row):
         return False
+    if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.told():
+        cause = _made_here(row) or cause
     return _save(compare(row, values, cause=cause))
+
+
+def _made_here(row: RemoteObject) -> ledger.Cause | None:
+    """The operation that made what is known by its name alone: it could not read it, and somebody does so now."""
+    on_it = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
+    unread = on_it.filter(state=OperationState.DONE, seen__isnull=True)
+    maker = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
+    return None if maker is None else cause_of(maker)
 
 
 def _save(change: Change | None) -> bool:

@@ -1,0 +1,38 @@
+"""An agent that could not be read as it was created: whoever reads it first, the history names who made it."""
+
+import pytest
+
+from agents import services as agents
+from agents.models import Agent
+from controlplane.audit.models import Entry
+from controlplane.mirror.models import OutsideChange
+from controlplane.operations.models import State
+from numbers.sync import sync_all
+from tests.operations.clock import recover
+from tests.operations.oracle import violations
+from tests.operations.writes import PROMPT
+
+pytestmark = pytest.mark.django_db
+
+BODY = {"conversation_config": {"agent": {"prompt": {"prompt": "You wait."}}}}
+
+
+@pytest.mark.parametrize(
+    ("shown", "verdict"), [("You wait.", State.DONE), ("", State.NOT_SENT)], ids=["before it writes", "as it stops"]
+)
+def test_the_next_write_reads_it_first(shown, verdict, clock):
+    sync_all()
+    clock.remote.fault("GET", "/v1/convai/agents/*", "status", status=404)
+    made = agents.create(name="Help Desk", body=BODY, key="create", actor=None)
+    assert (made.state, made.seen) == (State.DONE, None)
+    row = Agent.objects.get()
+    assert row.remote_data == {}
+
+    op = agents.update(row, values={PROMPT: "You help."}, shown={PROMPT: shown}, key="update", actor=None)
+
+    assert op.state == verdict
+    (added,) = Entry.objects.filter(kind="agent.added")
+    assert (added.cause, added.cause_id) == (Entry.Cause.OPERATION, str(made.pk))
+    assert not OutsideChange.objects.exists()
+    recover(clock)
+    assert violations(clock.remote) == []
