@@ -41,6 +41,7 @@ pytestmark = [
 ]
 
 # Each hits 2 % of the calls to agents and numbers, reads and writes alike. A "no" is true: it comes before.
+NO = {"detail": {"status": "unauthorized", "message": "Not allowed at this moment."}}
 FAULTS: dict[str, dict[str, Any]] = {
     "500 before": {"fault": "status", "status": 500},
     "500 after": {"fault": "status", "status": 500, "when": "after"},
@@ -53,10 +54,15 @@ FAULTS: dict[str, dict[str, Any]] = {
     "html": {"fault": "html", "when": "after"},
     "429": {"fault": "status", "status": 429},
     "409": {"fault": "status", "status": 409},
+    "401": {"fault": "status", "status": 401, "body": NO},
 }
 # A 401 to a read would pause everything for half a minute, as it should; to a write it says no to that write.
-NO = {"detail": {"status": "unauthorized", "message": "Not allowed at this moment."}}
-FAULTS |= {f"401 to {method}": {"fault": "status", "status": 401, "body": NO} for method in ("POST", "PATCH", "DELETE")}
+ONLY_TO = {"401": ("POST", "PATCH", "DELETE")}
+SCRIPT = [
+    (name, {"method": method, "path": "/v1/convai/*", "rate": RATE, "times": MANY, **fault})
+    for name, fault in FAULTS.items()
+    for method in ONLY_TO.get(name, ("*",))
+]
 
 WORDS = {"agent.create": "create", "agent.duplicate": "duplicate", "agent.update": "update", "agent.delete": "delete"}
 WORDS |= {"number.import": "import", "number.rename": "rename", "number.remove": "remove"}
@@ -112,11 +118,7 @@ def test_the_storm(own_sandbox: Sandbox, tmp_path: Path, record_property: Any) -
 
 
 def start_faults(remote: Sandbox) -> None:
-    script = []
-    for name, fault in FAULTS.items():
-        method = name.removeprefix("401 to ") if name.startswith("401") else "*"
-        script.append({"method": method, "path": "/v1/convai/*", "rate": RATE, "times": MANY, **fault})
-    remote.faults(script)
+    remote.faults([fault for _, fault in SCRIPT])
 
 
 def rage(flock: Flock, watch: "Watch") -> None:
@@ -152,9 +154,10 @@ class Watch:
         self.total += len(report["calls"])
         self.writes += [call for call in report["calls"] if call["method"] != "GET"]
         self._last = report["last_id"]
-        waiting = self._remote.waiting_faults()
-        if waiting:
-            self.faults = {name: MANY - fault["times"] for name, fault in zip(FAULTS, waiting, strict=True)}
+        if waiting := self._remote.waiting_faults():  # else they are over: what is known stays
+            self.faults = dict.fromkeys(FAULTS, 0)
+            for (name, _), fault in zip(SCRIPT, waiting, strict=True):
+                self.faults[name] += MANY - fault["times"]
 
     def missing(self) -> list[str]:
         done = set(map(word, Operation.objects.exclude(sent_at=None)))
