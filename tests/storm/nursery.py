@@ -43,7 +43,7 @@ def main() -> None:
     django.setup()
     import tests.storm.work  # noqa: F401 - before the first fork
 
-    gc.freeze()  # else each process would copy what all share
+    gc.disable()  # else each process would copy what all share, to look through it; none lives long enough to need it
     living: set[int] = set()
     answer("ready")
     for line in sys.stdin:

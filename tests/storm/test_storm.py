@@ -73,7 +73,7 @@ EVERY_WRITE = {*WORDS.values(), "archive", "restore", "assign", "move", "release
 def own_sandbox(tmp_path: Path, settings: Any) -> Iterator[Sandbox]:
     sandbox = Sandbox().start(tmp_path / "sandbox.sqlite3")
     settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sandbox.url, sandbox.key
-    sandbox.reset(agents=60, numbers=60)
+    sandbox.reset(agents=40, numbers=40)
     sandbox.settings(listed_after=1)
     yield sandbox
     sandbox.stop()

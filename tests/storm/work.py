@@ -23,7 +23,7 @@ from numbers.sync import sync_all
 
 CREDENTIALS = numbers.TwilioCredentials(sid="AC" + "1" * 32, token="0f1e2d3c4b5a69788796a5b4c3d2e1f0")
 PROMPT = "conversation_config.agent.prompt.prompt"
-LINES = [f"+1555010{line:04}" for line in range(400)]  # those that are imported, removed and imported again
+LINES = [f"+1555010{line:04}" for line in range(100)]  # those that are imported, removed and imported again
 DOUBLE_CLICKS = 0.1  # of all writes; the second click must do nothing
 CONTENDED = 0.2  # of all choices fall on one of a few, so that two processes want the same one
 
