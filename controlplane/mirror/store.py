@@ -24,7 +24,7 @@ Row = TypeVar("Row", bound=RemoteObject)
 
 @dataclass(frozen=True)
 class Reading:
-    """When something was read (just before it was asked for) and by which operation, if by one."""
+    """When something was read (the moment before the request) and by which operation, if by one."""
 
     asked_at: datetime
     operation: int = 0
@@ -96,7 +96,7 @@ def row_of(model: type[Row], remote_id: str) -> Row:
 
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, reading: Reading | None = None) -> bool:
     """Bring one row to these values, in one transaction with its ledger entry; True if anything differed. What is
-    older than what stands there is left: see `Reading`."""
+    older than the row is not kept: see `Reading`."""
     if reading is not None and reading.is_older_than(row):
         return False
     if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.told():
@@ -105,7 +105,7 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
 
 
 def _made_here(row: RemoteObject) -> ledger.Cause | None:
-    """The operation that made what is known by its name alone: it could not read it, and somebody does so now."""
+    """The operation that made what is known by its name alone: it could not read it, and another one does so now."""
     on_it = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
     unread = on_it.filter(state=OperationState.DONE, seen__isnull=True)
     maker = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()

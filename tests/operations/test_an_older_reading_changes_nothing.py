@@ -1,5 +1,5 @@
 """What was read before a newer operation on the same object is not put over what that one left behind, and the
-difference is not told as somebody else's change.
+difference is not recorded as an external change.
 
 An operation that makes an object locks its name or its line, not its id: others may write to the object meanwhile.
 """
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db
 BODY = {"conversation_config": {"agent": {"prompt": {"prompt": "You wait."}}}}
 
 
-def and_then(owner: Any, name: str, deed: Callable[[], Operation], patch: pytest.MonkeyPatch) -> list[Operation]:
-    """`deed` is done between what this method reads and what is made of it. Once."""
+def and_then(owner: Any, name: str, action: Callable[[], Operation], patch: pytest.MonkeyPatch) -> list[Operation]:
+    """`action` is done between what this method reads and what is made of it. Once."""
     original, done = getattr(owner, name), []
 
     def read(*args: Any, **options: Any) -> Any:
@@ -39,7 +39,7 @@ def and_then(owner: Any, name: str, deed: Callable[[], Operation], patch: pytest
         finally:
             if not done:
                 done.append(None)
-                done[0] = deed()
+                done[0] = action()
 
     patch.setattr(owner, name, read)
     return done
@@ -60,7 +60,7 @@ def import_(line: str, key: str = "import") -> Operation:
 
 def test_an_import_that_finds_the_number_while_it_is_moved(clock, monkeypatch):
     ask = WRITES["move"].set_up(clock)
-    sync_all()  # the first picture, after which what nobody explains is an outside change
+    sync_all()  # the first picture, after which what no operation explains is an outside change
     done = and_then(ImportNumber, "_find", lambda: ask("move"), monkeypatch)
 
     op = import_(LINE)
@@ -149,7 +149,7 @@ def test_a_change_is_kept_though_who_made_the_agent_is_not_decided_yet(clock, mo
 
 
 def test_what_is_read_on_a_quiet_object_is_kept(clock):
-    """The other side: an import that finds the number tells the mirror what it saw."""
+    """The other side: what an import finds is kept in the mirror."""
     number(clock)
     sync_all()
     clock.passes(2)

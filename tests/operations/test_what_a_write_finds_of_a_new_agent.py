@@ -1,4 +1,4 @@
-"""An agent that could not be read as it was created: whoever reads it first, the history names who made it."""
+"""An agent that could not be read as it was created: whichever write reads it first, the history names who made it."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""After the storm: do the sandbox's ledger and its calls, the operations, the history and the mirror tell one story?
+"""After the storm: do the sandbox's ledger and its calls, the operations, the history and the mirror agree?
 
-Nobody but the control plane wrote, so every write has an operation, and every change of the mirror too.
+Only the control plane wrote, so every write has an operation, and every change of the mirror too.
 """
 
 from collections import defaultdict
@@ -79,10 +79,10 @@ class Effects:
         by_trace = {op.trace_id: op for op in operations if op.trace_id}
         for entry in ledger:
             self.on[entry["object_id"]].append(entry)
-            told = by_trace.get(entry["trace_id"])
+            named = by_trace.get(entry["trace_id"])
             # Where the answer was lost: the newest that is sent by then and has no effect yet. On one object, or for
             # one name or line, there is only one at a time.
-            might = [told] if told else reversed(operations)
+            might = [named] if named else reversed(operations)
             sent = [op for op in might if op.sent_at and op.sent_at.timestamp() <= entry["at"]]
             fitting = [op for op in sent if is_effect_of(entry, op)]
             if not fitting:
@@ -99,16 +99,16 @@ class Effects:
 
 
 def wrong_verdicts(operations: list[Operation], effects: Effects, entries: list[Entry]) -> Iterator[str]:
-    told: dict[tuple[str, str], int] = defaultdict(int)
+    recorded: dict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
         if entry.cause == Entry.Cause.OPERATION:
-            told[entry.kind, entry.cause_id] += 1
+            recorded[entry.kind, entry.cause_id] += 1
     for op in operations:
         for wrong in _wrong(op, effects):
             yield f"operation {op.pk} {op.kind} {op.object_id} {op.state}: {wrong} ({op.message})"
         for state in {State.SENT, op.state} if op.sent_at else {op.state}:
-            if not op.is_open and (times := told[f"operation.{state}", str(op.pk)]) != 1:
-                yield f"operation {op.pk} {op.kind}: the history tells {state} {times} times"
+            if not op.is_open and (times := recorded[f"operation.{state}", str(op.pk)]) != 1:
+                yield f"operation {op.pk} {op.kind}: the history has {times} entries of {state}"
 
 
 def _wrong(op: Operation, effects: Effects) -> Iterator[str]:
@@ -120,13 +120,13 @@ def _wrong(op: Operation, effects: Effects) -> Iterator[str]:
     if had and op.sent_at is None:
         yield "it was never marked sent, and had an effect"
     if op.state == State.DONE and op.sent_at and not had:
-        yield "nobody did that"
+        yield "no write did that"
     if op.state in NOTHING_HAPPENED and had:
         yield "but it had an effect"
     if op.state == State.OVERTAKEN and not (had == 1 and effects.was_changed_again(op)):
-        yield "but nobody else wrote"
+        yield "but no other write came between"
     if op.late_at is not None:
-        yield "it is said to have taken effect late, and nothing did"
+        yield "it is marked as having taken effect late, and nothing did"
 
 
 def outside_changes(entries: list[Entry]) -> Iterator[str]:
@@ -135,7 +135,7 @@ def outside_changes(entries: list[Entry]) -> Iterator[str]:
     for entry in entries:
         learnt = {*entry.before, *entry.after} == {"agent_name"}  # the agent that it is bound to was renamed by us
         if entry.cause == Entry.Cause.SYNC and not learnt:
-            yield f"told as somebody else's: {in_short(entry)}"
+            yield f"recorded as an external change: {in_short(entry)}"
 
 
 def in_short(entry: Entry) -> str:

@@ -1,7 +1,7 @@
 """Imports the project once and forks the storm's processes from it, so that starting one costs milliseconds.
 
-Reads lines: "start SEED" is answered with a process id, "bury PID" with the exit status of that process, once it has
-ended. It kills nobody while the storm goes on; at the end of its input it kills all that are left, and ends.
+Reads lines: "start SEED" is answered with a process id, "reap PID" with the exit status of that process, once it has
+ended. It kills none while the storm goes on; at the end of its input it kills all that are left, and ends.
 """
 
 import gc
@@ -51,7 +51,7 @@ def main() -> None:
             case ["start", seed]:
                 living.add(pid := start(seed))
                 answer(pid)
-            case ["bury", pid]:
+            case ["reap", pid]:
                 living.discard(int(pid))
                 answer(os.waitstatus_to_exitcode(os.waitpid(int(pid), 0)[1]))
     for pid in living:

@@ -13,7 +13,7 @@ from tests.sandbox_process import ROOT, Sandbox
 
 
 class Flock:
-    """So many at a time; whoever is killed is replaced at once."""
+    """So many at a time; one that is killed is replaced at once."""
 
     def __init__(self, remote: Sandbox, seed: str, log: Path) -> None:
         self.seed = seed
@@ -55,8 +55,8 @@ class Flock:
     def kill_one(self) -> None:
         """SIGKILL, wherever it is at this moment. One that ended by itself before has failed."""
         pid = self.living.pop(self.dice.randrange(len(self.living)))
-        os.kill(pid, signal.SIGKILL)  # the nursery has not buried it, so the id is still its own
-        status = int(self._ask(f"bury {pid}"))
+        os.kill(pid, signal.SIGKILL)  # the nursery has not reaped it, so the id is still its own
+        status = int(self._ask(f"reap {pid}"))
         self.kills += status == -signal.SIGKILL
         if status != -signal.SIGKILL:
             self.wrong.append(f"a process ended by itself, with {status}")

@@ -56,7 +56,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "409": {"fault": "status", "status": 409},
     "401": {"fault": "status", "status": 401, "body": NO},
 }
-# A 401 to a read would pause everything for half a minute, as it should; to a write it says no to that write.
+# A 401 to a read would pause everything for half a minute, as it should; to a write it refuses that write.
 ONLY_TO = {"401": ("POST", "PATCH", "DELETE")}
 SCRIPT = [
     (name, {"method": method, "path": "/v1/convai/*", "rate": RATE, "times": MANY, **fault})
@@ -138,7 +138,7 @@ def rage(flock: Flock, watch: "Watch") -> None:
 
 
 class Watch:
-    """What the sandbox saw: its memory of calls is short, so it is asked again and again."""
+    """What the sandbox saw: its memory of calls is short, so it is read again and again."""
 
     def __init__(self, remote: Sandbox) -> None:
         self._remote = remote
@@ -187,7 +187,7 @@ def recover(remote: Sandbox) -> None:
             assert run.state == run.State.COMPLETE, run.problem
         propagation.poll_due()
         waiting = PhoneNumber.objects.here().filter(listed_at=None)
-        assert not waiting.exists(), f"imports that nobody found: {list(waiting)}"
+        assert not waiting.exists(), f"imports that were never found: {list(waiting)}"
 
 
 def word(op: Operation) -> str:
