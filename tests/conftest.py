@@ -16,6 +16,9 @@ from django.db.models.signals import post_migrate
 from controlplane.audit import guard
 from tests.sandbox_in_process import SandboxInProcess
 from tests.sandbox_process import Sandbox
+from tests.storm.figures import pytest_terminal_summary  # with xdist, only this file is loaded where it prints
+
+__all__ = ["pytest_terminal_summary"]
 
 TESTS = Path(__file__).parent
 # What depends on the database or the broker, by the start of its path: CI runs these on PostgreSQL and Redis too.

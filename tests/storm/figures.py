@@ -5,10 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 PROPERTY = "storm"
-SHOWN = pytest.StashKey[bool]()
 
 Figures = dict[str, Any]
 
@@ -22,8 +19,6 @@ def keep(figures: Figures, record_property: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if terminalreporter.config.stash.get(SHOWN, False):
-        return
     found = [
         json.loads(value)
         for outcome in ("passed", "failed")
@@ -36,4 +31,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for name, value in figures.items():
             shown = ", ".join(f"{one} {count}" for one, count in value.items()) if isinstance(value, dict) else value
             terminalreporter.write_line(f"{name.replace('_', ' ')}: {shown}")
-    terminalreporter.config.stash[SHOWN] = bool(found)

@@ -1,1 +1,0 @@
-from tests.storm.figures import pytest_terminal_summary  # noqa: F401 - a hook
