@@ -28,7 +28,7 @@ MANY = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate, Phase.shrink],
 )
-ONE = settings(MANY, max_examples=1, phases=[Phase.generate])
+FEW = settings(MANY, max_examples=4, phases=[Phase.generate])  # the first one of a seed is short and plain
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def world(remote: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     World.remote = remote
 
 
-@pytest.mark.parametrize("number", range(8))
-def test_a_story_that_is_always_the_same(number):
+@pytest.mark.parametrize("number", range(6))
+def test_stories_that_are_always_the_same(number):
     class Story(World):
         pass
 
-    run_state_machine_as_test(seed(number)(Story), settings=ONE)
+    run_state_machine_as_test(seed(number)(Story), settings=FEW)
 
 
 @pytest.mark.slow
