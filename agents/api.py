@@ -53,7 +53,7 @@ class AgentFilters(Schema):
     llm: Text = Field("", max_length=120)
     tag: Text = Field("", max_length=300)
     numbers: Literal["", "some", "none"] = ""
-    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
+    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and not decided yet")
     q: Text = Field("", max_length=200, description="Words of the name, the id or a tag")
 
 
@@ -181,7 +181,7 @@ def _can_be_changed(agent: Agent) -> None:
     _is_there(agent)
     if not agent.remote_data:
         raise Problem(
-            409, "not-known", f"Not sent. What {agent} is like is not known yet: a sync has to read it first."
+            409, "not-known", f"Not sent. The settings of {agent} are not known yet: a sync has to read them first."
         )
 
 

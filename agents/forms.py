@@ -200,7 +200,7 @@ class AgentForm(KeyedForm):
             and self.cleaned_data.get("as_of") != digest(self.agent)
             and not self._first()
         ):
-            self.add_error("patch", "The agent was changed meanwhile. Look at its JSON below, then save again.")
+            self.add_error("patch", "The agent was changed meanwhile. Check its JSON below, then save again.")
             self.show_instead("as_of", digest(self.agent))
 
     def body(self) -> dict[str, Any]:

@@ -63,11 +63,13 @@ class _NewAgent(Kind):
 
     def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
         if seen is None:
-            return Verdict(State.NOT_APPLIED, "Read back: there is no such agent. It is safe to create it again.")
+            return Verdict(
+                State.NOT_APPLIED, "Read back: no agent of this name was created. It is safe to create it again."
+            )
         if ids := seen.get("candidates"):
             return Verdict(
                 State.OVERTAKEN,
-                f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it cannot be told which of them, "
+                f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it is not known which of them, "
                 "if any, this request made. Compare them before you create another.",
             )
         not_kept = [short_name(path) for path in self._not_kept(op, seen)]
@@ -157,7 +159,7 @@ class _Patch(Kind):
             named = ", ".join(map(short_name, moved))
             raise Stop(
                 f"{op.names['object']} was changed meanwhile, outside this page: {named}. "
-                "Look at what it is now, then save again.",
+                "Check the current settings, then save again.",
                 seen=agent,
             )
         if any(workflow.is_in_workflow(path) for path in missing):
@@ -168,7 +170,7 @@ class _Patch(Kind):
         if not isinstance(agent.get(workflow.PART), dict):
             raise Stop(
                 f"ElevenLabs shows no workflow of {op.names['object']} that can be read, so a change of it would "
-                "replace what nobody has seen. Change it in the ElevenLabs console.",
+                "replace parts that were never shown. Change it in the ElevenLabs console.",
                 seen=agent,
                 field="patch",
             )
@@ -284,7 +286,7 @@ class DeleteAgent(Kind):
         if bound:
             raise Stop(
                 f"{op.names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
-                f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Release or move them first."
+                f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Unassign or move them first."
             )
         return self.brief(op, agent)
 
@@ -339,7 +341,7 @@ def _not_being_bound(op: Operation) -> None:
     other = Operation.objects.filter(state__in=OPEN, wanted__agent_id=op.object_id).first()
     if other is not None:
         raise Stop(
-            f"{op.names['object']} is wanted for a number: {other.actor_name} asked at "
+            f"{op.names['object']} is needed for a number: {other.actor_name} requested at "
             f"{other.created_at:%H:%M:%S} UTC to: {other.title}. Try again when that is decided."
         )
 

@@ -63,7 +63,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         raise PermissionDenied
     if not may_change or agent.gone_at or not agent.remote_data:
         if request.method == "POST":
-            messages.error(request, "Nothing was sent: this agent cannot be changed as it stands.")
+            messages.error(request, "Nothing was sent: this agent cannot be changed in its current state.")
             return HttpResponseRedirect(request.path)
         return show(request, "agents/read.html", _page(request, _shown(request, agent)))
     form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)

@@ -91,12 +91,12 @@ def _problems(workflow: Json) -> Iterator[str]:
         for end in ("source", "target"):
             node = edge.get(end) if isinstance(edge, dict) else None
             if isinstance(node, str) and node not in nodes:
-                yield f"The {end} of edge “{name}” is “{node}”, and there is no such node."
+                yield f"The {end} of edge “{name}” is “{node}”, which does not exist."
     for name, node in nodes.items():
         order = node.get("edge_order") if isinstance(node, dict) else None
         for edge in order if isinstance(order, list) else []:
             if isinstance(edge, str) and edge not in edges:
-                yield f"Node “{name}” lists the edge “{edge}” in its edge_order, and there is no such edge."
+                yield f"Node “{name}” lists the edge “{edge}” in its edge_order, which does not exist."
 
 
 def _in_words(error: jsonschema.ValidationError) -> str:

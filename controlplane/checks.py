@@ -76,7 +76,7 @@ def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
     return [
         Error(
             "ORPHAN_CLEANUP is neither ask nor auto, or ORPHAN_CLEANUP_MAX is not above 0.",
-            hint="ask proposes to release numbers whose agent is gone; auto releases them.",
+            hint="ask proposes to unassign numbers whose agent is gone; auto unassigns them.",
             id="controlplane.E010",
         )
     ]
@@ -143,7 +143,7 @@ def api(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     if settings.API_RATE_PER_MINUTE >= 1:
         return []
     hint = "Leave it out for 600 requests a minute and token, or set how many it may be."
-    return [Error("API_RATE_PER_MINUTE is less than 1: nobody could use the API.", hint=hint, id="controlplane.E014")]
+    return [Error("API_RATE_PER_MINUTE is less than 1: the API could not be used.", hint=hint, id="controlplane.E014")]
 
 
 @register()

@@ -37,7 +37,7 @@ class StrictChangeList(ChangeList):
         found = super().get_filters(request)
         foreign = found[2]  # what none of the filters has taken
         if foreign or len(request.GET.get(SEARCH_VAR, "")) > LONGEST_SEARCH:
-            raise IncorrectLookupParameters("A parameter that is no filter of this list")
+            raise IncorrectLookupParameters("Unknown filter of this list")
         return found
 
 

@@ -31,10 +31,10 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         if name in found:
             words = name[:LONGEST_NAME].encode(errors="backslashreplace").decode()  # it may hold half of a character
-            raise NotJson(f"“{words}” stands twice in the same object.")
+            raise NotJson(f"Duplicate key “{words}”.")
         found[name] = value
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise NotJson(f"{name} is no number that JSON knows.")
+    raise NotJson(f"{name} is not valid JSON.")

@@ -167,7 +167,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     def label_cell(self, number: PhoneNumber) -> str:
         return visible(number.label)
 
-    @display(description="Answered by", ordering="agent__name")
+    @display(description="Agent", ordering="agent__name")
     def agent_cell(self, number: PhoneNumber) -> str:
         return self._cell("agent_cell", number)
 

@@ -52,15 +52,15 @@ class NumberFilters(Schema):
     state: NumberState | Literal["", "all"] = Field("", description="Empty: all but gone ones")
     agent: Text = Field("", max_length=64, description="The id of the agent that answers")
     provider: Text = Field("", max_length=40)
-    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and nobody decided yet")
+    outside: Literal["", "open"] = Field("", description="`open`: changed outside this app, and not decided yet")
     q: Text = Field("", max_length=200, description="Digits in any grouping, a label, an agent's name, an id")
 
 
 class Assignment(Because):
-    agent_id: RemoteId | None = Field(description="Who answers from now on; null releases the number")
+    agent_id: RemoteId | None = Field(description="The agent to assign; null unassigns the number")
     expected_agent_id: RemoteId | None = Field(
         None,
-        description="Who answers it now, null for nobody: if that is not so, nothing is sent. Left out: who does here",
+        description="The agent assigned now, null for none: if another, nothing is sent. Default: the one known here",
     )
 
 
@@ -69,19 +69,19 @@ class NewLabel(Because):
     expected_label: Text | None = Field(
         None,
         max_length=300,
-        description="The label now: if it is another, nothing is sent. Left out: the one known here",
+        description="The label now: if it is another, nothing is sent. Default: the one known here",
     )
 
 
 class Removal(Because):
     expected_agent_id: str | None = Field(
-        None, max_length=64, description="Who answers it now, empty for nobody: if that is not so, nothing is sent"
+        None, max_length=64, description="The agent assigned now, empty for none: if it is another, nothing is sent"
     )
 
 
 class AgentDeletion(Because):
-    numbers: Literal["release", "move"] | None = Field(None, description="What becomes of the agent's numbers")
-    successor: RemoteId | None = Field(None, description="Who answers them from then on, with `numbers=move`")
+    numbers: Literal["release", "move"] | None = Field(None, description="What to do with the agent's numbers")
+    successor: RemoteId | None = Field(None, description="The agent that they are moved to, with `numbers=move`")
 
 
 @router.get("/numbers", summary="List numbers", response=Page[NumberOut], auth=may("numbers.view_phonenumber"))
@@ -98,12 +98,12 @@ def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cu
 
 @router.patch(
     "/numbers/{number_id}/assign",
-    summary="Assign, move or release a number",
+    summary="Assign, move or unassign a number",
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.assign_phonenumber"),
 )
 def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, body: Assignment) -> Any:
-    """Assign, move or release a number, in one request to ElevenLabs."""
+    """Assign, move or unassign a number, in one request to ElevenLabs."""
     number = _number(number_id)
 
     def ask(told: Told) -> Operation:
@@ -116,7 +116,7 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInP
 
 @router.patch(
     "/numbers/{number_id}",
-    summary="Label a number",
+    summary="Edit the label of a number",
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.change_phonenumber"),
 )
@@ -133,7 +133,7 @@ def label_number(request: HttpRequest, response: HttpResponse, number_id: IdInPa
 
 @router.delete(
     "/numbers/{number_id}",
-    summary="Remove a number",
+    summary="Remove a number from ElevenLabs",
     response={200: OperationOut, 202: OperationOut},
     auth=may("numbers.delete_phonenumber"),
 )
@@ -159,12 +159,12 @@ def remove_number(
 def delete_agent(
     request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, asked: Query[AgentDeletion]
 ) -> Any:
-    """Delete an agent. One that answers numbers is deleted only if you say what becomes of them: then a worker does it
-    all in order, and the answer is the change set to watch."""
+    """Delete an agent. One that answers numbers is deleted only with `numbers`, which sets what to do with them: then a
+    worker runs all steps in order, and the answer is the change set to poll."""
     agent = agent_called(agent_id)
     bound = agent.numbers.filter(gone_at=None).order_by("phone_number")
     if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
-        raise Problem(403, "forbidden", "Not sent. You may not assign or release the numbers that this agent answers.")
+        raise Problem(403, "forbidden", "Not sent. You may not assign or unassign the numbers of this agent.")
 
     def ask(told: Told) -> Operation | ChangeSet:
         if asked.numbers is None:
@@ -182,7 +182,7 @@ def _has_none(agent: Agent, bound: list[str]) -> None:
         raise Problem(
             409,
             "has-numbers",
-            f"Not sent. {agent} answers {named}. Say numbers=release, or numbers=move with a successor.",
+            f"Not sent. {agent} answers {named}. Send numbers=release, or numbers=move with a successor.",
         )
 
 

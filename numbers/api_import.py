@@ -40,7 +40,7 @@ class NumberImport(Because):
         max_length=200, json_schema_extra={"pattern": SID_TOLD}, description="Account SID (AC…) or API key SID (SK…)"
     )
     token: Secret = Field(
-        max_length=200, json_schema_extra={"minLength": 1}, description="Handed on to ElevenLabs once, and kept nowhere"
+        max_length=200, json_schema_extra={"minLength": 1}, description="Sent to ElevenLabs once, and not stored here"
     )
     account_auth_token: Secret = Field(SecretStr(""), max_length=200, description="Only with an API key SID")
     agent_id: RemoteId | None = None

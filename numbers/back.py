@@ -26,11 +26,11 @@ NEEDS = {
 }
 # What is no change of a setting: why there is no way back, and the deed that is meant instead.
 NO_WAY = {
-    ("number", "added"): ("It was not here before. To take it away again, remove it.", "remove"),
-    ("number", "back"): ("It was gone before. To take it away again, remove it.", "remove"),
+    ("number", "added"): ("It was not here before. Remove it from ElevenLabs instead.", "remove"),
+    ("number", "back"): ("It was gone before. Remove it from ElevenLabs instead.", "remove"),
     ("number", "gone"): ("ElevenLabs has forgotten it. To have it back, import it again.", "import"),
-    ("agent", "added"): ("It was not here before. To take it away again, delete it.", "delete"),
-    ("agent", "back"): ("It was gone before. To take it away again, delete it.", "delete"),
+    ("agent", "added"): ("It was not here before. Delete it instead.", "delete"),
+    ("agent", "back"): ("It was gone before. Delete it instead.", "delete"),
     ("agent", "gone"): ("A deleted agent cannot be brought back. In its place, create another.", "create"),
 }
 
@@ -94,7 +94,7 @@ def _of_number(entry: Entry, number: PhoneNumber) -> WayBack:
     before, after = entry.before, entry.after
     fixed = [words for path, words in (("phone_number", "digits"), ("provider", "provider")) if path in after]
     if fixed:
-        why_not = f"ElevenLabs does not let anybody change a number's {' or '.join(fixed)}. Remove and import it again."
+        why_not = f"ElevenLabs does not allow changes of a number's {' or '.join(fixed)}. Remove and import it again."
         return WayBack(why_not=why_not, instead="remove")
     wishes, why_not = [], ""
     binding = {name: before.get(name) for name in kinds.OF_A_BINDING if name in after}
@@ -150,7 +150,7 @@ def _of_agent(entry: Entry, agent: Agent) -> WayBack:
 def _moved_on(values: list[tuple[Any, Any, Any]]) -> str:
     """(now, before, after) of each setting. A revert that stopped half way has taken some back already."""
     if all(now == before for now, before, _ in values):
-        return "It is as it was before again: there is nothing to take back."
+        return "It already has its previous value: there is nothing to revert."
     if any(now not in (before, after) for now, before, after in values):
         return "It was changed again since then, and is something else now."
     return ""

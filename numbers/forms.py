@@ -82,8 +82,8 @@ class RetireForm(AgentSearch):
 
     RELEASE, MOVE = "release", "move"
     deed = forms.ChoiceField(
-        choices=[(RELEASE, "Release them"), (MOVE, "Move them to another agent")],
-        error_messages={"required": "Choose what becomes of its numbers."},
+        choices=[(RELEASE, "Unassign them"), (MOVE, "Move them to another agent")],
+        error_messages={"required": "Choose what to do with its numbers."},
     )
     agent = forms.ModelChoiceField(active_agents(), required=False)
 

@@ -106,15 +106,15 @@ class ImportNumber(Kind):
         if seen is None and op.http_status == 409:
             return Verdict(
                 State.NOT_APPLIED,
-                "ElevenLabs says that this number exists, but this workspace does not list it: another workspace may "
-                "hold it. Nothing was stored.",
+                "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace "
+                "may hold it. Nothing was stored.",
             )
         if seen is None:
             return Verdict(State.NOT_APPLIED, "Read back: the number is not there. It is safe to import it again.")
         if op.http_status == 409:
             return Verdict(
                 State.OVERTAKEN,
-                "ElevenLabs answered that this number is there already, and it is: somebody else imported it "
+                "ElevenLabs answered that this number is there already, and it is: another user imported it "
                 "meanwhile. It is in the list of numbers now.",
             )
         differs = self._differs(op, seen)
@@ -123,12 +123,12 @@ class ImportNumber(Kind):
         if differs:
             return Verdict(
                 State.OVERTAKEN,
-                f"Read back: the number is there, labelled “{seen.get('label')}” and with {agent_name(seen)}. That is "
-                "not what was asked for: somebody added or changed it meanwhile. It is in the list of numbers now.",
+                f"Read back: the number is there, labelled “{seen.get('label')}” and with {agent_name(seen)}. That "
+                "is not what was requested: it was added or changed meanwhile. It is in the list of numbers now.",
             )
         return Verdict(
             State.DONE,
-            "The answer was lost; the number was found in ElevenLabs with the label and the agent that were asked for.",
+            "The answer was lost; the number was found in ElevenLabs with the requested label and agent.",
         )
 
     def _differs(self, op: Operation, seen: dict[str, Any]) -> list[str]:

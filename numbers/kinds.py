@@ -59,7 +59,7 @@ class AssignNumber(_OnNumber):
     def title(self, op: Operation) -> str:
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
-            return f"Release {number} from {old}"
+            return f"Unassign {number} from {old}"
         if self._sets_only_what_is_named(op):
             return f"Set the {self._words(op)} of {number}, which {new} answers"
         return f"Move {number} from {old} to {new}" if op.wanted["shown"] else f"Assign {number} to {new}"
@@ -67,7 +67,7 @@ class AssignNumber(_OnNumber):
     def done(self, op: Operation) -> str:
         number, old, new = op.names["object"], op.names["from"], op.names["to"]
         if op.wanted["agent_id"] is None:
-            return f"Released {number} from {old}. Calls to this number will not be answered by an agent."
+            return f"Unassigned {number} from {old}. Calls to this number will not be answered by an agent."
         if self._sets_only_what_is_named(op):
             return f"Set the {self._words(op)} of {number}, which {new} answers."
         if op.wanted["shown"]:
@@ -85,7 +85,7 @@ class AssignNumber(_OnNumber):
         if now != op.wanted["shown"]:
             raise Stop(
                 f"{op.names['object']} is with {agent_name(number)} now, no longer with {op.names['from']}: "
-                "somebody changed it meanwhile.",
+                "it was changed meanwhile.",
                 seen=number,
             )
         for name, shown in op.wanted.get("shown_binding", {}).items():
@@ -107,7 +107,7 @@ class AssignNumber(_OnNumber):
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
         before, now = op.before or {}, binding(seen)
         if now["agent_id"] not in (op.wanted["agent_id"], before.get("agent_id")):
-            words = f"Read back: it is with {agent_name(seen)} now; somebody changed it meanwhile."
+            words = f"Read back: it is with {agent_name(seen)} now; it was changed meanwhile."
             return Verdict(State.OVERTAKEN, words)
         if before.get("agent_id") != op.wanted["agent_id"]:
             if now["agent_id"] == op.wanted["agent_id"]:
@@ -181,7 +181,7 @@ class RenameNumber(_OnNumber):
         if now == op.wanted["label"]:
             raise Already(f"{op.names['object']} already has this label; nothing was sent.", seen=number)
         if now != op.wanted["shown"]:
-            raise Stop(f"{op.names['object']} is labelled “{now}” now: somebody changed it meanwhile.", seen=number)
+            raise Stop(f"{op.names['object']} is labelled “{now}” now: it was changed meanwhile.", seen=number)
         return self.brief(op, number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
@@ -221,9 +221,7 @@ class RemoveNumber(_OnNumber):
             raise Already(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
         now = RemoteNumber.parse(number).agent_id
         if now != op.wanted["shown"]:
-            raise Stop(
-                f"{op.names['object']} is with {agent_name(number)} now: somebody changed it meanwhile.", seen=number
-            )
+            raise Stop(f"{op.names['object']} is with {agent_name(number)} now: it was changed meanwhile.", seen=number)
         return binding(number)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:

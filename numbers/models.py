@@ -104,7 +104,7 @@ class PhoneNumber(RemoteObject):
     class Meta:
         verbose_name = "number"
         ordering = ["phone_number", "id"]
-        permissions = [("assign_phonenumber", "Can assign, move and release numbers")]
+        permissions = [("assign_phonenumber", "Can assign, move and unassign numbers")]
         indexes = [
             models.Index(fields=["gone_at", "phone_number"], name="number_here"),
             models.Index(fields=["poll_at"], condition=models.Q(poll_at__isnull=False), name="number_to_poll"),
@@ -166,11 +166,11 @@ class PhoneNumber(RemoteObject):
         if self.missing_since is None:
             return (
                 f"{said}. ElevenLabs knows it by its id, so do not import it again: check again, and if it stays so, "
-                "remove it and import it anew."
+                "remove it and import it again."
             )
         then = f" It is looked up once more at {timezone.localtime(self.poll_at):%H:%M}." if self.poll_at else ""
         return (
-            f"{said}, and not found by its id either: it was removed there, or never kept.{then} Check again, or "
+            f"{said}, and not found by its id either: it was removed there, or never stored.{then} Check again, or "
             "import it again."
         )
 

@@ -117,12 +117,12 @@ def release(
         )
     chosen = [orphan for orphan in chosen if orphan.dead.pk in gone]
     if not chosen:
-        raise NotReleased(" ".join(["Nothing was released.", *left_out]))
+        raise NotReleased(" ".join(["Nothing was unassigned.", *left_out]))
     wishes = [
         services.assignment(orphan.number, None, shown=orphan.number.bound_to, why=_why(orphan, asked_by, why))
         for orphan in chosen
     ]
-    title = f"Release {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
+    title = f"Unassign {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
     change_set = changesets.plan(title, wishes, asked=asked, key=key, actor=asked_by, by_system=True, why=why)
     return Released(change_set, left_out)
 
@@ -152,12 +152,12 @@ def _key(orphans: Iterable[Orphan]) -> str:
 def _hold(count: int) -> str:
     newest = SyncRun.objects.filter(ended_at__isnull=False).order_by("-id").first()
     if newest is None or newest.state != SyncRun.State.COMPLETE:
-        return "Nothing is released: the newest sync was not complete, so this may not be the truth. Wait for the next."
+        return "Nothing is unassigned: the newest sync was not complete, so this list may be wrong. Wait for the next."
     if count > settings.ORPHAN_CLEANUP_MAX:
         return (
-            f"Nothing is released: {count} numbers are orphaned, more than the {settings.ORPHAN_CLEANUP_MAX} that may "
-            "be released at once. So many are more likely a fault than the truth. Look at their agents at ElevenLabs; "
-            "then release or move them one by one, or raise ORPHAN_CLEANUP_MAX."
+            f"Nothing is unassigned: {count} numbers are orphaned, more than the {settings.ORPHAN_CLEANUP_MAX} that "
+            "may be unassigned at once. So many suggest a fault. Check their agents at ElevenLabs; then unassign or move "
+            "them one by one, or raise ORPHAN_CLEANUP_MAX."
         )
     return ""
 
@@ -165,7 +165,7 @@ def _hold(count: int) -> str:
 def _orphan(number: PhoneNumber, dead: Agent, last: Operation | None) -> Orphan:
     running = last is not None and last.change_set is not None and last.change_set.state == ChangeSet.State.RUNNING
     if running:
-        waits = "is being released"
+        waits = "is being unassigned"
     elif number.state == State.UNCONFIRMED:
         waits = "something is under way on it"
     elif number.state != State.ORPHANED:
@@ -204,7 +204,7 @@ def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], lis
             agent_store.missing(agent.remote_id)  # notes the first time only
             gone.add(agent.pk)
         except (ElevenLabsError, DataError) as error:
-            left_out.append(f"Whether {agent} is gone could not be told. {error}")
+            left_out.append(f"Whether {agent} is gone could not be determined. {error}")
             if not isinstance(error, (*ABOUT_ONE, DataError)):
                 break
         else:
@@ -214,6 +214,6 @@ def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], lis
 
 def _why(orphan: Orphan, asked_by: User | None, why: Why) -> Why:
     first = f"{orphan.dead.missing_since:%Y-%m-%d %H:%M:%S}"
-    who = f"Asked for by {name_of(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
+    who = f"Requested by {name_of(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
     found = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
     return replace(why, reason=" ".join(filter(None, [found, who, why.reason])))

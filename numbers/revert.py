@@ -17,7 +17,7 @@ from numbers.back import WayBack
 
 Asked = TypeVar("Asked", Operation, ChangeSet)
 
-REASON = "Takes an outside change back."
+REASON = "Reverts an external change."
 
 
 def way_back(change: OutsideChange) -> WayBack:
@@ -41,7 +41,7 @@ def plan(change: OutsideChange, *, key: str, actor: User | None, why: Why = UNSA
         return _again(first, change)
     beside = partial(_decide, change, actor, why)
     return changesets.plan(
-        f"Take back what was changed outside on {change.name}",
+        f"Revert external change of {change.name}",
         _wishes(change, why),
         asked={"revert": change.pk},
         key=key,

@@ -138,7 +138,7 @@ def retire_agent(
     """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
     moves = [assignment(number, successor, shown=number.bound_to, why=why) for number in numbers]
-    deed = f"move its numbers to {successor}" if successor else "release its numbers"
+    deed = f"move its numbers to {successor}" if successor else "unassign its numbers"
     title = f"Delete the agent {agent} and {deed}"
     steps = [*moves, agent_services.deletion(agent, why)]
     asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}

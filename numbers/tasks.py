@@ -25,6 +25,6 @@ def poll_imports() -> int:
 def clean_up_orphans() -> str:
     change_set = orphans.clean_up()
     if change_set is None:
-        return "nothing to release"
+        return "nothing to unassign"
     wake(run_change_sets)
     return str(change_set)

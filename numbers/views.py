@@ -86,7 +86,7 @@ release = page_of(
         "numbers.assign_phonenumber",
         ShownForm,
         "numbers/release.html",
-        "Release {number}",
+        "Unassign {number}",
         lambda number: number.bound_to,
         lambda number, form, request: services.assign(
             number, None, shown=form.cleaned_data["shown"], **asked(request, form)
@@ -98,7 +98,7 @@ rename = page_of(
         "numbers.change_phonenumber",
         RenameForm,
         "numbers/rename.html",
-        "Label {number}",
+        "Edit label of {number}",
         lambda number: number.label,
         lambda number, form, request: services.rename(
             number,

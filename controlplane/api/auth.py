@@ -30,7 +30,7 @@ class Bearer(HttpBearer):
             found = tokens.of_access_token(token)
         except tokens.Refused:
             raise unauthorized(
-                "This access token is not good (any more). Take a new one at /api/token/refresh."
+                "This access token is invalid or expired. Get a new one at /api/token/refresh."
             ) from None
         throttle.take(found)
         request.user = found.user

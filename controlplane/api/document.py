@@ -7,7 +7,7 @@ from ninja.openapi.schema import OpenAPISchema
 from controlplane.api.problems import MEDIA_TYPE, ProblemOut
 
 OF_ALL = {
-    400: "The body or the address is malformed",
+    400: "The body or the URL is malformed",
     411: "The body came without its length",
     413: "The body is too large",
     422: "Some values are wrong, or ElevenLabs refused them",
@@ -17,12 +17,12 @@ OF_ALL = {
 }
 OF_SIGNED_IN = {401: "No access token that is good", 403: "You may not do this, or it was not sent over https"}
 OF_TOKENS = {401: "Not right, or not good any more", 403: "Switched off, or not sent over https"}
-OF_ONE = {404: "There is no such thing"}
+OF_ONE = {404: "Not found"}
 OF_WRITES = {
-    409: "Not sent: it is not as expected, somebody else's operation is open, or the key came with something else",
+    409: "Not sent: the object is not as expected, another operation on it is open, or the key was used before",
     502: "ElevenLabs refused it for a reason that is not in the request",
-    503: "Not sent (`not-sent`): ElevenLabs could not be asked, or the database could not record it. Or sent, and what "
-    "became of it could not be recorded (`unconfirmed`): ask again with the same key",
+    503: "Not sent (`not-sent`): ElevenLabs could not be reached, or the database could not record it. Or sent, and "
+    "the result could not be recorded (`unconfirmed`): repeat the request with the same key",
 }
 
 

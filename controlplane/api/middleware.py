@@ -14,10 +14,10 @@ TOKENS = "/api/token"
 KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 WORDS = {
     400: "The request is malformed.",
-    404: "There is no such address: /api/docs shows which there are. None ends in a slash.",
-    405: "This address knows no such method.",
-    500: "This is a fault of ours. If it was a write, look at /api/operations for what became of it.",
-    503: "This cannot be answered now.",
+    404: "Not found. /api/docs lists the URLs; none ends in a slash.",
+    405: "Method not allowed.",
+    500: "Internal error. If it was a write, look at /api/operations for its result.",
+    503: "The service is not available now.",
 }
 
 
@@ -42,7 +42,7 @@ def _not_taken(request: HttpRequest) -> Problem | None:
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():  # but for the pages, which were redirected before
         return Problem(403, "https-only", "Use https. A token or password that was sent like this may have been read.")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-        return Problem(411, "length-required", "Say the length of the body: Content-Length.")
+        return Problem(411, "length-required", "Send the length of the body in Content-Length.")
     of_token = request.path_info.startswith(TOKENS)
     most = settings.API_MOST_BYTES_OF_A_TOKEN if of_token else settings.API_MOST_BYTES
     if _size(request) > most:

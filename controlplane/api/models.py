@@ -40,7 +40,7 @@ class Token(models.Model):
             return "expired"
         if not self.user.is_active:
             return "owner deactivated"
-        return "active" if self.is_of_this_password else "ended by a new password"
+        return "active" if self.is_of_this_password else "invalidated by a password change"
 
     @property
     def is_active(self) -> bool:

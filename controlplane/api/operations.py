@@ -29,7 +29,7 @@ class OperationOut(Schema):
     url: str
     kind: str = Field(description="`agent.create`, `number.assign` and so on")
     state: OperationState
-    title: str = Field(description="What was asked, in one sentence")
+    title: str = Field(description="The operation, in one sentence")
     message: str = Field(description="What became of it, for people")
     object_type: str
     object_id: str = Field(description="ElevenLabs' id of the agent or number; empty until it has one")

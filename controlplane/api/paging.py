@@ -68,7 +68,7 @@ def _read(cursor: str, salt: str) -> Sequence[Any]:
     try:
         found: list[Any] = signing.loads(cursor, salt=salt)
     except signing.BadSignature:
-        raise invalid([("cursor", "This is no cursor of this list with these filters.")]) from None
+        raise invalid([("cursor", "This cursor is not valid for this list with these filters.")]) from None
     return found
 
 

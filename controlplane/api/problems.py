@@ -88,7 +88,7 @@ def key_reused(first: Operation | None) -> Problem:
     return Problem(
         409,
         "key-reused",
-        "Not sent. This Idempotency-Key came with something else before, and that stands.",
+        "Not sent. This Idempotency-Key was already used with another request.",
         operation=first.pk if first else None,
     )
 
@@ -101,8 +101,8 @@ def of_database(request: HttpRequest, error: Error) -> Problem:
         return Problem(
             503,
             "unconfirmed",
-            "Sent to ElevenLabs, but what became of it could not be recorded here. A worker finds out. Ask again with "
-            "the same Idempotency-Key: it is not sent twice, and the answer says what is known.",
+            "Sent to ElevenLabs, but the result could not be recorded here. A worker will determine it. Repeat the "
+            "request with the same Idempotency-Key: it is not sent twice, and the answer has the result.",
         )
     if request.method != "GET" and not request.path_info.startswith("/api/token"):
         return Problem(503, "not-sent", str(NotRecorded()))
@@ -129,7 +129,7 @@ def of_exception(error: Exception) -> Problem:
         case PermissionDenied():
             return Problem(403, "forbidden", "You may not do this.")
         case Http404():
-            return Problem(404, "not-found", "There is no such thing.")
+            return Problem(404, "not-found", "Not found.")
         case ValidationError():
             return invalid([(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors])
         case HttpError(status_code=400):  # our framework's only one: a body that cannot be read

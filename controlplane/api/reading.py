@@ -17,7 +17,9 @@ class StrictParser(Parser):
 
 def only_known(request: HttpRequest, names: Collection[str]) -> None:
     """Raises a 422 where the address says something else than these, or one of them twice."""
-    wrong = [(name, "There is no such thing to say in this address.") for name in request.GET if name not in names]
-    twice = [(name, "This is said more than once.") for name, said in request.GET.lists() if len(said) > 1]
+    wrong = [(name, "Unknown query parameter.") for name in request.GET if name not in names]
+    twice = [
+        (name, "This query parameter is given more than once.") for name, said in request.GET.lists() if len(said) > 1
+    ]
     if wrong or twice:
         raise invalid(wrong or twice)

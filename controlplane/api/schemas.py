@@ -34,7 +34,7 @@ def no_bare_number(said: Any) -> Any:
         float(said)
     except ValueError:
         return said
-    raise ValueError("Say a moment as 2026-11-27T06:00:00Z.")
+    raise ValueError("Write a time as 2026-11-27T06:00:00Z.")
 
 
 def one_of(choices: type[TextChoices]) -> WithJsonSchema:
@@ -59,7 +59,7 @@ Key = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[!-~]+$",
-        description="Made up by the caller for each wish. Sent again with the same body, the same answer comes back.",
+        description="Chosen by the caller for each request. Sent again with the same body, it returns the same answer.",
     ),
 ]
 

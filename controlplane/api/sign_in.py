@@ -64,7 +64,7 @@ def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
     )
 
 
-@router.post("/token/refresh", summary="Take a new access token", response=AccessToken, auth=None)
+@router.post("/token/refresh", summary="Refresh the access token", response=AccessToken, auth=None)
 @sensitive_variables()
 def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
     """A new access token. The refresh token stays the same until it expires or is revoked."""
@@ -78,7 +78,7 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
     return AccessToken(access_token=tokens.access_token(token), expires_in=_seconds())
 
 
-@router.post("/token/revoke", summary="Give a token back", response={204: None}, auth=None)
+@router.post("/token/revoke", summary="Revoke a token", response={204: None}, auth=None)
 @sensitive_variables()
 def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
     """End this refresh token and every access token made of it. What is no token is answered alike."""

@@ -39,7 +39,7 @@ class SyncRunOut(Schema):
     quarantined: int
 
 
-@router.post("/sync", summary="Ask for a sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
+@router.post("/sync", summary="Start a sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
     """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
     row = note(key_of(request, key), digests_of(request, {}))

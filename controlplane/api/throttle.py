@@ -31,6 +31,6 @@ def take(token: Token) -> None:
     raise Problem(
         429,
         "too-many",
-        f"This token may ask {settings.API_RATE_PER_MINUTE} times a minute. Try again in {wait} s.",
+        f"This token is limited to {settings.API_RATE_PER_MINUTE} requests a minute. Try again in {wait} s.",
         headers={"Retry-After": str(wait)},
     )

@@ -52,7 +52,7 @@ def issue(
         token.save(force_insert=True)
         Allowance.objects.create(token=token)
         until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
-        _tell(token, "issued", f"API token “{name}” was given out, good until {until}", by, by_name, why)
+        _tell(token, "issued", f"API token “{name}” was created, valid until {until}", by, by_name, why)
     return token, secret
 
 

@@ -156,7 +156,7 @@ def _broken_cut() -> str:
     for row in Snapshot.objects.filter(cut=cut.position).order_by("pk").iterator(chunk_size=AT_A_TIME):
         digest.update(row.seen_whole().encode() + b"\n")
     if digest.hexdigest() != told.get(SNAPSHOTS):
-        return f"What was known at the cut at link {cut.position} is not what was recorded."
+        return f"The state kept at the cut at link {cut.position} is not the recorded one."
     return ""
 
 

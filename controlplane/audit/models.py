@@ -11,15 +11,16 @@ from django.utils import timezone
 
 from controlplane.setting_names import short_name
 
-SHORT = 60  # characters of a value, where a change is told in one line
+SHORT = 60  # characters of a value, where a change is shown in one line
+DECISIONS = {"adopted": "accepted", "ignored": "dismissed", "reopened": "open again"}  # as stored -> as shown
 
 
 class Entry(models.Model):
     """One change of one object, written in the transaction of the change it tells."""
 
     class Cause(models.TextChoices):
-        OPERATION = "operation", "asked for here"
-        SYNC = "sync", "outside change"
+        OPERATION = "operation", "requested here"
+        SYNC = "sync", "external change"
         SYSTEM = "system", "clean-up"
         PERSON = "person", "people and roles"
 
@@ -46,7 +47,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = "history entry"
-        permissions = [("export_entry", "Can take history away as a file")]
+        permissions = [("export_entry", "Can export history")]
         verbose_name_plural = "history entries"
         ordering = ["-id"]
         # One for each filter of the timeline, in its order: the first page of a million is read from the end of one.
@@ -103,7 +104,8 @@ class Entry(models.Model):
         if self.kind.startswith("operation."):
             return f"{self.after.get('asked', '')}: {self.kind.removeprefix('operation.').replace('_', ' ')}"
         if self.kind.startswith("outside."):
-            words = f"outside change {self.kind.removeprefix('outside.')}: {self.after.get('change', '')}"
+            decision = DECISIONS.get(self.verb, self.verb)
+            words = f"external change {decision}: {self.after.get('change', '')}"
             return f"{words} ({self.after['why']})" if self.after.get("why") else words
         if self.kind.endswith(".added"):
             return "first seen"
@@ -187,8 +189,8 @@ class Verification(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open", "under way"  # asked for, or being done
-        WHOLE = "whole", "whole"
-        BROKEN = "broken", "broken"
+        WHOLE = "whole", "verified"
+        BROKEN = "broken", "altered"
         UNGUARDED = "unguarded", "not protected"  # as it was written, but the database would not refuse a change
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)

@@ -15,7 +15,7 @@ from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.client_address import client_address
 
-NOBODY = "a name that nobody has"  # what is typed there by mistake may be a password: it is not kept
+NOBODY = "an unknown user name"  # what is typed there by mistake may be a password: it is not kept
 FLAGS = {"is_active": "active", "is_staff": "staff", "is_superuser": "superuser"}
 
 _asks: ContextVar[User | None] = ContextVar("asks", default=None)

@@ -17,7 +17,7 @@ class NotRecorded(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "Not sent. What you asked for could not be written into the record here, and nothing goes to ElevenLabs "
+            "Not sent. Your request could not be recorded here, and nothing goes to ElevenLabs "
             "that is not on record: there all is as it was. Tell whoever looks after the database, which may be full, "
             "locked or set to read only; the server's log says more. Try again once it works. If Activity shows this "
             "as “being checked”, that ends by itself within four minutes, and nothing is sent of it."

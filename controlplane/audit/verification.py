@@ -15,8 +15,8 @@ EVERY = timedelta(days=1)
 AT_A_TIME = 600.0  # seconds: well under the time limit of a task; the next wake-up goes on from there
 CLAIM = timedelta(seconds=90)  # longer than a thousand entries take
 UNGUARDED = (
-    "The triggers that refuse changes of the history are not all there, or were switched off: what nobody has "
-    "changed yet, anybody with the database could. `manage.py migrate` makes them anew."
+    "The triggers that refuse changes of the history are not all there, or were switched off: entries "
+    "could be changed by anyone with access to the database. `manage.py migrate` installs them again."
 )
 State = Verification.State
 
@@ -81,7 +81,7 @@ def _end(one: Verification, found: chain.Finding) -> None:
             return
         if problem and (last is None or last.problem != problem):
             cause = ledger.Cause(Entry.Cause.SYSTEM, "verify_history")
-            told = {"told": f"found not whole: {problem}"}
+            told = {"told": f"integrity check failed: {problem}"}
             ledger.record(ledger.entry("history.broken", "history", "", "History", after=told, cause=cause))
     one.refresh_from_db()
 

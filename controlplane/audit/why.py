@@ -39,7 +39,7 @@ def problems(why: Why) -> dict[str, str]:
     """What is missing or wrong, in the words of the form's field."""
     found = {}
     if settings.REQUIRE_REASON and not any(letter.isalnum() for letter in why.reason):
-        found["reason"] = "Say in a few words why. It is kept in the history."
+        found["reason"] = "Enter a short reason. It is kept in the history."
     pattern = settings.TICKET_PATTERN
     if pattern and (why.ticket or settings.REQUIRE_REASON) and not re.fullmatch(pattern, why.ticket):
         what = f"“{why.ticket}” is no ticket here" if why.ticket else "Name the ticket"

@@ -140,7 +140,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
         beyond = ["is_superuser", "user_permissions"] if request.user.is_superuser else []
         return [
             (None, {"fields": who}),
-            ("May do", {"fields": ["is_active", *deletion, "is_staff", "groups", *beyond]}),
+            ("Permissions", {"fields": ["is_active", *deletion, "is_staff", "groups", *beyond]}),
             ("Dates", {"fields": ["last_login", "date_joined"]}),
         ]
 

@@ -18,10 +18,10 @@ from numbers import api as numbers
 from numbers import api_import
 
 HEADINGS = {
-    "Tokens": "Who asks: sign in, take a new access token every few minutes, give a token back.",
+    "Tokens": "Authentication: sign in, refresh the access token every few minutes, revoke a token.",
     "Agents": "What answers calls. Each write is one operation at ElevenLabs.",
     "Numbers": "Twilio numbers, and which agent answers each.",
-    "Operations": "What was asked of ElevenLabs and what became of it. An answer of 202 is watched here.",
+    "Operations": "Every write to ElevenLabs and its result. Poll here after an answer of 202.",
     "Sync": "Have a worker read everything from ElevenLabs again.",
     "History": "Everything that happened, by whomever it was done.",
 }
@@ -61,7 +61,7 @@ api = Api(
     openapi_extra={"tags": [{"name": name, "description": words} for name, words in HEADINGS.items()]},
     description=(
         "Agents and phone numbers of one ElevenLabs workspace, with the permissions, the journal and the history of "
-        "the pages. docs/api.md tells how to get a token."
+        "the pages. docs/api.md describes how to get a token."
     ),
 )
 problems.handle(api)

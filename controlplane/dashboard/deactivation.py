@@ -49,7 +49,7 @@ def deactivate_all(people: ModelAdmin, request: HttpRequest, chosen: QuerySet[Us
 
 
 NOT_YOURSELF = {
-    "is_active": "You cannot deactivate yourself: ask somebody else.",
+    "is_active": "You cannot deactivate yourself: ask another administrator.",
     "is_staff": "You cannot take staff status from yourself: ask another administrator.",
     "is_superuser": "You cannot take superuser status from yourself: ask another superuser.",
 }
@@ -80,7 +80,7 @@ def _deactivate(request: HttpRequest, people: list[User]) -> None:
             person.save(update_fields=["is_active"])  # one by one: each is told in the history
             done.append(str(person))
     if done:
-        messages.success(request, f"Deactivated {', '.join(done)}. The history keeps the name; nobody was deleted.")
+        messages.success(request, f"Deactivated {', '.join(done)}. The history keeps the name; no account was deleted.")
 
 
 def _person(people: Any, request: HttpRequest, pk: str) -> User:

@@ -18,7 +18,7 @@ FLAGS = {"is_active": True, "is_staff": True, "is_superuser": True}  # without a
 
 class LastSuperuser(ValidationError):
     def __init__(self, person: object) -> None:
-        super().__init__(f"{person} is the last active superuser: without one, nobody could change roles.")
+        super().__init__(f"{person} is the last active superuser: without one, roles could not be changed.")
 
 
 def connect() -> None:

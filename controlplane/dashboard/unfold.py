@@ -117,7 +117,7 @@ UNFOLD: dict[str, Any] = {
                         badge_variant="warning",
                     ),
                     _page(
-                        "Outside changes",
+                        "External changes",
                         "difference",
                         "admin:mirror_outsidechange_changelist",
                         "mirror.view_outsidechange",
@@ -126,7 +126,7 @@ UNFOLD: dict[str, Any] = {
                     ),
                     _page("History", "history", "admin:audit_entry_changelist", "audit.view_entry"),
                     _page("Sync", "sync", "admin:mirror_syncrun_changelist", "mirror.view_syncrun"),
-                    _page("Findings", "science", "admin:lifecycle_report_changelist", "lifecycle.view_report"),
+                    _page("API check reports", "science", "admin:lifecycle_report_changelist", "lifecycle.view_report"),
                     _page("People", "group", "admin:auth_user_changelist", "auth.change_user"),
                     _page("API tokens", "key", "admin:api_token_changelist", "api.view_token"),
                     _page("Roles", "badge", "admin:auth_group_changelist", "auth.change_group"),

@@ -10,14 +10,14 @@ from controlplane.lifecycle.models import Report
 from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
-COLOURS = {"as assumed": "success", "not as assumed": "warning", "broken off": "danger", "not ended": "info"}
+COLOURS = {"as expected": "success", "unexpected": "warning", "aborted": "danger", "not ended": "info"}
 
 
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
     what_it_is = (
         "manage.py lifecycle creates two agents, imports a number, assigns and swaps it, tries what should be "
-        "refused, and removes everything again. What it found stands here."
+        "refused, and removes everything again. Its reports are listed here."
     )
     list_display = ["when", "outcome", "remote", "swap", "listed", "refuted", "who"]
     list_display_links = ["when"]
@@ -27,7 +27,7 @@ class ReportAdmin(ReadOnlyAdmin):
         newest = Report.objects.exclude(state=Report.State.RUNNING).first()
         figures = (newest.data if newest else {}).get("latencies", [])
         more = {"newest": newest, "chart": chart(figures) if figures else None}
-        return super().changelist_view(request, {"title": "Findings", **more, **(extra_context or {})})
+        return super().changelist_view(request, {"title": "API check reports", **more, **(extra_context or {})})
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return views.report(request, object_id, self.admin_site.each_context(request))

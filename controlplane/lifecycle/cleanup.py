@@ -91,7 +91,7 @@ def _try_number(asker: Asker, op: Operation) -> tuple[bool, Operation | None]:
         there = None
     bound = there.agent_id if there else None
     if bound and bound not in asked_ids(asker.report, "agent") and _lives(asker, bound):
-        raise NotOurs("Somebody has assigned it to another agent meanwhile, so it is left as it is.")
+        raise NotOurs("It was assigned to another agent meanwhile, so it is left as it is.")
     row = PhoneNumber.objects.filter(remote_id=op.object_id).first()
     if row is None and there is not None:
         number_store.keep(there.raw, seen_beside(op))

@@ -158,7 +158,7 @@ def orphaned(x: Experiment, step: Step) -> None:
     x.facts["after_delete"] = what
     x.finding(9, what == "dangling", f"{told} ({what})")
     gone = x.client.agent_summaries([agent.remote_id])
-    x.finding(50, gone.get(agent.remote_id, "untold") is None, "The summary of a deleted agent was told as gone.")
+    x.finding(50, gone.get(agent.remote_id, "untold") is None, "The summary of a deleted agent was reported as gone.")
     step.says(what == "dangling", told)
 
 

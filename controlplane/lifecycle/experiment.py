@@ -15,7 +15,7 @@ from controlplane.lifecycle.asking import Asker, Said, Stopped, found_words
 from controlplane.lifecycle.assumptions import Finding
 from controlplane.lifecycle.cleanup import Left, remove
 from controlplane.lifecycle.models import Asked
-from controlplane.lifecycle.step import Step, Way
+from controlplane.lifecycle.step import OUTCOMES, Step, Way
 from controlplane.operations.journal import Expired, Held
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
@@ -98,7 +98,7 @@ class Experiment:
                 raise
             finally:
                 step.ends(time.monotonic() - began)
-        self.tell(f"  {step.outcome}: {step.found}")
+        self.tell(f"  {OUTCOMES.get(step.outcome, step.outcome)}: {step.found}")
 
     def gone(self, object_id: str) -> None:
         """A step has removed something that this run made."""

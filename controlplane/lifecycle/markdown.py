@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from controlplane.lifecycle.step import OTHERWISE
+from controlplane.lifecycle.step import OTHERWISE, OUTCOMES
 
 SANDBOX = (
-    "> **These are findings about the sandbox, not about ElevenLabs.** The sandbox is this project's own stand-in, "
-    "which behaves as [assumptions.md](assumptions.md) says: a run on it shows that the experiment works and what the "
-    "control plane makes of it. Latencies are those of one machine talking to itself. Run `manage.py lifecycle` on a "
-    "real account for findings about ElevenLabs."
+    "> **This report is about the sandbox, not about ElevenLabs.** The sandbox is this project's own stand-in, "
+    "which behaves as described in [assumptions.md](assumptions.md): a run on it shows that the experiment works "
+    "and what the control plane makes of it. Latencies are those of one machine talking to itself. Run "
+    "`manage.py lifecycle` on a real account for a report about ElevenLabs."
 )
 AFTER_DELETE = {
     "dangling": "it still shows the id of the deleted agent",
@@ -24,7 +24,7 @@ def markdown(data: dict[str, Any]) -> str:
 
 
 def _lines(data: dict[str, Any]) -> Iterator[str]:
-    yield "# Findings of the lifecycle experiment\n"
+    yield "# API check report\n"
     if data["sandbox"]:
         yield SANDBOX + "\n"
     where = "the sandbox" if data["sandbox"] else f"{data['remote']}, workspace {_said(data['workspace']) or 'unknown'}"
@@ -45,15 +45,16 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield from _table(("what", "times", "p50", "p95"), rows)
     yield "\n## Steps of the first round\n"
     yield (
-        "“service”: through the services that the pages use. “client alone”: our own checks would refuse it, so it "
-        "was sent without them (as a journaled operation all the same). “read”: nothing was written.\n"
+        "“service”: through the services that the pages use. “client alone”: the checks of this app would refuse it, "
+        "so it was sent without them (but journaled like any other operation). “read”: nothing was written.\n"
     )
     steps = [step for step in data["steps"] if step["round"] == 1]
     yield from _table(
         ("step", "way", "expected", "outcome", "status", "requests", "of these writes", "found"),
         [
             (
-                *(step[name] for name in ("title", "way", "expected", "outcome")),
+                *(step[name] for name in ("title", "way", "expected")),
+                OUTCOMES.get(step["outcome"], step["outcome"]),
                 step["status"] or "",
                 *(step[name] for name in ("requests", "writes")),
                 _said(step["found"]),
@@ -62,7 +63,7 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
         ],
     )
     if again := [step for step in data["steps"] if step["round"] > 1 and step["outcome"] == OTHERWISE]:
-        yield "\n## Otherwise in a later round\n"
+        yield "\n## Unexpected in a later round\n"
         yield from _table(("round", "step", "found"), [(s["round"], s["title"], _said(s["found"])) for s in again])
     yield "\n## Refusals\n"
     yield "Status and body of each, without secrets and prompts, and cut where it is long.\n"
@@ -78,14 +79,14 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
 
 def verdict(data: dict[str, Any]) -> str:
     if data["broken_off"]:
-        return f"Broken off: {data['broken_off']}"
+        return f"Aborted: {data['broken_off']}"
     counted = {name: sum(one["verdict"] == name for one in data["assumptions"]) for name in ("confirmed", "refuted")}
     otherwise = sum(step["outcome"] == OTHERWISE for step in data["steps"])
     untold = len(data["assumptions"]) - sum(counted.values())
     words = f"{counted['confirmed']} assumptions confirmed, {counted['refuted']} refuted, {untold} not tried"
-    steps = "1 step went" if otherwise == 1 else f"{otherwise} steps went"
+    steps = "1 step" if otherwise == 1 else f"{otherwise} steps"
     good = not otherwise and not counted["refuted"]
-    return f"{'As assumed' if good else 'Not as assumed'}: {words}; {steps} otherwise than expected."
+    return f"{'As expected' if good else 'Unexpected'}: {words}; {steps} with an unexpected result."
 
 
 def _in_short(data: dict[str, Any]) -> Iterator[str]:

@@ -15,9 +15,9 @@ class Report(models.Model):
 
     class State(models.TextChoices):
         RUNNING = "running", "not ended"
-        AS_ASSUMED = "as_assumed", "as assumed"
-        OTHERWISE = "otherwise", "not as assumed"
-        BROKEN_OFF = "broken_off", "broken off"
+        AS_ASSUMED = "as_assumed", "as expected"
+        OTHERWISE = "otherwise", "unexpected"
+        BROKEN_OFF = "broken_off", "aborted"
 
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField(default=timezone.now)

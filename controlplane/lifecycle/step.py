@@ -8,7 +8,8 @@ from controlplane.elevenlabs import Attempt
 from controlplane.lifecycle.assumptions import NOT_TRIED
 from controlplane.operations.models import Operation, State
 
-AS_ASSUMED, OTHERWISE = "as assumed", "otherwise"
+AS_ASSUMED, OTHERWISE = "as assumed", "otherwise"  # as stored in reports
+OUTCOMES = {AS_ASSUMED: "as expected", OTHERWISE: "unexpected"}  # as shown
 SHAPE_A = frozenset({"type", "code", "message", "status"})
 Way = Literal["service", "client alone", "read"]
 

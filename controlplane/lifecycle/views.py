@@ -11,7 +11,7 @@ from controlplane.lifecycle.assumptions import CONFIRMED, NOT_TRIED, REFUTED
 from controlplane.lifecycle.chart import chart
 from controlplane.lifecycle.markdown import AFTER_DELETE, verdict
 from controlplane.lifecycle.models import Report
-from controlplane.lifecycle.step import OTHERWISE
+from controlplane.lifecycle.step import OTHERWISE, OUTCOMES
 
 
 def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
@@ -26,7 +26,14 @@ def _facts(found: Report) -> dict[str, Any]:
     forgotten = list(found.asked.exclude(forgotten_at=None))
     if not data:  # its process ended before it had told anything
         return {"report": found, "data": {}, "forgotten": forgotten}
-    steps = [step | {"went_otherwise": step["outcome"] == OTHERWISE} for step in data["steps"]]
+    steps = [
+        step
+        | {
+            "went_otherwise": step["outcome"] == OTHERWISE,
+            "outcome_words": OUTCOMES.get(step["outcome"], step["outcome"]),
+        }
+        for step in data["steps"]
+    ]
     lines = data["assumptions"]
     return {
         "report": found,

@@ -9,14 +9,14 @@ from controlplane.mirror.models import Hold, SyncRun
 from controlplane.readonly import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
-COLOURS = {"complete": "success", "partial": "danger", "held": "warning", "running": "info", "asked for": "info"}
+COLOURS = {"complete": "success", "partial": "danger", "held": "warning", "running": "info", "requested": "info"}
 
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
     what_it_is = (
-        "A sync run lists everything at ElevenLabs and brings this picture up to date. A worker starts one every "
-        "minute; “Sync now” asks for one at once."
+        "A sync run lists everything at ElevenLabs and updates the data shown here. A worker starts one every "
+        "minute; “Sync now” starts one at once."
     )
     list_display = ["when", "outcome", "seconds", "seen", "added", "changed", "gone", "left", "calls", "waited", "why"]
     list_display_links = ["when"]
@@ -67,8 +67,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
     what_it_is = (
-        "What a sync found that is more likely a fault than the truth: much missing at once, or another workspace. "
-        "Nothing is marked as gone until somebody says which it is, or it passes by itself."
+        "An unlikely result of a sync: many objects missing at once, or another workspace. Nothing is marked as gone "
+        "until a user accepts the result or a later sync resolves it."
     )
     list_display = ["what_was_found", "where_it_stands", "when", "who"]
     list_display_links = ["what_was_found"]
@@ -88,7 +88,7 @@ class HoldAdmin(ReadOnlyAdmin):
     @display(
         description="State",
         ordering="state",
-        label={"waits for an answer": "warning", "accepted": "info", "over by itself": "success"},
+        label={"needs review": "warning", "accepted": "info", "resolved": "success"},
     )
     def where_it_stands(self, hold: Hold) -> str:
         return hold.get_state_display()

@@ -26,8 +26,8 @@ def vanished(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
     """Hold a collection of which too much is missing; says so in words."""
     _open(lease, Hold.Kind.VANISHED, what, objects_missing=missing, out_of=out_of)
     return (
-        f"Held: {len(missing)} of {out_of} {what} are not in the list any more. That many at once is more likely a "
-        "wrong key or a fault than the truth, so none was marked as gone."
+        f"Held: {len(missing)} of {out_of} {what} are not in the list any more. That many at once suggests a wrong "
+        "key or a fault, so none was marked as gone."
     )
 
 
@@ -35,8 +35,8 @@ def workspace(lease: Lease, here: str, there: str) -> str:
     """Hold everything: the key opens another workspace than the one that the picture is of."""
     _open(lease, Hold.Kind.WORKSPACE, "", here=here, there=there)
     return (
-        f"Held: the key opens another workspace ({there or 'it shows nothing that is known here'}) than the one that "
-        f"this picture is of ({here}). Nothing was listed."
+        f"Held: the API key belongs to another workspace ({there or 'it shows none of the known objects'}) than the "
+        f"data shown here ({here}). Nothing was listed."
     )
 
 

@@ -51,7 +51,7 @@ class SyncRun(models.Model):
     """One listing of the remote."""
 
     class State(models.TextChoices):
-        ASKED = "asked", "asked for"  # by somebody; the next worker starts it
+        ASKED = "asked", "requested"  # by somebody; the next worker starts it
         RUNNING = "running", "running"
         COMPLETE = "complete", "complete"
         PARTIAL = "partial", "partial"
@@ -108,9 +108,9 @@ class Hold(models.Model):
         WORKSPACE = "workspace", "another workspace"
 
     class State(models.TextChoices):
-        OPEN = "open", "waits for an answer"
+        OPEN = "open", "needs review"
         ACCEPTED = "accepted", "accepted"
-        OVER = "over", "over by itself"
+        OVER = "over", "resolved"
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     what = models.CharField(max_length=20, blank=True)  # "agents", "numbers"; empty for a workspace
@@ -136,7 +136,7 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         if self.kind == self.Kind.WORKSPACE:
-            return "The key opens another workspace"
+            return "The API key belongs to another workspace"
         return f"{len(self.objects_missing)} of {self.out_of} {self.what} are missing from the list"
 
 
@@ -148,9 +148,9 @@ class OutsideChange(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open", "open"
-        ADOPTED = "adopted", "adopted"
+        ADOPTED = "adopted", "accepted"
         REVERTED = "reverted", "reverted"
-        IGNORED = "ignored", "ignored"
+        IGNORED = "ignored", "dismissed"
 
     entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="outside_change")
     object_type = models.CharField(max_length=20)
@@ -174,7 +174,8 @@ class OutsideChange(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("decide_outsidechange", "Can adopt and ignore outside changes")]
+        verbose_name = "external change"
+        permissions = [("decide_outsidechange", "Can accept and dismiss external changes")]
         indexes = [
             models.Index(
                 fields=["object_type", "object_id"], condition=models.Q(state="open"), name="outside_change_open"

@@ -41,7 +41,7 @@ class Decided(Exception):
     def __init__(self, change: OutsideChange) -> None:
         change.refresh_from_db()
         super().__init__(
-            f"Nothing was done. {change.decided_by_name or 'Somebody'} decided this change first: "
+            f"Nothing was done. {change.decided_by_name or 'Another user'} decided this change first: "
             f"{change.get_state_display()}."
         )
 

@@ -35,11 +35,13 @@ def start(request: HttpRequest) -> HttpResponse:
     if run.state == SyncRun.State.RUNNING:
         messages.info(request, format_html("A sync is under way already. {}", link))
     elif wake(current_app.signature(SYNC_TASK)):
-        messages.info(request, format_html("Syncing. The header says how far it is. {}", link))
+        messages.info(request, format_html("Syncing. The header shows the progress. {}", link))
     else:
         messages.warning(
             request,
-            format_html("Asked for, but no worker could be woken; it looks by itself within a minute. {}", link),
+            format_html(
+                "Requested, but the worker could not be notified; it will pick this up within a minute. {}", link
+            ),
         )
     back = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
@@ -127,7 +129,7 @@ def accept(request: HttpRequest, pk: int) -> HttpResponse:
     if holds.accept(hold, actor=actor, name=name_of(actor), why=form.why):
         run = runs.ask(actor)
         wake(current_app.signature(SYNC_TASK))
-        messages.success(request, "Noted. The sync that looks again is on its way.")
+        messages.success(request, "Accepted. A sync that checks again has been requested.")
         return redirect(_page_of(run))
     hold.refresh_from_db()
     who = f" by {hold.decided_by_name}" if hold.decided_by_name else ""

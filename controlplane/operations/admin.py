@@ -45,8 +45,9 @@ class VerdictFilter(admin.SimpleListFilter):
 KINDS = {
     "agent.archive": "archive or restore agent",
     "agent.update": "change agent",
-    "number.assign": "assign, move or release number",
-    "number.rename": "label number",
+    "number.assign": "assign, move or unassign number",
+    "number.remove": "remove number from ElevenLabs",
+    "number.rename": "edit label of number",
 }
 
 
@@ -69,9 +70,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Operation)
 class OperationAdmin(ReadOnlyAdmin):
-    what_it_is = (
-        "Each write that somebody asks of ElevenLabs stands here, with what became of it and how that is known."
-    )
+    what_it_is = "Every change that you make at ElevenLabs, with its result and how the result is known."
     list_display = ["asked", "verdict", "who", "when", "took", "trace"]
     list_filter = [VerdictFilter, "object_type", KindFilter]
     search_fields = ["title", "object_id", "actor_name", "trace_id"]
@@ -96,7 +95,7 @@ class OperationAdmin(ReadOnlyAdmin):
     def change_view(self, request, object_id, form_url="", extra_context=None):
         return views.operation(request, object_id, self.admin_site.each_context(request))
 
-    @display(description="Asked", ordering="title")
+    @display(description="Operation", ordering="title")
     def asked(self, op: Operation) -> str:
         return op.title
 

@@ -32,8 +32,8 @@ class Held(Exception):
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(
-            f"Not sent. {operation.actor_name} asked at {operation.created_at:%H:%M:%S} UTC to: {operation.title}. "
-            "Until that is decided, nothing else can be changed here."
+            f"Not sent. {operation.actor_name} requested at {operation.created_at:%H:%M:%S} UTC to: {operation.title}. "
+            "Until it is finished, nothing else can be changed here."
         )
         self.operation = operation
 

@@ -185,7 +185,7 @@ def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation
         verdict = Verdict(State.NOT_SENT, f"Not sent. {error} Nothing was changed; it is safe to try again.")
         return journal.finish(op, verdict, seen=None, known_by="The request never left this machine.")
     return journal.leave_unconfirmed(
-        op, f"{error} ElevenLabs may or may not have done it. Until that is known, nobody can change it here."
+        op, f"{error} ElevenLabs may or may not have done it. Until that is known, it cannot be changed here."
     )
 
 

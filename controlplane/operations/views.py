@@ -150,7 +150,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
         return _change_set(request, found, admin.site.each_context(request), form)
     changesets.resume(found, actor=actor_of(request), why=form.why)
     if not wake(tasks.run_change_sets):
-        messages.warning(request, "The worker could not be woken; it looks by itself every 15 seconds.")
+        messages.warning(request, "The worker could not be notified; it will pick this up within 15 seconds.")
     return redirect(url_of(found))
 
 

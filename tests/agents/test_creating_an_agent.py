@@ -117,5 +117,5 @@ def test_without_the_list_of_llms_the_stored_one_stays(remote, operator):
     agent = mirrored(remote, agent={"prompt": {"llm": "gpt-4o"}})
     remote.fault("GET", "/v1/convai/llm/list", "status", status=401, times=9)
     page = operator.get(url_of("change", agent)).content.decode()
-    assert "The list of LLMs could not be read just now" in page
+    assert "The list of LLMs could not be read from ElevenLabs" in page
     assert '<option value="gpt-4o" selected>' in page

@@ -126,7 +126,7 @@ def test_an_empty_workspace_says_what_agents_are_and_how_to_begin(operator, view
 
 def test_a_filter_that_nothing_fits_offers_the_way_back(agents, operator):
     page = operator.get(url_of("changelist"), {"q": "zzz"}).content.decode()
-    assert "No agent fits" in page
+    assert "No matching agents" in page
     assert "state=all" in page
 
 

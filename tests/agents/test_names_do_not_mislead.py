@@ -45,7 +45,7 @@ def test_pages_and_dialogs_mark_such_names_and_the_remote_keeps_its_own(remote, 
     for page in pages:
         text = page.content.decode()
         if page is pages[-1]:
-            text = text.partition("All that ElevenLabs says of this agent")[0]  # the JSON is shown as it is
+            text = text.partition("Raw data (JSON)")[0]  # the JSON is shown as it is
         assert SHOWN in text
         assert "\u202e" not in text
         assert "\u200b" not in text

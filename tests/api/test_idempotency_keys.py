@@ -177,7 +177,7 @@ def test_what_is_asked_is_on_record_with_the_operation_or_neither_is(remote, cal
 
     monkeypatch.setattr(Request.objects, "get_or_create", broken)
     said = problem(call("POST", "/agents", {"name": "New"}, key="k"), 503, "not-sent")
-    assert "could not be written into the record" in said["detail"]
+    assert "could not be recorded" in said["detail"]
     assert not Operation.objects.exists()
     assert remote.calls(method="POST", path="/v1/*") == []
 

@@ -116,7 +116,7 @@ def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
     assert at.date() == TUESDAY.date()
 
     page.get_by_role("link", name="History").first.click()
-    page.get_by_role("link", name="At a time").click()
+    page.get_by_role("link", name="State at").click()
     assert "Sales Bot" in known_at(page, at + timedelta(seconds=1))
     assert "Support Bot" in known_at(page, at - timedelta(seconds=1))
     picture(page, "history-at-a-time")
@@ -127,16 +127,16 @@ def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
     assert [(row["number"], row["agent"], row["agent_id"]) for row in rows] == [
         ("'+15550100123", f"Support Bot …{support[-4:]}", support)
     ]
-    page.locator("tbody tr", has_text=NUMBER).get_by_role("link", name=re.compile("Who answered")).click()
+    page.locator("tbody tr", has_text=NUMBER).get_by_role("link", name=re.compile("Assignment history")).click()
     answered = page.locator("tbody tr")
     expect(answered).to_have_count(3)
     for row, agent in enumerate(["Support Bot", "Sales Bot", "Support Bot"]):
         expect(answered.nth(row)).to_contain_text(agent)
     picture(page, "history-who-answered")
 
-    page.get_by_role("link", name="Is the record whole?").click()
-    page.get_by_role("button", name="Read it now").click()
-    expect(page.get_by_text("Every sealed entry is as it was written")).to_be_visible(timeout=60_000)
+    page.get_by_role("link", name="Integrity check").click()
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.get_by_text("All sealed entries verified")).to_be_visible(timeout=60_000)
     picture(page, "history-whole")
-    page.get_by_role("link", name="What is kept").click()
+    page.get_by_role("link", name="Data retention").click()
     picture(page, "history-kept")

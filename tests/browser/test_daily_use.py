@@ -134,7 +134,7 @@ def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Lin
     with lets_no_entry_in(site.database):
         staff.get_by_role("button", name="Move", exact=True).click()
         alert = staff.locator("#cp-dialog").get_by_role("alert")
-        expect(alert).to_contain_text("Not sent. What you asked for could not be written into the record here")
+        expect(alert).to_contain_text("Not sent. Your request could not be recorded here")
         expect(alert).not_to_contain_text("not written")
         expect(staff.get_by_label("Reason")).to_have_value("Callers wait")
         picture(staff, "not-on-record")

@@ -35,14 +35,14 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150)
     assert run.returncode == 0, run.stdout + run.stderr
 
-    page.get_by_role("link", name="Findings").first.click()
+    page.get_by_role("link", name="API check reports").first.click()
     expect(page.get_by_role("heading", name="Latencies of the newest run")).to_be_visible()
-    expect(page.locator("#result_list").get_by_text("as assumed", exact=True)).to_be_visible()
+    expect(page.locator("#result_list").get_by_text("as expected", exact=True)).to_be_visible()
     picture(page, "findings")
     page.get_by_text("The figures").click()
     expect(page.get_by_role("table", name="Latencies").get_by_role("row", name="Swap")).to_be_visible()
-    page.get_by_role("link", name="The whole report").click()
-    expect(page.get_by_text("These are findings about the sandbox, not about ElevenLabs.")).to_be_visible()
+    page.get_by_role("link", name="Full report").click()
+    expect(page.get_by_text("This report is about the sandbox, not about ElevenLabs.")).to_be_visible()
     figures = page.get_by_role("table", name="Latencies")
     expect(figures.get_by_role("row", name="Swap")).to_contain_text("ms")
     expect(figures.get_by_role("row", name="Listed after the import")).to_contain_text(re.compile(r"[1-9]\d*\.\d"))

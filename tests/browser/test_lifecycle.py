@@ -107,7 +107,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.goto("/admin/agents/agent/")
     page.get_by_role("link", name="Sales Bot").first.click()
     page.get_by_role("link", name="Delete").first.click()
-    page.get_by_label(re.compile("Release")).check()
+    page.get_by_label(re.compile("Unassign")).check()
     picture(page, "agent-delete-with-numbers")
     page.get_by_role("button", name="Delete Sales Bot").click()
     expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # the worker's doing
@@ -117,9 +117,9 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
 
     page.goto("/admin/numbers/phonenumber/")
     row.get_by_role("link", name="Remove").click()
-    expect(page.get_by_role("button", name=f"Remove {NUMBER}")).to_be_visible()
+    expect(page.get_by_role("button", name=f"Remove {NUMBER} from ElevenLabs")).to_be_visible()
     picture(page, "number-remove")
-    page.get_by_role("button", name=f"Remove {NUMBER}").click()
+    page.get_by_role("button", name=f"Remove {NUMBER} from ElevenLabs").click()
     expect(messages(page)).to_contain_text(f"Removed {NUMBER} from ElevenLabs.")
     assert remote.conversational_ai.phone_numbers.list() == []
 

@@ -19,7 +19,7 @@ def adopt_all_shown(page: Page, count: int) -> None:
     page.locator("select[name=action]").select_option("adopt")
     picture(page, "outside-changes-selected")
     page.get_by_role("button", name="Run").click()
-    expect(messages(page)).to_contain_text(f"Adopted {count} outside changes. Nothing was sent to ElevenLabs.")
+    expect(messages(page)).to_contain_text(f"Accepted {count} external changes. Nothing was sent to ElevenLabs.")
     expect(page.locator("#result_list tbody tr")).to_have_count(0)
 
 
@@ -35,7 +35,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     sync_until(page, site, LIST, page.get_by_text("+1 555 010 0124"))
     expect(page.locator("#result_list tbody tr")).to_have_count(4)
     page.locator("#result_list tr", has_text="+1 555 010 0124").get_by_role("link", name="first seen").click()
-    expect(page.get_by_text("To take it away again, remove it.")).to_be_visible()
+    expect(page.get_by_text("Remove it from ElevenLabs instead.")).to_be_visible()
     picture(page, "outside-change-added")
     page.goto("/admin/agents/agent/")
     expect(page.get_by_role("link", name="made outside")).to_have_count(2)
@@ -54,7 +54,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     sync_until(page, site, f"{LIST}?of=agent", page.get_by_text(re.compile("first message")))
     page.goto(LIST)
     expect(page.locator("#result_list tbody tr")).to_have_count(3)
-    expect(page.get_by_role("link", name="Outside changes").first).to_contain_text("3")
+    expect(page.get_by_role("link", name="External changes").first).to_contain_text("3")
     picture(page, "outside-changes")
     page.goto("/admin/")
     expect(page.get_by_role("link", name="3 changes")).to_be_visible()

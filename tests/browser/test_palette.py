@@ -63,7 +63,7 @@ def test_nothing_found_says_so_and_no_key_breaks_it(listed: Page) -> None:
     expect(listed.locator("#search-input-command")).to_be_focused()
     listed.keyboard.press("Enter")
     listed.keyboard.type("nobody is called so")
-    expect(listed.locator("#command-results").get_by_text("Nothing fits")).to_be_visible()
+    expect(listed.locator("#command-results").get_by_text("No matches")).to_be_visible()
     for key in ("Enter", "ArrowDown", "Enter", "ArrowUp", "Enter"):
         listed.keyboard.press(key)
     expect(listed).to_have_url(re.compile(r"/admin/$"))

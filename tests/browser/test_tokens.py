@@ -22,12 +22,12 @@ def renewed(site: Site, secret: str) -> int:
 def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
     page = staff
     page.goto(TOKENS)
-    page.get_by_role("link", name="Give out").click()
+    page.get_by_role("link", name="Create token").click()
     picture(page, "token-give-out")
     page.get_by_label("Name of the new account").fill("deploy-robot")
     page.get_by_label("Operators").check()
-    page.get_by_label("What the token is for").fill("Moves the numbers at a release")
-    page.get_by_role("button", name="Give out").click()
+    page.get_by_label("Purpose").fill("Moves the numbers at a release")
+    page.get_by_role("button", name="Create token").click()
     expect(page.get_by_text("Copy it now.")).to_be_visible()
     shown = page.locator(".cp-token")
     secret = shown.inner_text()
@@ -57,6 +57,6 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
                 picture(page, f"{name}-on-a-phone-dark")
     page.goto(address)
     page.get_by_role("button", name="Revoke").click()
-    expect(messages(page)).to_contain_text(re.compile("Revoked .*What uses it is refused from now on."))
+    expect(messages(page)).to_contain_text(re.compile("Revoked .*Programs that use it are refused from now on."))
     expect(page.get_by_role("button", name="Revoke")).to_have_count(0)
     assert renewed(site, secret) == 401

@@ -68,14 +68,14 @@ def test_orphans_are_released(staff: Page, site: Site) -> None:
     sync_until(page, site, f"{LIST}orphans/", lines)  # it takes two complete runs
     expect(lines).to_have_count(len(orphans))
     expect(lines.first).to_contain_text(dead["agent_name"])
-    expect(page.get_by_text("None can be released yet.")).to_be_visible()
+    expect(page.get_by_text("None can be unassigned yet.")).to_be_visible()
 
     back_in_time(site, "agents_agent", "missing_since", 11)
     page.reload()
     expect(lines.first.get_by_text("ready")).to_be_visible()
-    page.get_by_text(f"Release all {len(orphans)}", exact=True).click()
+    page.get_by_text(f"Unassign all {len(orphans)}", exact=True).click()
     picture(page, "orphans")
-    page.get_by_role("button", name=f"Release {len(orphans)} number").click()
+    page.get_by_role("button", name=f"Unassign {len(orphans)} number").click()
     expect(page.get_by_text(f"{len(orphans)} of {len(orphans)} steps done")).to_be_visible(timeout=30_000)  # the worker
     for number_id in orphans:
         assert remote.get(f"/v1/convai/phone-numbers/{number_id}")["assigned_agent"] is None

@@ -35,7 +35,7 @@ def test_sign_ins_and_failed_ones(ada):
 def test_a_name_that_nobody_has_may_be_a_password_and_is_not_kept():
     Client().post("/admin/login/", {"username": PASSWORD, "password": "x"})
     (entry,) = Entry.objects.filter(kind="person.failed")
-    assert entry.object_name == "a name that nobody has"
+    assert entry.object_name == "an unknown user name"
     assert PASSWORD not in entry.seen_whole()
 
 

@@ -152,8 +152,8 @@ def test_what_no_cut_covers_is_refused_and_what_it_covers_is_not(lines):
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
-        ("UPDATE audit_snapshot SET object_name = 'x'", "What was known at the cut"),
-        ("DELETE FROM audit_snapshot WHERE object_id = 'phnum_1'", "What was known at the cut"),
+        ("UPDATE audit_snapshot SET object_name = 'x'", "The state kept at the cut"),
+        ("DELETE FROM audit_snapshot WHERE object_id = 'phnum_1'", "The state kept at the cut"),
         ("UPDATE audit_cut SET before = '2026-01-01 00:00:00+00:00'", "is not the one that was recorded"),
         ("UPDATE audit_cut SET digest = 'x'", "at which pruning ended, is not the one"),
         ("UPDATE audit_cut SET position = position + 1", "is not the one that was recorded"),

@@ -77,7 +77,7 @@ def test_what_is_broken_is_told_in_the_history_once(told):
         done = verification.run_due()
         assert (done.state, done.entry_id, done.sealed) == (State.BROKEN, entries[2].pk, 2)
     entry = Entry.objects.get(kind="history.broken")
-    assert entry.words == f"found not whole: Entry {entries[2].pk} is not what was sealed."
+    assert entry.words == f"integrity check failed: Entry {entries[2].pk} is not what was sealed."
 
 
 @pytest.mark.parametrize("way", ["dropped", "switched off", "made harmless"])

@@ -133,7 +133,7 @@ def test_a_number_that_somebody_uses_by_now_is_left_as_it_is(only, lifecycle, re
     remote.console("assign", number=left["phone_number_id"], agent_id=stranger)
     status, printed = lifecycle("--clean-up")
     assert status == 4
-    assert "Somebody has assigned it to another agent meanwhile" in printed
+    assert "It was assigned to another agent meanwhile" in printed
     assert remote.get(NUMBERS)[0]["assigned_agent"]["agent_id"] == stranger
     remote.console("assign", number=left["phone_number_id"], agent_id=None)
     assert lifecycle("--clean-up")[0] == 0

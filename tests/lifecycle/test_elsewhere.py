@@ -34,7 +34,7 @@ def test_it_is_named_and_not_touched(left_elsewhere, lifecycle, remote):
 def test_it_stands_on_the_list(left_elsewhere, client):
     user = User.objects.create_superuser("olga", password="x")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    assert "not as assumed, 3 left over" in client.get("/admin/lifecycle/report/").content.decode()
+    assert "unexpected, 3 left over" in client.get("/admin/lifecycle/report/").content.decode()
 
 
 def test_somebody_leaves_it_there_and_it_is_named_no_more(left_elsewhere, lifecycle, remote, client):
@@ -53,7 +53,7 @@ def test_somebody_leaves_it_there_and_it_is_named_no_more(left_elsewhere, lifecy
     client.force_login(User.objects.get(), backend="django.contrib.auth.backends.ModelBackend")
     assert "left over" not in client.get("/admin/lifecycle/report/").content.decode()
     page = client.get(f"/admin/lifecycle/report/{left_elsewhere.pk}/change/").content.decode()
-    assert "Left where it is." in page
+    assert "Left in place." in page
     assert "olga (manage.py lifecycle, run by" in page
     assert "tries again" not in page
     Report.objects.bulk_create(Report(base_url="http://127.0.0.1:1", actor_name="x") for _ in range(KEPT))

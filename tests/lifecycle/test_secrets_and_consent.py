@@ -127,10 +127,10 @@ def test_no_credential_is_an_argument(capsys):
     assert not {option for option in options if "token" in option or "sid" in option or "number" in option}
     told = parser.format_help()
     for status in (
-        "0  everything as assumed",
-        "3  not as assumed",
+        "0  everything as expected",
+        "3  unexpected",
         "4  something that was made",
-        "5  broken off",
+        "5  aborted",
         "6 ",
     ):
         assert status in told
@@ -184,7 +184,7 @@ def test_a_folder_that_goes_away_meanwhile(only, lifecycle, remote, tmp_path, mo
     status, printed = lifecycle("--report", str(tmp_path / "gone"))
     assert status == 7
     assert "could not be written to" in printed
-    assert "# Findings of the lifecycle experiment" in printed
+    assert "# API check report" in printed
     assert nothing_is_left(remote)
 
 

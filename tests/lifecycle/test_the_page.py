@@ -35,11 +35,11 @@ def test_a_run_is_on_the_list_and_on_a_page_of_its_own(only, lifecycle, remote, 
     remote.settings(after_delete="null")
     assert lifecycle()[0] == 3
     listed = text_of(auditor, LIST)
-    for words in ("Findings", "not as assumed", "Sandbox", "1 request", "on the sandbox", "The whole report"):
+    for words in ("API check reports", "unexpected", "Sandbox", "1 request", "on the sandbox", "Full report"):
         assert words in listed
     assert re.search(r'class="[^"]*field-refuted[^"]*"[^>]*>\s*9\s*<', listed)
     page = text_of(auditor, f"{LIST}{newest().pk}/change/")
-    assert "These are findings about the sandbox, not about ElevenLabs." in page
+    assert "This report is about the sandbox, not about ElevenLabs." in page
     assert "one request" in page
     assert "resource_already_exists" in page
     untried = sum(line["verdict"] == "not tried" for line in newest().data["assumptions"])
@@ -111,4 +111,4 @@ def test_the_scale(p50, p95, ticks, at50, at95):
 
 
 def test_what_is_kept_is_told(auditor):
-    assert "Reports of the lifecycle experiment" in text_of(auditor, "/admin/audit/entry/kept/")
+    assert "API check reports" in text_of(auditor, "/admin/audit/entry/kept/")

@@ -87,7 +87,7 @@ def test_nothing_is_stored_and_nothing_is_missing(here, there, count, clock):
     move.away()
     for _ in range(3):
         run = run_over_all(STATES.HELD)
-        assert "The key opens another workspace" in run.problem or "the key opens another workspace" in run.problem
+        assert "the API key belongs to another workspace" in run.problem
         assert (run.seen, run.added, run.changed, run.gone) == (0, 0, 0, 0)
         assert move.nothing_happened()
     hold = Hold.objects.get()

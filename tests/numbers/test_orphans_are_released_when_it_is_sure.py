@@ -89,7 +89,7 @@ def test_404_twice_ten_minutes_apart_releases_each_number_as_the_system(clock):
     assert [(op.kind, op.state, op.actor, op.actor_name) for op in releases] == [
         ("number.assign", OperationState.DONE, None, "system")
     ] * 3
-    assert all(op.reason.endswith("Asked for by Jane (jane).") for op in releases)
+    assert all(op.reason.endswith("Requested by Jane (jane).") for op in releases)
     found = f"Its agent {dead} is gone: not found at {dead.missing_since:%Y-%m-%d %H:%M:%S} UTC, and again at "
     assert all(op.reason.startswith(found) for op in releases)
     told = Entry.objects.filter(kind="number.changed", cause=Entry.Cause.OPERATION)
@@ -121,7 +121,7 @@ def test_an_agent_known_only_by_its_number_has_its_first_404_too(clock):
     sync_all()
     dead = Agent.objects.get()
     assert dead.missing_since == dead.gone_at is not None
-    assert "Nothing was released" in why_not(clock)
+    assert "Nothing was unassigned" in why_not(clock)
     ten_minutes(clock)
     assert release().state == ChangeSet.State.DONE
 
@@ -183,7 +183,7 @@ def test_without_a_clear_404_nothing_is_decided(fault, status, clock):
     dead = orphaned(clock)
     ten_minutes(clock)
     clock.remote.fault("GET", BY_ID, fault, status=status, times=9)
-    assert f"Whether {dead} is gone could not be told." in why_not(clock)
+    assert f"Whether {dead} is gone could not be determined." in why_not(clock)
     dead.refresh_from_db()
     assert dead.gone_at is not None
     clock.remote.clear_faults()
@@ -266,7 +266,7 @@ def test_what_is_under_way_waits(clock):
     released = orphans.release(ids(), key="key", asked_by=None)
     assert released.left_out == ["1 of the numbers shown are not ready any more: they changed meanwhile."]
     waits = [orphan.waits for orphan in orphans.proposal().orphans]
-    assert waits == ["something is under way on it", "is being released"]
+    assert waits == ["something is under way on it", "is being unassigned"]
 
 
 # --- Once ---------------------------------------------------------------------------------------------------------

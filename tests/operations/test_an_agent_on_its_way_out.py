@@ -50,7 +50,7 @@ def test_it_stays_while_a_number_is_on_its_way_to_it(deed, how, clock):
     assert bind(how, clock, old, line).state == State.SENT
     op = take_away(deed, old)
     assert (op.state, op.sent_at) == (State.NOT_SENT, None)
-    assert "is wanted for a number" in op.message
+    assert "is needed for a number" in op.message
     clock.passes(40)
     clock.remote.ledger()  # by now it has taken effect; a new number is listed a little later
     recover(clock)

@@ -93,7 +93,7 @@ def test_a_number_that_another_workspace_holds(clock):
     op = decided(clock, op)
     assert op.state == State.NOT_APPLIED
     assert op.message == (
-        "ElevenLabs says that this number exists, but this workspace does not list it: another workspace may hold it. "
+        "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace may hold it. "
         "Nothing was stored."
     )
 

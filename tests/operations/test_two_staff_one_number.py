@@ -39,13 +39,13 @@ def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
         if isinstance(loser, Held):
             told_who += 1
             assert loser.operation.pk == winner.pk
-            assert f"{winner.actor_name} asked at" in str(loser)
+            assert f"{winner.actor_name} requested at" in str(loser)
             assert winner.title in str(loser)
         else:
             told_where += 1
             assert loser.state == State.NOT_SENT
             assert loser.sent_at is None
-            assert "somebody changed it meanwhile" in loser.message
+            assert "it was changed meanwhile" in loser.message
             assert f"is with {bots[_index(bots, winner)]} now" in loser.message
         at = _index(bots, winner)
     clicks.end()
@@ -127,7 +127,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
     def sent(op: Operation, before: dict[str, Any]) -> None:
         mark_sent(op, before)
         calls = clock.remote.call_report()["last_id"]
-        with pytest.raises(Held, match=r"system asked at .* UTC to: Move") as held:
+        with pytest.raises(Held, match=r"system requested at .* UTC to: Move") as held:
             asks[second]()
         assert held.value.operation == op
         assert clock.remote.calls(since=calls) == [], "not even a read"

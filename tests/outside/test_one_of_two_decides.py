@@ -65,7 +65,7 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
         if adopted == 1:
             assert (now.state, now.decided_by) == (State.ADOPTED, ben)
             assert isinstance(reverted, outside.Decided), reverted
-            assert "ben decided this change first: adopted" in str(reverted)
+            assert "ben decided this change first: accepted" in str(reverted)
             assert Operation.objects.count() == 0
             assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.sales.remote_id
         else:
@@ -78,7 +78,7 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
 def test_what_was_decided_while_the_page_was_open_is_not_reverted(scene):
     change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
-    with pytest.raises(outside.Decided, match="ada decided this change first: adopted"):
+    with pytest.raises(outside.Decided, match="ada decided this change first: accepted"):
         revert.carry_out(change, key="key", actor=scene.ada)
     assert Operation.objects.count() == 0
     assert the_change().state == State.ADOPTED

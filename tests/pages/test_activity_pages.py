@@ -52,7 +52,7 @@ def unconfirmed(operator, workspace, remote) -> Operation:
 def test_an_open_operation_is_told_by_its_own_page_alone(operator, unconfirmed):
     page = text_of(operator, page_of(unconfirmed))
     assert page.count("may or may not have done it") == 1
-    assert "We look again at" in page
+    assert "Checking again at" in page
 
 
 def test_once_decided_nothing_on_the_page_says_that_it_is_unknown(operator, unconfirmed):
@@ -177,11 +177,11 @@ def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator
     step = changesets.current_steps(retiring)[0]
     assert step.state == State.SENT
     page = text_of(operator, page_of(retiring))
-    assert f"Waiting for step 1 : ElevenLabs&#x27; answer was lost; we look again at {step.settle_at:%H:%M:%S}" in (
+    assert f"Waiting for step 1 : ElevenLabs&#x27; answer was lost; checking again at {step.settle_at:%H:%M:%S}" in (
         page.replace("'", "&#x27;")
     )
     assert "Check now" in page
-    assert "A worker does this" not in page
+    assert "A worker runs the steps" not in page
 
     answer = operator.post(f"{LIST}{step.pk}/check/", {"back": "change_set"})
 
@@ -192,11 +192,11 @@ def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator
 
 
 def test_a_change_set_that_no_worker_took_says_so_and_goes_on_by_itself(operator, retiring):
-    assert "A worker does this" in text_of(operator, page_of(retiring))
+    assert "A worker runs the steps" in text_of(operator, page_of(retiring))
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
     page = text_of(operator, page_of(retiring))
-    assert "No worker has picked this up yet. It goes on by itself once one runs" in page
-    assert "A worker does this" not in page
+    assert "No worker has picked this up yet. It starts by itself once a worker runs" in page
+    assert "A worker runs the steps" not in page
 
     changesets.run_due()
 
@@ -213,7 +213,7 @@ def test_a_step_that_was_settled_just_now_is_no_sign_of_a_missing_worker(operato
     Operation.objects.filter(state="sent").update(settle_at=timezone.now())
     assert settle_due() == 1
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
-    assert "A worker does this" in text_of(operator, page_of(retiring))
+    assert "A worker runs the steps" in text_of(operator, page_of(retiring))
 
 
 def test_check_now_goes_to_the_operation_where_it_was_pressed_there(operator, unconfirmed):

@@ -182,12 +182,12 @@ def test_by_the_command(remote):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["issue", "olga"], "no active service account"),
-        (["issue", "new"], "say --role"),
-        (["issue", "new", "--role", "Nonsense"], "say --role"),
+        (["issue", "olga"], "not an active service account"),
+        (["issue", "new"], "add --role"),
+        (["issue", "new", "--role", "Nonsense"], "add --role"),
         (["issue", "a b", "--role", "Auditors"], "valid username"),
         (["issue", "new", "--role", "Auditors", "--days", "400"], "1 to 366"),
-        (["revoke", "4711"], "no such token"),
+        (["revoke", "4711"], "Token not found"),
     ],
 )
 def test_the_command_says_what_is_wrong(words, says):

@@ -43,7 +43,7 @@ def test_a_number_is_found(auditor, workspace, evening):
     page = auditor.get(PAGE, {"at": evening, "q": "support main"}).content.decode()
     assert "1 number on" in page
     assert "+1 555 010 0001" in page
-    assert "No number was known then that fits" in auditor.get(PAGE, {"at": evening, "q": "no such"}).content.decode()
+    assert "No number matches at that time" in auditor.get(PAGE, {"at": evening, "q": "no such"}).content.decode()
 
 
 def test_it_is_taken_as_a_file_and_that_is_written_down(auditor, workspace, evening):
@@ -64,7 +64,7 @@ def test_no_such_moment(at, auditor):
 
 
 def test_before_a_moment_is_chosen(auditor):
-    assert "As it was known at" in auditor.get(PAGE).content.decode()
+    assert "Point in time" in auditor.get(PAGE).content.decode()
 
 
 def test_agents_are_listed_too_and_each_is_shown_whole(auditor, workspace, remote):

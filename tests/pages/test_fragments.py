@@ -67,6 +67,6 @@ def test_an_agent_that_does_not_fit_what_was_typed_is_refused(operator, workspac
 
 def test_the_header_says_when_a_newer_picture_is_there(operator, workspace):
     old = operator.get("/admin/mirror/syncrun/picture/?since=0").content.decode()
-    assert "Picture as of" in old
+    assert "Synced" in old
     newer = operator.get("/admin/mirror/syncrun/picture/?since=999").content.decode()
-    assert "Newer: show" in newer
+    assert "New data: reload" in newer

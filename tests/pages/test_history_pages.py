@@ -63,7 +63,7 @@ def test_an_entry_is_shown_whole(auditor, entries):
     assert "New &lt;b&gt;" in page
     assert "Before and after" in page
     assert "found by sync 7; no operation explains it" in page
-    assert "not yet; a worker does it within seconds" in page
+    assert "not yet; a worker seals it within seconds" in page
     chain.seal()
     assert (
         f"link {Entry.objects.count()} of the chain"

@@ -140,10 +140,10 @@ def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkey
     monkeypatch.setattr(search, "NEWEST", newest)
     assert shown(auditor, told, q="INC-9") == {"refused"}
     answer = auditor.get(LIST, {"q": "INC-9"})
-    assert "were looked for back to 1 Mar 2026, 13:00:00 UTC" in answer.content.decode()
+    assert "were searched back to 1 Mar 2026, 13:00:00 UTC" in answer.content.decode()
     further = auditor.get(LIST + answer.context_data["cl"].further_back)
     assert {row.pk for row in further.context_data["cl"].result_list} == {told["moved"], told["refused"]}
-    assert "looked for back to" not in further.content.decode()
+    assert "searched back to" not in further.content.decode()
     monkeypatch.setattr(search, "NEWEST", 1)
     assert shown(auditor, told, q="Support Bot") == set()
     assert shown(auditor, told, q="+15550100001") == {"moved", "refused"}  # of what has a name: over all
@@ -154,11 +154,11 @@ def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkey
 
 def test_a_name_that_too_many_bear_is_not_said_to_be_found_everywhere(auditor, told, monkeypatch):
     monkeypatch.setattr(search, "NEWEST", 1)
-    assert "is found over all of the history" in auditor.get(LIST, {"q": "Sales"}).content.decode()
+    assert "are found in all of the history" in auditor.get(LIST, {"q": "Sales"}).content.decode()
     monkeypatch.setattr(search, "MOST_OBJECTS", 0)
     page = auditor.get(LIST, {"q": "Sales"}).content.decode()
-    assert "is found over all of the history" not in page
-    assert "it was looked for in entries back to" in page
+    assert "are found in all of the history" not in page
+    assert "entries were searched back to" in page
 
 
 def test_nothing_counts_each_choice_of_a_filter(auditor, told):

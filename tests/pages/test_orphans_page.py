@@ -49,14 +49,14 @@ def test_it_lists_number_label_agent_age_and_from_when(operator, orphan, workspa
     for told in ("+1 555 010 0001", "Main", f"Support Bot {dead.id_suffix}", "s ago", f"from {from_when:%H:%M}"):
         assert told in text_of(page), told
     assert "<summary" not in page
-    assert "None can be released yet." in page
+    assert "None can be unassigned yet." in page
 
 
 def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remote, monkeypatch):
     woken = []
     monkeypatch.setattr("numbers.orphan_page.wake", lambda task: woken.append(task.name))
     page = operator.get(PAGE).content.decode()
-    assert "Release all 1" in text_of(page)
+    assert "Unassign all 1" in text_of(page)
     writes = len(remote.calls(method="PATCH"))
 
     answer = operator.post(PAGE, fields_of(page))
@@ -65,14 +65,14 @@ def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remot
     assert answer.url == f"/admin/operations/changeset/{change_set.pk}/change/"
     assert woken == ["controlplane.operations.tasks.run_change_sets"]
     assert len(remote.calls(method="PATCH")) == writes, "nothing is written in the request"
-    assert "is being released" in text_of(operator.get(PAGE).content.decode())
+    assert "is being unassigned" in text_of(operator.get(PAGE).content.decode())
     changesets.run_due()
     ready.refresh_from_db()
     assert ready.state is State.UNASSIGNED
     told = text_of(operator.get(f"/admin/operations/operation/{Operation.objects.get().pk}/change/").content.decode())
-    assert "Asked by system" in told
-    assert "Asked for by Operators." in told
-    assert "asked by Operators" in text_of(operator.get(answer.url).content.decode())
+    assert "Requested by system" in told
+    assert "Requested by Operators." in told
+    assert "requested by Operators" in text_of(operator.get(answer.url).content.decode())
     assert "No number is orphaned" in operator.get(PAGE).content.decode()
 
 
@@ -90,7 +90,7 @@ def test_a_form_that_came_too_late_says_why_and_shows_what_is_now(operator, read
     answer = operator.post(PAGE, form)
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert f"Nothing was released. Whether {workspace.support} is gone could not be told." in text_of(page)
+    assert f"Nothing was unassigned. Whether {workspace.support} is gone could not be determined." in text_of(page)
     again = fields_of(page)
     assert (again["shown"], again["key"] != form["key"]) == (form["shown"], True)
     assert operator.post(PAGE, again).status_code == 302
@@ -107,7 +107,7 @@ def test_over_the_cap_there_is_no_button_and_the_reason(operator, ready, workspa
     settings.ORPHAN_CLEANUP_MAX = 1
     PhoneNumber.objects.filter(pk=workspace.free.pk).update(agent=workspace.support, bound_to=ready.bound_to)
     page = operator.get(PAGE).content.decode()
-    assert "2 numbers are orphaned, more than the 1 that may be released at once" in text_of(page)
+    assert "2 numbers are orphaned, more than the 1 that may be unassigned at once" in text_of(page)
     assert "<summary" not in page
     form = {"key": "7b6d3b0e-6c5f-4e53-9f0a-0d3f4a1f9a11", "shown": ready.remote_id}
     assert operator.post(PAGE, form).status_code == 422
@@ -125,7 +125,7 @@ def test_who_may_only_look_sees_no_button(sign_in, ready):
 @pytest.mark.parametrize("way", ["ask", "auto"])
 def test_it_says_whether_it_is_done_by_itself(operator, ready, settings, way):
     settings.ORPHAN_CLEANUP = way
-    assert ("every five minutes by itself" in operator.get(PAGE).content.decode()) == (way == "auto")
+    assert ("every five minutes (ORPHAN_CLEANUP is auto)" in operator.get(PAGE).content.decode()) == (way == "auto")
 
 
 def test_the_overview_the_list_and_the_number_lead_there(operator, ready):

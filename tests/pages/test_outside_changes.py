@@ -67,7 +67,7 @@ def test_the_list_and_the_front_page_say_that_somebody_is_needed(operator, works
     assert f'<a class="cp-link" href="{LIST}">1 change</a> made outside this app' in front
     post(operator, moved, "adopt")
     assert "made outside this app" not in text(operator.get("/admin/"))
-    assert "Support Bot" not in text(operator.get(LIST, follow=True)).partition("Nothing fits")[2]
+    assert "Support Bot" not in text(operator.get(LIST, follow=True)).partition("No matches")[2]
 
 
 def test_rows_and_pages_of_what_was_changed_are_marked(operator, remote, workspace, moved):
@@ -128,34 +128,36 @@ def test_the_list_is_searched_and_filtered_by_its_address(asked, found, operator
 
 
 # --- What is decided --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("deed", "state"), [("adopt", "adopted"), ("ignore", "ignored")])
-def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, operator, remote, moved):
+@pytest.mark.parametrize(
+    ("deed", "state", "shown"), [("adopt", "adopted", "accepted"), ("ignore", "ignored", "dismissed")]
+)
+def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, shown, operator, remote, moved):
     before = remote.ledger()
     answer = operator.post(page_of(moved, deed), follow=True)
-    assert f"{state.capitalize()}: +1 555 010 0001: agent: Support Bot" in text(answer)
+    assert f"{shown.capitalize()}: +1 555 010 0001: agent: Support Bot" in text(answer)
     moved.refresh_from_db()
     assert (moved.state, moved.decided_by_name) == (state, "Operators")
     assert remote.ledger() == before
     again = operator.post(page_of(moved, "adopt"), follow=True)
-    assert f"Operators decided this change first: {state}." in text(again)
+    assert f"Operators decided this change first: {shown}." in text(again)
     moved.refresh_from_db()
     assert moved.state == state
-    assert f"{state.capitalize()} by Operators" in text(operator.get(page_of(moved)))
+    assert f"{shown.capitalize()} by Operators" in text(operator.get(page_of(moved)))
 
 
 def test_revert_shows_old_and_new_and_puts_it_back(operator, remote, workspace, moved):
     asked = text(operator.get(page_of(moved, "revert")))
     assert f"Now {workspace.sales}" in asked
     assert f"Then {workspace.support}" in asked
-    assert "if it is something else by then, nothing is sent" in asked
+    assert "if it has changed meanwhile, nothing is sent" in asked
     answer = operator.post(page_of(moved, "revert"), {"key": str(uuid.uuid4())}, follow=True)
     assert "Moved +1 555 010 0001 from Sales Bot" in text(answer)
     number = remote.get(f"/v1/convai/phone-numbers/{workspace.bound.remote_id}")
     assert number["assigned_agent"]["agent_id"] == workspace.support.remote_id
     shown = text(operator.get(page_of(moved)))
-    assert "something else now" not in shown
+    assert "Current value" not in shown
     assert "Reverted by Move +1 555 010 0001 from Sales Bot" in shown
-    assert "What becomes of it?" not in shown
+    assert "<h2>Decision" not in shown
 
 
 def test_a_revert_that_comes_too_late_says_what_it_is_now(operator, remote, workspace, moved):
@@ -164,7 +166,7 @@ def test_a_revert_that_comes_too_late_says_what_it_is_now(operator, remote, work
     assert answer.status_code == 422
     shown = text(answer)
     assert "Not sent. +1 555 010 0001 is with no agent now" in shown
-    assert "It is something else now: no agent" in shown
+    assert "Current value: no agent" in shown
     moved.refresh_from_db()
     assert moved.state == "open"
     page = operator.get(page_of(moved)).content.decode()
@@ -187,7 +189,7 @@ def test_what_cannot_be_taken_back_says_so_and_leads_to_what_can_be_done(operato
     sync_all()
     added = OutsideChange.objects.get()
     page = operator.get(page_of(added)).content.decode()
-    assert "To take it away again, remove it." in page
+    assert "Remove it from ElevenLabs instead." in page
     number = PhoneNumber.objects.get(phone_number="+15550109999")
     assert reverse("admin:numbers_phonenumber_remove", args=[number.pk]) in page
     assert page_of(added, "revert") not in page
@@ -236,10 +238,10 @@ def many(workspace, remote) -> int:
 def test_a_selection_and_all_that_the_filter_shows(operator, many):
     shown = [change.pk for change in operator.get(LIST, {"of": "number"}).context_data["cl"].result_list]
     answer = operator.post(f"{LIST}?of=number", {"action": "ignore", "_selected_action": shown[:3]}, follow=True)
-    assert "Ignored 3 outside changes. Nothing was sent to ElevenLabs." in text(answer)
+    assert "Dismissed 3 external changes. Nothing was sent to ElevenLabs." in text(answer)
     everything = {"action": "adopt", "_selected_action": shown[3:5], "select_across": "1"}
     answer = operator.post(f"{LIST}?of=number", everything, follow=True)
-    assert "Adopted 117 outside changes." in text(answer)
+    assert "Accepted 117 external changes." in text(answer)
     assert list(OutsideChange.objects.filter(state="open").values_list("object_type", flat=True)) == ["agent"]
 
 

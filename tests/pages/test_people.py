@@ -176,7 +176,7 @@ def test_the_last_superuser_stays(sign_in):
     me = User.objects.get(username="superuser")
     assert (
         deactivation.why_not(me, boss)
-        == "superuser is the last active superuser: without one, nobody could change roles."
+        == "superuser is the last active superuser: without one, roles could not be changed."
     )
     assert "yourself" in superuser.get(f"{PEOPLE}{me.pk}/delete/").content.decode()
     superuser.post(f"{PEOPLE}{me.pk}/deactivate/")

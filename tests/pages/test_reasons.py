@@ -125,7 +125,7 @@ def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operat
     answer = operator.post(address, sent)
     assert (answer.status_code, world(remote)) == (422, before), text(answer)
     page = answer.content.decode()
-    assert "Say in a few words why. It is kept in the history." in page
+    assert "Enter a short reason. It is kept in the history." in page
     assert re.search(r'<input[^>]*name="ticket"[^>]*value="OPS-1"', page)
     if "Night line" in values.values():
         assert 'value="Night line"' in page
@@ -209,7 +209,7 @@ def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, 
     address, before = f"{NUMBERS}{workspace.bound.pk}/release/", world(remote)
     answer = operator.post(address, typed(operator, address, WHY))
     assert (answer.status_code, world(remote)) == (422, before)
-    assert "Say in a few words why." in text(answer)
+    assert "Enter a short reason." in text(answer)
 
 
 def test_the_systems_own_clean_up_needs_nobody(workspace, remote, settings):

@@ -40,7 +40,7 @@ def text(client: Client, path: str, **query: str) -> str:
 
 
 def test_an_auditor_has_the_record_verified(auditor, asked):
-    assert "It was never read yet" in text(auditor, WHOLE)
+    assert "Not verified yet" in text(auditor, WHOLE)
     assert auditor.post(f"{WHOLE}verify/").url == WHOLE
     assert asked == ["controlplane.audit.tasks.verify"]
     assert "Waiting for a worker" in text(auditor, WHOLE)
@@ -51,9 +51,9 @@ def test_an_auditor_has_the_record_verified(auditor, asked):
     assert verification.run_due().state == "whole"
     assert auditor.get(f"{WHOLE}progress/").headers["HX-Refresh"] == "true"
     page = text(auditor, WHOLE)
-    assert "Every sealed entry is as it was written" in page
+    assert "All sealed entries verified" in page
     assert Link.objects.latest("position").digest in page
-    assert "The record is not" not in text(auditor, LIST)
+    assert "Integrity check failed" not in text(auditor, LIST)
 
 
 def test_a_broken_chain_is_shown_on_each_page_of_the_history(auditor, workspace):
@@ -64,7 +64,7 @@ def test_a_broken_chain_is_shown_on_each_page_of_the_history(auditor, workspace)
     verification.run_due()
     for page in (LIST, f"{LIST}then/", f"{LIST}kept/", f"{LIST}answered/{workspace.bound.remote_id}/"):
         assert f"Entry {entry.pk} is not what was sealed." in text(auditor, page), page
-    assert "The record was changed" in text(auditor, WHOLE)
+    assert "The history was altered" in text(auditor, WHOLE)
 
 
 @pytest.mark.parametrize("role", ["Auditors", "Operators", "Administrators", "superuser", None])
@@ -78,7 +78,7 @@ def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, si
         verification.run_due()
         return text(person, "/admin/")
 
-    assert "The record is" not in read_it()
+    assert "Integrity check failed" not in read_it()
     tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", f"{entry.object_name[:-1]}_", entry.pk)
     page = read_it()
     assert (said in page, f'href="{WHOLE}"' in page) == (role is not None,) * 2
@@ -91,16 +91,16 @@ def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, si
 def test_a_digest_that_was_noted_is_looked_for(auditor, workspace):
     chain.seal()
     head = Link.objects.latest("position").digest
-    assert "Yes. What was sealed up to then" in text(auditor, WHOLE, digest=f" {head.upper()} ")
+    assert "Found. All entries sealed up to that digest" in text(auditor, WHOLE, digest=f" {head.upper()} ")
     for wrong in ("0" * 64, "<b>x</b>", "\u202e"):
         page = text(auditor, WHOLE, digest=wrong)
-        assert "No. This digest is not in the chain" in page
+        assert "Not found. This digest is not in the chain" in page
         assert "<b>x</b>" not in page
 
 
 def test_who_may_not(operator, asked):
     assert operator.post(f"{WHOLE}verify/").status_code == 403
-    assert "Read it now" not in text(operator, WHOLE)
+    assert "Verify now" not in text(operator, WHOLE)
     assert asked == []
 
 
@@ -117,8 +117,8 @@ def moved(workspace):
 def test_who_answered_a_number_when(auditor, moved):
     page = text(auditor, f"{LIST}answered/{moved.bound.remote_id}/")
     rows = page.split("<tbody>")[1].split("</tbody>")[0].split("</tr>")[:-1]
-    assert ["nobody" in rows[0], "Sales Bot" in rows[1], "Support Bot" in rows[2]] == [True] * 3
-    assert "seen by a sync" in rows[2]
+    assert ["no agent" in rows[0], "Sales Bot" in rows[1], "Support Bot" in rows[2]] == [True] * 3
+    assert "found by a sync" in rows[2]
     changed = Entry.objects.filter(kind="number.changed").order_by("pk")
     assert [f"{LIST}{entry.pk}/change/" in row for entry, row in zip(changed, (rows[1], rows[0]), strict=True)] == [
         True,
@@ -138,7 +138,7 @@ def test_it_is_taken_as_a_file(span, auditor, moved):
         ("nobody", ""),
     ]
     assert [row["until"] for row in rows] == [rows[1]["from"], rows[2]["from"], ""]
-    assert "who answered" in Entry.objects.latest("pk").words
+    assert "assignment history" in Entry.objects.latest("pk").words
 
 
 def test_a_span_shows_what_reaches_into_it(auditor, moved):
@@ -172,6 +172,6 @@ def test_a_moment_that_was_pruned_says_so(auditor, workspace):
     prune(timezone.now(), actor_name="root")
     answer = auditor.get(f"{LIST}then/", {"at": before.isoformat()})
     assert answer.status_code == 422
-    assert "was removed: what was known then cannot be told any more" in answer.content.decode()
+    assert "was removed, so the state at that time is not known any more" in answer.content.decode()
     for what in ("numbers", "agents"):
         assert f"2 {what} on" in text(auditor, f"{LIST}then/", at=timezone.now().isoformat(), what=what)

@@ -64,5 +64,5 @@ def test_the_sync_button_asks_a_worker_and_says_so(operator, monkeypatch):
     answer = operator.post(reverse("admin:mirror_syncrun_start"), headers={"Referer": "http://evil.example/"})
     assert answer.url == "/admin/"
     assert asked == ["numbers.tasks.sync"]
-    assert "Syncing. The header says how far it is." in operator.get("/admin/").content.decode()
+    assert "Syncing. The header shows the progress." in operator.get("/admin/").content.decode()
     assert SyncRun.objects.get().state == SyncRun.State.ASKED

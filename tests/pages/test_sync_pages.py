@@ -101,15 +101,15 @@ def hold(workspace, remote) -> Hold:
 def test_what_is_held_is_listed_and_accepted_once(operator, hold, woken, remote):
     address = reverse("admin:mirror_hold_change", args=[hold.pk])
     page = operator.get(address).content.decode()
-    assert "10 of 10 numbers were not in ElevenLabs" in page.replace("&#x27;", "'")
+    assert "10 of 10 numbers were missing from ElevenLabs" in page.replace("&#x27;", "'")
     assert "+1 555 010 1000" in page
     assert "Look up all 10" in page
-    assert "sync held" in operator.get("/admin/numbers/phonenumber/").content.decode()
+    assert "sync paused" in operator.get("/admin/numbers/phonenumber/").content.decode()
     assert "10 of 10 numbers are missing from the list" in operator.get("/admin/").content.decode()
     accept = reverse("admin:mirror_hold_accept", args=[hold.pk])
     assert operator.get(accept).status_code == 405
     answers = [operator.post(accept, follow=True).content.decode() for _ in range(2)]
-    assert "Noted." in answers[0]
+    assert "Accepted." in answers[0]
     assert "Nothing was done: this is accepted by Operators already." in answers[1]
     told = Entry.objects.filter(kind="hold.accepted")
     assert [entry.actor_name for entry in told] == ["Operators"]
@@ -130,9 +130,9 @@ def test_accepting_is_not_believing(operator, hold, woken, remote):
 def test_a_hold_that_passed_asks_nothing_any_more(operator, hold):
     assert sync_all().state == SyncRun.State.COMPLETE
     page = operator.get(reverse("admin:mirror_hold_change", args=[hold.pk])).content.decode()
-    assert "over by itself" in page
+    assert "resolved by itself" in page
     assert "Look up all" not in page
-    assert "sync held" not in operator.get("/admin/").content.decode()
+    assert "sync paused" not in operator.get("/admin/").content.decode()
 
 
 def test_calls_that_failed_are_shown_with_their_trace_ids(operator, workspace, remote):

@@ -163,10 +163,10 @@ def test_while_an_operation_is_open_it_waits(operator, remote, workspace, moved)
         kind="number.rename", resource=f"number:{workspace.bound.remote_id}", state="sent", title="Label it", key="open"
     )
     asks = operator.get(page_of(moved, "undo"))
-    assert "Label it: unconfirmed. Until that is decided" in text(asks)
+    assert "Label it: unconfirmed. Until it is finished" in text(asks)
     assert ">Undo</button>" not in asks.content.decode()
     before = writes(remote)
-    assert "Until that is decided, nothing else can be changed here" in text(post(operator, moved))
+    assert "Until it is finished, nothing else can be changed here" in text(post(operator, moved))
     assert writes(remote) == before
 
 
@@ -215,7 +215,7 @@ def test_what_cannot_be_undone_says_why(kind, operator, remote, workspace):
     agents.create(name="New", body={"conversation_config": {}}, key="c", actor=None)
     agents.delete(workspace.sales, key="d", actor=None)
     entry = Entry.objects.get(kind=kind, cause="operation")
-    assert "No undo. " in text(operator.get(page_of(entry)))
+    assert "Cannot be undone. " in text(operator.get(page_of(entry)))
     before = writes(remote)
     assert (operator.get(page_of(entry, "undo")).status_code, post(operator, entry).status_code) == (404, 404)
     assert writes(remote) == before

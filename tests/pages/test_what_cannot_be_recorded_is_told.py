@@ -15,7 +15,7 @@ from tests.pages.test_reasons import ASKS, DECIDED, WHY, typed
 
 pytestmark = pytest.mark.django_db
 
-NOT_SENT = "Not sent. What you asked for could not be written into the record here"
+NOT_SENT = "Not sent. Your request could not be recorded here"
 PLANNED = ("retire", "clean up", "resume")  # a worker writes their entries, when it carries them out
 CASES = [
     *((what, "audit_entry") for what in ASKS if what not in PLANNED),

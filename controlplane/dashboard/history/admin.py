@@ -19,8 +19,8 @@ from controlplane.templatetags.names import visible
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
     what_it_is = (
-        "Each change of an agent or a number stands here with who or what made it, each operation with its verdict, "
-        "and who signed in. Nobody can change or delete what is written."
+        "Every change of an agent or a number with its author, every operation with its verdict, and every sign-in. "
+        "Entries cannot be changed or deleted."
     )
     list_display = ["when", "what", "object_cell", "who", "why"]
     list_display_links = None
@@ -59,7 +59,7 @@ class EntryAdmin(ReadOnlyAdmin):
         try:
             timeline = self.get_changelist_instance(request)
         except IncorrectLookupParameters as wrong:
-            raise BadRequest("These are no filters of the history.") from wrong
+            raise BadRequest("The history has no such filters.") from wrong
         return views.export(request, search_everywhere(timeline.narrowed(request), timeline.query))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
@@ -78,11 +78,11 @@ class EntryAdmin(ReadOnlyAdmin):
     def when(self, entry: Entry) -> str:
         return render_to_string("history/when_cell.html", {"entry": entry})
 
-    @display(description="What")
+    @display(description="Event")
     def what(self, entry: Entry) -> str:
         return render_to_string("history/what_cell.html", {"entry": entry})
 
-    @display(description="Of")
+    @display(description="Object")
     def object_cell(self, entry: Entry) -> str:
         return render_to_string("history/object_cell.html", {"entry": entry})
 
@@ -90,6 +90,6 @@ class EntryAdmin(ReadOnlyAdmin):
     def who(self, entry: Entry) -> str:
         return visible(entry.actor_name)
 
-    @display(description="Why")
+    @display(description="Cause")
     def why(self, entry: Entry) -> str:
         return visible(" · ".join(filter(None, [entry.reason, entry.ticket]))) or entry.get_cause_display()

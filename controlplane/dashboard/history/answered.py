@@ -26,7 +26,7 @@ def answered(request: HttpRequest, number_id: str) -> HttpResponse:
     number = PhoneNumber.objects.defer("remote_data").filter(remote_id=number_id).first()
     name = number.display_name() if number else visible(number_id)
     context = {
-        **framed(f"Who answered {name}", request),
+        **framed(f"Assignment history of {name}", request),
         "strip": drawn,
         "number": number,
         "spans": strip.SPANS.items(),
@@ -41,7 +41,7 @@ def answered(request: HttpRequest, number_id: str) -> HttpResponse:
 @permission_required("audit.export_entry", raise_exception=True)
 def export(request: HttpRequest, number_id: str) -> StreamingHttpResponse:
     drawn = _strip(request, number_id)
-    what = f"who answered {number_id}, {strip.SPANS[drawn.chosen]}"
+    what = f"assignment history of {number_id}, {strip.SPANS[drawn.chosen]}"
     rows = _rows([piece.span for piece in drawn.pieces])
     return taken.as_csv(request, what, f"answered-{number_id}-{timezone.localtime():%Y%m%d-%H%M%S}", HEAD, rows)
 

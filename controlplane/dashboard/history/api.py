@@ -42,7 +42,7 @@ class EntryOut(Schema):
 
 
 class EntryFilters(Schema):
-    what: Text = Field("", max_length=60, description="A whole kind, or what stands before its dot")
+    what: Text = Field("", max_length=60, description="A full kind, or the part before its dot")
     verdict: Text = Field("", max_length=40, description="Of an operation: `done`, `refused` and so on")
     person: Text = Field("", max_length=20, description="The key of a user, or `system`")
     object_type: Text = Field("", max_length=20)

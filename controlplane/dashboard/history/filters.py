@@ -25,8 +25,8 @@ TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "agent": ("changes of agents", OF_OBJECTS),
     "operation": ("operations and their verdicts", []),  # a filter of their own tells the verdicts apart
     "outside": (
-        "decisions on outside changes",
-        [("adopted", "adopted"), ("ignored", "ignored"), ("reverted", "reverted"), ("reopened", "open again")],
+        "decisions on external changes",
+        [("adopted", "accepted"), ("ignored", "dismissed"), ("reverted", "reverted"), ("reopened", "open again")],
     ),
     "hold": ("sync holds", [("opened", "opened"), ("accepted", "accepted"), ("over", "over")]),
     "person": (
@@ -37,7 +37,7 @@ TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             *(("added", "person added"), ("changed", "rights changed"), ("deleted", "person deleted")),
         ],
     ),
-    "token": ("API tokens", [("issued", "given out"), ("revoked", "revoked")]),
+    "token": ("API tokens", [("issued", "created"), ("revoked", "revoked")]),
     "role": ("roles", [("changed", "role changed"), ("deleted", "role deleted")]),
     "history": ("the history itself", [("exported", "exported"), ("pruned", "pruned")]),
 }
@@ -94,7 +94,7 @@ class PersonFilter(Choice):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         people = User.objects.order_by("username").values_list("pk", "username")
-        return [(NOBODY, "nobody (system)"), *((str(pk), visible(name)) for pk, name in people)]
+        return [(NOBODY, "system"), *((str(pk), visible(name)) for pk, name in people)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
         return narrow.person(queryset, self.value() or "")
@@ -112,7 +112,7 @@ class CauseFilter(Choice):
 
 
 class TypeFilter(Choice):
-    title = "sort of object"
+    title = "object type"
     parameter_name = "object_type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
@@ -172,7 +172,7 @@ class TimeFilter(RangeDateTimeFilter):  # type: ignore[misc]
             return None
         moment = parse_datetime_str(typed := f"{day} {self._typed(end, 1)}")
         if moment is None:
-            raise IncorrectLookupParameters(f"{typed} is no date and time")
+            raise IncorrectLookupParameters(f"{typed} is not a valid date and time")
         return timezone.make_aware(moment)
 
 

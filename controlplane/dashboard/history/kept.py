@@ -51,7 +51,7 @@ class Kept:
 @permission_required("audit.view_entry", raise_exception=True)
 def kept(request: HttpRequest) -> HttpResponse:
     context = {
-        **framed("What is kept, and for how long", request),
+        **framed("Data retention", request),
         "kept": list(_all()),
         "cuts": Cut.objects.all()[:10],
         "history_kept": settings.HISTORY_KEPT,
@@ -69,7 +69,7 @@ def _all() -> Iterator[Kept]:
     signed_in = Entry.objects.filter(object_type="person")
     yield Kept("of these: sign-ins, failed ones, people", signed_in, "at", history, "HISTORY_KEPT_DAYS", by_hand)
     yield Kept(
-        "Outside changes",
+        "External changes",
         OutsideChange.objects.all(),
         "found_at",
         "as their history entries; until decided in any case",
@@ -79,13 +79,13 @@ def _all() -> Iterator[Kept]:
     yield Kept("Sync runs", SyncRun.objects.all(), "started_at", runs, "SYNC_RUNS_KEPT_DAYS", "a worker, each hour")
     yield Kept("Operations", Operation.objects.all(), "created_at", FOR_EVER, "", NOTHING)
     yield Kept("Change sets", ChangeSet.objects.all(), "created_at", FOR_EVER, "", NOTHING)
-    gone = "they tell what an id in the history was"
+    gone = "they name the ids in the history"
     yield Kept("Agents that are gone", Agent.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING)
     yield Kept(
         "Numbers that are gone", PhoneNumber.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING
     )
     yield Kept(
-        "Reports of the lifecycle experiment",
+        "API check reports",
         Report.objects.all(),
         "started_at",
         f"the last {REPORTS}, and those with something left to remove",

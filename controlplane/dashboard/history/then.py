@@ -59,7 +59,7 @@ SORTS = {
 
 class MomentForm(forms.Form):
     at = forms.DateTimeField(
-        label="As it was known at",
+        label="Point in time",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
     )
     q = forms.CharField(label="Search", required=False, max_length=200)
@@ -68,12 +68,12 @@ class MomentForm(forms.Form):
     def clean_at(self) -> datetime:
         at: datetime = self.cleaned_data["at"]
         if at > timezone.now():
-            raise forms.ValidationError("That is still to come. Choose a moment that has passed.")
+            raise forms.ValidationError("This is in the future. Choose a past point in time.")
         kept = past.known_from()
         if kept and at < kept:
             raise forms.ValidationError(
-                f"History from before {timezone.localtime(kept):%d %b %Y, %H:%M:%S %Z} was removed: what was known "
-                "then cannot be told any more."
+                f"History from before {timezone.localtime(kept):%d %b %Y, %H:%M:%S %Z} was removed, so the "
+                "state at that time is not known any more."
             )
         return at
 
@@ -88,7 +88,7 @@ def then(request: HttpRequest) -> HttpResponse:
     what = request.GET.get("what", "")
     what = what if what in SORTS else "numbers"
     context: dict[str, Any] = {
-        **framed("At a time", request),
+        **framed("State at", request),
         "form": form,
         "zone": timezone.get_current_timezone_name(),
         "what": what,
@@ -119,7 +119,7 @@ def one(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
     if known is None:
         raise Http404
     context = {
-        **framed(f"{visible(known.name) or object_id} at a time", request),
+        **framed(f"State of {visible(known.name) or object_id}", request),
         "one": known,
         "object_type": object_type,
         "at": at,
@@ -135,7 +135,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """The same as CSV."""
     form = MomentForm(request.GET)
     if not form.is_valid():
-        return HttpResponse("No such moment.", status=400, content_type="text/plain")
+        return HttpResponse("Not a valid point in time.", status=400, content_type="text/plain")
     at, what = form.cleaned_data["at"], form.cleaned_data["what"]
     sort = SORTS[what]
     sought = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""

@@ -62,7 +62,12 @@ def _cause(request: HttpRequest, found: Entry) -> dict[str, Any]:
         url = request.user.has_perm("mirror.view_syncrun")
         page = reverse("admin:mirror_syncrun_change", args=[found.cause_id]) if url else ""
         return {"words": f"found by sync {found.cause_id}; no operation explains it", "url": page}
-    return {"words": f"{found.get_cause_display()} ({visible(found.cause_id)})", "url": ""}
+    return {"words": f"{found.get_cause_display()} ({_cause_id(found)})", "url": ""}
+
+
+def _cause_id(found: Entry) -> str:
+    """The stored reference "outside change 7" in the words of the pages."""
+    return visible(found.cause_id.replace("outside change", "external change"))
 
 
 @require_POST
@@ -71,7 +76,7 @@ def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | Str
     """The entries that the page shows, as a file. That somebody took them is an entry itself, written first."""
     name = request.POST.get("format", "")
     if name not in FORMATS:
-        return HttpResponseBadRequest("There is no such format.", content_type="text/plain")
+        return HttpResponseBadRequest("Unknown format.", content_type="text/plain")
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
     newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
     told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}

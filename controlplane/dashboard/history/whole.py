@@ -22,7 +22,7 @@ from controlplane.operations.wake import wake
 def whole(request: HttpRequest) -> HttpResponse:
     noted = request.GET.get("digest", "").strip().lower()
     context = {
-        **framed("Is the record whole?", request),
+        **framed("Integrity check", request),
         **_progress(),
         "last": Link.objects.order_by("-position").first(),
         "waiting": Entry.objects.filter(pk__gt=_newest_sealed()).count(),
@@ -51,7 +51,9 @@ def progress(request: HttpRequest) -> HttpResponse:
 def ask(request: HttpRequest) -> HttpResponse:
     verification.ask(name_of(actor_of(request)))
     if not wake(tasks.verify):
-        messages.warning(request, "Asked for, but no worker could be woken; one looks by itself within a minute.")
+        messages.warning(
+            request, "Requested, but the worker could not be notified; it will pick this up within a minute."
+        )
     return redirect("admin:audit_entry_whole")
 
 

@@ -43,7 +43,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class ObjectFilter(admin.SimpleListFilter):
-    title = "of"
+    title = "object type"
     parameter_name = "of"
 
     def lookups(self, request, model_admin):
@@ -56,8 +56,8 @@ class ObjectFilter(admin.SimpleListFilter):
 @admin.register(OutsideChange)
 class OutsideChangeAdmin(ReadOnlyAdmin):
     what_it_is = (
-        "What a sync finds changed and nobody asked for here stands in this list: somebody used the ElevenLabs "
-        "console, or another tool. It waits until somebody adopts, reverts or ignores it."
+        "Changes that a sync found and no operation of this app explains: they were made in the ElevenLabs console or "
+        "by another tool. Each stays open until it is accepted, reverted or dismissed."
     )
     list_display = ["what", "object_cell", "between", "state_cell", "who"]
     list_display_links = None
@@ -96,7 +96,7 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         return (queryset.filter(fits) if term else queryset), False
 
     def changelist_view(self, request, extra_context=None):
-        response = super().changelist_view(request, {"title": "Outside changes", **(extra_context or {})})
+        response = super().changelist_view(request, {"title": "External changes", **(extra_context or {})})
         if changelist := (getattr(response, "context_data", None) or {}).get("cl"):
             now = changelist.params.get("state", "")
             states = [("", State.OPEN.label), *((state.value, state.label) for state in State if state != State.OPEN)]
@@ -113,11 +113,11 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirror.decide_outsidechange")
 
-    @admin.action(description="Adopt: keep them as they are now", permissions=["decide"])
+    @admin.action(description="Accept: keep them as they are now", permissions=["decide"])
     def adopt(self, request, queryset):
         return self._decide(request, queryset, State.ADOPTED)
 
-    @admin.action(description="Ignore: take them off the list", permissions=["decide"])
+    @admin.action(description="Dismiss: take them off the list", permissions=["decide"])
     def ignore(self, request, queryset):
         return self._decide(request, queryset, State.IGNORED)
 
@@ -132,17 +132,17 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
             return views.ask_why(request, form, asked)
         why = form.why if form.is_bound and form.is_valid() else UNSAID
         decided = outside.decide(asked, state, actor=actor_of(request), name=name_of(actor_of(request)), why=why)
-        words = f"{state.label.capitalize()} {decided} outside change{'' if decided == 1 else 's'}."
+        words = f"{state.label.capitalize()} {decided} external change{'' if decided == 1 else 's'}."
         if decided < len(asked):
-            words += f" The other {len(asked) - decided} had been decided before."
+            words += f" The other {len(asked) - decided} were already decided."
         self.message_user(request, f"{words} Nothing was sent to ElevenLabs.", messages.SUCCESS)
         return None
 
-    @display(description="What", ordering="entry__kind")
+    @display(description="Event", ordering="entry__kind")
     def what(self, change: OutsideChange) -> str:
         return render_to_string("outside/what_cell.html", {"change": change})
 
-    @display(description="Of", ordering="entry__object_name")
+    @display(description="Object", ordering="entry__object_name")
     def object_cell(self, change: OutsideChange) -> str:
         return render_to_string("outside/object_cell.html", {"change": change})
 

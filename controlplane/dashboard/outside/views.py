@@ -31,12 +31,13 @@ DECIDE = "mirror.decide_outsidechange"
 LIST = "admin:mirror_outsidechange_changelist"
 # The deed that is meant where there is no way back: (words, page, permission); with the object's key where it is there.
 INSTEAD = {
-    "remove": ("Remove", "admin:numbers_phonenumber_remove", "numbers.delete_phonenumber"),
+    "remove": ("Remove from ElevenLabs", "admin:numbers_phonenumber_remove", "numbers.delete_phonenumber"),
     "assign": ("Assign", "admin:numbers_phonenumber_assign", "numbers.assign_phonenumber"),
     "import": ("Import", "admin:numbers_phonenumber_add", "numbers.add_phonenumber"),
     "delete": ("Delete", "admin:agents_agent_delete", "agents.delete_agent"),
     "create": ("Create", "admin:agents_agent_add", "agents.add_agent"),
 }
+VERBS = {"adopt": "Accept", "ignore": "Dismiss"}  # the action that is posted -> its label
 ANEW = ("import", "create")  # of something else: no key
 
 
@@ -72,11 +73,11 @@ ignore = _decision(OutsideChange.State.IGNORED)
 
 def ask_why(request: HttpRequest, form: WhyForm, asked: list[int]) -> HttpResponse:
     """Ahead of a decision on many: the same action again, with the reason."""
-    verb = request.POST.get("action", "").capitalize()
+    verb = VERBS.get(request.POST.get("action", ""), "")
     context = {
         **admin.site.each_context(request),
         "subtitle": None,
-        "title": f"{verb} outside changes",
+        "title": f"{verb} external changes",
         "form": form,
         "verb": verb,
         "action": request.POST.get("action", ""),

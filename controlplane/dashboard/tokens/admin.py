@@ -18,7 +18,7 @@ LABELS = {
     "revoked": "default",
     "expired": "default",
     "owner deactivated": "warning",
-    "ended by a new password": "warning",
+    "invalidated by a password change": "warning",
 }
 
 
@@ -33,7 +33,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def choices(self, changelist):
         first, *rest = super().choices(changelist)
-        return [{**first, "display": "good"}, *rest]
+        return [{**first, "display": "valid"}, *rest]
 
     def queryset(self, request, queryset):
         good = {"revoked_at": None, "expires_at__gt": timezone.now()}
@@ -45,7 +45,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(Token)
 class TokenAdmin(ReadOnlyAdmin):
     what_it_is = (
-        "With a token a program uses the API under /api/ with the rights of one user. Give one out to a service "
+        "With a token a program uses the API under /api/ with the permissions of one user. Create one for a service "
         "account; people get theirs with their own password."
     )
     list_display = ["name_cell", "owner", "state_cell", "issued", "expires", "used"]
@@ -53,9 +53,9 @@ class TokenAdmin(ReadOnlyAdmin):
     list_filter = [StateFilter]
     list_fullwidth = True
     search_fields = ["name", "user__username", "issued_by_name"]
-    search_help_text = "What it is for, or whose it is"
+    search_help_text = "Purpose, account or creator"
     show_full_result_count = False
-    show_add_link = False  # the template has a button that says what it does
+    show_add_link = False  # the template has a button with a label of its own
     change_list_template = "tokens/changelist.html"
 
     def get_urls(self):
@@ -77,11 +77,11 @@ class TokenAdmin(ReadOnlyAdmin):
     def get_queryset(self, request):
         return Token.objects.select_related("user")
 
-    @display(description="What for", ordering="name")
+    @display(description="Purpose", ordering="name")
     def name_cell(self, token: Token) -> str:
         return visible(token.name)
 
-    @display(description="Whose", ordering="user__username")
+    @display(description="Owner", ordering="user__username")
     def owner(self, token: Token) -> str:
         kind = "service account" if is_service(token.user) else "person"
         return f"{visible(token.user.get_username())}, {kind}"
@@ -90,7 +90,7 @@ class TokenAdmin(ReadOnlyAdmin):
     def state_cell(self, token: Token) -> str:
         return token.state
 
-    @display(description="Given out", ordering="issued_at")
+    @display(description="Created", ordering="issued_at")
     def issued(self, token: Token) -> str:
         return ago(token.issued_at)
 

@@ -23,7 +23,7 @@ class IssueForm(KeyedForm):
         max_length=150,
         required=False,
         label="Name of the new account",
-        help_text="Stands in the history as who did it, such as “deploy-robot”.",
+        help_text="Shown in the history as the actor, such as “deploy-robot”.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     roles = forms.ModelMultipleChoiceField(
@@ -34,12 +34,12 @@ class IssueForm(KeyedForm):
     )
     name = forms.CharField(
         max_length=100,
-        label="What the token is for",
-        help_text="Where it runs, or who keeps it.",
+        label="Purpose",
+        help_text="Where the token is used, or who keeps it.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     days = forms.IntegerField(
-        min_value=1, max_value=LONGEST_DAYS, initial=90, label="Good for how many days", help_text="At most 366."
+        min_value=1, max_value=LONGEST_DAYS, initial=90, label="Valid for (days)", help_text="At most 366."
     )
 
     def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:

@@ -41,7 +41,7 @@ def issue(request: HttpRequest) -> HttpResponse:
         else:
             context = {"token": token, "secret": secret, "title": "The token, shown this once"}
             return show(request, "tokens/issued.html", _page(request, context))
-    context = {"form": form, "title": "Give out an API token"}
+    context = {"form": form, "title": "Create an API token"}
     return show(request, "tokens/issue.html", _page(request, context), status=422 if form.errors else 200)
 
 
@@ -76,7 +76,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         return _shown(request, token, form)
     actor = actor_of(request)
     if tokens.revoke(token, by=actor, by_name=name_of(actor), why=form.why):
-        messages.success(request, f"Revoked “{token.name}”. What uses it is refused from now on.")
+        messages.success(request, f"Revoked “{token.name}”. Programs that use it are refused from now on.")
     else:
         messages.info(request, f"“{token.name}” was revoked already.")
     return redirect("admin:api_token_change", token.pk)

@@ -20,7 +20,7 @@ LOOK_EVERY = 0.5  # seconds
 class Command(BaseCommand):
     help = (
         "Sync now, with progress. Exit status: 0 complete, 3 partial (what was seen is stored, nothing is taken for "
-        "gone), 4 held (something waits for an answer), 5 another run was under way and did not end."
+        "gone), 4 held (an unlikely result needs review), 5 another run was under way and did not end."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -173,5 +173,5 @@ class Command(BaseCommand):
             self.stdout.write(f"The password of the new administrator is {password}")
         if everything.ended_by_itself:
             names = " and ".join(everything.ended_by_itself)
-            raise CommandError(f"{names} ended by itself, so everything was stopped. The reason stands above.")
+            raise CommandError(f"{names} ended by itself, so everything was stopped. The reason is shown above.")
         self.stdout.write("Stopped.")

@@ -15,13 +15,13 @@ from controlplane.audit.ledger import SYSTEM
 
 
 class Command(BaseCommand):
-    help = "Give out a refresh token for a service account (shown once), list tokens, revoke one."
+    help = "Create a refresh token for a service account (shown once), list tokens, revoke one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         ways = parser.add_subparsers(dest="way", required=True)
         issue = ways.add_parser("issue", help="for a service account; with --role it is made where there is none")
         issue.add_argument("account")
-        issue.add_argument("--role", action="append", default=[], help="such as Operators; may be said more than once")
+        issue.add_argument("--role", action="append", default=[], help="such as Operators; may be given more than once")
         issue.add_argument("--days", type=int, default=90)
         issue.add_argument("--for", dest="name", default="issued in a terminal", help="what it is for")
         ways.add_parser("list", help="all that may still be used")
@@ -36,7 +36,9 @@ class Command(BaseCommand):
             raise CommandError("--days is from 1 to 366.")
         user = User.objects.filter(username=account).first() or self._made(account, role)
         if not tokens.is_service(user) or not user.is_active:
-            raise CommandError(f"{account} is no active service account: people get tokens with their own password.")
+            raise CommandError(
+                f"{account} is not an active service account: people get tokens with their own password."
+            )
         token, secret = tokens.issue(user, name=name[:100], lives=timedelta(days=days), by=None, by_name=SYSTEM)
         self.stderr.write(f"Token {token.pk} of {account}, good until {token.expires_at:%Y-%m-%d}; shown only now:")
         self.stdout.write(secret)
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         roles = list(Group.objects.filter(name__in=names))
         if not names or len(roles) != len(set(names)):
             known = ", ".join(Group.objects.order_by("name").values_list("name", flat=True))
-            raise CommandError(f"There is no user {account}. To make one, say --role with one of: {known}.")
+            raise CommandError(f"There is no user {account}. To create one, add --role with one of: {known}.")
         try:
             return accounts.create(account, roles)
         except ValidationError as wrong:
@@ -60,6 +62,6 @@ class Command(BaseCommand):
     def _revoke(self, token: int, **more: Any) -> None:
         found = Token.objects.select_related("user").filter(pk=token).first()
         if found is None:
-            raise CommandError("There is no such token: `api_token list` shows them.")
+            raise CommandError("Token not found. `api_token list` lists them.")
         done = tokens.revoke(found, by=None, by_name=SYSTEM)
         self.stdout.write(f"{'Revoked' if done else 'Was revoked already:'} {found}")

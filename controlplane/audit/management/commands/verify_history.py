@@ -37,6 +37,6 @@ def _as_json(found: chain.Finding, guarded: bool) -> str:
 
 def _in_words(found: chain.Finding) -> str:
     if found.broken:
-        return f"{found.sealed} entries are as they were sealed. {found.broken}"
+        return f"{found.sealed} entries verified. {found.broken}"
     head = f" The chain ends with {found.head}." if found.head else ""
-    return f"All {found.sealed} sealed entries are as they were written, {found.unsealed} are not sealed yet.{head}"
+    return f"All {found.sealed} sealed entries verified, {found.unsealed} are not sealed yet.{head}"

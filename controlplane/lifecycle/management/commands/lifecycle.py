@@ -28,11 +28,11 @@ OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
 MOST_ROUNDS = 100
 LONGEST_WAIT = 3600  # seconds
 STATUS = """exit status:
-  0  everything as assumed, and everything that was made is removed
+  0  everything as expected, and everything that was created is removed
   1  it did not begin: something is missing or wrong, or you said no
-  3  not as assumed: an assumption was refuted, or a step went otherwise than expected
+  3  unexpected: an assumption was refuted, or a step had an unexpected result
   4  something that was made could not be removed; it is named (this goes before 3 and 5)
-  5  broken off before its end (Ctrl-C, an error), and cleaned up
+  5  aborted before its end (Ctrl-C, an error), and cleaned up
   6  another run is under way
   7  the report could not be written to its folder any more, and was printed (this goes before 3)
 
