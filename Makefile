@@ -65,10 +65,10 @@ fmt: $(VENV)/dev ## let ruff rewrite what it can
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-screenshots: $(VENV)/dev ## take the pictures of docs/screenshots anew
+screenshots: $(VENV)/dev ## take the pictures of docs/screenshots again
 	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
 
-findings: $(VENV)/dev ## write docs/findings.md anew, from a run on the sandbox
+findings: $(VENV)/dev ## write docs/findings.md again, from a run on the sandbox
 	@mkdir -p var/test
 	$(ISOLATED) FINDINGS=docs $(PYTHON) -m pytest -q tests/lifecycle/test_the_document.py
 	@rm docs/findings.json

@@ -156,8 +156,8 @@ def _hold(count: int) -> str:
     if count > settings.ORPHAN_CLEANUP_MAX:
         return (
             f"Nothing is unassigned: {count} numbers are orphaned, more than the {settings.ORPHAN_CLEANUP_MAX} that "
-            "may be unassigned at once. So many suggest a fault. Check their agents at ElevenLabs; then unassign or move "
-            "them one by one, or raise ORPHAN_CLEANUP_MAX."
+            "may be unassigned at once. So many suggest a fault. Check their agents at ElevenLabs; then unassign or "
+            "move them one by one, or raise ORPHAN_CLEANUP_MAX."
         )
     return ""
 

@@ -93,8 +93,8 @@ def test_a_number_that_another_workspace_holds(clock):
     op = decided(clock, op)
     assert op.state == State.NOT_APPLIED
     assert op.message == (
-        "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace may hold it. "
-        "Nothing was stored."
+        "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace may hold "
+        "it. Nothing was stored."
     )
 
 
