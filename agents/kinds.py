@@ -19,7 +19,7 @@ from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, V
 from controlplane.operations.models import OPEN, Operation, State
 from controlplane.setting_names import short_name
 
-FOUND_BY_NAME = "The answer was lost; it was found as the only new agent of that name with what was asked for."
+FOUND_BY_NAME = "The answer was lost; it was found as the only new agent with that name and the requested settings."
 # What a copy has of its own: when, under which ids and by which token it is reached, whether it was archived.
 OF_ITS_OWN = re.compile(r"\.(id|version_id|branch_id|shareable_token|archived|\w+_unix_secs|\w+_at)$")
 

@@ -40,7 +40,7 @@ def parse(text: str) -> dict[str, Any]:
             f"This sets {len(flat):,} values, and {MOST_PATHS:,} are taken at once. Save it in parts."
         )
     wrong = [
-        f"“{part}” is no part of an agent that can be set here: {', '.join(PARTS)}."
+        f"“{part}” is not a part of an agent that can be set here: {', '.join(PARTS)}."
         for part in value
         if part not in PARTS and part not in PATHS.values()
     ]

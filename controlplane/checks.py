@@ -106,7 +106,7 @@ def retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
     if 0 < history < SHORT_HISTORY:
         problems.append(
             Caution(
-                f"HISTORY_KEPT_DAYS is {history}: an auditor who asks about last month finds nothing.",
+                f"HISTORY_KEPT_DAYS is {history}: an auditor finds nothing about last month.",
                 hint=f"Use {SHORT_HISTORY} or more, or 0 to keep it for ever.",
                 id="controlplane.W011",
             )
@@ -120,7 +120,7 @@ def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
         re.compile(settings.TICKET_PATTERN)
     except re.error as problem:
         hint = r"A regular expression that a whole ticket fits, such as OPS-\d+; leave it out for any or none."
-        return [Error(f"TICKET_PATTERN is no regular expression: {problem}.", hint=hint, id="controlplane.E013")]
+        return [Error(f"TICKET_PATTERN is not a regular expression: {problem}.", hint=hint, id="controlplane.E013")]
     return []
 
 

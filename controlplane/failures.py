@@ -14,15 +14,15 @@ from controlplane.statement_timeout import took_too_long
 UNUSABLE: tuple[type[Error], ...] = (OperationalError, InterfaceError, InternalError)  # locked, full, read-only, down
 UNUSABLE_WORDS = (
     "The database cannot be used at the moment: it may be locked, full, set to read only, or down. Try again in a "
-    "minute. If it goes on, tell whoever looks after the database; the server's log says more."
+    "minute. If it persists, contact the administrator of the database; details are in the server's log."
 )
 
 
 def too_long_words() -> str:
     return (
         f"The database needed more than {settings.WEB_STATEMENT_TIMEOUT:g} seconds for this, so it was stopped. Search "
-        "for something more exact, or set more filters. If it happens without a search as well, tell whoever looks "
-        "after the database."
+        "for something more exact, or set more filters. If it happens without a search as well, contact the "
+        "administrator of the database."
     )
 
 

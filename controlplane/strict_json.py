@@ -17,7 +17,7 @@ def loads(text: str | bytes) -> Any:
     except json.JSONDecodeError as error:
         raise NotJson(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except UnicodeDecodeError:
-        raise NotJson("This is not JSON: its bytes are no UTF-8.") from None
+        raise NotJson("This is not JSON: its bytes are not UTF-8.") from None
     except RecursionError:
         raise NotJson("This is nested too deep.") from None
     except NotJson:

@@ -21,7 +21,7 @@ REGIONS = [
     ("au1", "au1 – Australia"),
 ]
 EDGES = [
-    (edge, edge or "as the region says")
+    (edge, edge or "default of the region")
     for edge in (
         "",
         "ashburn",

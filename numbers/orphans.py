@@ -208,7 +208,7 @@ def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], lis
             if not isinstance(error, (*ABOUT_ONE, DataError)):
                 break
         else:
-            left_out.append(f"{agent} is there again, so its numbers are no orphans.")
+            left_out.append(f"{agent} exists again, so its numbers are not orphaned.")
     return gone, left_out
 
 

@@ -121,7 +121,7 @@ def of_exception(error: Exception) -> Problem:
         case KeyReused():
             return key_reused(error.first if isinstance(error.first, Operation) else None)
         case Expired():
-            return Problem(409, "expired", "Not sent. It took too long to check; ask again with another key.")
+            return Problem(409, "expired", "Not sent. The check took too long; try again with another key.")
         case NotRecorded():
             return Problem(503, "not-sent", str(error))
         case NotSaid():

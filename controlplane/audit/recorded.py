@@ -17,10 +17,10 @@ class NotRecorded(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "Not sent. Your request could not be recorded here, and nothing goes to ElevenLabs "
-            "that is not on record: there all is as it was. Tell whoever looks after the database, which may be full, "
-            "locked or set to read only; the server's log says more. Try again once it works. If Activity shows this "
-            "as “being checked”, that ends by itself within four minutes, and nothing is sent of it."
+            "Not sent. Your request could not be recorded here, and only recorded requests are sent to ElevenLabs. "
+            "Nothing was changed there. Contact the administrator of the database, which may be full, locked or set to "
+            "read only; details are in the server's log. Try again once it works. If Activity shows this as “being "
+            "checked”, it ends by itself within four minutes without sending anything."
         )
 
 
@@ -30,7 +30,7 @@ def recorded() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        log.exception("The database did not take the record of what was asked for. Nothing was sent to ElevenLabs.")
+        log.exception("The database did not store the record of a request. Nothing was sent to ElevenLabs.")
         raise NotRecorded from error
 
 

@@ -42,7 +42,7 @@ def problems(why: Why) -> dict[str, str]:
         found["reason"] = "Enter a short reason. It is kept in the history."
     pattern = settings.TICKET_PATTERN
     if pattern and (why.ticket or settings.REQUIRE_REASON) and not re.fullmatch(pattern, why.ticket):
-        what = f"“{why.ticket}” is no ticket here" if why.ticket else "Name the ticket"
+        what = f"“{why.ticket}” is not a valid ticket" if why.ticket else "Name the ticket"
         found["ticket"] = f"{what}. It has to fit {pattern}"
     return found
 

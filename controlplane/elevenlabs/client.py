@@ -285,7 +285,7 @@ def _about(asked: str, answer: Asked) -> Asked:
     """An answer about another object would be stored as if it were that one."""
     found = answer.agent_id if isinstance(answer, Agent) else answer.phone_number_id
     if found != asked:
-        raise BadShape(f"ElevenLabs answered about {answer.what}, but another one than it was asked for.")
+        raise BadShape(f"ElevenLabs answered about {answer.what}, but not about the requested one.")
     return answer
 
 

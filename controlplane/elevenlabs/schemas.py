@@ -184,13 +184,13 @@ class Page:
         if not isinstance(data, dict) or not isinstance(rows, list):
             raise BadShape("ElevenLabs' answer is not a page of a list.")
         if not all(isinstance(row, dict) for row in rows):
-            raise BadShape("ElevenLabs sent a list with something in it that is no object.")
+            raise BadShape("ElevenLabs sent a list with an item that is not an object.")
         cursor = data.get(cursor_key)
         has_more = data.get("has_more", more_if_unsaid if cursor is None else None)
         if not isinstance(has_more, bool) or not (cursor is None or isinstance(cursor, str)):
-            raise BadShape("ElevenLabs sent a page that does not say how the list goes on.")
+            raise BadShape("ElevenLabs sent a page without the fields that lead to the next one.")
         if has_more and not cursor:
-            raise BadShape("ElevenLabs says that the list goes on, but not where.")
+            raise BadShape("ElevenLabs sent a page that announces another one, but no cursor to it.")
         return cls(rows, cursor or None, has_more)
 
 

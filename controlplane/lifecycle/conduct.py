@@ -88,9 +88,9 @@ def conduct(x: Experiment, rounds: int) -> dict[str, Any]:
     except CannotGoOn as trouble:
         log.info("The run cannot go on: %s", trouble)
     except Stopped:
-        x.broken_off = "somebody stopped it."
+        x.broken_off = "it was stopped."
     except KeyboardInterrupt:
-        x.broken_off = "somebody stopped it at once."
+        x.broken_off = "it was stopped at once."
     except Exception as trouble:
         log.exception("The run ended with an error.")
         x.broken_off = f"it ended with an error of this program ({type(trouble).__name__})."

@@ -17,7 +17,7 @@ def trouble_with(folder: Path) -> str:
     except OSError as error:
         return f"The folder {folder} cannot be made ({error.strerror})."
     if taken := [name for name in NAMES if (folder / name).is_dir()]:
-        return f"{folder / taken[0]} is a folder, and the report is to stand there."
+        return f"{folder / taken[0]} is a folder, but the report has to be written there."
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ""

@@ -83,7 +83,7 @@ def _key(client: ElevenLabs, reads: list[Read]) -> Check:
     if any(read.error is None or _lacks_a_scope(read.error) for read in reads):
         return Check("key", "ok", f"{client.base_url} takes it.")
     mend = "Run this again in a minute. If it stays so: is ELEVENLABS_BASE_URL ElevenLabs' own address?"
-    return Check("key", "fail", f"{client.base_url} gave no good answer, so nobody knows whether it takes it.", mend)
+    return Check("key", "fail", f"{client.base_url} gave no usable answer: unknown whether it takes the key.", mend)
 
 
 def _lacks_a_scope(error: ElevenLabsError | None) -> TypeGuard[KeyRefused]:
@@ -95,7 +95,7 @@ def _scopes(reads: list[Read]) -> Check:
     there = list(dict.fromkeys(read.scope for read in reads if read.error is None))
     untold = "convai_write is not tried: this writes nothing."
     if not lacking and not there:
-        return Check("scopes", "warn", "No answer told of any.", AGAIN)
+        return Check("scopes", "warn", "No answer contained any.", AGAIN)
     if not lacking:
         return Check("scopes", "ok", f"{', '.join(there)} work; {untold}")
     named = ", ".join(f"{scope} ({what})" for scope, what in lacking.items())
@@ -121,12 +121,12 @@ def _workspace(reads: list[Read]) -> Check:
         )
     unread = next((read.error for read in reads if read.what == "workspace" and not _lacks_a_scope(read.error)), None)
     if unread is not None:
-        return Check("workspace", "warn", f"Which one it is was not told: {unread}", AGAIN)
+        return Check("workspace", "warn", f"Which one it is could not be read: {unread}", AGAIN)
     if not here:
         return Check(
             "workspace",
             "warn",
-            "The key may not tell which workspace it opens.",
+            "The key may not read which workspace it belongs to.",
             "Give it the scope user_read, so that a key of another workspace is known at once.",
         )
     return Check("workspace", "ok", f"…{here[-6:]}{', the one that is shown here' if known else ''}.")
@@ -135,7 +135,7 @@ def _workspace(reads: list[Read]) -> Check:
 def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
     wrong = [f"{read.what}: {read.error}" for read in reads if _is_shape(read.error)]
     if wrong:
-        mend = "ElevenLabs has changed its answers, or something stands between: update the control plane."
+        mend = "ElevenLabs has changed its answers, or a proxy alters them: update the control plane."
         return Check("page shapes", "fail", " ".join(wrong), mend)
     others = [f"{read.what}: {read.error}" for read in reads if read.error and not _lacks_a_scope(read.error)]
     if others:
@@ -159,7 +159,9 @@ def _second_page(client: ElevenLabs, agents: Read) -> Check:
     except ElevenLabsError as error:
         return Check("page shapes", "warn", f"A second page could not be read: {error}", AGAIN)
     if first.next_cursor is None or first.rows == second.rows:
-        return Check("page shapes", "fail", "A cursor does not lead to the next page.", "Tell who looks after this.")
+        return Check(
+            "page shapes", "fail", "A cursor does not lead to the next page.", "Report this to the maintainer."
+        )
     return Check("page shapes", "ok", f"{words}, and a cursor leads to the next page.")
 
 
@@ -183,10 +185,10 @@ def _shapes(reads: list[Read]) -> Iterator[Check]:
             unknown[f"{what}: {name if NAME.fullmatch(name) else '(no plain name)'}"] = None
     if wrong:
         more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
-        mend = "Each of these is left out of the picture, with its id, on the page of the next sync."
+        mend = "Each of these is left out and listed, with its id, on the page of the next sync."
         yield Check("schemas", "fail", f"{' '.join(wrong[:MOST_NAMED])}{more}", mend)
     elif not any(isinstance(read.answer, Page) for read in reads):
-        yield Check("schemas", "warn", "No list could be read, so no row was looked at.", "See what is said above.")
+        yield Check("schemas", "warn", "No list could be read, so no row was looked at.", "See above.")
     else:
         yield Check("schemas", "ok", f"{rows} rows read, all of them fit.")
     if unknown:
@@ -206,7 +208,7 @@ def _rows(reads: list[Read]) -> Iterator[tuple[str, Any, dict[str, Any]]]:
 def _clock(reads: list[Read]) -> Check:
     offsets = [read.offset for read in reads if read.offset is not None]
     if not offsets:
-        return Check("clock", "warn", "No answer told the time.", "Nothing, if the clock of this machine is set.")
+        return Check("clock", "warn", "No answer contained the time.", "Nothing, if the clock of this machine is set.")
     off = min(offsets, key=abs)
     if abs(off) <= CLOCK_WARN:
         return Check("clock", "ok", f"Within {max(abs(off), 1):.0f} s of ElevenLabs'.")
@@ -233,8 +235,8 @@ def _assumptions(found: list[Finding]) -> Iterator[Check]:
     """What the reads tell of the numbered lines."""
     against = [f"{finding.number} ({finding.evidence})" for finding in found if not finding.holds]
     if against:
-        mend = "Look up these lines in docs/assumptions.md: it says where they matter."
-        yield Check("assumptions", "warn", f"Not as assumed: {', '.join(against)}.", mend)
+        mend = "Look up these lines in docs/assumptions.md, which lists where they matter."
+        yield Check("assumptions", "warn", f"Refuted: {', '.join(against)}.", mend)
     elif found:
         lines = ", ".join(str(number) for number in sorted({finding.number for finding in found}))
-        yield Check("assumptions", "ok", f"As assumed, so far as reads tell: lines {lines} of docs/assumptions.md.")
+        yield Check("assumptions", "ok", f"Confirmed by reads: lines {lines} of docs/assumptions.md.")

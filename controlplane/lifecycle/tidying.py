@@ -18,7 +18,7 @@ def end(asker: Asker, tell: Tell) -> list[Left]:
         tell("Cleaning up …")
         left = clean_up(cleaner, tell)
     except KeyboardInterrupt:
-        why = "Not removed: somebody stopped the clean-up."
+        why = "Not removed: the clean-up was stopped."
         left = [Left(asked.makes, asked.name, op.object_id, why) for asked, op in _not_removed(asker.report)]
     for one in left:
         tell(f"  Left over: {one}")
@@ -64,7 +64,7 @@ def _forget(report: Report, asker: Asker, left: list[Left], tell: Tell) -> None:
 def _ended_with_its_process(report: Report) -> None:
     if report.state == Report.State.RUNNING:
         report.state, report.ended_at = Report.State.BROKEN_OFF, timezone.now()
-        report.data = report.data and report.data | {"broken_off": "its process ended before it did."}
+        report.data = report.data and report.data | {"broken_off": "its process ended before the run was complete."}
 
 
 def forget_old() -> None:

@@ -44,8 +44,8 @@ class KeyReused(Exception):
     def __init__(self, first: Operation | ChangeSet) -> None:
         self.first = first
         super().__init__(
-            f"Not sent. This form was sent before with other values, and that stands: {first.title}. "
-            "Open the page again to ask for something else."
+            f"Not sent. This form was already sent with other values: {first.title}. Open the page again to "
+            "request something else."
         )
 
 

@@ -117,7 +117,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     except DatabaseError:  # what cannot be read here can hardly be written: the intent ends by itself
         raise
     except Exception:  # a fault of ours must not leave the object locked
-        words = "Not sent. The check ahead of sending failed by a fault of this app; the server's log says more."
+        words = "Not sent. The check ahead of sending failed by an error of this app; details are in the server's log."
         verdict = Verdict(State.NOT_SENT, words)
         journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
         raise

@@ -102,8 +102,8 @@ def _seen_by_a_sync(op: Operation) -> Verdict | None:
             words = f"It took effect: a sync saw {one}. That was changed or deleted since."
         case several:
             words = (
-                f"Syncs saw {', '.join(several)}, each just as asked for, and none stands so now. It cannot be told "
-                "which of them, if any, this request made."
+                f"Syncs saw {', '.join(several)}, each as requested, but none is so now. It is not known which of "
+                "them, if any, this request created."
             )
     return Verdict(State.OVERTAKEN, words)
 

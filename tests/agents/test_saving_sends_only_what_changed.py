@@ -103,7 +103,7 @@ def test_the_same_key_with_other_values_is_refused(remote, operator):
     operator.post(url, body | {"name": "First"})
     response = operator.post(url, body | {"name": "Second"})
     assert response.status_code == 422
-    assert "sent before with other values" in response.content.decode()
+    assert "already sent with other values" in response.content.decode()
     assert at_remote(remote, agent)["name"] == "First"
 
 

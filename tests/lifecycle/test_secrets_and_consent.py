@@ -192,5 +192,5 @@ def test_a_refused_key_begins_nothing(lifecycle, remote):
     remote.fault("GET", "/v1/convai/agents", **refusal(401, "invalid_api_key", "authentication_error"))
     status, printed = lifecycle()
     assert status == 1
-    assert "manage.py live_check tells more" in printed
+    assert "manage.py live_check shows more" in printed
     assert not Report.objects.exists()

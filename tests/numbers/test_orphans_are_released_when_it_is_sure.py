@@ -168,7 +168,7 @@ def test_an_agent_that_is_back_is_stored_and_keeps_its_numbers(archived, clock):
     line.refresh_from_db()
     assert line.state is State.ORPHANED
 
-    assert f"{alive} is there again" in why_not(clock)
+    assert f"{alive} exists again" in why_not(clock)
 
     alive.refresh_from_db()
     line.refresh_from_db()

@@ -101,4 +101,4 @@ def test_a_fault_of_ours_in_a_check_leaves_nothing_locked(clock, monkeypatch):
         ask("key")
     op = Operation.objects.get()
     assert (op.state, op.sent_at) == (State.NOT_SENT, None)
-    assert "by a fault of this app" in op.message
+    assert "by an error of this app" in op.message

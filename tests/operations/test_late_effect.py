@@ -250,6 +250,6 @@ def test_of_two_that_a_sync_saw_nobody_can_say_which(clock):
     settle.settle_due()
     op.refresh_from_db()
     assert op.state == State.OVERTAKEN
-    assert "It cannot be told which of them, if any, this request made." in op.message
+    assert "It is not known which of them, if any, this request created." in op.message
     assert first in op.message
     assert twin in op.message

@@ -102,7 +102,7 @@ def test_a_key_is_good_for_one_wish_only(clock):
         lambda: agents.delete(old, key="key", actor=None),
     ]
     for ask in others:
-        with pytest.raises(KeyReused, match="sent before with other values, and that stands: Move"):
+        with pytest.raises(KeyReused, match="already sent with other values: Move"):
             ask()
     assert clock.remote.calls(since=calls) == [], "nothing was read or sent"
     assert Operation.objects.count() == 1

@@ -124,7 +124,7 @@ def test_the_same_form_sent_twice_is_carried_out_once(operator, workspace, remot
     assert Operation.objects.count() == 1
     answer = operator.post(address, form | {"agent": workspace.support.pk})
     assert answer.status_code == 422
-    assert "This form was sent before with other values" in answer.content.decode()
+    assert "This form was already sent with other values" in answer.content.decode()
 
 
 def test_an_unconfirmed_write_is_shown_as_such_and_can_be_checked(operator, workspace, remote):

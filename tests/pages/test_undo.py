@@ -112,7 +112,7 @@ def test_a_key_of_something_else_is_refused(operator, remote, workspace, moved):
     numbers.rename(workspace.free, "Other", shown="Spare", key=key, actor=None)
     answer = post(operator, moved, key)
     assert answer.status_code == 422
-    assert "This form was sent before with other values" in text(answer)
+    assert "This form was already sent with other values" in text(answer)
     assert writes(remote) == before + 1
 
 

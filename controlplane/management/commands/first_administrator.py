@@ -17,7 +17,7 @@ def create_first_administrator() -> str | None:
     if users.filter(is_superuser=True).exists():
         return None
     if users.filter(username=NAME).exists():
-        raise CommandError(f'"{NAME}" exists but is no superuser. Create one: manage.py createsuperuser')
+        raise CommandError(f'"{NAME}" exists but is not a superuser. Create one: manage.py createsuperuser')
     password = secrets.token_urlsafe(15)
     users.create_superuser(NAME, password=password)
     return password

@@ -40,7 +40,7 @@ class Command(BaseCommand):
                 f"{account} is not an active service account: people get tokens with their own password."
             )
         token, secret = tokens.issue(user, name=name[:100], lives=timedelta(days=days), by=None, by_name=SYSTEM)
-        self.stderr.write(f"Token {token.pk} of {account}, good until {token.expires_at:%Y-%m-%d}; shown only now:")
+        self.stderr.write(f"Token {token.pk} of {account}, valid until {token.expires_at:%Y-%m-%d}; shown only now:")
         self.stdout.write(secret)
 
     def _made(self, account: str, names: list[str]) -> User:

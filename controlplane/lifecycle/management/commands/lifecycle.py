@@ -43,7 +43,7 @@ ON_A_REAL_ACCOUNT = """This writes to a real account: {remote}, workspace {works
   - It first removes what earlier runs left behind there, if they did.
   - It creates the agents “Support Bot” and “Sales Bot”, {rounds} time(s), and deletes them again.
   - It imports {number} from Twilio, assigns it, moves it, and removes it again. ElevenLabs takes over the number's
-    webhook at Twilio, which may still point there afterwards. Take a number that nobody calls.
+    webhook at Twilio, which may still point there afterwards. Use a number that receives no calls.
   - It tries what should be refused: wrong credentials, a malformed SID, a number that is not yours, an agent that
     does not exist, and the deletion of an agent that answers the number.
   - Whatever it made it removes, also after Ctrl-C; after a crash `manage.py lifecycle --clean-up` does.
@@ -147,7 +147,7 @@ class Command(BaseCommand):
         try:
             client.list_agents(page_size=1)
         except ElevenLabsError as error:
-            raise CommandError(f"{error} Nothing was begun. manage.py live_check tells more.") from None
+            raise CommandError(f"{error} Nothing was begun. manage.py live_check shows more.") from None
         return conduct.workspace_of(client)
 
     def _free(self, client: ElevenLabs, wanted: Wanted) -> None:
