@@ -75,7 +75,7 @@
         const box = document.createElement("p");
         box.className = "cp-note is-danger";
         box.setAttribute("role", "alert");
-        box.textContent = "The control plane has not answered since " + new Date().toLocaleTimeString() + ": what stands here is from before. It is asked again every 15 seconds.";
+        box.textContent = "The control plane has not answered since " + new Date().toLocaleTimeString() + ". This page shows older data and tries again every 15 seconds.";
         card.querySelector("h2").after(box);
     });
 
