@@ -17,11 +17,17 @@ from tests.sandbox_process import Sandbox
 
 pytestmark = pytest.mark.process
 DUMPS = Path(__file__).parent / "upgrade"
+RENAMED = {  # permissions that the release before had under another name
+    "export_entry": "Can export history",
+    "assign_phonenumber": "Can assign, move and unassign numbers",
+    "decide_outsidechange": "Can accept and dismiss external changes",
+    "view_outsidechange": "Can view external change",
+}
 UNDO_AND_SYNC = """
 import json
 import controlplane, django
 django.setup()
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from controlplane.api.models import Token
 from controlplane.audit.models import Entry
 from controlplane.operations import settle
@@ -41,6 +47,7 @@ print(json.dumps({
     "sync": [run.state, run.changed, run.gone],
     "number": [number.label, number.agent.name],
     "token": Token.objects.get().state,
+    "permissions": dict(Permission.objects.values_list("codename", "name")),
 }))
 """
 
@@ -84,6 +91,7 @@ def test_a_database_of_the_release_before_goes_on(run, tmp_path):
         }, found
         assert (found["sync"], found["number"]) == (["complete", 0, 0], ["Night line", "Help Desk"]), found
         assert found["token"] == "active"
+        assert RENAMED.items() <= found["permissions"].items(), found["permissions"]
         after = run(*manage, "verify_history", **environment)
         assert after.returncode == 0, after.stderr
     finally:
