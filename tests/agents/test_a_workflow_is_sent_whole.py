@@ -164,7 +164,7 @@ def test_the_api_too_sends_it_whole_on_create_and_on_change(agent, remote):
     [
         ({"nodes": {"c": {"label": "No type"}}}, "“workflow.nodes.c” needs “type”"),
         ({"edges": {"e9": {"source": "a"}}}, "“workflow.edges.e9” needs “target”"),
-        ({"edges": {"e9": {"source": "a", "target": "zz"}}}, "“zz”, and there is no such node"),
+        ({"edges": {"e9": {"source": "a", "target": "zz"}}}, "“zz”, which does not exist"),
         ({"nodes": {"b": None}}, "The target of edge “e2” is “b”"),
         ({"edges": {"e2": None}}, "lists the edge “e2” in its edge_order"),
         ({"nodes": {"a": {"label": 5}}}, "“workflow.nodes.a.label” has to be a text"),
@@ -231,8 +231,8 @@ def test_a_condition_nested_without_end_is_refused_and_holds_nothing(agent, remo
 
 def test_edges_without_nodes_are_no_workflow():
     assert workflow.problems({"edges": {"e": {"source": "x", "target": "y"}}}) == [
-        "The source of edge “e” is “x”, and there is no such node.",
-        "The target of edge “e” is “y”, and there is no such node.",
+        "The source of edge “e” is “x”, which does not exist.",
+        "The target of edge “e” is “y”, which does not exist.",
     ]
 
 

@@ -41,9 +41,9 @@ def test_settings_that_nobody_can_keep_are_told_at_their_field(body, remote, cal
     [
         (b'{"name":"one","name":"two"}', "twice"),
         (b'{"name":"x","settings":{"workflow":{"a":1,"a":2}}}', "twice"),
-        (b'{"name":"x","temperature":NaN}', "NaN is no number"),
-        (b'{"name":"x","settings":{"workflow":NaN}}', "NaN is no number"),
-        (b'{"name":"x","temperature":-Infinity}', "Infinity is no number"),
+        (b'{"name":"x","temperature":NaN}', "NaN is not valid JSON"),
+        (b'{"name":"x","settings":{"workflow":NaN}}', "NaN is not valid JSON"),
+        (b'{"name":"x","temperature":-Infinity}', "Infinity is not valid JSON"),
         (b'{"name":"x","max_duration_seconds":' + b"9" * 5000 + b"}", "too long"),
         (deep(100_000), "too deep"),
         (b"name=x", "not JSON"),

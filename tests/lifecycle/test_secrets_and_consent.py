@@ -173,7 +173,7 @@ def test_a_folder_that_has_one_where_the_report_goes(lifecycle, remote, tmp_path
     (tmp_path / "findings.json").mkdir()
     status, printed = lifecycle("--report", str(tmp_path))
     assert status == 1
-    assert printed.endswith("findings.json is a folder, and the report is to stand there.")
+    assert printed.endswith("findings.json is a folder, but the report has to be written there.")
     assert remote.calls() == []
 
 

@@ -227,7 +227,7 @@ def test_more_than_the_cap_releases_nothing_at_all(clock, settings):
     settings.ORPHAN_CLEANUP_MAX = 2
     orphaned(clock, 3)
     ten_minutes(clock)
-    assert "3 numbers are orphaned, more than the 2 that may be released at once" in why_not(clock)
+    assert "3 numbers are orphaned, more than the 2 that may be unassigned at once" in why_not(clock)
     settings.ORPHAN_CLEANUP = "auto"
     assert orphans.clean_up() is None
     settings.ORPHAN_CLEANUP_MAX = 3

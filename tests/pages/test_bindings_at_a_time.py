@@ -35,7 +35,7 @@ def test_what_was_bound_is_shown_not_what_is(auditor, workspace, evening):
     assert "2 numbers on" in page
     assert "Support Bot" in page
     assert "Sales Bot" not in page
-    assert "Everything had been listed" in page
+    assert "The last complete sync began" in page
     assert "Sales Bot" in auditor.get(PAGE, {"at": timezone.now().isoformat()}).content.decode()
 
 
@@ -94,7 +94,7 @@ def test_no_such_object_then(path, auditor):
 def test_how_fresh_the_picture_was(auditor, workspace, settings):
     now = timezone.now()
     SyncRun.objects.update(started_at=now - timedelta(minutes=5), ended_at=now - timedelta(minutes=4))
-    assert "Everything had been listed 5 min before" in auditor.get(PAGE, {"at": now.isoformat()}).content.decode()
+    assert "The last complete sync began 5 min earlier" in auditor.get(PAGE, {"at": now.isoformat()}).content.decode()
     earlier = (now - timedelta(minutes=4, seconds=30)).isoformat()
     assert "is not known: no complete sync" in auditor.get(PAGE, {"at": earlier}).content.decode()
     settings.SYNC_RUNS_KEPT = timedelta(minutes=1)

@@ -175,7 +175,7 @@ def test_a_search_that_fits_too_much_says_so(auditor, told, monkeypatch):
     monkeypatch.setattr(search, "MOST", 1)
     answer = auditor.get(LIST, {"q": "INC-9"})
     assert [row.pk for row in answer.context_data["cl"].result_list] == [told["refused"]]
-    assert "More than 1 fit" in answer.content.decode()
+    assert "More than 1 entries match" in answer.content.decode()
 
 
 def test_an_object_links_to_its_own_timeline(auditor, told, workspace):

@@ -124,14 +124,14 @@ def test_what_was_changed_since_is_said_and_nothing_is_sent(seen, operator, remo
         sync_all()
         page = text(operator.get(page_of(moved, "undo")))
         assert "It was changed again since then" in page
-        assert "It is something else now: no agent" in page
+        assert "Current value: no agent" in page
         assert ">Undo</button>" not in operator.get(page_of(moved, "undo")).content.decode()
     before = writes(remote)
     answer = post(operator, moved)
     assert answer.status_code == 422
     shown = text(answer)
     assert ("It was changed again since then" if seen else "is with no agent now") in shown
-    assert "It is something else now: no agent" in shown
+    assert "Current value: no agent" in shown
     assert writes(remote) == before
     assert answering(remote, workspace.bound) is None
 
