@@ -39,8 +39,8 @@ def test_settings_that_nobody_can_keep_are_told_at_their_field(body, remote, cal
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b'{"name":"one","name":"two"}', "twice"),
-        (b'{"name":"x","settings":{"workflow":{"a":1,"a":2}}}', "twice"),
+        (b'{"name":"one","name":"two"}', "Duplicate key"),
+        (b'{"name":"x","settings":{"workflow":{"a":1,"a":2}}}', "Duplicate key"),
         (b'{"name":"x","temperature":NaN}', "NaN is not valid JSON"),
         (b'{"name":"x","settings":{"workflow":NaN}}', "NaN is not valid JSON"),
         (b'{"name":"x","temperature":-Infinity}', "Infinity is not valid JSON"),
