@@ -19,7 +19,7 @@ LOOK_EVERY = 0.5  # seconds
 
 class Command(BaseCommand):
     help = (
-        "Sync now, with progress. Exit status: 0 complete, 3 partial (what was seen is stored, nothing is taken for "
+        "Sync now, with progress. Exit status: 0 complete, 3 partial (what was seen is stored, nothing is marked as "
         "gone), 4 held (an unlikely result needs review), 5 another run was under way and did not end."
     )
 
