@@ -12,7 +12,7 @@ from django.utils import timezone
 from controlplane.setting_names import short_name
 
 SHORT = 60  # characters of a value, where a change is shown in one line
-DECISIONS = {"adopted": "accepted", "ignored": "dismissed", "reopened": "open again"}  # as stored -> as shown
+DECISIONS = {"adopted": "accepted", "ignored": "dismissed"}  # as stored -> as shown
 
 
 class Entry(models.Model):

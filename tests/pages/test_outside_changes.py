@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from agents.models import Agent
+from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
@@ -143,6 +144,9 @@ def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, shown, 
     moved.refresh_from_db()
     assert moved.state == state
     assert f"{shown.capitalize()} by Operators" in text(operator.get(page_of(moved)))
+    entry = Entry.objects.get(kind=f"outside.{state}")
+    assert (entry.words.partition(":")[0], entry.cause_id) == (f"external change {shown}", f"outside change {moved.pk}")
+    assert f"clean-up (external change {moved.pk})" in text(operator.get(f"/admin/audit/entry/{entry.pk}/change/"))
 
 
 def test_revert_shows_old_and_new_and_puts_it_back(operator, remote, workspace, moved):
