@@ -99,4 +99,4 @@ def test_how_fresh_the_picture_was(auditor, workspace, settings):
     assert "is not known: no complete sync" in auditor.get(PAGE, {"at": earlier}).content.decode()
     settings.SYNC_RUNS_KEPT = timedelta(minutes=1)
     at = (now - timedelta(minutes=2)).isoformat()
-    assert "may have been fresher" in auditor.get(PAGE, {"at": at}).content.decode()
+    assert "the data may have been newer" in auditor.get(PAGE, {"at": at}).content.decode()
