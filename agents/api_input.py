@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from agents import patch
 from agents.checks import VOICE_ID
 from agents.fields import MAY_BE_EMPTY, PATHS, RANGES
-from controlplane.api.schemas import Because, Json, Text
+from controlplane.api.schemas import NOT_BLANK, Because, Json, Text
 
 OTHERS = (
     "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
@@ -17,7 +17,6 @@ OTHERS = (
     "edge that is left out stays, and null removes it; the result has to be a whole, valid workflow. Kept in the "
     "history: no passwords or keys here"
 )
-NOT_BLANK = r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 
 
 def _as_checked(schema: dict[str, Any]) -> None:
@@ -33,7 +32,7 @@ def _as_checked(schema: dict[str, Any]) -> None:
             if name in RANGES and kind["type"] != "null":
                 kind["minimum"], kind["maximum"] = RANGES[name]
             elif kind["type"] == "string" and name not in MAY_BE_EMPTY:
-                kind["pattern"] = f"^{VOICE_ID}$" if name == "voice_id" else NOT_BLANK
+                kind |= {"pattern": f"^{VOICE_ID}$"} if name == "voice_id" else NOT_BLANK
     schema["properties"]["settings"]["propertyNames"] = {"enum": list(patch.PARTS)}
 
 
@@ -62,7 +61,7 @@ class NewAgent(_Settings):
 
 
 class NewName(Because):
-    name: Text = Field(max_length=300, pattern=NOT_BLANK)
+    name: Text = Field(max_length=300, json_schema_extra=NOT_BLANK)
 
 
 class ChangedAgent(_Settings):

@@ -15,7 +15,7 @@ from controlplane.api.once import Told, written
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Because, IdInPath, Key, RemoteId, Text, one_of
+from controlplane.api.schemas import NOT_BLANK, Because, IdInPath, Key, RemoteId, Text, one_of
 from controlplane.elevenlabs import is_id
 from controlplane.operations import tasks
 from controlplane.operations.models import ChangeSet, Operation
@@ -65,7 +65,7 @@ class Assignment(Because):
 
 
 class NewLabel(Because):
-    label: Text = Field(max_length=300, pattern=r"^[^\u0000]*[^\u0000\s][^\u0000]*$")
+    label: Text = Field(max_length=300, json_schema_extra=NOT_BLANK)
     expected_label: Text | None = Field(
         None,
         max_length=300,
@@ -125,6 +125,8 @@ def label_number(request: HttpRequest, response: HttpResponse, number_id: IdInPa
     number = _number(number_id)
 
     def ask(told: Told) -> Operation:
+        if not body.label.strip():
+            raise invalid([("label", "A label cannot be empty.")])
         shown = number.label if body.expected_label is None else body.expected_label
         return services.rename(number, body.label.strip(), shown=shown, why=body.why, **told)
 

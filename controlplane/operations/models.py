@@ -65,7 +65,7 @@ class ChangeSet(models.Model):
 class Operation(models.Model):
     """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
 
-    # Of this run only, never saved: what a check read, and the error that the remote answered to a read-back.
+    # Of this run only, never saved: what a check read, and the error that the remote answered.
     asked_at: datetime | None = None  # just before what was read last
     found: dict[str, Any] | None = None  # the object, whole, as the check read it
     error: ElevenLabsError | None = None

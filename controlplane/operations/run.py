@@ -169,6 +169,7 @@ def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) ->
 
 
 def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation:
+    op.error = error
     if isinstance(error, NotFound) and kind.removes:
         verdict = Verdict(State.DONE, f"{kind.done(op)} It was already gone at ElevenLabs.")
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)

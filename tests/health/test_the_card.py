@@ -32,7 +32,7 @@ def test_it_says_each_part_in_a_word_and_a_sentence_and_asks_again(operator, wel
     assert "Broker ok Takes messages (a folder" in told
     assert "Last complete sync ok Everything was listed 0 s ago." in told
     assert "Worker bad No worker has been heard for 3 min: nothing syncs, and unconfirmed operations are not" in told
-    assert "Beat look Heard 50 s ago, which is late." in told
+    assert "Beat check Heard 50 s ago, which is late." in told
 
 
 def test_it_is_shown_only_to_who_may_see_syncs(sign_in, well):

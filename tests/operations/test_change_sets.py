@@ -251,7 +251,7 @@ def test_a_number_that_somebody_else_holds_stops_it_and_says_who(clock):
     work(change_set)
 
     assert change_set.state == ChangeSet.State.STOPPED
-    assert change_set.problem.startswith("Step 2 waits: Not sent. system asked at")
+    assert change_set.problem.startswith("Step 2 waits: Not sent. system requested at")
     assert states(change_set) == ["done", "planned", "planned", "planned"]
     clock.passes(70)
     settle.settle_due()

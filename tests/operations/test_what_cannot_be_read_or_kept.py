@@ -63,7 +63,7 @@ def test_each_text_is_of_its_class(what, name, of, text, wire, labs):
         with pytest.raises(BadShape) as caught:
             read()
         assert caught.value.outcome is Outcome.UNKNOWN
-        assert ("another one" in str(caught.value)) == (of == ANOTHER_ID)
+        assert ("not about the requested one" in str(caught.value)) == (of == ANOTHER_ID)
         return
     remote = read()
     assert bool(unstorable(remote.raw)) == (of == UNSTORABLE)

@@ -138,7 +138,7 @@ def test_an_unconfirmed_write_is_shown_as_such_and_can_be_checked(operator, work
     assert "Unconfirmed" in said(operator)
     other = submit(operator, url(workspace.free, "rename"), label="x")
     assert other.status_code == 422
-    assert "Operators asked at" in other.content.decode()
+    assert "Operators requested at" in other.content.decode()
 
     operator.post(f"/admin/operations/operation/{op.pk}/check/")
     op.refresh_from_db()

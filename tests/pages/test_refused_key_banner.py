@@ -84,4 +84,4 @@ def test_an_open_page_learns_of_it_and_of_its_end_once(operator, refused):
 
 def test_it_does_not_promise_what_is_past(operator, refused):
     Circuit.objects.update(probe_at=timezone.now() - timedelta(seconds=1))
-    assert "It is tried again with the next sync." in operator.get("/admin/").content.decode()
+    assert "The key is tried again with the next sync." in operator.get("/admin/").content.decode()

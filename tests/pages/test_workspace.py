@@ -27,7 +27,8 @@ def rows() -> dict[str, list[str]]:
     for model in (SyncRun, Agent, PhoneNumber, Entry, OutsideChange):
         values = model.objects.order_by("pk").values()
         kept = [{name: value for name, value in row.items() if name not in VARYING} for row in values]
-        found[model.__name__] = [json.dumps(row, default=str, sort_keys=True) for row in kept]
+        # Agents that were created in the same second are listed in any order.
+        found[model.__name__] = sorted(json.dumps(row, default=str, sort_keys=True) for row in kept)
     return found
 
 

@@ -116,6 +116,7 @@ def health(name: str) -> list[str]:
     return ["sh", "-c", command[0].replace("$$", "$")] if kind == "CMD-SHELL" else command
 
 
+@pytest.mark.process
 def test_web(migrated, run, start):
     assert run("python", "manage.py", "collectstatic", "--no-input").returncode == 0
     assert run(*health("web")).returncode != 0
@@ -144,6 +145,7 @@ def test_web(migrated, run, start):
     assert web.stop() == 0
 
 
+@pytest.mark.process
 def test_worker_knows_every_task_that_beat_sends(migrated, run, start):
     assert run(*health("worker")).returncode != 0
     worker = start(*SERVICES["worker"]["command"])
@@ -160,6 +162,7 @@ def test_worker_knows_every_task_that_beat_sends(migrated, run, start):
     assert worker.stop() == 0
 
 
+@pytest.mark.process
 def test_beat(migrated, run, start):
     assert run(*health("beat")).returncode != 0
     beat = start(*SERVICES["beat"]["command"])
