@@ -8,6 +8,7 @@ own code. Other processes reach that server by its URL, as they would a sandbox 
 import threading
 import time
 from collections.abc import Mapping
+from email.utils import formatdate
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
@@ -20,19 +21,25 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from controlplane.elevenlabs import connection
-from controlplane.sandbox import app, late, state
+from controlplane.sandbox import app, late, state, wire
 from controlplane.sandbox.messages import Request
-from controlplane.sandbox.wire import Server
 from controlplane.sandbox.world import World
 from tests.sandbox_process import Sandbox
 
 
-class RealClock(state.State):
+def real_time() -> float:
     """A test may move the clock of its own process; the sandbox's is moved by `advance` alone."""
+    return time_machine.escape_hatch.time.time() if time_machine.escape_hatch.is_travelling() else time.time()
 
+
+class RealClockState(state.State):
     def now(self) -> float:
-        real = time_machine.escape_hatch.time.time() if time_machine.escape_hatch.is_travelling() else time.time()
-        return real + self.clock_offset
+        return real_time() + self.clock_offset
+
+
+class RealClockHandler(wire.Handler):
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(real_time(), usegmt=True)
 
 
 class InProcess(HTTPAdapter):
@@ -75,6 +82,7 @@ class InProcess(HTTPAdapter):
         headers: Mapping[str, str] = {
             "content-type": answer.content_type,
             "content-length": str(len(payload)),
+            "date": formatdate(real_time(), usegmt=True),
             "x-trace-id": asked.trace_id,
             **answer.headers,
         }
@@ -89,8 +97,9 @@ class SandboxInProcess(Sandbox):
 
     def start(self, state: Path, *args: str) -> Self:
         assert not args, "switches: use settings()"
-        self.world = World(RealClock(state), {})
-        self.server = Server(("127.0.0.1", 0), self.world)
+        self.world = World(RealClockState(state), {})
+        self.server = wire.Server(("127.0.0.1", 0), self.world)
+        self.server.RequestHandlerClass = RealClockHandler
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -103,10 +112,12 @@ class SandboxInProcess(Sandbox):
         send = connection.Adapter.send
         prefix, adapter = self.url + "/", self.adapter
 
-        def send_here(wire: connection.Adapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        def send_here(
+            socket_adapter: connection.Adapter, request: requests.PreparedRequest, **options: Any
+        ) -> requests.Response:
             if (request.url or "").startswith(prefix) and not adapter.needs_wire(request):
                 return adapter.send(request, **options)
-            return send(wire, request, **options)
+            return send(socket_adapter, request, **options)
 
         patch.setattr(connection.Adapter, "send", send_here)
 

@@ -45,29 +45,45 @@ def _without_nulls(value: Any) -> Any:
     return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
-@settings(max_examples=1000, deadline=None)
-@given(TREES, TREES)
-def test_it_leads_back_from_anywhere(before, after):
-    values = back(*told(before, after), after)
-    assert filled(merged(after, nest(values))) == filled(before)
+@pytest.fixture(params=[80, pytest.param(1000, marks=pytest.mark.slow)])
+def examples(request: pytest.FixtureRequest) -> settings:
+    """The few are the same each time."""
+    return settings(max_examples=request.param, derandomize=request.param < 1000, deadline=None, database=None)
 
 
-@settings(max_examples=500, deadline=None)
-@example({"n": {"b": {}}}, {"n": {"b": {}, "a": {}}})
-@given(TREES.map(_without_nulls), TREES.map(_without_nulls))
-def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_too(old, new):
-    before, after = ({"workflow": {"nodes": {"start": {"type": "start"}, **tree}, "edges": {}}} for tree in (old, new))
-    values = back(*told(before, after), after)
-    sent = workflow.changed(after["workflow"], values) if values else after["workflow"]
-    assert sent == before["workflow"]
+def test_it_leads_back_from_anywhere(examples):
+    @examples
+    @given(TREES, TREES)
+    def leads_back(before, after):
+        values = back(*told(before, after), after)
+        assert filled(merged(after, nest(values))) == filled(before)
+
+    leads_back()
 
 
-@settings(max_examples=300, deadline=None)
-@given(TREES, TREES)
-def test_nothing_that_the_change_left_alone_is_sent(before, after):
-    sent = nest(back(*told(before, after), after))
-    same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
-    assert all(get(merged(after, sent), path) == get(after, path) for path in same)
+def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_too(examples):
+    @examples
+    @example({"n": {"b": {}}}, {"n": {"b": {}, "a": {}}})
+    @given(TREES.map(_without_nulls), TREES.map(_without_nulls))
+    def comes_back_whole(old, new):
+        start = {"start": {"type": "start"}}
+        before, after = ({"workflow": {"nodes": {**start, **tree}, "edges": {}}} for tree in (old, new))
+        values = back(*told(before, after), after)
+        sent = workflow.changed(after["workflow"], values) if values else after["workflow"]
+        assert sent == before["workflow"]
+
+    comes_back_whole()
+
+
+def test_nothing_that_the_change_left_alone_is_sent(examples):
+    @examples
+    @given(TREES, TREES)
+    def leaves_alone(before, after):
+        sent = nest(back(*told(before, after), after))
+        same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
+        assert all(get(merged(after, sent), path) == get(after, path) for path in same)
+
+    leaves_alone()
 
 
 @pytest.mark.parametrize("was", [{"custom_llm": None}, {}])

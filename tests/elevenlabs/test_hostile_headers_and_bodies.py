@@ -2,12 +2,13 @@
 
 import math
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controlplane.lifecycle.live_reads import get
 
-EXAMPLES = 150  # at about 15 ms each
+EXAMPLES = [40, pytest.param(300, marks=pytest.mark.slow)]  # at about 15 ms each
 LINE = "x" * 64_000
 DATE = "Mon, 99999999999999999999999 Jan 2030 00:00:00 GMT"
 AGENT = {"name": "A", "conversation_config": {}}
@@ -112,7 +113,8 @@ TEXTS = [
 ]
 
 
-def test_every_answer_is_parsed_or_one_of_our_errors(serve, client_of):
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_every_answer_is_parsed_or_one_of_our_errors(examples, serve, client_of):
     answer = b""
 
     def script(wire):
@@ -121,7 +123,7 @@ def test_every_answer_is_parsed_or_one_of_our_errors(serve, client_of):
 
     client = client_of(serve(script), deadline=3)
 
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, database=None)
+    @settings(max_examples=examples, derandomize=True, deadline=None, database=None)
     @example(CALLS[0], "HTTP/1.1 503 X", [("Retry-After", DATE)], b"")
     @example(CALLS[-1], "HTTP/1.1 429 X", [("Retry-After", DATE)], b"")
     @example(CALLS[0], "HTTP/1.1 200 X", [("Date", DATE)], TEXTS[0])

@@ -163,7 +163,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_begun(args, lifecycle
     assert remote.calls() == []
 
 
-def test_the_folder_of_the_report_is_created(lifecycle, remote, tmp_path):
+def test_the_folder_of_the_report_is_created(only, lifecycle, remote, tmp_path):
+    only("create")
     status, _ = lifecycle("--report", str(tmp_path / "new" / "reports"))
     assert status == 0
     assert {file.name for file in (tmp_path / "new" / "reports").iterdir()} == {"findings.md", "findings.json"}

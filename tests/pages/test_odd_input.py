@@ -34,7 +34,7 @@ def test_a_key_of_any_form_is_one_that_is_not_there(client, world: World):
             continue
         for key in ODD_KEYS:
             path = "/" + PLACE.sub(lambda _, key=key: key, route)
-            for method in ("get", "post"):
+            for method in ("get", "post") if key == ODD_KEYS[0] else ("get",):  # both look a key up in the same way
                 data = {"key": KEY, "post": "yes"} if method == "post" else {}
                 status = getattr(client, method)(path, data).status_code
                 if status not in (302, 400, 403, 404, 405):
