@@ -26,10 +26,10 @@ run: $(VENV)/runtime .env ## install what is missing, then run everything on thi
 		DEBUG=false exec $(PYTHON) manage.py up
 
 # Which tests each target runs, and where: docs/testing.md. With ARGS, pytest gets nothing but those.
-IN_PARALLEL := -n 2 --dist loadfile
+IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
-BUDGET := --budget 640
+BUDGET := --budget 800
 COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
 

@@ -135,8 +135,9 @@ def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdIn
 
     def ask(told: Told) -> Operation:
         _is_there(found)
-        _check({"name": body.name}, {})
-        return services.duplicate(found, name=body.name.strip(), why=body.why, **told)
+        name = body.name.strip()
+        _check({"name": name}, {})
+        return services.duplicate(found, name=name, why=body.why, **told)
 
     return written(request, response, key, body.said(), ask, made=201)
 

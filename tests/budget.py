@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 TEST_LIMIT_S = 2.0  # of a test that starts no process and no browser
-TOLERANCE = 1.5  # one measurement on a shared machine may be that far off
+TOLERANCE = 2.5  # one measurement on a shared machine may be that far off
 SAMPLE_EVERY_S = 2.0
 SAMPLES = 5
 REFERENCE_S = 0.005  # what parsing WORK took on a quiet core of the machine that the budget was set on

@@ -9,7 +9,7 @@ from tests.browser.console import sync
 from tests.browser.site import Site
 from tests.workers.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.smoke]
 
 PARTS = ["Database", "Broker", "Last complete sync", "Worker", "Beat"]
 

@@ -41,7 +41,6 @@ def choose_agent(page: Page, name: str) -> None:
     expect(page.locator("[data-chosen]")).to_contain_text(name)
 
 
-@pytest.mark.smoke
 def test_the_lifecycle(staff: Page, site: Site) -> None:
     page, console = staff, Console(site)
     console.send("PATCH", "/_sandbox/settings", {"listed_after": LISTED_AFTER})

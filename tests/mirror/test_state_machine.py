@@ -37,7 +37,7 @@ def world(remote: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     World.remote = remote
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(4))
 def test_stories_that_are_always_the_same(number):
     class Story(World):
         pass

@@ -41,6 +41,9 @@ def is_in_the_gate(name: str, text: str, moment: str) -> bool:
         return moment == READ_BACK
     if text == HIDDEN[what] and method == "POST":
         return moment == READ_BACK
+    if moment != READ_BACK and text in FIRST[what].values():  # each class at some writes, each write with some class
+        classes = sorted(FIRST[what])
+        return text == FIRST[what][classes[list(WRITES).index(name) % len(classes)]]
     return text == ANOTHER_ID or text in FIRST[what].values()
 
 
@@ -54,7 +57,7 @@ GATE = [case for case in PRODUCT if is_in_the_gate(*case)]
 def test_no_case_is_missing():
     texts = {what: texts_of(what) for what in ("agent", "number")}
     assert len(PRODUCT) == len(set(PRODUCT)) == 6 * 3 * (len(texts["agent"]) + len(texts["number"])) == 792
-    assert len(GATE) == 125
+    assert len(GATE) == 81
     classes = {(name, texts["number" if name in NUMBER_WRITES else "agent"][text][0], at) for name, text, at in GATE}
     assert {(of, at) for _, of, at in classes} == {*product(ANYWHERE, MOMENTS)}
     assert {(name, of) for name, of, at in classes if at == READ_BACK} == {*product(WRITES, ANYWHERE)}

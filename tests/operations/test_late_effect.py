@@ -64,7 +64,7 @@ def test_no_negative_verdict_before_its_time(name, clock):
     assert op.late_at is None
 
 
-@pytest.mark.parametrize("seconds", [1, 20, 55])
+@pytest.mark.parametrize("seconds", [20, *(pytest.param(seconds, marks=pytest.mark.slow) for seconds in (1, 55))])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_effect_within_the_wait_is_found(name, seconds, clock):
     op = lost(clock, name, late_seconds=seconds)

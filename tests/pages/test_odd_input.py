@@ -1,6 +1,7 @@
 """Whatever keys, parameters and fields somebody sends to a page: an answer that says so, and never a 500."""
 
 import re
+from itertools import cycle, islice
 from urllib.parse import parse_qs
 
 import pytest
@@ -64,13 +65,16 @@ def test_lists_still_answer_their_own_links(client, world: World):
             assert client.get(page + link).status_code == 200, page + link
 
 
-def test_no_value_of_a_parameter_is_an_error_of_ours(client, workspace):
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_value_of_a_parameter_is_an_error_of_ours(first, client, workspace):
+    """Each parameter with one of the values here, and with the other one in the slow case."""
+    values = islice(cycle(("9" * 30, "é' [ 1=1 --")), first, None)
     for page, its in LISTS.items():
         request = client.get(page).wsgi_request
         specs = its.get_changelist_instance(request).filter_specs
         for name in ["p", "o", "_to_field", *(name for spec in specs for name in spec.expected_parameters())]:
-            for value in ("9" * 30, "é' [ 1=1 --"):
-                assert client.get(page, {name: value}).status_code in (200, 302, 400), (page, name, value)
+            value = next(values)
+            assert client.get(page, {name: value}).status_code in (200, 302, 400), (page, name, value)
 
 
 def test_a_page_of_a_search_that_is_not_there_is_not_found(client, workspace):

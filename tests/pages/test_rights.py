@@ -33,8 +33,8 @@ def test_who_sees_what_and_looking_changes_nothing(letter, client, world, pages)
 @pytest.mark.parametrize(
     ("verb", "letter"),
     [
-        ("head", "S"),
         ("put", "S"),
+        pytest.param("head", "S", marks=pytest.mark.slow),
         pytest.param("head", "A", marks=pytest.mark.slow),
         pytest.param("patch", "S", marks=pytest.mark.slow),
         pytest.param("delete", "S", marks=pytest.mark.slow),
