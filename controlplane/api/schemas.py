@@ -43,7 +43,9 @@ def one_of(choices: type[TextChoices]) -> WithJsonSchema:
 
 
 NO_NUL = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})  # told in the document; the words come from above
-NOT_BLANK = {"pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"}  # for the document too; each endpoint checks it
+NOT_BLANK: dict[str, Any] = {
+    "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
+}  # for the document too; each endpoint checks it
 Text = Annotated[str, AfterValidator(storable), NO_NUL]
 Secret = Annotated[SecretStr, AfterValidator(sendable), NO_NUL]
 Json = Annotated[dict[str, Any], AfterValidator(keepable)]
