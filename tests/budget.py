@@ -49,6 +49,7 @@ class Budget:
         self.test_limit_s = test_limit_s
         self.seconds: dict[str, float] = {}  # of a test with its setup and teardown, in reference seconds
         self.unlimited: set[str] = set()
+        self.limits: dict[str, float] = {}  # of tests with a limit of their own
 
     @property
     def total_s(self) -> float:
@@ -56,8 +57,8 @@ class Budget:
 
     @property
     def too_slow(self) -> list[tuple[float, str]]:
-        limit = self.test_limit_s * TOLERANCE
-        slow = [(took, test) for test, took in self.seconds.items() if took > limit and test not in self.unlimited]
+        limited = [(took, test) for test, took in self.seconds.items() if test not in self.unlimited]
+        slow = [one for one in limited if one[0] > self.limits.get(one[1], self.test_limit_s) * TOLERANCE]
         return sorted(slow, reverse=True)
 
     @property
@@ -65,7 +66,10 @@ class Budget:
         return self.total_s > self.limit_s or bool(self.too_slow)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        slowness = dict(report.user_properties).get("slowness", 1.0)
+        properties = dict(report.user_properties)
+        slowness = properties.get("slowness", 1.0)
+        if "time_limit" in properties:
+            self.limits[report.nodeid] = properties["time_limit"]
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration / slowness
         if {"process", "browser"} & set(report.keywords):
             self.unlimited.add(report.nodeid)
@@ -79,7 +83,9 @@ class Budget:
         terminalreporter.section("time budget")
         terminalreporter.line(f"{self.total_s:.0f} of {self.limit_s:.0f} reference seconds in all tests")
         for took, test in self.too_slow:
-            terminalreporter.line(f"{took:.1f} s, over {self.test_limit_s:g} s: {test}", red=True)
+            terminalreporter.line(
+                f"{took:.1f} s, over {self.limits.get(test, self.test_limit_s):g} s: {test}", red=True
+            )
         if self.exceeded:
             terminalreporter.line("The time budget is exceeded: docs/testing.md says what to do.", red=True)
 
@@ -101,3 +107,5 @@ slowness_here = Slowness()
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.user_properties.append(("slowness", slowness_here.now()))
+    if own := item.get_closest_marker("time_limit"):
+        item.user_properties.append(("time_limit", own.args[0]))

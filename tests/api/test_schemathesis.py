@@ -56,6 +56,7 @@ def document() -> Any:
     return schema
 
 
+@pytest.mark.time_limit(10)  # most of it makes up agents with long prompts
 @pytest.mark.parametrize("examples", EXAMPLES)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
