@@ -2,6 +2,7 @@
 
 from threading import Event
 
+from django.db import connection
 from django.utils import timezone
 
 from controlplane.lifecycle.asking import Asker
@@ -16,13 +17,22 @@ def end(asker: Asker, tell: Tell) -> list[Left]:
     cleaner = Asker(asker.report, asker.client, actor=asker.actor, why=asker.why, stopping=Event())
     try:
         tell("Cleaning up …")
+        _leave_interrupted_statement()
         left = clean_up(cleaner, tell)
     except KeyboardInterrupt:
+        _leave_interrupted_statement()
         why = "Not removed: the clean-up was stopped."
         left = [Left(asked.makes, asked.name, op.object_id, why) for asked, op in _not_removed(asker.report)]
     for one in left:
         tell(f"  Left over: {one}")
     return left
+
+
+def _leave_interrupted_statement() -> None:
+    """Ctrl-C may have come in the middle of a statement. PostgreSQL's connection takes no other one then, so a new
+    connection is opened; inside a transaction there is none to replace it with."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def clean_up_before(asker: Asker, tell: Tell, *, forget: bool = False) -> list[Left]:

@@ -16,6 +16,12 @@ NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 
 
+@pytest.fixture
+def remote(remote_process: Sandbox) -> Sandbox:
+    """In a process of its own, which goes on whatever becomes of the others."""
+    return remote_process
+
+
 # (method, path, how many such calls come first)
 CREATE = ("POST", f"{AGENTS}/create", 0)
 IMPORT = ("POST", NUMBERS, 4)  # the one that is to succeed
