@@ -29,7 +29,7 @@ run: $(VENV)/runtime .env ## install what is missing, then run everything on thi
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
-BUDGET := --budget 800
+BUDGET := --budget 900
 COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
 
