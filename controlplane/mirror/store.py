@@ -34,7 +34,7 @@ class Reading:
         return cls(op.asked_at or op.created_at, op.pk)
 
     def is_older_than(self, row: RemoteObject) -> bool:
-        """Is another operation on this very object open, or has one ended since? To be asked while the row is held
+        """Is another operation on this very object open, or has one ended since? To be called while the row is locked
         (see `row_of`): one that ends later waits for it. What makes an object locks its name, not its id, and a poll
         locks nothing, so that both may come late with what they read."""
         lately = Q(state__in=OPEN) | Q(ended_at__gte=self.asked_at)
