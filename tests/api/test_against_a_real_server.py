@@ -57,9 +57,7 @@ def at_once(ask, count: int) -> list[requests.Response]:
     return answers
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.smoke) if name == "move" else name for name in BODIES]
-)
+@pytest.mark.parametrize("name", BODIES)
 def test_fifty_at_once_with_one_key_reach_the_remote_once(name, stage, remote):
     agent = remote.create_agent("Support Bot")
     number = remote.import_number("+15550100001", "Main")

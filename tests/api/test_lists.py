@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.utils import timezone
@@ -136,7 +137,9 @@ def test_filters_find_what_the_page_finds(path, remote, workspace, call, sign_in
         shown = [name(row) for row in client.get(f"{page}?{query}").context["cl"].result_list]
         told = [
             row["id"]
-            for row in all_of(reader, f"{path}?{query}".replace("?verdict=", f"?{VERDICT.get(path, 'verdict=')}"))
+            for row in all_of(
+                reader, f"{path}?{query}".replace("?verdict=", f"?{VERDICT.get(path, 'verdict=')}"), limit=200
+            )
         ]
         if path == "/history":  # that somebody signed in to see the page is an entry itself
             shown, told = shown[-10:], told[-10:]
@@ -174,16 +177,17 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("ident", HOSTILE)
-def test_hostile_ids_are_nothing(ident, remote, call):
-    for method, path in (
+def test_hostile_ids_are_nothing(remote, call, settings):
+    places = [
         *(("GET", "/agents/{}"), ("PATCH", "/agents/{}"), ("DELETE", "/agents/{}")),
         *(("PATCH", "/numbers/{}/assign"), ("DELETE", "/numbers/{}")),
         *(("GET", "/operations/{}"), ("GET", "/change-sets/{}"), ("GET", "/sync/{}")),
-    ):
+    ]
+    settings.API_RATE_PER_MINUTE = len(HOSTILE) * len(places)
+    for ident, (method, path) in product(HOSTILE, places):
         body = {"agent_id": None} if "assign" in path else {"name": "x"} if method == "PATCH" else None
         answer = call(method, path.format(ident), body)
-        assert answer.status_code in (404, 405, 422), (method, path, answer.status_code)
+        assert answer.status_code in (404, 405, 422), (method, path, ident, answer.status_code)
         assert answer["Content-Type"] == "application/problem+json"
     assert remote.calls(path="/v1/*") == []
 

@@ -32,13 +32,22 @@ class Half:
     number: PhoneNumber
 
 
-def half(remote, letter: str, at: int) -> Half:
-    ids = [remote.create_agent(name) for name in ("Support Bot", "Sales Bot", "Lone Bot")]
-    number = remote.import_number(f"+1555010000{at}", "Main", agent_id=ids[0])
+def halves(remote) -> list[Half]:
+    made = []
+    for at in (1, 2):
+        ids = [remote.create_agent(name) for name in ("Support Bot", "Sales Bot", "Lone Bot")]
+        made.append((ids, remote.import_number(f"+1555010000{at}", "Main", agent_id=ids[0])))
     remote.advance(10)
     sync_all()
-    agents = [Agent.objects.get(remote_id=one) for one in ids]
-    return Half(letter, at, *agents, PhoneNumber.objects.get(remote_id=number))
+    return [
+        Half(
+            "AB"[at],
+            at + 1,
+            *(Agent.objects.get(remote_id=one) for one in ids),
+            PhoneNumber.objects.get(remote_id=number),
+        )
+        for at, (ids, number) in enumerate(made)
+    ]
 
 
 NUMBER, AGENT = "/admin/numbers/phonenumber", "/admin/agents/agent"
@@ -90,11 +99,23 @@ FAULTS: dict[str, dict[str, Any]] = {
 STATUS = {"done": (200, 201), "sent": (202,), "refused": (422, 502), "not_sent": (409, 503)}
 
 
-@pytest.mark.parametrize("fault", [None, "stale", *FAULTS])
-@pytest.mark.parametrize("name", DEEDS)
+# In the gate: each deed once as it should be, and each way to fail at one deed or two. Page and API hand on the verdict
+# of the same services, whatever the deed; all 42 are slow.
+FAILING = {
+    *(("change", "stale"), ("move", "stale")),
+    *(("create", "no"), ("import", "wrong key"), ("move", "late"), ("remove", "never"), ("delete", "late")),
+}
+CASES = [
+    pytest.param(name, fault, marks=[] if fault is None or (name, fault) in FAILING else pytest.mark.slow)
+    for name in DEEDS
+    for fault in (None, "stale", *FAULTS)
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), CASES)
 def test_a_deed_ends_alike_on_both_ways(name, fault, remote, operator: Client, call: Caller):
     page, api, there = DEEDS[name]
-    one, two = half(remote, "A", 1), half(remote, "B", 2)
+    one, two = halves(remote)
     url, values = page(one)
     form = opened(operator, url)
     if fault == "stale":

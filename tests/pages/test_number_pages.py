@@ -228,28 +228,21 @@ def test_deleting_an_agent_asks_what_becomes_of_its_numbers(operator, workspace)
     assert "0 of 2 steps done" in said(operator, answer.url)
 
 
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [("(555) 010-0001", 1), ("0100", 2), ("Spare", 1), ("Support", 1), ("+15550100002", 1), ("nothing", 0)],
-)
-def test_search_finds_a_number_by_any_of_its_digits_label_and_agent(operator, workspace, typed, found):
-    page = operator.get(LIST, {"q": typed})
-    assert page.context["cl"].result_count == found
+def test_search_finds_a_number_by_any_of_its_digits_label_and_agent(operator, workspace):
+    counts = {"(555) 010-0001": 1, "0100": 2, "Spare": 1, "Support": 1, "+15550100002": 1, "nothing": 0}
+    assert {typed: operator.get(LIST, {"q": typed}).context["cl"].result_count for typed in counts} == counts
 
 
-@pytest.mark.parametrize(
-    ("stored", "typed"),
-    [
+def test_a_number_is_found_however_it_is_stored(operator, workspace):
+    for stored, typed in [
         ("+1 800 FLOWERS", "+1 800 FLOWERS"),
         ("+1 (415) 555-0123", "+1 (415) 555-0123"),
         ("+1 (415) 555-0123", "4155550123"),
         ("+14155550123", "415 555 0123"),
-    ],
-)
-def test_a_number_is_found_however_it_is_stored(operator, workspace, stored, typed):
-    PhoneNumber.objects.filter(pk=workspace.free.pk).update(phone_number=stored)
-    answer = operator.get(LIST, {"q": typed})
-    assert [number.pk for number in answer.context["cl"].result_list] == [workspace.free.pk]
+    ]:
+        PhoneNumber.objects.filter(pk=workspace.free.pk).update(phone_number=stored)
+        answer = operator.get(LIST, {"q": typed})
+        assert [number.pk for number in answer.context["cl"].result_list] == [workspace.free.pk], (stored, typed)
 
 
 def test_states_can_be_filtered_and_gone_ones_are_left_out(operator, workspace, remote):

@@ -96,10 +96,10 @@ def test_a_form_that_came_too_late_says_why_and_shows_what_is_now(operator, read
     assert operator.post(PAGE, again).status_code == 302
 
 
-@pytest.mark.parametrize("shown", ["", "../x", "a  b", "<b>"])
-def test_what_is_no_list_of_ids_is_refused(operator, ready, shown):
+def test_what_is_no_list_of_ids_is_refused(operator, ready):
     form = fields_of(operator.get(PAGE).content.decode())
-    assert operator.post(PAGE, form | {"shown": shown}).status_code == 422
+    for shown in ("", "../x", "a  b", "<b>"):
+        assert operator.post(PAGE, form | {"shown": shown}).status_code == 422, shown
     assert not ChangeSet.objects.exists()
 
 
@@ -122,10 +122,10 @@ def test_who_may_only_look_sees_no_button(sign_in, ready):
     assert auditor.post(PAGE, form).status_code == 403
 
 
-@pytest.mark.parametrize("way", ["ask", "auto"])
-def test_it_says_whether_it_is_done_by_itself(operator, ready, settings, way):
-    settings.ORPHAN_CLEANUP = way
-    assert ("every five minutes (ORPHAN_CLEANUP is auto)" in operator.get(PAGE).content.decode()) == (way == "auto")
+def test_it_says_whether_it_is_done_by_itself(operator, ready, settings):
+    for way in ("ask", "auto"):
+        settings.ORPHAN_CLEANUP = way
+        assert ("every five minutes (ORPHAN_CLEANUP is auto)" in operator.get(PAGE).content.decode()) == (way == "auto")
 
 
 def test_the_overview_the_list_and_the_number_lead_there(operator, ready):

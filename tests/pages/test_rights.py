@@ -5,20 +5,57 @@ the site to it. What the site has and the table does not fails the first test: n
 """
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from controlplane.mirror.models import SyncRun
 from tests.pages.rights import TABLE
-from tests.pages.world import client, is_let_in, letter, pages, world
+from tests.pages.world import EVERYBODY, border, client, everybody, is_let_in, letter, pages, world
 from tests.sitemap import actions, routes, verbs
 
-__all__ = ["client", "letter", "pages", "world"]
+__all__ = ["client", "everybody", "letter", "pages", "world"]
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_table_names_every_address_and_action_of_the_site():
     assert set(TABLE) == {*routes(), *actions(), *verbs()}
+
+
+def test_a_role_has_the_rights_of_whom_the_table_names(everybody):
+    """So a page that asks for the right that the table names lets in those whom the table names, and nobody else."""
+    permissions = {f"{one.content_type.app_label}.{one.codename}" for one in Permission.objects.all()}
+    wrong = []
+    for person, role in EVERYBODY.items():
+        user = User.objects.get(username=role or "nobody") if person != "V" else None
+        for place, row in TABLE.items():
+            for needs, who in ((row.see_needs, row.see), (row.do_needs, row.do)):
+                if "." in needs:
+                    app, _, codenames = needs.partition(".")
+                    names = [f"{app}.{one}" for one in codenames.split("/")]
+                    assert permissions.issuperset(names), place
+                    names += [one.replace(".view_", ".change_") for one in names]
+                    may = user is not None and any(map(user.has_perm, names))
+                elif needs == "some":
+                    may = user is not None and user.has_module_perms(place.split("/")[1])
+                elif needs in ("anybody", "staff", "superuser", "nobody"):
+                    may = person in {"anybody": "VNAOMS", "staff": "NAOMS", "superuser": "S", "nobody": ""}[needs]
+                else:
+                    continue
+                if may != (person in who):
+                    wrong.append((person, place, needs))
+    assert wrong == []
+
+
+def test_on_both_sides_of_each_border_and_looking_changes_nothing(everybody, world, pages):
+    wrong = []
+    with world.unchanged() as about:
+        for place, row in pages.items():
+            about(place)
+            for person in border(row.see):
+                if is_let_in(everybody[person].get(world.address(place))) != (person in row.see):
+                    wrong.append((person, place))
+    assert wrong == []
 
 
 def test_who_sees_what_and_looking_changes_nothing(letter, client, world, pages):

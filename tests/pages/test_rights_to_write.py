@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from controlplane.mirror.models import OutsideChange
 from tests.pages.rights import ACTIONS, PAGES
-from tests.pages.world import KEY, World, client, is_let_in, letter, pages, world
+from tests.pages.world import KEY, World, border, client, everybody, is_let_in, letter, pages, world
 
-__all__ = ["client", "letter", "pages", "world"]
+__all__ = ["client", "everybody", "letter", "pages", "world"]
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +24,52 @@ def nasty(world: World, place: str) -> dict[str, object]:
     pk = world.rows.get(place, 1)
     form = {"post": "yes", "_save": "Save", "key": KEY, "agent": "1", "label": "x", "username": "x", "format": "csv"}
     return form | {"action": "delete_selected", "_selected_action": pk, "index": "0", "form-TOTAL_FORMS": 0}
+
+
+def test_the_strongest_who_may_not_do_it_is_refused_and_nothing_is_changed_or_sent(everybody, world, pages):
+    """What is answered as a look is sent by a superuser, whom nothing else would stop."""
+    wrong = []
+    with world.unchanged() as about:
+        for place, row in pages.items():
+            about(place)
+            refused = {person for person in border(row.do) if person not in row.do}
+            for person in refused | {"S"} if row.do_needs == "look" else refused:
+                if is_let_in(everybody[person].post(world.address(place), nasty(world, place))) != (person in row.do):
+                    wrong.append((person, place))
+    assert wrong == []
+
+
+def test_the_weakest_who_may_do_it_is_let_in(everybody, world):
+    refused = []
+    for place, row in PAGES.items():
+        for person in border(row.do):
+            if person in row.do and row.do_needs != "look":
+                answer = everybody[person].post(world.address(place), {"key": KEY, "format": "csv"})
+                if not is_let_in(answer):
+                    refused.append((person, place))
+    assert refused == []
+
+
+def test_bulk_actions_on_both_sides_of_each_border(everybody, world):
+    """Nothing is changed by those who may not; by those who may, only then."""
+    deeds = []
+    with world.unchanged() as about:
+        for place, row in ACTIONS.items():
+            page, name = place.split(" ")
+            chosen = {"action": name, "_selected_action": world.rows[page], "index": "0", "post": "yes"}
+            for person in border(row.do):
+                offered = name in actions_offered(everybody[person], f"/{page}")
+                assert offered == (person in row.do), (person, place)
+                if offered:
+                    deeds.append((person, f"/{page}", chosen))
+                else:
+                    about(place)
+                    everybody[person].post(f"/{page}", chosen)
+    for person, page, chosen in deeds:
+        before = world.state()
+        everybody[person].post(page, chosen)
+        assert world.state() != before, (page, chosen)
+        OutsideChange.objects.update(state=OutsideChange.State.OPEN)
 
 
 def test_who_may_not_do_it_is_refused_and_nothing_is_changed_or_sent(letter, client, world, pages):

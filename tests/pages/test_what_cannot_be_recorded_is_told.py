@@ -17,9 +17,14 @@ pytestmark = pytest.mark.django_db
 
 NOT_SENT = "Not sent. Your request could not be recorded here"
 PLANNED = ("retire", "clean up", "resume")  # a worker writes their entries, when it carries them out
+BOTH = ("rename", "edit")  # each of the others once in the gate
 CASES = [
     *((what, "audit_entry") for what in ASKS if what not in PLANNED),
-    *((what, "operations_operation") for what in ASKS if what not in DECIDED),
+    *(
+        pytest.param(what, "operations_operation", marks=[] if what in (*PLANNED, *BOTH) else pytest.mark.slow)
+        for what in ASKS
+        if what not in DECIDED
+    ),
 ]
 
 

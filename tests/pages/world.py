@@ -114,14 +114,27 @@ def world(workspace, remote, monkeypatch) -> World:
     return World(remote, rows, messages)
 
 
-@pytest.fixture(params=EVERYBODY)
+@pytest.fixture(params=[pytest.param(one, marks=[] if one == "V" else pytest.mark.slow) for one in EVERYBODY])
 def letter(request) -> str:
+    """A visitor is quickly answered. Of the others, the gate asks those on both sides of each border: `border`."""
     return request.param
+
+
+def border(who: str) -> list[str]:
+    """The strongest who may not, and the weakest who may: where a right is asked for, these two tell."""
+    may_not = [one for one in EVERYBODY if one not in who]
+    may = [one for one in EVERYBODY if one in who]
+    return may_not[-1:] + may[:1]
 
 
 def is_let_in(answer) -> bool:
     to_sign_in = answer.status_code == 302 and answer.url.startswith("/admin/login/")
     return not to_sign_in and answer.status_code not in (403, 404, 405)
+
+
+@pytest.fixture
+def everybody(sign_in) -> dict[str, Client]:
+    return {letter: Client() if letter == "V" else sign_in(role) for letter, role in EVERYBODY.items()}
 
 
 @pytest.fixture
