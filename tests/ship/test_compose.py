@@ -84,6 +84,7 @@ def test_the_env_file_of_make_run_does_not_weaken_a_server(name):
     assert "env_file" not in SERVICES[name]
 
 
+@pytest.mark.process
 def test_a_server_that_others_reach_by_http_is_not_started(production, run):
     result = run(*SERVICES["migrate"]["command"], HTTPS="false")
     assert result.returncode != 0

@@ -1,18 +1,23 @@
 """The folder `numbers` and the standard library's module of that name live side by side."""
 
+import fractions
 import sys
 
 import pytest
+
+import numbers.models
 
 from .conftest import ROOT
 
 
 def test_the_folder_does_not_shadow_the_module():
     assert not (ROOT / "numbers" / "__init__.py").exists()
+    assert isinstance(fractions.Fraction(1, 3), numbers.Rational)
+    assert numbers.__file__.endswith("numbers.py")
+    assert numbers.models.__file__ == str(ROOT / "numbers" / "models.py")
 
 
 @pytest.mark.process
-@pytest.mark.smoke
 def test_the_standard_library_stays_whole(run):
     code = (
         "import controlplane, decimal, fractions, numbers, random\n"

@@ -60,7 +60,7 @@ def test_one_that_dies_ends_all_and_is_named(start, left_over):
     assert left_over() == []
 
 
-@pytest.mark.parametrize("variable", [pytest.param("PORT", marks=pytest.mark.smoke), "SANDBOX_PORT"])
+@pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
 def test_a_taken_port_is_named_before_anything_starts(run, environment, variable):
     with socket.create_server(("127.0.0.1", int(environment[variable]))):
         result = run(*UP)

@@ -9,9 +9,12 @@ OURS = ("agents", "numbers", "controlplane")
 
 
 def asks_for_later(tree: ast.AST) -> list[str]:
-    found = [node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in LATER]
-    keys = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in LATER]
-    return found + [str(key.value) for key in keys]
+    found = []
+    for node in ast.walk(tree):
+        named = node.arg if isinstance(node, ast.keyword) else node.value if isinstance(node, ast.Constant) else None
+        if named in LATER:
+            found.append(str(named))
+    return found
 
 
 def test_nothing_asks_for_later():

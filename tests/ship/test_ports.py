@@ -1,0 +1,20 @@
+"""`manage.py up` looks at its ports first. That a real one leaves nothing behind, test_up.py shows."""
+
+import socket
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from controlplane.management.commands import up
+
+
+@pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
+def test_a_taken_port_is_named_before_anything_starts(variable, settings, free_port, monkeypatch):
+    settings.ELEVENLABS_API_KEY = settings.SANDBOX_KEY
+    settings.PORT, settings.SANDBOX_PORT = free_port(), free_port()
+    for name in ("call_command", "collect_static_files", "create_first_administrator", "Everything"):
+        monkeypatch.setattr(up, name, lambda *_, name=name, **__: pytest.fail(f"went on to {name}"))
+    port = getattr(settings, variable)
+    told = pytest.raises(CommandError, match=rf"Port {port} .* {variable}\.$")
+    with socket.create_server(("127.0.0.1", port)), told:
+        call_command("up")
