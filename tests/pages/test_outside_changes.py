@@ -264,7 +264,11 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("value", ["".join(HOSTILE), *(pytest.param(one, marks=pytest.mark.slow) for one in HOSTILE)])
+# All tags in one text; what turns the direction of writing alone, so that no shortened text has lost it.
+@pytest.mark.parametrize(
+    "value",
+    ["".join(HOSTILE[:-1]), HOSTILE[-1], *(pytest.param(one, marks=pytest.mark.slow) for one in HOSTILE[:-1])],
+)
 def test_what_the_console_wrote_stays_text(value, operator, remote, workspace):
     prompt = {"agent": {"first_message": value, "prompt": {"prompt": f"{value}\n" * 30}}}
     remote.advance(2)
