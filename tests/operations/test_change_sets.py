@@ -1,6 +1,7 @@
 """An agent is deleted with its numbers: step by step, visible and resumable wherever it stops, each step once."""
 
 import threading
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
+from tests.crossed import cases
 from tests.operations.clock import Clock, recover
 from tests.operations.oracle import violations
 from tests.operations.writes import agent, number
@@ -67,7 +69,7 @@ def test_numbers_first_then_the_agent(deed, clock):
     assert_done(clock, change_set, leaver, heir)
 
 
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("step", cases(range(4), [1, 3]))  # a number's, and the agent's
 def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
@@ -90,8 +92,9 @@ def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
     assert change_set.steps.count() == 5, "the first attempt stays to be seen"
 
 
-@pytest.mark.parametrize("step", range(4))
-@pytest.mark.parametrize("effect", ["before", "after"])
+@pytest.mark.parametrize(
+    ("step", "effect"), cases(product(range(4), ["before", "after"]), [(0, "after"), (1, "before"), (3, "after")])
+)
 def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
@@ -116,8 +119,13 @@ def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock)
     assert_done(clock, change_set, leaver, heir)
 
 
-@pytest.mark.parametrize("step", range(4))
-@pytest.mark.parametrize("point", ["claim", "mark_sent", "note_call", "finish"])
+@pytest.mark.parametrize(
+    ("point", "step"),
+    cases(
+        product(["claim", "mark_sent", "note_call", "finish"], range(4)),
+        [("claim", 0), ("mark_sent", 3), ("note_call", 1), ("finish", 2)],
+    ),
+)
 def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatch):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)

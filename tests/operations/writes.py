@@ -137,3 +137,6 @@ WRITES = {
     "rename": Write("number.rename", "PATCH", _rename),
     "remove": Write("number.remove", "DELETE", _remove),
 }
+# For what no kind of operation does in a way of its own. The other writes differ from these in what they ask for.
+ONE_OF_EACH_VERB = ["create", "update", "delete", "import", "move", "remove"]
+ONE_OF_EACH_METHOD = ["import", "move", "delete"]
