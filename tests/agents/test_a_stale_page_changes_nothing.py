@@ -83,17 +83,15 @@ DAMAGED = ["", "{}", "[]", "null", "{", '{"name": 1}', "[" * 100_000, "9" * 5000
 HOSTILE = ["NaN", "Infinity", '"a\\u0000b"', '"\\ud800"', "9" * 30, "[" * 200 + "]" * 200, "[" * 900 + "]" * 900]
 
 
-@pytest.mark.parametrize("shown", [*DAMAGED, *(f"name: {value}" for value in HOSTILE)])
-def test_a_page_that_came_back_damaged_sends_nothing(remote, operator, shown):
+def test_a_page_that_came_back_damaged_sends_nothing(remote, operator):
     agent = mirrored(remote)
     url = url_of("change", agent)
     body = opened(operator, url)
-    if shown.startswith("name: "):
-        whole = json.dumps(json.loads(body["shown"]) | {"name": "?"})
-        shown = whole.replace('"?"', shown.removeprefix("name: "))
-    response = operator.post(url, body | {"name": "Mine", "shown": shown})
-    assert response.status_code == 422
-    assert "incomplete" in response.content.decode()
+    whole = json.dumps(json.loads(body["shown"]) | {"name": "?"})
+    for shown in [*DAMAGED, *(whole.replace('"?"', value) for value in HOSTILE)]:
+        response = operator.post(url, body | {"name": "Mine", "shown": shown})
+        assert response.status_code == 422, shown[:100]
+        assert "incomplete" in response.content.decode(), shown[:100]
     assert not Operation.objects.exists()
 
 

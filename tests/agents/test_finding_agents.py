@@ -43,40 +43,40 @@ def found(client, **query):
     return [agent.name for agent in response.context["cl"].result_list]
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        ({}, ["Alpha", "Beta"]),
-        ({"state": "archived"}, ["Gamma archived"]),
-        ({"state": "gone"}, ["Delta gone"]),
-        ({"state": "all"}, ["Alpha", "Beta", "Delta gone", "Gamma archived"]),
-        ({"language": "de"}, ["Beta"]),
-        ({"llm": "gpt-4o"}, ["Alpha"]),
-        ({"llm": "unheard-of"}, []),
-        ({"tag": "vip"}, ["Alpha"]),
-        ({"tag": "Größe"}, ["Alpha"]),
-        ({"tag": "vip, gold"}, ["Beta"]),
-        ({"numbers": "some"}, ["Alpha"]),
-        ({"numbers": "none"}, ["Beta"]),
-        ({"numbers": "none", "state": "all"}, ["Beta", "Delta gone", "Gamma archived"]),
-        ({"q": "alph"}, ["Alpha"]),
-        ({"q": "…4f2a"}, ["Alpha"]),
-        ({"q": "agent_bbbb"}, ["Beta"]),
-        ({"q": "Größe"}, ["Alpha"]),
-        ({"q": "gold"}, ["Beta"]),
-        ({"q": "beta gold"}, ["Beta"]),
-        ({"q": "beta silver"}, []),
-        ({"q": "gamma", "state": "all"}, ["Gamma archived"]),
-        ({"q": "%"}, []),
-        ({"o": "-0"}, ["Beta", "Alpha"]),
-        ({"o": "-4"}, ["Alpha", "Beta"]),
-        ({"o": "4"}, ["Beta", "Alpha"]),
-        ({"o": "-5"}, ["Alpha", "Beta"]),
-        ({"o": "99"}, ["Beta", "Alpha"]),
-    ],
-)
-def test_search_filters_and_order(agents, operator, query, names):
-    assert found(operator, **query) == names
+FOUND: list[tuple[dict[str, str], list[str]]] = [
+    ({}, ["Alpha", "Beta"]),
+    ({"state": "archived"}, ["Gamma archived"]),
+    ({"state": "gone"}, ["Delta gone"]),
+    ({"state": "all"}, ["Alpha", "Beta", "Delta gone", "Gamma archived"]),
+    ({"language": "de"}, ["Beta"]),
+    ({"llm": "gpt-4o"}, ["Alpha"]),
+    ({"llm": "unheard-of"}, []),
+    ({"tag": "vip"}, ["Alpha"]),
+    ({"tag": "Größe"}, ["Alpha"]),
+    ({"tag": "vip, gold"}, ["Beta"]),
+    ({"numbers": "some"}, ["Alpha"]),
+    ({"numbers": "none"}, ["Beta"]),
+    ({"numbers": "none", "state": "all"}, ["Beta", "Delta gone", "Gamma archived"]),
+    ({"q": "alph"}, ["Alpha"]),
+    ({"q": "…4f2a"}, ["Alpha"]),
+    ({"q": "agent_bbbb"}, ["Beta"]),
+    ({"q": "Größe"}, ["Alpha"]),
+    ({"q": "gold"}, ["Beta"]),
+    ({"q": "beta gold"}, ["Beta"]),
+    ({"q": "beta silver"}, []),
+    ({"q": "gamma", "state": "all"}, ["Gamma archived"]),
+    ({"q": "%"}, []),
+    ({"o": "-0"}, ["Beta", "Alpha"]),
+    ({"o": "-4"}, ["Alpha", "Beta"]),
+    ({"o": "4"}, ["Beta", "Alpha"]),
+    ({"o": "-5"}, ["Alpha", "Beta"]),
+    ({"o": "99"}, ["Beta", "Alpha"]),
+]
+
+
+def test_search_filters_and_order(agents, operator):
+    for query, names in FOUND:
+        assert found(operator, **query) == names, query
 
 
 @pytest.mark.parametrize("look", ["cards", "list", "<script>"])
@@ -133,17 +133,17 @@ def test_a_filter_that_nothing_fits_offers_the_way_back(agents, operator):
 @pytest.mark.parametrize("look", ["cards", "list"])
 def test_the_number_of_queries_does_not_grow(operator, look, django_assert_max_num_queries):
     rows = Agent.objects.bulk_create(
-        Agent(remote_id=f"agent_{at:05}", name=f"Agent {at:05}", language="en", llm="gpt-4o", tags=[f"t{at % 9}"])
-        for at in range(2000)
+        Agent(remote_id=f"agent_{at:05}", name=f"Agent {at:05}", language="en", llm="gpt-4o", tags=[f"t{at % 2}"])
+        for at in range(200)
     )
     PhoneNumber.objects.bulk_create(
         PhoneNumber(
             remote_id=f"phnum_{at}",
             phone_number=f"+1555{at:07}",
-            agent=rows[at % 2000],
-            bound_to=rows[at % 2000].remote_id,
+            agent=rows[at % 200],
+            bound_to=rows[at % 200].remote_id,
         )
-        for at in range(10_000)
+        for at in range(1000)
     )
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
     if connection.vendor == "postgresql":

@@ -46,7 +46,7 @@ def written(sql: list[str]) -> set[str]:
 def test_nothing_is_written_but_the_run(width, clock, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = width
     settings.DETAILS_REFRESH = 10**9
-    scene(clock, 30, 60)
+    scene(clock, 12, 60)
     told, calls = Entry.objects.count(), clock.remote.call_report()["last_id"]
     read_at = set(Agent.objects.values_list("pk", "details_read_at"))
     for _ in range(3):
@@ -64,18 +64,18 @@ def test_nothing_is_written_but_the_run(width, clock, settings):
 def test_as_many_queries_for_a_hundred_rows_as_for_ten(clock):
     scene(clock, 10, 10)
     ten = len(queries())
-    scene(clock, 60, 100)
+    scene(clock, 40, 60)
     assert len(queries()) == ten
 
 
 def test_a_page_costs_as_much_as_the_one_before(clock):
-    scene(clock, 5, 100)
+    scene(clock, 0, 100)
     one = len(queries())
-    scene(clock, 5, 400)
-    assert len(queries()) - one <= 3 * FOR_A_PAGE
+    scene(clock, 0, 300)
+    assert len(queries()) - one <= 2 * FOR_A_PAGE
 
 
-@pytest.mark.parametrize("count", [10, 40])
+@pytest.mark.parametrize("count", [pytest.param(10, marks=pytest.mark.slow), 40])
 def test_changes_are_stored_together(count, clock):
     """Each row its own UPDATE, and nothing else for each."""
     scene(clock, 5, 60)
@@ -102,11 +102,11 @@ def test_the_same_json_in_another_order_is_the_same(clock):
 @pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_new_row_is_written_once(width, clock, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = width
-    clock.remote.reset(agents=30, numbers=60)
+    clock.remote.reset(agents=8, numbers=60)
     sql = queries()
     updated = {found[1] for query in sql if (found := WRITES.match(query)) and query.startswith("UPDATE")}
     assert updated == {SyncRun._meta.db_table}
-    assert (Agent.objects.count(), PhoneNumber.objects.count()) == (30, 60)
+    assert (Agent.objects.count(), PhoneNumber.objects.count()) == (8, 60)
     assert not Agent.objects.filter(details_read_at=None).exists(), "the row itself says when it was read"
 
 

@@ -3,6 +3,7 @@ rest is stored, the run is complete, and a row that was good before stays as it 
 
 import json
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from numbers.models import PhoneNumber
+from tests.crossed import cases
 from tests.mirror.scenes import AGENTS, NUMBERS, WHATS, changed, known, made, model_of, run_over_all, text_of
 from tests.operations.clock import Clock
 
@@ -116,28 +118,30 @@ def id_of(clock: Clock, what: str) -> str:
     return ids_of(clock, what)[0]
 
 
-# One of each class alone: a text that no database keeps, one that is too large to be looked at, a value too long for
-# its column, and one of another type than the field's.
-CLASSES = ["NUL", "larger than 4 MB", "longer than 300", "field"]
+# One of each class alone, on a new object of the one kind and on a known one of the other: a text that no database
+# keeps, one that is too large to be looked at, a value too long for its column, and one of another type than the
+# field's. With all the others: test_all_of_them_at_once.
+UNKEPT, ILL_FITTING = ["NUL", "larger than 4 MB"], ["longer than 300", "field"]
 
 
 def alone(what: str, texts: dict[str, str], classes: list[str]) -> list[Any]:
     """A case for each text; those that are not the first of their class are slow."""
     left = list(classes)
-    cases = []
+    all_of_them = []
     for text, why in texts.items():
         found = [one for one in left if one in why]
         left = [one for one in left if one not in found]
         marks = () if found else pytest.mark.slow
-        cases.append(pytest.param(what, text, why, marks=marks, id=f"{what} {text[:60]}"))
+        all_of_them.append(pytest.param(what, text, why, marks=marks, id=f"{what} {text[:60]}"))
     assert not left
-    return cases
+    return all_of_them
 
 
-BAD = [case for what in WHATS for case in alone(what, {**UNSTORABLE, **WRONG[what]}, CLASSES)]
+def bad(classes: dict[str, list[str]]) -> list[Any]:
+    return [case for what in WHATS for case in alone(what, {**UNSTORABLE, **WRONG[what]}, classes[what])]
 
 
-@pytest.mark.parametrize(("what", "text", "why"), BAD)
+@pytest.mark.parametrize(("what", "text", "why"), bad({"number": UNKEPT, "agent": ILL_FITTING}))
 def test_a_new_one(what, text, why, clock):
     made(clock, what, 3)
     bad = id_of(clock, what)
@@ -152,7 +156,7 @@ def test_a_new_one(what, text, why, clock):
     assert run_over_all().added == 1
 
 
-@pytest.mark.parametrize(("what", "text", "why"), BAD)
+@pytest.mark.parametrize(("what", "text", "why"), bad({"number": ILL_FITTING, "agent": UNKEPT}))
 def test_a_known_one_keeps_its_last_good_state(what, text, why, clock):
     rows = known(clock, what)
     bad, *others = rows
@@ -214,8 +218,9 @@ def test_what_is_strange_is_kept(what, clock):
     assert Entry.objects.count() == told
 
 
-@pytest.mark.parametrize("are_known", [False, True])
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize(
+    ("what", "are_known"), cases(product(WHATS, [False, True]), [("agent", True), ("number", False)])
+)
 def test_all_of_them_at_once(what, are_known, clock):
     """One page holds every text, and one good row. The largest text is not among them: no page holds more of it."""
     texts = {text: why for text, why in {**UNSTORABLE, **WRONG[what]}.items() if len(text) < 1_000_000}

@@ -2,6 +2,7 @@
 writes are no outside changes, however late they show, and nothing is told twice."""
 
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from controlplane.operations import settle
 from controlplane.operations.models import State
 from numbers import services as numbers
 from numbers.models import PhoneNumber
+from tests.crossed import cases
 from tests.mirror.scenes import (
     AGENTS,
     WHATS,
@@ -35,6 +37,7 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, PROMPT
 pytestmark = pytest.mark.django_db
 
 TOLD = {"agent": "name", "number": "label"}
+SAME_FOR_BOTH = cases(WHATS, ["number"])  # where it is the run or the operation that decides, not what is stored
 
 
 @pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
@@ -111,7 +114,7 @@ def test_a_number_that_was_moved(clock):
     assert OutsideChange.objects.count() == 2
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", SAME_FOR_BOTH)
 def test_a_partial_run_keeps_what_it_found(what, clock):
     row, *_ = known(clock, what)
     last_run_began = SyncRun.objects.latest("pk").started_at
@@ -201,8 +204,10 @@ def test_what_moves_by_itself_is_no_change(clock):
 OURS = ["create", "duplicate", "import"]
 
 
-@pytest.mark.parametrize("name", OURS)
-@pytest.mark.parametrize("unreadable", [True, False])
+@pytest.mark.parametrize(
+    ("name", "unreadable"),
+    cases(product(OURS, [True, False]), [*product(["create", "import"], [True]), ("duplicate", False)]),
+)
 def test_what_we_made_and_could_not_read_at_once(name, unreadable, clock):
     """The answer named it, and reading it failed: it is stored by the next sync, as ours."""
     source, *_ = known(clock, "agent", 1)
@@ -230,7 +235,7 @@ def test_what_we_made_and_could_not_read_at_once(name, unreadable, clock):
     assert len(told()) == 1, "and what comes after is the console's"
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", SAME_FOR_BOTH)
 def test_what_we_deleted_and_what_we_deleted_late(what, clock):
     first, second, third = known(clock, what)
     remove = (
@@ -252,7 +257,7 @@ def test_what_we_deleted_and_what_we_deleted_late(what, clock):
     assert told() == []
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", SAME_FOR_BOTH)
 def test_a_late_effect_is_ours(what, clock):
     row, *_ = known(clock, what)
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="late", late_seconds=500)
@@ -268,7 +273,7 @@ def test_a_late_effect_is_ours(what, clock):
     assert told() == []
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", SAME_FOR_BOTH)
 def test_while_ours_is_unconfirmed_and_when_it_is_settled(what, clock):
     row, *_ = known(clock, what)
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="after")
@@ -284,7 +289,7 @@ def test_while_ours_is_unconfirmed_and_when_it_is_settled(what, clock):
     assert told() == []
 
 
-@pytest.mark.parametrize("what", WHATS)
+@pytest.mark.parametrize("what", SAME_FOR_BOTH)
 def test_a_row_that_was_only_missing_for_a_while(what, clock):
     row, *_ = known(clock, what)
     unlisted(clock, what, row.remote_id)

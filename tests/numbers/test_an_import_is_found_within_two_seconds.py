@@ -12,6 +12,7 @@ from django.utils import timezone
 from controlplane.elevenlabs import connect
 from numbers import propagation, services
 from numbers.models import PhoneNumber
+from tests.crossed import cases
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS
 
@@ -58,10 +59,14 @@ PHASES, JITTERS = [0.0, 0.4, 0.9], [0.0, 0.1]
 
 @pytest.mark.parametrize(
     ("lag", "phase", "jitter"),
-    [
-        *product(SOON, PHASES, JITTERS),
-        *(pytest.param(*one, marks=pytest.mark.slow) for one in product(LATER, PHASES, JITTERS)),
-    ],
+    cases(  # the formula is tested above; here each of the short lags with another phase on each beat
+        product([*SOON, *LATER], PHASES, JITTERS),
+        [
+            (lag, PHASES[(place + jittery) % 3], JITTERS[jittery])
+            for place, lag in enumerate(SOON)
+            for jittery in (0, 1)
+        ],
+    ),
 )
 def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock):
     clock.remote.settings(listed_after=lag)

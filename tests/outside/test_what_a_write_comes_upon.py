@@ -1,6 +1,8 @@
 """A write here reads the remote first. What it finds that somebody else changed is kept as an outside change, apart
 from what the write itself does; and nothing of our own is ever taken for one."""
 
+from itertools import product
+
 import pytest
 
 from agents import services as agents
@@ -10,9 +12,10 @@ from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import State
 from numbers import services as numbers
 from numbers.sync import sync_all
+from tests.crossed import cases
 from tests.operations.clock import recover
 from tests.operations.oracle import mirror_differs
-from tests.operations.writes import PROMPT, WRITES
+from tests.operations.writes import ONE_OF_EACH_METHOD, PROMPT, WRITES
 
 pytestmark = pytest.mark.django_db
 
@@ -62,8 +65,14 @@ def test_the_third_value_of_an_overtaken_write_is_kept_to_be_decided(scene):
     assert OutsideChange.objects.get().entry.after == {"label": "Console line"}
 
 
-@pytest.mark.parametrize("answer", ["comes", "is lost"])
-@pytest.mark.parametrize("name", WRITES)
+# Each write with its answer; whose answer is lost is told to be ours by its verdict, one for each verb.
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    cases(
+        product(WRITES, ["comes", "is lost"]),
+        [*product(WRITES, ["comes"]), *product(ONE_OF_EACH_METHOD, ["is lost"])],
+    ),
+)
 def test_our_own_writes_are_no_outside_changes(name, answer, clock):
     ask = WRITES[name].set_up(clock)
     recover(clock)
