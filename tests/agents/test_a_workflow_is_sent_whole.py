@@ -7,6 +7,7 @@ import json
 from itertools import product
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,7 +21,7 @@ from controlplane.mirror.paths import flatten, get
 from controlplane.operations.models import Operation, State
 from numbers import revert, undo
 from numbers.sync import sync_all
-from tests.agents.conftest import at_remote, stored
+from tests.agents.conftest import at_remote, opened, stored, url_of
 from tests.api.caller import Caller, person
 from tests.crossed import cases
 
@@ -180,10 +181,11 @@ NO_WORKFLOWS: list[tuple[Any, str]] = [
 ]
 
 
-def test_what_would_not_be_a_workflow_is_refused_before_sending(agent, remote, save):
-    before = at_remote(remote, agent)
+def test_what_would_not_be_a_workflow_is_refused_before_sending(agent, remote, operator):
+    before, url = at_remote(remote, agent), url_of("change", agent)
+    body = opened(operator, url)
     for typed, words in NO_WORKFLOWS:
-        response = save(agent, patch=json.dumps({"workflow": typed}))
+        response = operator.post(url, body | {"key": str(uuid4()), "patch": json.dumps({"workflow": typed})})
         assert response.status_code == 422, typed
         assert words in str(response.context["form"].errors["patch"])
     assert not remote.calls(method="PATCH")

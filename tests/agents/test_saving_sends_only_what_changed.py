@@ -161,10 +161,11 @@ OUTSIDE = [
 SENSELESS = ["9" * 30, "9" * 5000, "-2", str(2**63)]
 
 
-def test_values_outside_the_contract_are_told_at_their_field(remote, save):
-    agent = mirrored(remote, **CONFIG)
+def test_values_outside_the_contract_are_told_at_their_field(remote, operator):
+    url = url_of("change", mirrored(remote, **CONFIG))
+    body = opened(operator, url)
     for field, typed, words in OUTSIDE:
-        response = save(agent, **{field: typed})
+        response = operator.post(url, body | {field: typed})
         assert response.status_code == 422, (field, typed)
         assert words in response.context["form"].errors[field][0]
     assert patches(remote) == []

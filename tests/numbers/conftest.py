@@ -1,3 +1,3 @@
-from tests.operations.conftest import clock
+from tests.operations.conftest import at_once, clock
 
-__all__ = ["clock"]
+__all__ = ["at_once", "clock"]

@@ -57,6 +57,7 @@ def test_before_the_verdict_there_is_none(clock):
     assert (row.state, row.listing_verdict, row.gave_up_at) == (State.PROPAGATING, "", None)
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("fault", [500, 429, 401])
 def test_without_an_answer_there_is_no_verdict(fault, clock):
     clock.remote.settings(listed_after=NEVER)

@@ -179,6 +179,7 @@ def test_an_agent_that_is_back_is_stored_and_keeps_its_numbers(archived, clock):
     assert (back.cause, back.actor_name) == (Entry.Cause.SYNC, "system")
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     ("fault", "status"),
     cases([("status", 403), ("status", 500), ("reset", None), ("html", None)], [("status", 403), ("reset", None)]),

@@ -2,8 +2,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from controlplane.elevenlabs import transport
 from tests.operations.clock import Clock, started
 from tests.sandbox_process import Sandbox
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No try waits for the one before it."""
+    monkeypatch.setattr(transport.random, "uniform", lambda *_: 0.0)
 
 
 @pytest.fixture

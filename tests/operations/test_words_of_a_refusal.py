@@ -94,6 +94,7 @@ def test_a_write_is_refused_whatever_its_retry_after_holds(clock):
     assert ask("key").state == State.REFUSED
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_sync_says_why_it_is_partial_whatever_the_retry_after_holds(clock):
     clock.remote.fault("GET", "/v1/convai/*", "status", status=503, times=99, headers=NO_C_INTEGER)
     run = sync_all()
