@@ -21,9 +21,7 @@ VARYING |= {"claimed_until", "calls", "waited_ms", "phase"}
 
 def rows() -> dict[str, list[str]]:
     """What a sync may write, without what differs between any two syncs."""
-    found = {
-        "bound": sorted(str(pair) for pair in PhoneNumber.objects.values_list("remote_id", "agent__name"))
-    }
+    found = {"bound": sorted(str(pair) for pair in PhoneNumber.objects.values_list("remote_id", "agent__name"))}
     for model in (SyncRun, Agent, PhoneNumber, Entry, OutsideChange):
         values = model.objects.order_by("pk").values()
         kept = [{name: value for name, value in row.items() if name not in VARYING} for row in values]
