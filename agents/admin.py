@@ -7,12 +7,12 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from agents import catalogue, filters, listing, views
+from agents import catalogue, changelist, filters, views
 from agents.models import Agent
 from agents.options import language_name
-from agents.rights import with_rights
+from agents.row_permissions import annotate_permissions
 from controlplane.mirror import outside
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
 
@@ -22,12 +22,12 @@ class AgentAdmin(ReadOnlyAdmin):
     list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "deeds"]
     list_display_links = None
     list_filter = [
-        listing.StateFilter,
-        listing.LanguageFilter,
-        listing.LlmFilter,
-        listing.TagFilter,
-        listing.NumbersFilter,
-        listing.OutsideFilter,
+        changelist.StateFilter,
+        changelist.LanguageFilter,
+        changelist.LlmFilter,
+        changelist.TagFilter,
+        changelist.NumbersFilter,
+        changelist.ExternalChangeFilter,
     ]
     search_fields = ["name", "remote_id", "tags"]
     search_help_text = "Name, id or tag"
@@ -65,7 +65,7 @@ class AgentAdmin(ReadOnlyAdmin):
         return request.user.has_perm("agents.view_agent")
 
     def get_changelist(self, request, **kwargs):
-        return listing.AgentChangeList
+        return changelist.AgentChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         bound = Count("numbers", filter=Q(numbers__gone_at=None))
@@ -81,11 +81,11 @@ class AgentAdmin(ReadOnlyAdmin):
             response.context_data["any_agent"] = bool(changelist.result_count) or Agent.objects.exists()
         return response
 
-    def _prepare(self, changelist: listing.AgentChangeList, request: HttpRequest) -> None:
+    def _prepare(self, changelist: changelist.AgentChangeList, request: HttpRequest) -> None:
         """What the rows say beside their columns. A voice whose name is not in memory is named after the page is
         drawn: a list never waits for ElevenLabs."""
-        with_rights(changelist.result_list, request.user)
-        outside.mark(changelist.result_list, request.user)
+        annotate_permissions(changelist.result_list, request.user)
+        outside.annotate_open(changelist.result_list, request.user)
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
         names = catalogue.voice_names(ids)
         for agent in changelist.result_list:

@@ -9,19 +9,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from agents import filters, services
-from agents.api_input import ChangedAgent, NewAgent, NewName, flat_settings, values_of
-from agents.checks import problem, voice_model_problem
+from agents.api_schemas import ChangedAgent, NewAgent, NewName, flat_settings, values_of
 from agents.fields import DEFAULTS, PATHS, shown_of, words
 from agents.forms import digest
 from agents.models import SETTINGS, Agent
-from controlplane.api.auth import may
-from controlplane.api.once import Told, written
+from agents.validators import setting_error, voice_model_error
+from controlplane.api.auth import requires
+from controlplane.api.idempotency import CallerContext, run_idempotently
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
 from controlplane.api.schemas import Because, IdInPath, Key, Text
 from controlplane.elevenlabs import is_id
-from controlplane.mirror.paths import get, nest
+from controlplane.mirror.json_paths import get, nest
 from controlplane.operations.models import Operation
 
 router = Router(tags=["Agents"])
@@ -57,7 +57,7 @@ class AgentFilters(Schema):
     q: Text = Field("", max_length=200, description="Words of the name, the id or a tag")
 
 
-@router.get("/agents", summary="List agents", response=Page[AgentOut], auth=may("agents.view_agent"))
+@router.get("/agents", summary="List agents", response=Page[AgentOut], auth=requires("agents.view_agent"))
 def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, cursor: Cursor) -> Any:
     """In the order of their names."""
     rows = filters.in_state(Agent.objects.defer("remote_data"), chosen.state)
@@ -71,7 +71,7 @@ def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, curs
     return {"items": [{**_plain(agent), "number_count": counts[agent.pk]} for agent in found], "next": following}
 
 
-@router.get("/agents/{agent_id}", summary="Get an agent", response=AgentWhole, auth=may("agents.view_agent"))
+@router.get("/agents/{agent_id}", summary="Get an agent", response=AgentWhole, auth=requires("agents.view_agent"))
 def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
     """One agent, whole: also one that is archived or gone."""
     found = agent_called(agent_id)
@@ -85,28 +85,31 @@ def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
 
 
 @router.post(
-    "/agents", summary="Create an agent", response={201: OperationOut, 202: OperationOut}, auth=may("agents.add_agent")
+    "/agents",
+    summary="Create an agent",
+    response={201: OperationOut, 202: OperationOut},
+    auth=requires("agents.add_agent"),
 )
 def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
     """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         values = DEFAULTS | values_of(body)
         patched = _settings(body.settings)
         _check(values, values)
         rest = {PATHS[name]: value for name, value in values.items() if name != "name"}
-        return services.create(name=values["name"], body=nest(rest | patched), why=body.why, **told)
+        return services.create(name=values["name"], body=nest(rest | patched), justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask, made=201)
+    return run_idempotently(request, response, key, body.said(), ask, made=201)
 
 
-@router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=may("agents.change_agent"))
+@router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=requires("agents.change_agent"))
 def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: ChangedAgent) -> Any:
     """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
     `expected_version`, as you do)."""
     found = agent_called(agent_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         _can_be_changed(found)
         if body.expected_version not in (None, digest(found)):
             raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
@@ -118,37 +121,41 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPat
         if not wanted:
             raise invalid([("", "Name at least one setting.")])
         shown = {path: get(found.remote_data, path) for path in wanted}
-        return services.update(found, values=wanted, shown=shown, why=body.why, **told)
+        return services.update(found, values=wanted, shown=shown, justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), ask)
 
 
 @router.post(
     "/agents/{agent_id}/duplicate",
     summary="Duplicate an agent",
     response={201: OperationOut, 202: OperationOut},
-    auth=may("agents.duplicate_agent"),
+    auth=requires("agents.duplicate_agent"),
 )
 def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: NewName) -> Any:
     """Create a copy with another name and without numbers: `object_id` of the answer is its id."""
     found = agent_called(agent_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         _is_there(found)
         name = body.name.strip()
         _check({"name": name}, {})
-        return services.duplicate(found, name=name, why=body.why, **told)
+        return services.duplicate(found, name=name, justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask, made=201)
+    return run_idempotently(request, response, key, body.said(), ask, made=201)
 
 
-@router.post("/agents/{agent_id}/archive", summary="Archive an agent", response=WRITE, auth=may("agents.archive_agent"))
+@router.post(
+    "/agents/{agent_id}/archive", summary="Archive an agent", response=WRITE, auth=requires("agents.archive_agent")
+)
 def archive_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
     """Archive an agent. It stays at ElevenLabs and can be restored; numbers that it answers stay assigned to it."""
     return _archive(request, response, agent_id, key, body, archived=True)
 
 
-@router.post("/agents/{agent_id}/restore", summary="Restore an agent", response=WRITE, auth=may("agents.archive_agent"))
+@router.post(
+    "/agents/{agent_id}/restore", summary="Restore an agent", response=WRITE, auth=requires("agents.archive_agent")
+)
 def restore_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
     """Bring an archived agent back."""
     return _archive(request, response, agent_id, key, body, archived=False)
@@ -159,11 +166,11 @@ def _archive(
 ) -> Any:
     found = agent_called(agent_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         _is_there(found)
-        return services.archive(found, archived=archived, why=body.why, **told)
+        return services.archive(found, archived=archived, justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), ask)
 
 
 def agent_called(agent_id: str) -> Agent:
@@ -194,8 +201,8 @@ def _settings(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(changed: dict[str, Any], whole: dict[str, Any]) -> None:
-    wrong = [(name, said) for name, value in changed.items() if (said := problem(name, value, words(name)))]
-    if said := voice_model_problem(whole, changed):
+    wrong = [(name, said) for name, value in changed.items() if (said := setting_error(name, value, words(name)))]
+    if said := voice_model_error(whole, changed):
         wrong.append(("model_id", said))
     if wrong:
         raise invalid(wrong)

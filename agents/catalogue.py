@@ -17,17 +17,17 @@ from controlplane.templatetags.names import visible
 
 cache = ConnectionProxy(caches, "catalogue")
 
-PATIENCE = 5.0  # seconds that a page waits for a list that it can do without
-LLMS_FOR = 600
-VOICES_FOR = 60
-NAMES_FOR = 24 * 3600
-UNREAD_FOR = 30
-MOST_VOICES = 30
-MOST_AT_ONCE = 100  # a page of ElevenLabs' list holds no more
-NAMES_PAGES = 5
+READ_PATIENCE_S = 5.0  # seconds that a page waits for a list that it can do without
+LLMS_TTL = 600
+VOICES_TTL = 60
+NAMES_TTL = 24 * 3600
+FAILURE_TTL = 30
+MAX_VOICES = 30
+MAX_PAGE_SIZE = 100  # a page of ElevenLabs' list holds no more
+MAX_NAME_PAGES = 5
 
 
-class Unread(Exception):
+class CatalogueUnavailable(Exception):
     """ElevenLabs could not be read; the text says why."""
 
 
@@ -67,31 +67,31 @@ class LlmOffer:
 
 def voices(search: str = "") -> list[Offer]:
     """At most a page of them. Raises `Unread`."""
-    key = _key("voices", search)
+    key = _cache_key("voices", search)
     found: list[Offer] | str | None = cache.get(key)
     if found is None:
         found = _read_voices(search)
-        cache.set(key, found, UNREAD_FOR if isinstance(found, str) else VOICES_FOR)
+        cache.set(key, found, FAILURE_TTL if isinstance(found, str) else VOICES_TTL)
     if isinstance(found, str):
-        raise Unread(found)
+        raise CatalogueUnavailable(found)
     return found
 
 
 def llms() -> list[LlmOffer]:
     """Raises `Unread`."""
-    key = _key("llms")
+    key = _cache_key("llms")
     found: list[LlmOffer] | str | None = cache.get(key)
     if found is None:
         found = _read_llms()
-        cache.set(key, found, UNREAD_FOR if isinstance(found, str) else LLMS_FOR)
+        cache.set(key, found, FAILURE_TTL if isinstance(found, str) else LLMS_TTL)
     if isinstance(found, str):
-        raise Unread(found)
+        raise CatalogueUnavailable(found)
     return found
 
 
 def voice_names(ids: Iterable[str]) -> dict[str, str]:
     """The names that were read lately, from memory alone: a list of agents never waits for ElevenLabs."""
-    keys = {_key("voice", voice_id): voice_id for voice_id in ids if voice_id}
+    keys = {_cache_key("voice", voice_id): voice_id for voice_id in ids if voice_id}
     return {keys[key]: offer.name for key, offer in cache.get_many(keys).items()}
 
 
@@ -101,13 +101,13 @@ def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
     known = voice_names(wanted)
     token: str | None = None
     try:
-        client = connect(patience=PATIENCE, urgent=True)
-        for _ in range(NAMES_PAGES):
+        client = connect(patience=READ_PATIENCE_S, urgent=True)
+        for _ in range(MAX_NAME_PAGES):
             if wanted <= known.keys():
                 return known
-            page = client.list_voices(page_token=token, page_size=MOST_AT_ONCE)
+            page = client.list_voices(page_token=token, page_size=MAX_PAGE_SIZE)
             offers = _offers(page.voices)
-            _remember(offers)
+            _cached(offers)
             known |= {offer.voice_id: offer.name for offer in offers if offer.voice_id in wanted}
             token = page.next_page_token
             if not page.has_more:
@@ -115,28 +115,28 @@ def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
     except (ElevenLabsError, ValueError):
         return known
     unlisted = wanted - known.keys()
-    _remember((Offer(voice_id, "") for voice_id in unlisted), LLMS_FOR)
+    _cached((Offer(voice_id, "") for voice_id in unlisted), LLMS_TTL)
     return known | dict.fromkeys(unlisted, "")
 
 
 def voice(voice_id: str) -> Offer:
     """One voice by what was read lately, or by its id alone; from memory, as `voice_names`."""
-    return cache.get(_key("voice", voice_id)) or Offer(voice_id, "")
+    return cache.get(_cache_key("voice", voice_id)) or Offer(voice_id, "")
 
 
 def learn_voice(voice_id: str) -> Offer:
     """As `voice`, reading it if it was not read lately."""
-    known: Offer | None = cache.get(_key("voice", voice_id))
+    known: Offer | None = cache.get(_cache_key("voice", voice_id))
     if known is not None:
         return known
     try:
-        found = _offers([connect(patience=PATIENCE, urgent=True).get_voice(voice_id)])
+        found = _offers([connect(patience=READ_PATIENCE_S, urgent=True).get_voice(voice_id)])
     except NotFound:
         found = []
     except (ElevenLabsError, ValueError):
         return Offer(voice_id, "")
     offer = next((offer for offer in found if offer.voice_id == voice_id), None)
-    _remember([offer or Offer(voice_id, "")], NAMES_FOR if offer else LLMS_FOR)
+    _cached([offer or Offer(voice_id, "")], NAMES_TTL if offer else LLMS_TTL)
     return offer or Offer(voice_id, "")
 
 
@@ -145,15 +145,15 @@ def _read_voices(search: str) -> list[Offer] | str:
     language named in the search are added, as far as one page of all voices goes."""
     language = language_code(search)
     try:
-        client = connect(patience=PATIENCE, urgent=True)
-        found = client.list_voices(search=search or None, page_size=MOST_VOICES).voices
+        client = connect(patience=READ_PATIENCE_S, urgent=True)
+        found = client.list_voices(search=search or None, page_size=MAX_VOICES).voices
         if language:
-            listed = client.list_voices(page_size=MOST_AT_ONCE).voices
+            listed = client.list_voices(page_size=MAX_PAGE_SIZE).voices
             found += [voice for voice in listed if voice.labels.get("language") == language and voice not in found]
     except (ElevenLabsError, ValueError) as error:
         return str(error)
-    offers = _offers(found[:MOST_VOICES])
-    _remember(offers)
+    offers = _offers(found[:MAX_VOICES])
+    _cached(offers)
     return offers
 
 
@@ -164,7 +164,7 @@ def _offers(voices: Iterable[Voice]) -> list[Offer]:
 
 def _read_llms() -> list[LlmOffer] | str:
     try:
-        models = connect(patience=PATIENCE, urgent=True).list_llms()
+        models = connect(patience=READ_PATIENCE_S, urgent=True).list_llms()
     except (ElevenLabsError, ValueError) as error:
         return str(error)
     offers = []
@@ -179,11 +179,11 @@ def _read_llms() -> list[LlmOffer] | str:
     return offers
 
 
-def _remember(offers: Iterable[Offer], seconds: int = NAMES_FOR) -> None:
-    cache.set_many({_key("voice", offer.voice_id): offer for offer in offers}, seconds)
+def _cached(offers: Iterable[Offer], seconds: int = NAMES_TTL) -> None:
+    cache.set_many({_cache_key("voice", offer.voice_id): offer for offer in offers}, seconds)
 
 
-def _key(what: str, about: str = "") -> str:
+def _cache_key(what: str, about: str = "") -> str:
     """What it is about may be anything that somebody typed or sent: a cache takes no blanks and nothing long."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", about):
         about = "~" + hashlib.sha256(about.encode(errors="surrogatepass")).hexdigest()

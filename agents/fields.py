@@ -1,12 +1,12 @@
 """The fields of an agent's form and where their values stand in ElevenLabs' JSON of an agent.
 
-A field that a remote error may name bears the last step of its path: see `controlplane.operations.pages.field_of`.
+A field that a remote error may name bears the last step of its path: see `controlplane.operations.form_flow.field_of`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 
 AGENT = "conversation_config.agent"
 TTS = "conversation_config.tts"

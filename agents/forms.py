@@ -7,11 +7,11 @@ from typing import Any
 
 from django import forms
 
-from agents import catalogue, checks, options, patch
+from agents import catalogue, options, settings_json, validators
 from agents.fields import DEFAULTS, PATHS, as_typed, shown_of, tags_in
 from agents.models import SETTINGS, Agent
 from controlplane.elevenlabs import unstorable
-from controlplane.mirror.paths import get, is_same, nest
+from controlplane.mirror.json_paths import get, is_same, nest
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
 from controlplane.templatetags.names import visible
@@ -108,7 +108,7 @@ class AgentForm(KeyedForm):
         """What the selects hold: what is known, what is stored, what was typed."""
         try:
             offers = catalogue.llms()
-        except catalogue.Unread as why:
+        except catalogue.CatalogueUnavailable as why:
             offers, self.llms_unread = [], str(why)
         names = {offer.name: visible(f"{offer.name} ({offer.note})" if offer.note else offer.name) for offer in offers}
         here = {
@@ -152,7 +152,7 @@ class AgentForm(KeyedForm):
 
     def clean_patch(self) -> str:
         text: str = self.cleaned_data["patch"]
-        self.patched = patch.parse(text) if text else {}
+        self.patched = settings_json.parse(text) if text else {}
         return text
 
     def clean_shown(self) -> str:
@@ -184,12 +184,12 @@ class AgentForm(KeyedForm):
         return cleaned
 
     def _check(self, name: str, value: Any) -> None:
-        if problem := checks.problem(name, value, str(self[name].label)):
+        if problem := validators.setting_error(name, value, str(self[name].label)):
             other = name == "voice_id" and value and self.cleaned_data.get("other_voice_id")
             self.add_error("other_voice_id" if other else name, problem)
 
     def _check_voice_model(self, typed: Mapping[str, Any]) -> None:
-        if problem := checks.voice_model_problem(typed, self.changed):
+        if problem := validators.voice_model_error(typed, self.changed):
             self.add_error("model_id", problem)
 
     def _check_patch(self) -> None:
@@ -208,7 +208,7 @@ class AgentForm(KeyedForm):
         flat = {PATHS[name]: value for name, value in self.changed.items() if name != "name"}
         return nest(flat | self.patched)
 
-    def wish(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def changed_values(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """({path: value} to set, {path: value} that the page showed there)."""
         first = self._first()
         before = first.wanted.get("shown", {}) if first else {}

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import models
 
+from controlplane.mirror.json_paths import flatten
 from controlplane.mirror.models import RemoteObject
-from controlplane.mirror.paths import flatten
 from controlplane.templatetags.names import visible
 
 # Parts of an agent that people set. The rest (metadata, access, version ids, numbers) moves by itself.

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from agents import kinds
+from agents import actions
 from agents.models import Agent
-from controlplane.audit.why import UNSAID, Why
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.operations.models import Operation
-from controlplane.operations.run import Beside, Wish, run
+from controlplane.operations.run import ActionRequest, OnBegin, run
 
 ARCHIVED = "platform_settings.archived"
 
@@ -19,12 +19,17 @@ def create(
     body: dict[str, Any],
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """`body` is the rest of the remote's create request: tags, conversation_config, platform_settings."""
     wanted = {"name": name, "body": body}
-    return run(Wish(kinds.CreateAgent, "", wanted, {"object": name}, why), key=key, actor=actor, beside=beside)
+    return run(
+        ActionRequest(actions.CreateAgent, "", wanted, {"object": name}, justification),
+        key=key,
+        actor=actor,
+        on_begin=on_begin,
+    )
 
 
 def update(
@@ -34,44 +39,69 @@ def update(
     shown: dict[str, Any],
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
-    return run(updating(agent, values, shown, why), key=key, actor=actor, beside=beside)
+    return run(update_request(agent, values, shown, justification), key=key, actor=actor, on_begin=on_begin)
 
 
-def updating(agent: Agent, values: dict[str, Any], shown: dict[str, Any], why: Why = UNSAID) -> Wish:
-    return Wish(kinds.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), why)
+def update_request(
+    agent: Agent, values: dict[str, Any], shown: dict[str, Any], justification: Justification = NO_JUSTIFICATION
+) -> ActionRequest:
+    return ActionRequest(
+        actions.UpdateAgent, agent.remote_id, {"set": values, "shown": shown}, _names(agent), justification
+    )
 
 
 def archive(
-    agent: Agent, *, archived: bool, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None
+    agent: Agent,
+    *,
+    archived: bool,
+    key: str,
+    actor: User | None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """Archive an agent, or restore it (`archived=False`)."""
-    return run(archiving(agent, archived, why), key=key, actor=actor, beside=beside)
+    return run(archive_request(agent, archived, justification), key=key, actor=actor, on_begin=on_begin)
 
 
-def archiving(agent: Agent, archived: bool, why: Why = UNSAID) -> Wish:
+def archive_request(agent: Agent, archived: bool, justification: Justification = NO_JUSTIFICATION) -> ActionRequest:
     wanted = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
-    return Wish(kinds.ArchiveAgent, agent.remote_id, wanted, _names(agent), why)
+    return ActionRequest(actions.ArchiveAgent, agent.remote_id, wanted, _names(agent), justification)
 
 
 def duplicate(
-    agent: Agent, *, name: str, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None
+    agent: Agent,
+    *,
+    name: str,
+    key: str,
+    actor: User | None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     wanted = {"name": name, "source": agent.remote_id, "body": {}}
     names = {"object": name, "source": str(agent)}
-    return run(Wish(kinds.DuplicateAgent, "", wanted, names, why), key=key, actor=actor, beside=beside)
+    return run(
+        ActionRequest(actions.DuplicateAgent, "", wanted, names, justification), key=key, actor=actor, on_begin=on_begin
+    )
 
 
-def delete(agent: Agent, *, key: str, actor: User | None, why: Why = UNSAID, beside: Beside | None = None) -> Operation:
-    """For an agent without numbers. One with numbers goes by `numbers.services.retire_agent`."""
-    return run(deletion(agent, why), key=key, actor=actor, beside=beside)
+def delete(
+    agent: Agent,
+    *,
+    key: str,
+    actor: User | None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
+) -> Operation:
+    """For an agent without numbers. One with numbers goes by `numbers.services.delete_agent_with_numbers`."""
+    return run(delete_request(agent, justification), key=key, actor=actor, on_begin=on_begin)
 
 
-def deletion(agent: Agent, why: Why = UNSAID) -> Wish:
-    return Wish(kinds.DeleteAgent, agent.remote_id, {}, _names(agent), why)
+def delete_request(agent: Agent, justification: Justification = NO_JUSTIFICATION) -> ActionRequest:
+    return ActionRequest(actions.DeleteAgent, agent.remote_id, {}, _names(agent), justification)
 
 
 def _names(agent: Agent) -> dict[str, str]:

@@ -8,20 +8,20 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, QuerySet
 
-from agents import store
+from agents import mirror
 from agents.models import Agent
 from controlplane.elevenlabs import AgentSummary, BadShape, ElevenLabs, Page
-from controlplane.mirror.collection import Collection, Differing, Explain, Seen
 from controlplane.mirror.models import RemoteObject
+from controlplane.mirror.source import Diff, Explain, Observation, ResourceSource
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
 
 # What a line of the list is compared with: where the first differ, details do too; the others it tells whole.
-DETAILED = ["name", "tags", "archived", "details_as_of"]
-BESIDES = ["last_call_at", "missing_since"]
+FIELDS_FROM_DETAILS = ["name", "tags", "archived", "details_as_of"]
+DETAIL_FIELDS = ["last_call_at", "missing_since"]
 
 
-class Agents(Collection):
+class Agents(ResourceSource):
     model = Agent
     what = "agents"
     id_field = "agent_id"
@@ -31,7 +31,7 @@ class Agents(Collection):
 
     def begin(self, full: bool) -> None:
         here = Agent.objects.filter(gone_at=None).exclude(digest="")
-        rows = here.values_list("remote_id", "details_read_at", *DETAILED, *BESIDES)
+        rows = here.values_list("remote_id", "details_read_at", *FIELDS_FROM_DETAILS, *DETAIL_FIELDS)
         self._known = {
             agent_id: ((*shown, as_of), (last_call, missing))
             for agent_id, read_at, *shown, as_of, last_call, missing in rows
@@ -45,7 +45,7 @@ class Agents(Collection):
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.agent_pages(archived=False), client.agent_pages(archived=True)]
 
-    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
+    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
         """Details are fetched only where the listing says that they changed: one call for each agent is too many."""
         as_listed, to_be_read = set(), set()
         for agent_id, row in rows.items():
@@ -60,9 +60,9 @@ class Agents(Collection):
                 to_be_read.add(agent_id)
                 if known == shown:
                     self._unsaid.add(agent_id)
-            elif besides != (store.moment(summary.last_call_time_unix_secs), None):
+            elif besides != (mirror.moment(summary.last_call_time_unix_secs), None):
                 as_listed.add(agent_id)
-        return Differing(as_listed, to_be_read)
+        return Diff(as_listed, to_be_read)
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_agent(remote_id).raw
@@ -70,14 +70,14 @@ class Agents(Collection):
     def details_were_read(self, remote_ids: Sequence[str], asked_at: datetime) -> None:
         Agent.objects.filter(remote_id__in=remote_ids).update(details_read_at=asked_at)
 
-    def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
+    def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
         if seen.listed is None:
-            return store.values(seen.data)
+            return mirror.row_values(seen.data)
         summary = AgentSummary.parse(seen.listed)
         if seen.data is not seen.listed:
-            found = store.values(seen.data, summary)
+            found = mirror.row_values(seen.data, summary)
             return found | {"details_read_at": seen.asked_at} if row._state.adding else found
-        return store.summary_values(summary) | {"missing_since": None}
+        return mirror.summary_row_values(summary) | {"missing_since": None}
 
     def listable(self) -> QuerySet[Agent]:
         return Agent.objects.filter(gone_at=None).order_by("pk")

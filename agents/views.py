@@ -17,20 +17,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from agents import catalogue, services
-from agents.checks import VOICE_ID
 from agents.fields import shown_of, words
 from agents.forms import AgentForm, ArchiveForm, DuplicateForm, displayed
 from agents.models import Agent
-from agents.rights import with_rights
-from controlplane.keys import LONGEST_SEARCH, row_or_404
+from agents.row_permissions import annotate_permissions
+from agents.validators import VOICE_ID
+from controlplane.lookups import MAX_SEARCH_CHARS, get_row_or_404
 from controlplane.mirror import outside
+from controlplane.operations.form_flow import action_kwargs, flash_result, htmx_redirect, render_form, submit, url_of
 from controlplane.operations.forms import KeyedForm
-from controlplane.operations.models import OPEN, Operation
-from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
-from controlplane.operations.past import past_of
+from controlplane.operations.models import OPEN_STATES, Operation
+from controlplane.operations.object_history import object_history
 from controlplane.templatetags.names import visible
 
-MOST_NUMBERS = 50
+MAX_NUMBERS = 50
 DIALOG_IDS = "dialog_%s"  # of fields that may be shown above the form of an agent, which has a name too
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
@@ -41,15 +41,15 @@ page_methods = require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        op = attempt(
+        op = submit(
             form,
-            lambda: services.create(name=form.changed["name"], body=form.body(), **asked(request, form)),
+            lambda: services.create(name=form.changed["name"], body=form.body(), **action_kwargs(request, form)),
         )
         if op is not None:
             return _after(request, op)
     form.focus_on_errors()
     context = {"form": form, "title": "Create an agent"}
-    return show(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -65,16 +65,16 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         if request.method == "POST":
             messages.error(request, "Nothing was sent: this agent cannot be changed in its current state.")
             return HttpResponseRedirect(request.path)
-        return show(request, "agents/read.html", _page(request, _shown(request, agent)))
+        return render_form(request, "agents/read.html", _page(request, _shown(request, agent)))
     form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_bound and form.is_valid():
-        values, shown = form.wish()
+        values, shown = form.changed_values()
         if not values:
             messages.info(request, "Nothing was sent: nothing was changed.")
             return HttpResponseRedirect(request.path)
-        op = attempt(
+        op = submit(
             form,
-            lambda: services.update(agent, values=values, shown=shown, **asked(request, form)),
+            lambda: services.update(agent, values=values, shown=shown, **action_kwargs(request, form)),
         )
         if op is not None:
             return _after(request, op)
@@ -82,7 +82,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         form.go_on_from(agent)
     form.focus_on_errors()
     context = {"form": form, **_shown(request, agent)}
-    return show(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -93,11 +93,11 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     form = DuplicateForm(data, auto_id=DIALOG_IDS, initial={"name": f"Copy of {visible(agent.name, '')}"[:300]})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         name = form.cleaned_data["name"]
-        op = attempt(form, lambda: services.duplicate(agent, name=name, **asked(request, form)))
+        op = submit(form, lambda: services.duplicate(agent, name=name, **action_kwargs(request, form)))
         if op is not None:
             return _after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
-    return show(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -109,7 +109,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
     form = ArchiveForm(data, auto_id=DIALOG_IDS, initial={"deed": "restore" if agent.archived else "archive"})
     if form.is_bound and form.is_valid() and _is_here(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
-        op = attempt(form, lambda: services.archive(agent, archived=archived, **asked(request, form)))
+        op = submit(form, lambda: services.archive(agent, archived=archived, **action_kwargs(request, form)))
         if op is not None:
             return _after(request, op)
         agent.refresh_from_db()
@@ -121,7 +121,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
         "title": f"{'Restore' if restores else 'Archive'} {agent}",
     }
     context["number_count"] = agent.numbers.filter(gone_at=None).count()
-    return show(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -143,13 +143,13 @@ def voices(request: HttpRequest) -> HttpResponse:
     """The voices that fit what was typed, as choices of the form."""
     if not (request.user.has_perm("agents.add_agent") or request.user.has_perm("agents.change_agent")):
         raise PermissionDenied
-    term = request.GET.get("voice_search", "").strip()[:LONGEST_SEARCH]
+    term = request.GET.get("voice_search", "").strip()[:MAX_SEARCH_CHARS]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
     context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
     one = catalogue.learn_voice
     try:
         found = catalogue.voices(term)
-    except catalogue.Unread as why:
+    except catalogue.CatalogueUnavailable as why:
         found, context["unread"], one = [], str(why), catalogue.voice
     by_id: dict[str, catalogue.Offer | None] = {offer.voice_id: offer for offer in found}
     kept = [by_id.pop(voice_id, None) or one(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
@@ -161,14 +161,14 @@ def voices(request: HttpRequest) -> HttpResponse:
 @permission_required("agents.view_agent", raise_exception=True)
 def voice_names(request: HttpRequest) -> HttpResponse:
     """Names for the voices of a list that was drawn without asking ElevenLabs."""
-    asked = dict.fromkeys(request.GET.getlist("id")[:100])
-    ids = [voice_id for voice_id in asked if re.fullmatch(VOICE_ID, voice_id)]
+    action_kwargs = dict.fromkeys(request.GET.getlist("id")[:100])
+    ids = [voice_id for voice_id in action_kwargs if re.fullmatch(VOICE_ID, voice_id)]
     names = {voice_id: name for voice_id, name in catalogue.learn_voice_names(ids).items() if name}
     return render(request, "agents/voice_names.html", {"names": names})
 
 
 def _agent(pk: str) -> Agent:
-    return row_or_404(Agent, str(pk))
+    return get_row_or_404(Agent, str(pk))
 
 
 def _is_here(form: KeyedForm, agent: Agent) -> bool:
@@ -179,16 +179,16 @@ def _is_here(form: KeyedForm, agent: Agent) -> bool:
 
 def _after(request: HttpRequest, op: Operation) -> HttpResponse:
     """To the agent; to the operation while it is not decided, or where no row knows the agent yet."""
-    tell(request, op)
+    flash_result(request, op)
     row = None if op.is_open or not op.object_id else Agent.objects.filter(remote_id=op.object_id).only("pk").first()
-    return go_to(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
+    return htmx_redirect(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
 
 
 def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     facts = shown_of(agent.remote_data).items()
-    outside.mark([agent], request.user)
+    outside.annotate_open([agent], request.user)
     return {
-        "agent": with_rights([agent], request.user)[0],
+        "agent": annotate_permissions([agent], request.user)[0],
         "title": str(agent),
         "voice": catalogue.voice(agent.voice_id),
         "facts": [(words(name), "–" if value in (None, "", []) else displayed(name, value)) for name, value in facts],
@@ -202,10 +202,10 @@ def _surroundings(agent: Agent) -> dict[str, Any]:
     about = {"object_type": "agent", "object_id": agent.remote_id}
     bound = agent.numbers.filter(gone_at=None).defer("remote_data").order_by("phone_number", "pk")
     return {
-        "numbers": bound[:MOST_NUMBERS],
+        "numbers": bound[:MAX_NUMBERS],
         "number_count": bound.count(),
-        "open_operation": Operation.objects.filter(**about, state__in=OPEN).first(),
-        **past_of("agent", agent.remote_id),
+        "open_operation": Operation.objects.filter(**about, state__in=OPEN_STATES).first(),
+        **object_history("agent", agent.remote_id),
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import jsonschema
 
-from controlplane.mirror.paths import get, is_same, keys, nest
+from controlplane.mirror.json_paths import get, is_same, keys, nest
 
 PART = "workflow"
 SCHEMA_FILE = Path(__file__).with_name("workflow_schema.json")

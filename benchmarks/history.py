@@ -103,7 +103,7 @@ def _time(client: Any, path: str) -> float:
 
 def _states() -> dict[str, float]:
     """Seconds for what was known of each number at a moment."""
-    from controlplane.audit.past import state_at
+    from controlplane.audit.point_in_time import state_at
 
     first, each = history_rows.FIRST, history_rows.EACH
     taken = {}

@@ -28,7 +28,7 @@ def milliseconds(run: Callable[[str], object], text: str) -> float:
 
 
 def section() -> str:
-    from controlplane.elevenlabs.scrub import MOST_LOGGED, scrub, secrets_in_memory
+    from controlplane.elevenlabs.scrub import MAX_LOGGED_CHARS, scrub, secrets_in_memory
 
     rows = []
     with secrets_in_memory("canary-" + "0123456789abcdef" * 2):
@@ -43,7 +43,7 @@ def section() -> str:
     return (
         f"{LENGTH:,} characters of each shape, with one secret in memory: milliseconds, medians of {ROUNDS}. The floor "
         "is one pass of a regular expression that finds the beginning of each word, measured right before each. Aim: "
-        f"at most 10 ms. Of a text in the log {MOST_LOGGED:,} characters are scrubbed, the rest is cut off before.\n\n"
+        f"at most 10 ms. Of a text in the log {MAX_LOGGED_CHARS:,} characters are scrubbed, the rest is cut off before.\n\n"
         + harness.table(head, rows)
     )
 

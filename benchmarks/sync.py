@@ -95,9 +95,9 @@ def empty() -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from controlplane.audit import guard
+    from controlplane.audit import triggers
 
-    guard.remove(connection)  # `flush` brings the triggers back
+    triggers.remove(connection)  # `flush` brings the triggers back
     call_command("flush", interactive=False, verbosity=0)
 
 

@@ -15,13 +15,17 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-BUDGET = 1.0  # seconds, whatever it is that hangs: the name of the host, the connection, the answer
-STEP = 0.4  # seconds for one step on Redis, so that most troubles are known by their own error
-DOWN = (OperationalError, OSError, RedisError)  # what is raised here; running out of time is an OSError too
+TIMEOUT_S = 1.0  # seconds, whatever it is that hangs: the name of the host, the connection, the answer
+STEP_TIMEOUT_S = 0.4  # seconds for one step on Redis, so that most troubles are known by their own error
+CONNECTION_ERRORS = (
+    OperationalError,
+    OSError,
+    RedisError,
+)  # what is raised here; running out of time is an OSError too
 T = TypeVar("T")
 
 
-def within_budget(ask: Callable[[], T]) -> T:
+def with_timeout(ask: Callable[[], T]) -> T:
     """What it returns or raises, or `TimeoutError`; it may then still come to its end, late and unheard."""
     answer: Future[T] = Future()
 
@@ -32,17 +36,21 @@ def within_budget(ask: Callable[[], T]) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=run, name="broker", daemon=True).start()
-    return answer.result(BUDGET)
+    return answer.result(TIMEOUT_S)
 
 
 def connection() -> Connection:
-    patience: dict[str, Any] = {"max_retries": 0, "socket_timeout": STEP, "socket_connect_timeout": STEP}
+    patience: dict[str, Any] = {
+        "max_retries": 0,
+        "socket_timeout": STEP_TIMEOUT_S,
+        "socket_connect_timeout": STEP_TIMEOUT_S,
+    }
     return current_app.connection_for_write(transport_options=patience)
 
 
-def look() -> None:
+def check() -> None:
     """Would it take a message now? Returns, or raises what is wrong."""
-    within_budget(_write_a_file if settings.CELERY_BROKER_URL.startswith("filesystem") else _ping)
+    with_timeout(_write_a_file if settings.CELERY_BROKER_URL.startswith("filesystem") else _ping)
 
 
 def _write_a_file() -> None:

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
 
-from controlplane.elevenlabs.address import LOOPBACK, check_base_url, check_key
+from controlplane.elevenlabs.base_url import LOOPBACK, check_base_url, check_key
 
-SHORTEST_SECRET_KEY = 50
+MIN_SECRET_KEY_CHARS = 50
 SHORT_HISTORY = 31  # days
 
 
@@ -187,10 +187,10 @@ def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[Check
 @register(Tags.security, deploy=True)
 def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
-    if len(settings.SECRET_KEY) < SHORTEST_SECRET_KEY:
+    if len(settings.SECRET_KEY) < MIN_SECRET_KEY_CHARS:
         problems.append(
             Error(
-                f"SECRET_KEY has fewer than {SHORTEST_SECRET_KEY} characters: sessions could be forged.",
+                f"SECRET_KEY has fewer than {MIN_SECRET_KEY_CHARS} characters: sessions could be forged.",
                 hint="python3 -c 'import secrets; print(secrets.token_urlsafe(50))' makes a good one.",
                 id="controlplane.E005",
             )

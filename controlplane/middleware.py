@@ -12,12 +12,12 @@ from django.template.loader import render_to_string
 from django.utils.http import urlencode
 
 from controlplane.api.middleware import PREFIX
-from controlplane.audit.recorded import NotRecorded, noting_what_is_sent
+from controlplane.audit.unavailable import AuditUnavailable, track_sending
 
-STOP_ASKING = 286  # htmx: swap, and poll no more
+HTMX_STOP_POLLING = 286  # htmx: swap, and poll no more
 
 
-class SignInAgain:
+class HtmxLoginMiddleware:
     """A fragment of a page is never answered with the sign-in page, which would be poured into a cell of a table."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -31,10 +31,10 @@ class SignInAgain:
         if request.headers.get("HX-Target") == "cp-dialog":
             here = resolve_url(settings.LOGIN_REDIRECT_URL)
             return HttpResponse(headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': here})}"})
-        return HttpResponse(status=STOP_ASKING, headers={"HX-Reswap": "none"})  # what is typed on the page stays
+        return HttpResponse(status=HTMX_STOP_POLLING, headers={"HX-Reswap": "none"})  # what is typed on the page stays
 
 
-class NoNul:
+class RejectNulMiddleware:
     """PostgreSQL keeps no NUL in a text: a request that holds one in its URL, a cookie or a form is refused before
     anything looks for it. Its value is not shown or logged: it may be a credential."""
 
@@ -61,7 +61,7 @@ class NoNul:
         return HttpResponseBadRequest(render_to_string("400.html"))
 
 
-class NoSuchPage:
+class InvalidPageMiddleware:
     """A page number comes from the URL, and the theme's own views accept any."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -75,18 +75,18 @@ class NoSuchPage:
             raise Http404 from exception
 
 
-class NothingWithoutItsRecord:
+class AuditUnavailableMiddleware:
     """Where no form is there to say it (`operations.pages.refuse`), a page does. It asks the database nothing."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with noting_what_is_sent():
+        with track_sending():
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, NotRecorded):
+        if not isinstance(exception, AuditUnavailable):
             return None
         page = render_to_string("not_recorded.html", {"said": str(exception)})
         return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)

@@ -87,21 +87,21 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "controlplane.middleware.NothingWithoutItsRecord",  # before all that may ask the database
+    "controlplane.middleware.AuditUnavailableMiddleware",  # before all that may ask the database
     "corsheaders.middleware.CorsMiddleware",
-    "controlplane.api.middleware.Problems",
+    "controlplane.api.middleware.ProblemJsonMiddleware",
     "csp.middleware.CSPMiddleware",
-    "controlplane.middleware.NoNul",
-    "controlplane.middleware.SignInAgain",
+    "controlplane.middleware.RejectNulMiddleware",
+    "controlplane.middleware.HtmxLoginMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "controlplane.audit.people.WhoAsks",
+    "controlplane.audit.auth_events.CurrentUserMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "controlplane.sign_in.middleware.SignInLimits",
-    "controlplane.middleware.NoSuchPage",
+    "controlplane.middleware.InvalidPageMiddleware",
 ]
 
 ROOT_URLCONF = "controlplane.urls"

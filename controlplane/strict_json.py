@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-LONGEST_NAME = 200
+MAX_NAME_CHARS = 200
 
 
 class NotJson(ValueError):
@@ -30,7 +30,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            words = name[:LONGEST_NAME].encode(errors="backslashreplace").decode()  # it may hold half of a character
+            words = name[:MAX_NAME_CHARS].encode(errors="backslashreplace").decode()  # it may hold half of a character
             raise NotJson(f"Duplicate key “{words}”.")
         found[name] = value
     return found

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from controlplane.dashboard.api import api
 
-handler500 = "controlplane.failures.server_error"
+handler500 = "controlplane.error_pages.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("", include("controlplane.health.urls")),

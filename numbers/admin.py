@@ -10,12 +10,12 @@ from unfold.decorators import display
 
 from controlplane.mirror import outside
 from controlplane.mirror.models import SyncRun
-from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
-from numbers import choose, filters, orphan_page, propagation, retire, views
+from numbers import agent_picker, delete_agent, filters, import_polling, orphan_views, views
 from numbers.models import PhoneNumber, State
-from numbers.rights import with_rights
+from numbers.row_permissions import annotate_permissions
 from numbers.search import matching
 
 
@@ -81,7 +81,7 @@ def _links(changelist: PlainChangeList) -> dict[str, object]:
     states = [("", "All"), *((state.value, state.label) for state in State)]
     return {
         "of_orphans": now == State.ORPHANED,
-        "usual_times": propagation.usual_times(),
+        "usual_times": import_polling.typical_times(),
         "state_links": [
             (value, words, value == now, changelist.get_query_string({"state": value} if value else {}, ["state", "p"]))
             for value, words in states
@@ -114,8 +114,8 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     def get_urls(self):
         wrap = self.admin_site.admin_view
         own = [
-            ("agent-options/", choose.options, "agent_options"),
-            ("orphans/", orphan_page.orphans_page, "orphans"),
+            ("agent-options/", agent_picker.options, "agent_options"),
+            ("orphans/", orphan_views.orphans_page, "orphans"),
             ("<int:pk>/assign/", views.assign, "assign"),
             ("<int:pk>/release/", views.release, "release"),
             ("<int:pk>/rename/", views.rename, "rename"),
@@ -124,7 +124,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
             ("<int:pk>/check/", views.check, "check"),
         ]
         return [
-            path("delete-agent/<int:pk>/", wrap(retire.delete_agent), name="numbers_retire_agent"),
+            path("delete-agent/<int:pk>/", wrap(delete_agent.delete_agent), name="numbers_retire_agent"),
             *(path(route, wrap(view), name=f"numbers_phonenumber_{name}") for route, view, name in own),
             *super().get_urls(),
         ]
@@ -142,7 +142,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         newest = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).order_by("-id").values("started_at")[:1]
         numbers = PhoneNumber.objects.with_state().select_related("agent").defer("remote_data", "agent__remote_data")
         seen = Coalesce("gone_at", "missing_since", Subquery(newest))
-        return with_rights(numbers, request.user).annotate(seen_at=seen)
+        return annotate_permissions(numbers, request.user).annotate(seen_at=seen)
 
     def get_changelist(self, request, **kwargs):
         return PlainChangeList
@@ -156,7 +156,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
             response.context_data |= _links(changelist)
             nothing_yet = not changelist.result_count and not PhoneNumber.objects.exists()
             response.context_data["nothing_yet"] = nothing_yet
-            outside.mark(changelist.result_list, request.user)
+            outside.annotate_open(changelist.result_list, request.user)
         return response
 
     @display(description="Number", ordering="phone_number")

@@ -10,23 +10,23 @@ from agents import services as agent_services
 from agents.api import agent_called
 from agents.api import router as agents_router
 from agents.models import Agent
-from controlplane.api.auth import may
-from controlplane.api.once import Told, written
+from controlplane.api.auth import requires
+from controlplane.api.idempotency import CallerContext, run_idempotently
 from controlplane.api.operations import ChangeSetOut, OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
 from controlplane.api.schemas import NOT_BLANK, Because, IdInPath, Key, RemoteId, Text, one_of
 from controlplane.elevenlabs import is_id
 from controlplane.operations import tasks
+from controlplane.operations.enqueue import enqueue
 from controlplane.operations.models import ChangeSet, Operation
-from controlplane.operations.wake import wake
 from numbers import filters, services
-from numbers.choose import active_agents
+from numbers.agent_picker import active_agents
 from numbers.models import PhoneNumber, State
 from numbers.search import matching
 
 router = Router(tags=["Numbers"])
-MOST_NAMED = 20
+MAX_NAMED = 20
 NOT_ACTIVE = "This agent is archived or gone, or there is none. Choose another."
 
 
@@ -84,7 +84,7 @@ class AgentDeletion(Because):
     successor: RemoteId | None = Field(None, description="The agent that they are moved to, with `numbers=move`")
 
 
-@router.get("/numbers", summary="List numbers", response=Page[NumberOut], auth=may("numbers.view_phonenumber"))
+@router.get("/numbers", summary="List numbers", response=Page[NumberOut], auth=requires("numbers.view_phonenumber"))
 def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cursor: Cursor) -> Any:
     """In the order of their digits."""
     rows = PhoneNumber.objects.with_state().select_related("agent").defer("remote_data", "agent__remote_data")
@@ -100,44 +100,44 @@ def numbers(request: HttpRequest, chosen: Query[NumberFilters], limit: Limit, cu
     "/numbers/{number_id}/assign",
     summary="Assign, move or unassign a number",
     response={200: OperationOut, 202: OperationOut},
-    auth=may("numbers.assign_phonenumber"),
+    auth=requires("numbers.assign_phonenumber"),
 )
 def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, body: Assignment) -> Any:
     """Assign, move or unassign a number, in one request to ElevenLabs."""
     number = _number(number_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         shown = body.expected_agent_id or "" if "expected_agent_id" in body.model_fields_set else number.bound_to
         agent = None if body.agent_id is None else _active(body.agent_id, "agent_id")
-        return services.assign(number, agent, shown=shown, why=body.why, **told)
+        return services.assign(number, agent, shown=shown, justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), ask)
 
 
 @router.patch(
     "/numbers/{number_id}",
     summary="Edit the label of a number",
     response={200: OperationOut, 202: OperationOut},
-    auth=may("numbers.change_phonenumber"),
+    auth=requires("numbers.change_phonenumber"),
 )
 def label_number(request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, body: NewLabel) -> Any:
     """Change a number's label, here and at ElevenLabs."""
     number = _number(number_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         if not body.label.strip():
             raise invalid([("label", "A label cannot be empty.")])
         shown = number.label if body.expected_label is None else body.expected_label
-        return services.rename(number, body.label.strip(), shown=shown, why=body.why, **told)
+        return services.set_label(number, body.label.strip(), shown=shown, justification=body.justification, **told)
 
-    return written(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), ask)
 
 
 @router.delete(
     "/numbers/{number_id}",
     summary="Remove a number from ElevenLabs",
     response={200: OperationOut, 202: OperationOut},
-    auth=may("numbers.delete_phonenumber"),
+    auth=requires("numbers.delete_phonenumber"),
 )
 def remove_number(
     request: HttpRequest, response: HttpResponse, number_id: IdInPath, key: Key, asked: Query[Removal]
@@ -145,18 +145,18 @@ def remove_number(
     """Remove a number from ElevenLabs. It stays yours at Twilio."""
     number = _number(number_id)
 
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         shown = number.bound_to if asked.expected_agent_id is None else asked.expected_agent_id
-        return services.remove(number, shown=shown, why=asked.why, **told)
+        return services.remove(number, shown=shown, justification=asked.justification, **told)
 
-    return written(request, response, key, asked.said(), ask)
+    return run_idempotently(request, response, key, asked.said(), ask)
 
 
 @agents_router.delete(  # on the router that has its address already
     "/agents/{agent_id}",
     summary="Delete an agent",
     response={200: OperationOut, 202: OperationOut | ChangeSetOut},
-    auth=may("agents.delete_agent"),
+    auth=requires("agents.delete_agent"),
 )
 def delete_agent(
     request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, asked: Query[AgentDeletion]
@@ -168,19 +168,19 @@ def delete_agent(
     if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
         raise Problem(403, "forbidden", "Not sent. You may not assign or unassign the numbers of this agent.")
 
-    def ask(told: Told) -> Operation | ChangeSet:
+    def ask(told: CallerContext) -> Operation | ChangeSet:
         if asked.numbers is None:
-            _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MOST_NAMED + 1]))
+            _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MAX_NAMED + 1]))
         if asked.numbers is None or not bound.exists():
-            return agent_services.delete(agent, why=asked.why, **told)
+            return agent_services.delete(agent, justification=asked.justification, **told)
         return _retire(agent, asked, told)
 
-    return written(request, response, key, asked.said(), ask)
+    return run_idempotently(request, response, key, asked.said(), ask)
 
 
 def _has_none(agent: Agent, bound: list[str]) -> None:
     if bound:
-        named = ", ".join(bound[:MOST_NAMED]) + (" …" if len(bound) > MOST_NAMED else "")
+        named = ", ".join(bound[:MAX_NAMED]) + (" …" if len(bound) > MAX_NAMED else "")
         raise Problem(
             409,
             "has-numbers",
@@ -188,14 +188,14 @@ def _has_none(agent: Agent, bound: list[str]) -> None:
         )
 
 
-def _retire(agent: Agent, asked: AgentDeletion, told: Told) -> ChangeSet:
+def _retire(agent: Agent, asked: AgentDeletion, told: CallerContext) -> ChangeSet:
     successor = None
     if asked.numbers == "move":
         if asked.successor in (None, agent.remote_id):
             raise invalid([("successor", "Choose the agent that answers these numbers from now on.")])
         successor = _active(str(asked.successor), "successor")
-    planned = services.retire_agent(agent, successor, why=asked.why, **told)
-    wake(tasks.run_change_sets)
+    planned = services.delete_agent_with_numbers(agent, successor, justification=asked.justification, **told)
+    enqueue(tasks.run_change_sets)
     return planned
 
 

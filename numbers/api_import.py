@@ -9,15 +9,15 @@ from django.views.decorators.debug import sensitive_variables
 from ninja import Field, Router
 from pydantic import SecretStr
 
-from controlplane.api.auth import may
-from controlplane.api.once import Told, written
+from controlplane.api.auth import requires
+from controlplane.api.idempotency import CallerContext, run_idempotently
 from controlplane.api.operations import OperationOut
 from controlplane.api.problems import invalid
 from controlplane.api.schemas import Because, Key, RemoteId, Secret, Text
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.models import Operation
 from numbers import services
-from numbers.choose import active_agents
+from numbers.agent_picker import active_agents
 from numbers.e164 import MAX_TYPED_CHARS
 from numbers.forms import EDGES, REGIONS, SID, ImportForm
 
@@ -58,7 +58,7 @@ class NumberImport(Because):
     "/numbers/import",
     summary="Import a Twilio number",
     response={201: OperationOut, 202: OperationOut},
-    auth=may("numbers.add_phonenumber"),
+    auth=requires("numbers.add_phonenumber"),
 )
 @sensitive_variables()
 def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: NumberImport) -> Any:
@@ -66,7 +66,7 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
     secrets = {name: getattr(body, name).get_secret_value() for name in SECRETS}
 
     @sensitive_variables()
-    def ask(told: Told) -> Operation:
+    def ask(told: CallerContext) -> Operation:
         form = _checked(body, secrets)
         return services.import_number(
             form.cleaned_data["phone_number"],
@@ -75,12 +75,12 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
             agent=form.cleaned_data["agent"],
             enable_sms=body.enable_sms,
             region=form.region_config(),
-            why=body.why,
+            justification=body.justification,
             **told,
         )
 
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        return written(request, response, key, body.said(), ask, made=201)
+        return run_idempotently(request, response, key, body.said(), ask, made=201)
 
 
 @sensitive_variables()

@@ -8,9 +8,9 @@ from django import forms
 from unfold import widgets
 
 from agents.models import Agent
-from controlplane.keys import LONGEST_SEARCH
+from controlplane.lookups import MAX_SEARCH_CHARS
 from controlplane.operations.forms import KeyedForm
-from numbers.choose import active_agents
+from numbers.agent_picker import active_agents
 from numbers.e164 import EXAMPLE, InvalidNumber, parse
 
 SID = r"\A(AC|SK)[0-9a-fA-F]{32}\Z"
@@ -54,8 +54,8 @@ class AgentSearch(KeyedForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         agent, typed = cleaned.get("agent"), cleaned.get("q", "").lower()
-        if len(typed) > LONGEST_SEARCH:
-            self.add_error("agent", f"Search for an agent with {LONGEST_SEARCH} characters at most.")
+        if len(typed) > MAX_SEARCH_CHARS:
+            self.add_error("agent", f"Search for an agent with {MAX_SEARCH_CHARS} characters at most.")
             return cleaned
         if agent is not None and typed not in agent.name.lower() and typed not in agent.remote_id.lower():
             self.add_error("agent", f"{agent} does not fit “{cleaned['q']}”, which you typed. Choose from the list.")
@@ -174,7 +174,7 @@ class ImportForm(KeyedForm):
                 Row(Column("region"), Column("edge")),
                 "region_token",
             ),
-            HTML('{% include "controlplane/why.html" %}'),
+            HTML('{% include "controlplane/justification.html" %}'),
         )
         return helper
 

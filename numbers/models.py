@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 
 from agents.models import Agent
 from controlplane.mirror.models import RemoteObject
-from controlplane.operations.models import OPEN, Operation
+from controlplane.operations.models import OPEN_STATES, Operation
 from controlplane.templatetags.names import visible
 from numbers.e164 import grouped
 
@@ -32,13 +32,13 @@ class State(models.TextChoices):
     UNASSIGNED = "unassigned", "Unassigned"
 
 
-LAST = State.UNASSIGNED  # what is none of the others
+DEFAULT_STATE = State.UNASSIGNED  # what is none of the others
 RESOURCE = "number:"  # with its id: what an operation on it locks
 
 
 def _conditions() -> dict[State, Q]:
     """The first that holds is the state. Open operations are few, and are looked up once for all rows."""
-    held = Operation.objects.filter(state__in=OPEN, resource__startswith=RESOURCE).order_by()
+    held = Operation.objects.filter(state__in=OPEN_STATES, resource__startswith=RESOURCE).order_by()
     return {
         State.GONE: Q(gone_at__isnull=False),
         State.UNCONFIRMED: Q(remote_id__in=held.values_list(Substr("resource", len(RESOURCE) + 1))),
@@ -64,7 +64,9 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
     def with_state(self) -> PhoneNumberQuerySet:
         """Adds `state_now`, a `State`."""
         cases = [When(condition, then=Value(state.value)) for state, condition in _conditions().items()]
-        return self.annotate(state_now=Case(*cases, default=Value(LAST.value), output_field=models.CharField()))
+        return self.annotate(
+            state_now=Case(*cases, default=Value(DEFAULT_STATE.value), output_field=models.CharField())
+        )
 
     def in_state(self, state: State) -> PhoneNumberQuerySet:
         """As `with_state` tells it, in words that the planner knows rows and indexes by: it walks the order of a list
@@ -132,7 +134,7 @@ class PhoneNumber(RemoteObject):
     @property
     def open_operation(self) -> Operation | None:
         """What is under way or unconfirmed here."""
-        return Operation.objects.filter(resource=RESOURCE + self.remote_id, state__in=OPEN).first()
+        return Operation.objects.filter(resource=RESOURCE + self.remote_id, state__in=OPEN_STATES).first()
 
     @property
     def listing_took(self) -> str:

@@ -13,27 +13,30 @@ from django.contrib.auth.models import User
 from django.db import DataError
 from django.utils import timezone
 
-from agents import store as agent_store
+from agents import mirror as agent_mirror
 from agents.models import Agent
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
-from controlplane.audit.why import UNSAID, Why, demand
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, Forbidden, NotFound, connect
 from controlplane.mirror.models import SyncRun
-from controlplane.mirror.store import Reading
-from controlplane.operations import changesets
+from controlplane.mirror.upsert import Reading
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
-from controlplane.operations.run import CLICK, name_of
-from numbers import kinds, services
+from controlplane.operations.run import CLICK_PATIENCE_S, actor_label
+from numbers import actions, services
 from numbers.models import PhoneNumber, State
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"  # the other value of ORPHAN_CLEANUP is "ask"
-APART = timedelta(minutes=10)  # between the two checks of an agent: one 404 has been known to be a fault
-MOST_SHOWN = 100
-ABOUT_ONE = (Forbidden, BadShape)  # errors that say nothing about the next agent; after any other there is no use
+AUTOMATIC = "auto"  # the other value of ORPHAN_CLEANUP is "ask"
+RECHECK_AFTER = timedelta(minutes=10)  # between the two checks of an agent: one 404 has been known to be a fault
+MAX_SHOWN = 100
+SINGLE_OBJECT_ERRORS = (
+    Forbidden,
+    BadShape,
+)  # errors that say nothing about the next agent; after any other there is no use
 
 
 class NotReleased(Exception):
@@ -56,7 +59,7 @@ class Orphan:
     @property
     def ready_from(self) -> datetime | None:
         """None until the agent was looked up a first time."""
-        return self.dead.missing_since and self.dead.missing_since + APART
+        return self.dead.missing_since and self.dead.missing_since + RECHECK_AFTER
 
     @property
     def ready(self) -> bool:
@@ -86,7 +89,7 @@ def proposal() -> Proposal:
     found = PhoneNumber.objects.orphaned().with_state().select_related("agent")
     found = found.defer("remote_data", "agent__remote_data").order_by("phone_number", "pk")
     count = found.count()
-    rows = list(found[: max(MOST_SHOWN, settings.ORPHAN_CLEANUP_MAX)])
+    rows = list(found[: max(MAX_SHOWN, settings.ORPHAN_CLEANUP_MAX)])
     releases = _releases(rows)
     orphans = [_orphan(number, number.agent, releases.get(number.remote_id)) for number in rows if number.agent]
     return Proposal(count, orphans, _hold(count))
@@ -97,20 +100,20 @@ def release(
     *,
     key: str,
     asked_by: User | None,
-    why: Why = UNSAID,
+    justification: Justification = NO_JUSTIFICATION,
     client: ElevenLabs | None = None,
 ) -> Released:
     """Look the agents up a second time and plan the release of those of `wanted` (remote ids) whose agent is still
     gone. Raises `NotReleased` and `KeyReused`. The releases are the system's; `asked_by` is told in their reason."""
     asked = {"release orphans": sorted(wanted)}
-    if first := changesets.planned(key, asked):
+    if first := change_sets.planned(key, asked):
         return Released(first, [])
-    demand(why, asked_by)  # before anything is looked up
+    require_justification(justification, asked_by)  # before anything is looked up
     offer = proposal()
     if offer.hold:
         raise NotReleased(offer.hold)
     chosen = [orphan for orphan in offer.ready if orphan.number.remote_id in wanted]
-    gone, left_out = _look_up((orphan.dead for orphan in chosen), client or connect(patience=CLICK))
+    gone, left_out = _verify_agents((orphan.dead for orphan in chosen), client or connect(patience=CLICK_PATIENCE_S))
     if len(chosen) < len(wanted):
         left_out.append(
             f"{len(wanted) - len(chosen)} of the numbers shown are not ready any more: they changed meanwhile."
@@ -118,12 +121,16 @@ def release(
     chosen = [orphan for orphan in chosen if orphan.dead.pk in gone]
     if not chosen:
         raise NotReleased(" ".join(["Nothing was unassigned.", *left_out]))
-    wishes = [
-        services.assignment(orphan.number, None, shown=orphan.number.bound_to, why=_why(orphan, asked_by, why))
+    action_requests = [
+        services.assign_request(
+            orphan.number, None, shown=orphan.number.bound_to, justification=_why(orphan, asked_by, justification)
+        )
         for orphan in chosen
     ]
     title = f"Unassign {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
-    change_set = changesets.plan(title, wishes, asked=asked, key=key, actor=asked_by, by_system=True, why=why)
+    change_set = change_sets.plan(
+        title, action_requests, asked=asked, key=key, actor=asked_by, by_system=True, justification=justification
+    )
     return Released(change_set, left_out)
 
 
@@ -131,9 +138,9 @@ def clean_up(client: ElevenLabs | None = None) -> ChangeSet | None:
     """Give each dead agent its first check and, where the setting says so, release what is ready, all by itself."""
     offer = proposal()
     client = client or connect()
-    _look_up([orphan.dead for orphan in offer.orphans if orphan.dead.missing_since is None], client)
+    _verify_agents([orphan.dead for orphan in offer.orphans if orphan.dead.missing_since is None], client)
     chosen = [orphan for orphan in offer.ready if orphan.tried is None]  # what went wrong once is for somebody to see
-    if settings.ORPHAN_CLEANUP != AUTO or not chosen:
+    if settings.ORPHAN_CLEANUP != AUTOMATIC or not chosen:
         return None
     wanted = [orphan.number.remote_id for orphan in chosen]
     try:
@@ -181,7 +188,7 @@ def _orphan(number: PhoneNumber, dead: Agent, last: Operation | None) -> Orphan:
 def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
     """{remote id: the newest release of this number in a change set, since its agent was found gone}."""
     dead = {number.remote_id: number.agent for number in numbers}
-    steps = Operation.objects.filter(kind=kinds.AssignNumber.name, object_id__in=dead, change_set__isnull=False)
+    steps = Operation.objects.filter(kind=actions.AssignNumber.name, object_id__in=dead, change_set__isnull=False)
     newest: dict[str, Operation] = {}
     for op in steps.select_related("change_set").order_by("id"):
         agent = dead[op.object_id]
@@ -192,28 +199,28 @@ def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
     return newest
 
 
-def _look_up(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], list[str]]:
+def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], list[str]]:
     """GET each. (Those that are not there, why each other one was left out). One that answers is stored."""
     gone: set[int] = set()
     left_out: list[str] = []
     for agent in {agent.pk: agent for agent in agents}.values():
         reading = Reading(timezone.now())
         try:
-            agent_store.keep(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"), reading)
+            agent_mirror.upsert_row(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"), reading)
         except NotFound:
-            agent_store.missing(agent.remote_id)  # notes the first time only
+            agent_mirror.mark_missing(agent.remote_id)  # notes the first time only
             gone.add(agent.pk)
         except (ElevenLabsError, DataError) as error:
             left_out.append(f"Whether {agent} is gone could not be determined. {error}")
-            if not isinstance(error, (*ABOUT_ONE, DataError)):
+            if not isinstance(error, (*SINGLE_OBJECT_ERRORS, DataError)):
                 break
         else:
             left_out.append(f"{agent} exists again, so its numbers are not orphaned.")
     return gone, left_out
 
 
-def _why(orphan: Orphan, asked_by: User | None, why: Why) -> Why:
+def _why(orphan: Orphan, asked_by: User | None, justification: Justification) -> Justification:
     first = f"{orphan.dead.missing_since:%Y-%m-%d %H:%M:%S}"
-    who = f"Requested by {name_of(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
+    who = f"Requested by {actor_label(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
     found = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
-    return replace(why, reason=" ".join(filter(None, [found, who, why.reason])))
+    return replace(justification, reason=" ".join(filter(None, [found, who, justification.reason])))

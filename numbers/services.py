@@ -9,12 +9,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from agents import services as agent_services
 from agents.models import Agent
-from controlplane.audit.why import UNSAID, Why
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.elevenlabs import secrets_in_memory
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation
-from controlplane.operations.run import Beside, Wish, run
-from numbers import importing, kinds
+from controlplane.operations.run import ActionRequest, OnBegin, run
+from numbers import actions, import_action
 from numbers.e164 import grouped
 from numbers.models import PhoneNumber
 
@@ -40,11 +40,11 @@ def import_number(
     region: dict[str, str] | None = None,
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """`phone_number` is E.164; `region` is the remote's region_config without its token."""
-    names = {"object": grouped(phone_number), "to": str(agent or kinds.UNASSIGNED)}
+    names = {"object": grouped(phone_number), "to": str(agent or actions.UNASSIGNED)}
     wanted = {
         "phone_number": phone_number,
         "label": label,
@@ -54,8 +54,8 @@ def import_number(
     }
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        wish = Wish(importing.ImportNumber, "", wanted, names, why)
-        return run(wish, key=key, actor=actor, secrets=secrets, beside=beside)
+        action_request = ActionRequest(import_action.ImportNumber, "", wanted, names, justification)
+        return run(action_request, key=key, actor=actor, secrets=secrets, on_begin=on_begin)
 
 
 def assign(
@@ -65,50 +65,58 @@ def assign(
     shown: str,
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """Assign, move or (agent None) release. `shown` is the remote agent id that the page showed, or ""."""
-    return run(assignment(number, agent, shown=shown, why=why), key=key, actor=actor, beside=beside)
+    return run(
+        assign_request(number, agent, shown=shown, justification=justification), key=key, actor=actor, on_begin=on_begin
+    )
 
 
-def assignment(
+def assign_request(
     number: PhoneNumber,
     agent: Agent | None,
     *,
     shown: str,
-    why: Why = UNSAID,
+    justification: Justification = NO_JUSTIFICATION,
     binding: Mapping[str, str | None] | None = None,
     shown_binding: Mapping[str, str | None] | None = None,
-) -> Wish:
+) -> ActionRequest:
     """`binding` may name a branch_id and an environment to be set with it; `shown_binding` says what they are now."""
     names = {
         "object": number.display_name(),
-        "from": agent_name(shown) if shown else kinds.UNASSIGNED,
-        "to": str(agent) if agent else kinds.UNASSIGNED,
+        "from": agent_name(shown) if shown else actions.UNASSIGNED,
+        "to": str(agent) if agent else actions.UNASSIGNED,
     }
     wanted: dict[str, Any] = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
     if binding:
         wanted |= {**binding, "shown_binding": dict(shown_binding or {})}
-    return Wish(kinds.AssignNumber, number.remote_id, wanted, names, why)
+    return ActionRequest(actions.AssignNumber, number.remote_id, wanted, names, justification)
 
 
-def rename(
+def set_label(
     number: PhoneNumber,
     label: str,
     *,
     shown: str,
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
-    return run(labelling(number, label, shown=shown, why=why), key=key, actor=actor, beside=beside)
+    return run(
+        label_request(number, label, shown=shown, justification=justification), key=key, actor=actor, on_begin=on_begin
+    )
 
 
-def labelling(number: PhoneNumber, label: str, *, shown: str, why: Why = UNSAID) -> Wish:
+def label_request(
+    number: PhoneNumber, label: str, *, shown: str, justification: Justification = NO_JUSTIFICATION
+) -> ActionRequest:
     wanted = {"label": label, "shown": shown}
-    return Wish(kinds.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, why)
+    return ActionRequest(
+        actions.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, justification
+    )
 
 
 def remove(
@@ -117,32 +125,36 @@ def remove(
     shown: str,
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Beside | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """`shown` is the remote agent id that the page showed, or ""."""
     wanted, names = {"shown": shown or None}, {"object": number.display_name()}
-    wish = Wish(kinds.RemoveNumber, number.remote_id, wanted, names, why)
-    return run(wish, key=key, actor=actor, beside=beside)
+    action_request = ActionRequest(actions.RemoveNumber, number.remote_id, wanted, names, justification)
+    return run(action_request, key=key, actor=actor, on_begin=on_begin)
 
 
-def retire_agent(
+def delete_agent_with_numbers(
     agent: Agent,
     successor: Agent | None,
     *,
     key: str,
     actor: User | None,
-    why: Why = UNSAID,
-    beside: Callable[[ChangeSet], None] | None = None,
+    justification: Justification = NO_JUSTIFICATION,
+    on_begin: Callable[[ChangeSet], None] | None = None,
 ) -> ChangeSet:
     """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
-    moves = [assignment(number, successor, shown=number.bound_to, why=why) for number in numbers]
+    moves = [
+        assign_request(number, successor, shown=number.bound_to, justification=justification) for number in numbers
+    ]
     deed = f"move its numbers to {successor}" if successor else "unassign its numbers"
     title = f"Delete the agent {agent} and {deed}"
-    steps = [*moves, agent_services.deletion(agent, why)]
+    steps = [*moves, agent_services.delete_request(agent, justification)]
     asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
-    return changesets.plan(title, steps, asked=asked, key=key, actor=actor, why=why, beside=beside)
+    return change_sets.plan(
+        title, steps, asked=asked, key=key, actor=actor, justification=justification, on_begin=on_begin
+    )
 
 
 def agent_name(remote_id: str) -> str:

@@ -11,27 +11,27 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
-from agents import store as agent_store
+from agents import mirror as agent_mirror
 from agents.models import Agent
 from agents.sync import Agents
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, Page, connect
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
-from controlplane.mirror.collection import Collection, Differing, Explain, Seen
-from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import RemoteObject, SyncRun
+from controlplane.mirror.outages import STOPPING
 from controlplane.mirror.runs import Watcher
-from controlplane.mirror.store import digest
+from controlplane.mirror.source import Diff, Explain, Observation, ResourceSource
 from controlplane.mirror.sync import sync
-from controlplane.mirror.trouble import STOPPING
+from controlplane.mirror.upsert import digest
+from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
-from numbers import store
+from numbers import mirror
 from numbers.models import PhoneNumber
 
 log = logging.getLogger(__name__)
 
 
-class Numbers(Collection):
+class Numbers(ResourceSource):
     model = PhoneNumber
     what = "numbers"
     id_field = "phone_number_id"
@@ -47,9 +47,9 @@ class Numbers(Collection):
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.number_pages()]
 
-    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Differing:
+    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
         # Not by a difference of sets, which for each page would go through all that is stored.
-        return Differing(
+        return Diff(
             {one for one, row in rows.items() if one not in self._stored or self._stored[one] != (digest(row) or None)},
             set(),
         )
@@ -57,7 +57,7 @@ class Numbers(Collection):
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw
 
-    def prepare(self, seen: Sequence[Seen], keeper: Keeper) -> None:
+    def prepare(self, seen: Sequence[Observation], writer: MirrorWriter) -> None:
         """Know the rows of the agents that these are bound to; one that the listing did not show is looked up."""
         bound = {}
         self._parsed = {}
@@ -70,20 +70,20 @@ class Numbers(Collection):
                 bound[number.agent_id] = (number.assigned_agent and number.assigned_agent.agent_name) or ""
         known = {agent.remote_id: agent for agent in Agent.objects.defer("remote_data").filter(remote_id__in=bound)}
         for agent_id, name in bound.items():
-            self._agents[agent_id] = known.get(agent_id) or _look_up(keeper, agent_id, name)
+            self._agents[agent_id] = known.get(agent_id) or _look_up(writer, agent_id, name)
 
-    def values(self, row: RemoteObject, seen: Seen) -> dict[str, Any]:
+    def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
         assert isinstance(row, PhoneNumber)  # noqa: S101 - for the type checker
         number = self._parsed.get(seen.remote_id) or RemoteNumber.parse(seen.data)
         agent = self._agents.get(number.agent_id) if number.agent_id else None
-        return store.values(row, number, agent=agent, listed=seen.listed is not None)
+        return mirror.row_values(row, number, agent=agent, listed=seen.listed is not None)
 
     def rows(self) -> QuerySet[PhoneNumber]:
         # Not by a join: PostgreSQL locks the newest version of a row, but joins what it was before it had to wait.
         return PhoneNumber.objects.prefetch_related(Prefetch("agent", Agent.objects.defer("remote_data")))
 
-    def burial_values(self) -> dict[str, Any]:
-        return store.BURIAL
+    def gone_values(self) -> dict[str, Any]:
+        return mirror.GONE_VALUES
 
     def listable(self) -> QuerySet[PhoneNumber]:
         return PhoneNumber.objects.here().exclude(listed_at=None).order_by("pk")
@@ -98,22 +98,22 @@ class Numbers(Collection):
         return settle.late_work("number")
 
 
-def _look_up(keeper: Keeper, agent_id: str, name: str) -> Agent | None:
+def _look_up(writer: MirrorWriter, agent_id: str, name: str) -> Agent | None:
     """None where the agent cannot be read or kept: the number is kept all the same, with the id that it is bound to."""
     asked_at = timezone.now()
     try:
-        agent = keeper.client.get_agent(agent_id).raw
+        agent = writer.client.get_agent(agent_id).raw
     except NotFound:
         with transaction.atomic():
-            agent_store.keep_tombstone(agent_id, name, keeper.cause)
-            keeper.lease.fence()
+            agent_mirror.mark_gone_with_name(agent_id, name, writer.cause)
+            writer.lease.fence()
     except STOPPING:
         raise
     except ElevenLabsError as error:
         log.warning("An agent that a number is bound to could not be read: %s", error)
         return None
     else:
-        replace(keeper, collection=Agents()).keep([Seen(agent_id, agent, asked_at)])
+        replace(writer, collection=Agents()).keep([Observation(agent_id, agent, asked_at)])
     return Agent.objects.defer("remote_data").filter(remote_id=agent_id).first()
 
 

@@ -3,22 +3,22 @@
 from celery import shared_task
 
 from controlplane.mirror import outside, runs
+from controlplane.operations.enqueue import enqueue
 from controlplane.operations.tasks import run_change_sets
-from controlplane.operations.wake import wake
-from numbers import orphans, propagation
+from numbers import import_polling, orphans
 from numbers.sync import sync_all
 
 
 @shared_task
 def sync() -> str:
-    outside.keep_up()
+    outside.reconcile_reverts()
     run = sync_all() if runs.is_due() else None
     return str(run) if run else "nothing is due, or another run is under way"
 
 
 @shared_task
 def poll_imports() -> int:
-    return propagation.poll_due()
+    return import_polling.poll_due()
 
 
 @shared_task
@@ -26,5 +26,5 @@ def clean_up_orphans() -> str:
     change_set = orphans.clean_up()
     if change_set is None:
         return "nothing to unassign"
-    wake(run_change_sets)
+    enqueue(run_change_sets)
     return str(change_set)

@@ -5,29 +5,29 @@ from typing import TypeVar
 from django.contrib.auth.models import User
 from django.db.models import Q
 
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.audit.models import Entry
-from controlplane.audit.why import UNSAID, Why
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import run
-from numbers import back
-from numbers.back import WayBack
+from numbers import revert_plan
+from numbers.revert_plan import RevertPlan
 
 Asked = TypeVar("Asked", Operation, ChangeSet)
 
 
-def is_ours(entry: Entry) -> bool:
+def is_own_change(entry: Entry) -> bool:
     """A change that an operation of this app made: only of these there is a way back here."""
     return entry.is_change and entry.cause == Entry.Cause.OPERATION and entry.object_type in ("number", "agent")
 
 
-def way_back(entry: Entry) -> WayBack:
+def plan_revert(entry: Entry) -> RevertPlan:
     if (by := undone_by(entry)) is not None:
-        return WayBack(why_not=f"It was undone already: {by.title}.")
+        return RevertPlan(why_not=f"It was undone already: {by.title}.")
     if _is_under_way(entry):
-        return WayBack(why_not="The change set that it is a step of still runs. Wait until that has ended.")
-    return back.way_back(entry)
+        return RevertPlan(why_not="The change set that it is a step of still runs. Wait until that has ended.")
+    return revert_plan.plan_revert(entry)
 
 
 def undone_by(entry: Entry) -> Operation | None:
@@ -37,24 +37,30 @@ def undone_by(entry: Entry) -> Operation | None:
     return Operation.objects.filter(took_effect, whole, undoes=entry).order_by("id").first()
 
 
-def carry_out(entry: Entry, *, key: str, actor: User | None, why: Why = UNSAID) -> Operation:
+def undo(entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION) -> Operation:
     """Where the way back is one write. Raises `NoWayBack` and what `run` does."""
     if (first := Operation.objects.filter(key=key).first()) is not None:
         if first.undoes_id != entry.pk:
             raise KeyReused(first)
         return first
-    [wish] = back.wishes(way_back(entry), why.or_else(_reason(entry)), undoes=entry.pk)
-    return run(wish, key=key, actor=actor)
+    [action_request] = revert_plan.action_requests(
+        plan_revert(entry), justification.or_else(_reason(entry)), undoes=entry.pk
+    )
+    return run(action_request, key=key, actor=actor)
 
 
-def plan(entry: Entry, *, key: str, actor: User | None, why: Why = UNSAID) -> ChangeSet:
+def plan_change_set(
+    entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
+) -> ChangeSet:
     """Where it is several: a worker carries them out. Raises `NoWayBack` and `KeyReused`."""
     asked = {"undo": entry.pk}
-    if (first := changesets.planned(key, asked)) is not None:
+    if (first := change_sets.planned(key, asked)) is not None:
         return first
-    wishes = back.wishes(way_back(entry), why.or_else(_reason(entry)), undoes=entry.pk)
+    action_requests = revert_plan.action_requests(
+        plan_revert(entry), justification.or_else(_reason(entry)), undoes=entry.pk
+    )
     title = f"Undo what was changed on {entry.object_name}"
-    return changesets.plan(title, wishes, asked=asked, key=key, actor=actor, why=why)
+    return change_sets.plan(title, action_requests, asked=asked, key=key, actor=actor, justification=justification)
 
 
 def _reason(entry: Entry) -> str:

@@ -16,23 +16,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from controlplane.audit import strip
-from controlplane.keys import row_or_404
+from controlplane.audit import binding_timeline
+from controlplane.lookups import get_row_or_404
 from controlplane.mirror import outside
+from controlplane.operations.form_flow import action_kwargs, flash_result, htmx_redirect, render_form, submit, url_of
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import Operation
-from controlplane.operations.pages import asked, attempt, go_to, show, tell, url_of
-from controlplane.operations.past import past_of
-from numbers import choose, propagation, services
+from controlplane.operations.object_history import object_history
+from numbers import agent_picker, import_polling, services
 from numbers.forms import AssignForm, ImportForm, RenameForm, ShownForm
 from numbers.models import PhoneNumber, State
-from numbers.rights import with_rights
+from numbers.row_permissions import annotate_permissions
 
 Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
 
 
 @dataclass(frozen=True)
-class Deed:
+class NumberAction:
     """One verb on a number: who may, what is asked, what is run."""
 
     permission: str
@@ -43,7 +43,7 @@ class Deed:
     ask: Ask
 
 
-def page_of(deed: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
+def action_view(deed: NumberAction) -> Callable[[HttpRequest, int], HttpResponse]:
     """GET shows the form, POST carries it out and goes back to where it was asked."""
 
     @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,21 +53,21 @@ def page_of(deed: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
         fresh = {"shown": deed.shown(number), "label": number.label, "agent": request.GET.get("agent")}
         form = deed.form(request.POST if request.method == "POST" else None, initial=fresh)
         if form.is_bound and form.is_valid():
-            op = attempt(form, lambda: deed.ask(number, form, request))
+            op = submit(form, lambda: deed.ask(number, form, request))
             if op is not None:
-                tell(request, op)
-                return go_to(request, _back(request, op))
+                flash_result(request, op)
+                return htmx_redirect(request, _back(request, op))
             number.refresh_from_db()  # the check may have seen and stored what it is now: go on from there
             form.show_instead("shown", deed.shown(number))
         title = deed.title.format(number=number)
-        context = {"form": form, "number": number, "title": title, **choose.choice(request, form)}
-        return show(request, deed.template, framed(request, context), status=422 if form.errors else 200)
+        context = {"form": form, "number": number, "title": title, **agent_picker.picker_context(request, form)}
+        return render_form(request, deed.template, framed(request, context), status=422 if form.errors else 200)
 
     return view
 
 
-assign = page_of(
-    Deed(
+assign = action_view(
+    NumberAction(
         "numbers.assign_phonenumber",
         AssignForm,
         "numbers/assign.html",
@@ -77,45 +77,47 @@ assign = page_of(
             number,
             form.cleaned_data["agent"],
             shown=form.cleaned_data["shown"],
-            **asked(request, form),
+            **action_kwargs(request, form),
         ),
     )
 )
-release = page_of(
-    Deed(
+release = action_view(
+    NumberAction(
         "numbers.assign_phonenumber",
         ShownForm,
         "numbers/release.html",
         "Unassign {number}",
         lambda number: number.bound_to,
         lambda number, form, request: services.assign(
-            number, None, shown=form.cleaned_data["shown"], **asked(request, form)
+            number, None, shown=form.cleaned_data["shown"], **action_kwargs(request, form)
         ),
     )
 )
-rename = page_of(
-    Deed(
+rename = action_view(
+    NumberAction(
         "numbers.change_phonenumber",
         RenameForm,
         "numbers/rename.html",
         "Edit label of {number}",
         lambda number: number.label,
-        lambda number, form, request: services.rename(
+        lambda number, form, request: services.set_label(
             number,
             form.cleaned_data["label"],
             shown=form.cleaned_data["shown"],
-            **asked(request, form),
+            **action_kwargs(request, form),
         ),
     )
 )
-remove = page_of(
-    Deed(
+remove = action_view(
+    NumberAction(
         "numbers.delete_phonenumber",
         ShownForm,
         "numbers/remove.html",
         "Remove {number} from ElevenLabs",
         lambda number: number.bound_to,
-        lambda number, form, request: services.remove(number, shown=form.cleaned_data["shown"], **asked(request, form)),
+        lambda number, form, request: services.remove(
+            number, shown=form.cleaned_data["shown"], **action_kwargs(request, form)
+        ),
     )
 )
 
@@ -132,7 +134,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
         credentials = services.TwilioCredentials(
             cleaned["sid"], cleaned["token"], cleaned["account_auth_token"], cleaned["region_token"]
         )
-        op = attempt(
+        op = submit(
             form,
             lambda: services.import_number(
                 cleaned["phone_number"],
@@ -141,14 +143,16 @@ def import_number(request: HttpRequest) -> HttpResponse:
                 agent=cleaned["agent"],
                 enable_sms=cleaned["enable_sms"],
                 region=form.region_config(),
-                **asked(request, form),
+                **action_kwargs(request, form),
             ),
         )
         if op is not None:
-            tell(request, op)
-            return go_to(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
-    context = framed(request, {"form": form, "title": "Import a number from Twilio", **choose.choice(request, form)})
-    return show(request, "numbers/import.html", framed(request, context), status=422 if form.errors else 200)
+            flash_result(request, op)
+            return htmx_redirect(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
+    context = framed(
+        request, {"form": form, "title": "Import a number from Twilio", **agent_picker.picker_context(request, form)}
+    )
+    return render_form(request, "numbers/import.html", framed(request, context), status=422 if form.errors else 200)
 
 
 @require_GET
@@ -156,7 +160,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
 def cells(request: HttpRequest, pk: int) -> HttpResponse:
     """The cells of a row that move by themselves while a number is importing or unconfirmed. The number's own page
     shows more than these of a write that was decided, so it is loaded again."""
-    numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
+    numbers = annotate_permissions(PhoneNumber.objects.with_state().select_related("agent"), request.user)
     number = get_object_or_404(numbers, pk=pk)
     own_page = urlsplit(request.headers.get("HX-Current-URL", "")).path
     is_decided = request.GET.get("was") == State.UNCONFIRMED and number.state != State.UNCONFIRMED
@@ -169,7 +173,7 @@ def cells(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("numbers.add_phonenumber", raise_exception=True)
 def check(request: HttpRequest, pk: int) -> HttpResponse:
     """Look now whether an import is listed, and go back to the page where that was asked."""
-    listed, words = propagation.check_again(get_object_or_404(PhoneNumber, pk=pk))
+    listed, words = import_polling.check_again(get_object_or_404(PhoneNumber, pk=pk))
     messages.add_message(request, messages.SUCCESS if listed else messages.WARNING, words)
     back = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
@@ -193,9 +197,9 @@ def _back(request: HttpRequest, op: Operation) -> str:
 def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("numbers.view_phonenumber"):
         raise PermissionDenied
-    numbers = with_rights(PhoneNumber.objects.with_state().select_related("agent"), request.user)
-    number = row_or_404(numbers, pk)
-    outside.mark([number], request.user)
+    numbers = annotate_permissions(PhoneNumber.objects.with_state().select_related("agent"), request.user)
+    number = get_row_or_404(numbers, pk)
+    outside.annotate_open([number], request.user)
     context = {"number": number, "title": number.display_name()}
-    context |= past_of("number", number.remote_id) | {"strip": strip.of_number(number.remote_id)}
-    return show(request, "numbers/number.html", framed(request, context))
+    context |= object_history("number", number.remote_id) | {"strip": binding_timeline.of_number(number.remote_id)}
+    return render_form(request, "numbers/number.html", framed(request, context))

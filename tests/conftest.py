@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.signals import post_migrate
 
-from controlplane.audit import guard
+from controlplane.audit import triggers
 from tests.sandbox_in_process import SandboxInProcess
 from tests.sandbox_process import Sandbox
 from tests.storm.figures import pytest_terminal_summary  # with xdist, only this file is loaded where it prints
@@ -56,11 +56,11 @@ def a_flush_lifts_the_guard() -> Iterator[None]:
             for row in of_roles:
                 right = (row.permission.content_type.app_label, row.permission.codename)
                 roles.setdefault(row.group.name, set()).add(right)
-        guard.remove(self.connection)
+        triggers.remove(self.connection)
         try:
             BaseDatabaseOperations.execute_sql_flush(self, sql_list)
         finally:
-            guard.install(self.connection)
+            triggers.install(self.connection)
 
     def give(**more: Any) -> None:
         """Past the signals, which would tell of it in the history."""

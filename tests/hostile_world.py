@@ -10,8 +10,8 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.api import tokens
 from controlplane.audit import chain
+from controlplane.audit.justification import Justification
 from controlplane.audit.models import Entry
-from controlplane.audit.why import Why
 from controlplane.lifecycle.models import Report
 from controlplane.mirror import outside
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
@@ -83,8 +83,10 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
     agent, number = Agent.objects.get(remote_id=agent_id), PhoneNumber.objects.get(remote_id=line)
     refusal = {"detail": {"status": "invalid", "message": text}}
     remote.fault("PATCH", f"/v1/convai/phone-numbers/{line}", "status", status=400, body=refusal)
-    why = Why(text, text[:100])
-    op = services.rename(number, text[:SHORT], shown=number.label, key=f"label {line}", actor=person, why=why)
+    why = Justification(text, text[:100])
+    op = services.set_label(
+        number, text[:SHORT], shown=number.label, key=f"label {line}", actor=person, justification=why
+    )
     assert op.state == State.REFUSED, op.message
     done = agents.update(
         agent,
@@ -92,7 +94,7 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         shown={"name": agent.name},
         key=f"name {agent_id}",
         actor=person,
-        why=why,
+        justification=why,
     )
     assert done.state == State.DONE, done.message
     Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], known_by=text, not_kept=[text])
@@ -116,10 +118,10 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         decided_at=timezone.now(), decided_by=person, decided_by_name=text,
     )  # fmt: skip
     of_number, of_agent = (OutsideChange.objects.filter(object_id=one).latest("pk") for one in (line, agent_id))
-    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, why=why)
+    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, justification=why)
     changed = Entry.objects.filter(object_id=agent_id, kind="agent.changed")
     robot = User.objects.create_user(f"{text[:140]} robot", first_name=text[:150])
-    token, _ = tokens.issue(robot, name=text[:100], lives=timedelta(days=1), by=person, by_name=text, why=why)
+    token, _ = tokens.issue(robot, name=text[:100], lives=timedelta(days=1), by=person, by_name=text, justification=why)
     return {
         "admin/api/token/": token.pk,
         "admin/agents/agent/": agent.pk,

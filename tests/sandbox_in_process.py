@@ -21,9 +21,9 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from controlplane.elevenlabs import connection
-from controlplane.sandbox import app, late, state, wire
+from controlplane.sandbox import app, delayed_writes, http_server, storage
 from controlplane.sandbox.messages import Request
-from controlplane.sandbox.world import World
+from controlplane.sandbox.state import SandboxState
 from tests.sandbox_process import Sandbox
 
 
@@ -32,12 +32,12 @@ def real_time() -> float:
     return time_machine.escape_hatch.time.time() if time_machine.escape_hatch.is_travelling() else time.time()
 
 
-class RealClockState(state.State):
+class RealClockState(storage.Storage):
     def now(self) -> float:
         return real_time() + self.clock_offset
 
 
-class RealClockHandler(wire.Handler):
+class RealClockHandler(http_server.Handler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         return formatdate(real_time(), usegmt=True)
 
@@ -45,7 +45,7 @@ class RealClockHandler(wire.Handler):
 class InProcess(HTTPAdapter):
     """Answers what it is asked to send."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SandboxState) -> None:
         super().__init__()
         self.world = world
 
@@ -66,7 +66,7 @@ class InProcess(HTTPAdapter):
         )
         if (flight := connection._here.flight) is not None:
             flight.engaged = flight.sent = True
-        late.apply_due(self.world)
+        delayed_writes.apply_due(self.world)
         if parts.path.startswith("/_sandbox/"):
             return self.response(request, asked, app.answer(self.world, asked))
         arrival = self.world.calls.arrived(asked.method, asked.path, asked.query_text, asked.trace_id)
@@ -95,10 +95,10 @@ class InProcess(HTTPAdapter):
 class SandboxInProcess(Sandbox):
     """The control surface of `Sandbox`, on a state in this process."""
 
-    def start(self, state: Path, *args: str) -> Self:
+    def start(self, storage: Path, *args: str) -> Self:
         assert not args, "switches: use settings()"
-        self.world = World(RealClockState(state), {})
-        self.server = wire.Server(("127.0.0.1", 0), self.world)
+        self.world = SandboxState(RealClockState(storage), {})
+        self.server = http_server.Server(("127.0.0.1", 0), self.world)
         self.server.RequestHandlerClass = RealClockHandler
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.thread.start()

@@ -6,19 +6,19 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent
-from controlplane import bulk
+from controlplane import bulk_insert
 from controlplane.audit.models import Entry
 from numbers.models import PhoneNumber
 
 pytestmark = pytest.mark.django_db
 
 HARD = ["", "\\N", "\\.", 'say "hello"\\', "a\tb\nc\rd", "\x01\x7f", "é 🎧 \u2028", "NULL", "{1,2}", "$1 %s"]
-MANY = bulk.FEW + len(HARD)
+MANY = bulk_insert.MIN_COPY_ROWS + len(HARD)
 
 
 def entries() -> list[Entry]:
     actor = User.objects.create_user("ann")
-    texts = [*HARD, *(f"row {at}" for at in range(bulk.FEW))]
+    texts = [*HARD, *(f"row {at}" for at in range(bulk_insert.MIN_COPY_ROWS))]
     return [
         Entry(
             kind="number.changed",
@@ -38,35 +38,35 @@ def entries() -> list[Entry]:
 
 def test_what_is_written_is_read_back_in_every_column():
     rows = entries()
-    bulk.insert(rows)
-    written = Entry.objects.in_bulk([row.pk for row in rows])
-    assert len(written) == MANY
+    bulk_insert.insert(rows)
+    run_idempotently = Entry.objects.in_bulk([row.pk for row in rows])
+    assert len(run_idempotently) == MANY
     for row in rows:
         assert not row._state.adding
-        found = written[row.pk]
+        found = run_idempotently[row.pk]
         assert found.topic == "number"  # the database's own
         assert abs(timezone.now() - found.at).total_seconds() < 60
         for field in Entry._meta.concrete_fields:
             if not field.generated:
                 assert getattr(found, field.attname) == getattr(row, field.attname), field.name
     one = Entry.objects.create(kind="number.gone", object_type="number", actor_name="", cause=Entry.Cause.SYNC)
-    assert one.pk > max(written)  # the ids were taken from the table's own sequence
+    assert one.pk > max(run_idempotently)  # the ids were taken from the table's own sequence
 
 
 def test_many_are_given_to_postgresql_by_copy(monkeypatch):
     copied = []
-    write = bulk._copy
-    monkeypatch.setattr(bulk, "_copy", lambda rows: (copied.append(len(rows)), write(rows)))
-    bulk.insert(entries())
-    bulk.insert([PhoneNumber(remote_id="phnum_1", phone_number="+15550100001")])
-    bulk.insert([])
+    write = bulk_insert._copy
+    monkeypatch.setattr(bulk_insert, "_copy", lambda rows: (copied.append(len(rows)), write(rows)))
+    bulk_insert.insert(entries())
+    bulk_insert.insert([PhoneNumber(remote_id="phnum_1", phone_number="+15550100001")])
+    bulk_insert.insert([])
     assert copied == ([MANY] if connection.vendor == "postgresql" else [])
 
 
 def test_what_the_database_refuses_is_an_error_of_django_and_leaves_nothing():
     agents = [Agent(remote_id=f"agent_{at % MANY}", name="Bot") for at in range(MANY + 1)]
     with pytest.raises(IntegrityError), transaction.atomic():
-        bulk.insert(agents)
+        bulk_insert.insert(agents)
     assert not Agent.objects.exists()
 
 
@@ -74,5 +74,5 @@ def test_half_a_character_leaves_nothing():
     numbers = [PhoneNumber(remote_id=f"phnum_{at}", phone_number="+15550100001") for at in range(MANY)]
     numbers[-1].label = "half \ud83d"
     with pytest.raises(ValueError, match="surrogates"), transaction.atomic():
-        bulk.insert(numbers)
+        bulk_insert.insert(numbers)
     assert not PhoneNumber.objects.exists()

@@ -39,8 +39,19 @@ FORBIDDEN = {
     "numbers": ["controlplane.lifecycle"],
 }
 OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
-SERVICE_LAYER = ["services", "kinds", "store", "sync", "propagation", "orphans", "models", "revert", "back", "undo"]
-PAGES = ["admin", "views", "forms", "tasks", "retire", "orphan_page", "api", "api_input", "api_import"]
+SERVICE_LAYER = [
+    "services",
+    "actions",
+    "mirror",
+    "sync",
+    "import_polling",
+    "orphans",
+    "models",
+    "revert",
+    "revert_plan",
+    "undo",
+]
+PAGES = ["admin", "views", "forms", "tasks", "delete_agent", "orphan_views", "api", "api_schemas", "api_import"]
 
 
 def imports_of(file: Path) -> set[str]:
@@ -93,10 +104,10 @@ def test_services_know_no_pages_and_no_tasks(app):
 # and tasks; of the pages, the lists of voices and models of a form, and "check again" of an operation.
 CLIENT = {"connect", "ElevenLabs", "client", "transport", "connection", "paging", "*"}
 CALLERS = {
-    "agents": {"catalogue", "kinds", "sync"},
-    "numbers": {"importing", "kinds", "orphans", "propagation", "sync"},
-    "controlplane/operations": {"changesets", "kinds", "run", "settle", "views"},
-    "controlplane/mirror": {"collection", "keep", "runs", "sync", "workspace"},
+    "agents": {"actions", "catalogue", "sync"},
+    "numbers": {"actions", "import_action", "import_polling", "orphans", "sync"},
+    "controlplane/operations": {"actions", "change_sets", "run", "settle", "views"},
+    "controlplane/mirror": {"runs", "source", "sync", "workspace", "writer"},
     "controlplane/dashboard": set(),
     "controlplane/api": set(),
 }

@@ -32,18 +32,18 @@ class Bearer(HttpBearer):
             raise unauthorized(
                 "This access token is invalid or expired. Get a new one at /api/token/refresh."
             ) from None
-        throttle.take(found)
+        throttle.take_permit(found)
         request.user = found.user
         if not found.user.has_perms(self.permissions):
             raise PermissionDenied
         return found
 
 
-def may(*permissions: str) -> Bearer:
+def requires(*permissions: str) -> Bearer:
     return Bearer(*permissions)
 
 
-def asker(request: HttpRequest) -> User:
+def current_user(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

@@ -11,8 +11,8 @@ from controlplane.api.problems import MEDIA_TYPE, Problem, answer
 
 PREFIX = "/api/"
 TOKENS = "/api/token"
-KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
-WORDS = {
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
+MESSAGES = {
     400: "The request is malformed.",
     404: "Not found. /api/docs lists the URLs; none ends in a slash.",
     405: "Method not allowed.",
@@ -21,7 +21,7 @@ WORDS = {
 }
 
 
-class Problems:
+class ProblemJsonMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -67,5 +67,5 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     status = response.status_code
     phrase = HTTPStatus(status).phrase
     code = re.sub(r"[^a-z]+", "-", phrase.lower())
-    headers = {name: response[name] for name in KEPT if name in response}
-    return answer(Problem(status, code, WORDS.get(status, f"{phrase}."), headers=headers))
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    return answer(Problem(status, code, MESSAGES.get(status, f"{phrase}."), headers=headers))

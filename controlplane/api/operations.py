@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from django.http import Http404, HttpRequest
 from ninja import Field, Path, Query, Router, Schema
 
-from controlplane.api.auth import may
+from controlplane.api.auth import requires
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem
 from controlplane.api.schemas import Text, one_of
-from controlplane.operations import changesets, search
+from controlplane.operations import change_sets, search
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import CHECKED
 
 router = Router(tags=["Operations"])
-LARGEST = 2**63 - 1
+MAX_ID = 2**63 - 1
 FORM_FIELDS = {"agent": "agent_id", "patch": "settings"}  # fields that have another name here than in the forms
-OURS = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
+CLIENT_ERROR_STATUSES = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
 
 
 OperationState = Annotated[State, one_of(State)]
@@ -72,12 +72,12 @@ class OperationFilters(Schema):
     kind: Text = Field("", max_length=40)
     object_type: Text = Field("", max_length=20)
     object_id: Text = Field("", max_length=64)
-    change_set: int | None = Field(None, ge=1, le=LARGEST)
+    change_set: int | None = Field(None, ge=1, le=MAX_ID)
     q: Text = Field("", max_length=200, description="Words of the title, id, person or trace id")
 
 
 @router.get(
-    "/operations", summary="List operations", response=Page[OperationOut], auth=may("operations.view_operation")
+    "/operations", summary="List operations", response=Page[OperationOut], auth=requires("operations.view_operation")
 )
 def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Limit, cursor: Cursor) -> Any:
     """The newest first."""
@@ -87,39 +87,39 @@ def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Li
     if filters.q.strip():
         rows = search.matching(rows, filters.q)
     found, following = page(rows, "-id", name="operations", narrowed=filters, limit=limit, cursor=cursor)
-    return {"items": [of_operation(op) for op in found], "next": following}
+    return {"items": [serialize_operation(op) for op in found], "next": following}
 
 
 @router.get(
     "/operations/{operation_id}",
     summary="Watch an operation",
     response=OperationWhole,
-    auth=may("operations.view_operation"),
+    auth=requires("operations.view_operation"),
 )
 def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
     """Watch an unconfirmed one here: workers read the remote back until `state` is a verdict."""
-    op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= LARGEST else None
+    op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= MAX_ID else None
     if op is None:
         raise Http404
     whole = {name: getattr(op, name) for name in OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()}
-    return OperationWhole(**of_operation(op).model_dump(), **whole)
+    return OperationWhole(**serialize_operation(op).model_dump(), **whole)
 
 
 @router.get(
     "/change-sets/{change_set_id}",
     summary="Watch a change set",
     response=ChangeSetOut,
-    auth=may("operations.view_changeset"),
+    auth=requires("operations.view_changeset"),
 )
 def change_set(request: HttpRequest, change_set_id: Path[int]) -> Any:
     """Several operations that a worker carries out in order, such as those of deleting an agent with numbers."""
-    found = ChangeSet.objects.filter(pk=change_set_id).first() if 0 < change_set_id <= LARGEST else None
+    found = ChangeSet.objects.filter(pk=change_set_id).first() if 0 < change_set_id <= MAX_ID else None
     if found is None:
         raise Http404
-    return of_change_set(found)
+    return serialize_change_set(found)
 
 
-def of_operation(op: Operation) -> OperationOut:
+def serialize_operation(op: Operation) -> OperationOut:
     plain = OperationOut.model_fields.keys() - {"url", "actor", "change_set"}
     return OperationOut(
         **{name: getattr(op, name) for name in plain},
@@ -129,13 +129,13 @@ def of_operation(op: Operation) -> OperationOut:
     )
 
 
-def of_change_set(found: ChangeSet) -> ChangeSetOut:
+def serialize_change_set(found: ChangeSet) -> ChangeSetOut:
     plain = ("id", "title", "state", "problem", "created_at", "ended_at")
     return ChangeSetOut(
         **{name: getattr(found, name) for name in plain},
         url=f"/api/change-sets/{found.pk}",
         actor=found.actor_name,
-        steps=[of_operation(op) for op in changesets.current_steps(found)],
+        steps=[serialize_operation(op) for op in change_sets.current_steps(found)],
     )
 
 
@@ -143,7 +143,7 @@ def refusal(op: Operation) -> Problem:
     """An operation that ended without its wish, from what stands in its row: the same each time it is asked for."""
     status = {
         State.NOT_SENT: 409 if op.known_by == CHECKED else 503,
-        State.REFUSED: 422 if op.http_status in OURS else 502,
+        State.REFUSED: 422 if op.http_status in CLIENT_ERROR_STATUSES else 502,
     }.get(State(op.state), 409)
     fields = [(FORM_FIELDS.get(name, name), op.message) for name in op.error_fields]
     return Problem(status, op.state.replace("_", "-"), op.message, operation=op.pk, trace_id=op.trace_id, fields=fields)

@@ -12,17 +12,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 
-from controlplane.audit.recorded import NotRecorded, may_be_sent
-from controlplane.audit.why import NotSaid
-from controlplane.failures import UNUSABLE, UNUSABLE_WORDS, too_long_words
-from controlplane.operations.journal import Expired, Held, KeyReused
+from controlplane.audit.justification import ReasonRequired
+from controlplane.audit.unavailable import AuditUnavailable, may_have_been_sent
+from controlplane.error_pages import UNUSABLE, UNUSABLE_WORDS, too_long_words
+from controlplane.operations.journal import Expired, KeyReused, ResourceLocked
 from controlplane.operations.models import Operation
 from controlplane.statement_timeout import took_too_long
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:agent-control-plane:problem:"
-LONGEST_NAME = 200  # of a field, which the caller may have made up
+MAX_NAME_CHARS = 200  # of a field, which the caller may have made up
 
 
 class Wrong(Schema):
@@ -72,7 +72,7 @@ def answer(problem: Problem) -> HttpResponse:
     if problem.trace_id:
         said["trace_id"] = problem.trace_id
     if problem.fields:
-        said["fields"] = [{"field": name[:LONGEST_NAME], "detail": words} for name, words in problem.fields]
+        said["fields"] = [{"field": name[:MAX_NAME_CHARS], "detail": words} for name, words in problem.fields]
     return HttpResponse(json.dumps(said), status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
 
 
@@ -97,7 +97,7 @@ def of_database(request: HttpRequest, error: Error) -> Problem:
     """What the database's failure means to a caller: for a write, whether it may be asked for again. A token is no
     write: nothing of it is for ElevenLabs."""
     log.error("The database failed under %s %s.", request.method, request.path, exc_info=error)
-    if may_be_sent():
+    if may_have_been_sent():
         return Problem(
             503,
             "unconfirmed",
@@ -105,7 +105,7 @@ def of_database(request: HttpRequest, error: Error) -> Problem:
             "request with the same Idempotency-Key: it is not sent twice, and the answer has the result.",
         )
     if request.method != "GET" and not request.path_info.startswith("/api/token"):
-        return Problem(503, "not-sent", str(NotRecorded()))
+        return Problem(503, "not-sent", str(AuditUnavailable()))
     if took_too_long(error):
         return Problem(503, "too-slow", too_long_words())
     return Problem(503, "unavailable", UNUSABLE_WORDS)
@@ -116,15 +116,15 @@ def of_exception(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Held():
+        case ResourceLocked():
             return Problem(409, "held", str(error), operation=error.operation.pk)
         case KeyReused():
             return key_reused(error.first if isinstance(error.first, Operation) else None)
         case Expired():
             return Problem(409, "expired", "Not sent. The check took too long; try again with another key.")
-        case NotRecorded():
+        case AuditUnavailable():
             return Problem(503, "not-sent", str(error))
-        case NotSaid():
+        case ReasonRequired():
             return invalid(list(error.problems.items()), str(error))
         case PermissionDenied():
             return Problem(403, "forbidden", "You may not do this.")
@@ -147,7 +147,7 @@ def _place(loc: Sequence[str | int]) -> str:
 
 def handle(api: NinjaAPI) -> None:
     for kind in (
-        *(Problem, Held, KeyReused, Expired, NotRecorded, NotSaid),
+        *(Problem, ResourceLocked, KeyReused, Expired, AuditUnavailable, ReasonRequired),
         *(PermissionDenied, Http404, ValidationError, HttpError),
     ):
         api.add_exception_handler(kind, _handler)

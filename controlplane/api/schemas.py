@@ -7,7 +7,7 @@ from django.db.models import TextChoices
 from ninja import Field, Header, Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
 
-from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why
+from controlplane.audit.justification import MAX_REASON_CHARS, MAX_TICKET_CHARS, Justification
 from controlplane.elevenlabs import unstorable
 
 
@@ -74,12 +74,12 @@ class Strict(Schema):
 class Because(Strict):
     """Why it is asked: needed where this site says so (`REQUIRE_REASON`, `TICKET_PATTERN`)."""
 
-    reason: Text = Field("", max_length=LONGEST_REASON, description="Kept in the history: no passwords or keys here")
-    ticket: Text = Field("", max_length=LONGEST_TICKET)
+    reason: Text = Field("", max_length=MAX_REASON_CHARS, description="Kept in the history: no passwords or keys here")
+    ticket: Text = Field("", max_length=MAX_TICKET_CHARS)
 
     @property
-    def why(self) -> Why:
-        return Why(self.reason.strip(), self.ticket.strip())
+    def justification(self) -> Justification:
+        return Justification(self.reason.strip(), self.ticket.strip())
 
     def said(self) -> dict[str, Any]:
         """What a repeated key has to say again."""

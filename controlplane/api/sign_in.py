@@ -17,11 +17,11 @@ from controlplane.api import throttle, tokens
 from controlplane.api.problems import Problem, unauthorized
 from controlplane.api.schemas import Secret, Strict, Text
 from controlplane.elevenlabs import secrets_in_memory
-from controlplane.operations.run import name_of
+from controlplane.operations.run import actor_label
 from controlplane.sign_in.limits import Locked
 
 router = Router(tags=["Tokens"])
-WRONG = "This user name and password are not right, or this user may not use the API."
+INVALID_CREDENTIALS = "This user name and password are not right, or this user may not use the API."
 
 
 class SignIn(Strict):
@@ -55,7 +55,7 @@ def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
     with secrets_in_memory(password):
         user = _right(request, body.username, password)
         lives = timedelta(seconds=settings.SESSION_COOKIE_AGE)
-        token, secret = tokens.issue(user, name=body.name, lives=lives, by=user, by_name=name_of(user))
+        token, secret = tokens.issue(user, name=body.name, lives=lives, by=user, by_name=actor_label(user))
     return TokenPair(
         access_token=tokens.access_token(token),
         expires_in=_seconds(),
@@ -72,7 +72,7 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
         token = tokens.of_refresh_token(body.refresh_token.get_secret_value())
     except tokens.Refused:
         raise unauthorized("This refresh token is not good (any more).") from None
-    throttle.take(token)
+    throttle.take_permit(token)
     token.refreshed_at = timezone.now()
     token.save(update_fields=["refreshed_at"])
     return AccessToken(access_token=tokens.access_token(token), expires_in=_seconds())
@@ -82,9 +82,9 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
 @sensitive_variables()
 def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
     """End this refresh token and every access token made of it. What is no token is answered alike."""
-    token = tokens.called(body.refresh_token.get_secret_value())
+    token = tokens.label(body.refresh_token.get_secret_value())
     if token is not None:  # also one that opens nothing now: its user may come back
-        tokens.revoke(token, by=token.user, by_name=name_of(token.user))
+        tokens.revoke(token, by=token.user, by_name=actor_label(token.user))
     return Status(204, None)
 
 
@@ -95,7 +95,7 @@ def _right(request: HttpRequest, username: str, password: str) -> User:
         headers = {"Retry-After": str(locked.seconds)}
         raise Problem(429, "locked-out", str(locked), headers=headers) from None
     if not isinstance(user, User) or not user.is_staff:
-        raise unauthorized(WRONG)
+        raise unauthorized(INVALID_CREDENTIALS)
     user_logged_in.send(sender=User, request=request, user=user)  # history, and the count of failures begins anew
     return user
 

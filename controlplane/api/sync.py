@@ -8,15 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Path, Router, Schema
 from ninja.responses import Status
 
-from controlplane.api.auth import asker, may
+from controlplane.api.auth import current_user, requires
+from controlplane.api.idempotency import digests_of, key_of, store_request
 from controlplane.api.models import Request
-from controlplane.api.once import digests_of, key_of, note
-from controlplane.api.operations import LARGEST
+from controlplane.api.operations import MAX_ID
 from controlplane.api.schemas import Key, Strict, one_of
 from controlplane.mirror import runs
 from controlplane.mirror.models import SyncRun
-from controlplane.mirror.views import SYNC_TASK
-from controlplane.operations.wake import wake
+from controlplane.mirror.views import SYNC_TASK_NAME
+from controlplane.operations.enqueue import enqueue
 
 router = Router(tags=["Sync"])
 
@@ -39,27 +39,27 @@ class SyncRunOut(Schema):
     quarantined: int
 
 
-@router.post("/sync", summary="Start a sync", response={202: SyncRunOut}, auth=may("mirror.add_syncrun"))
+@router.post("/sync", summary="Start a sync", response={202: SyncRunOut}, auth=requires("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
     """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
-    row = note(key_of(request, key), digests_of(request, {}))
+    row = store_request(key_of(request, key), digests_of(request, {}))
     run = _of(row)
     if run is None:
-        run = runs.ask(asker(request))
+        run = runs.request_sync(current_user(request))
         if not Request.objects.filter(pk=row.pk, sync_run=row.sync_run).update(sync_run=run.pk):
             row.refresh_from_db()  # another process was quicker, with the same key
             run = _of(row) or run
         if run.state == SyncRun.State.ASKED:
-            wake(current_app.signature(SYNC_TASK))
+            enqueue(current_app.signature(SYNC_TASK_NAME))
     told = _told(run)
     response["Location"] = told.url
     return Status(202, told)
 
 
-@router.get("/sync/{run_id}", summary="Watch a sync", response=SyncRunOut, auth=may("mirror.view_syncrun"))
+@router.get("/sync/{run_id}", summary="Watch a sync", response=SyncRunOut, auth=requires("mirror.view_syncrun"))
 def sync_run(request: HttpRequest, run_id: Path[int]) -> Any:
     """One run, as it goes."""
-    run = SyncRun.objects.filter(pk=run_id).first() if 0 < run_id <= LARGEST else None
+    run = SyncRun.objects.filter(pk=run_id).first() if 0 < run_id <= MAX_ID else None
     if run is None:
         raise Http404
     return _told(run)

@@ -18,7 +18,7 @@ from controlplane.api.problems import Problem
 WINDOW = timedelta(minutes=1)
 
 
-def take(token: Token) -> None:
+def take_permit(token: Token) -> None:
     """Raises a 429 where the token has no place left."""
     interval = WINDOW / settings.API_RATE_PER_MINUTE
     now = timezone.now()

@@ -16,13 +16,13 @@ from django.utils.crypto import salted_hmac
 
 from controlplane.api.models import Allowance, Token
 from controlplane.audit import ledger
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.audit.models import Entry
-from controlplane.audit.why import UNSAID, Why
 
 PREFIX = "acp_"  # told apart from other secrets where one turns up
 ALGORITHM = "HS256"
 AUDIENCE = "agent-control-plane-api"
-LONGEST = 2_000  # characters that are looked at
+MAX_TOKEN_CHARS = 2_000  # characters that are looked at
 
 
 class Refused(Exception):
@@ -35,7 +35,14 @@ def is_service(user: User) -> bool:
 
 
 def issue(
-    user: User, *, name: str, lives: timedelta, by: User | None, by_name: str, key: str = "", why: Why = UNSAID
+    user: User,
+    *,
+    name: str,
+    lives: timedelta,
+    by: User | None,
+    by_name: str,
+    key: str = "",
+    justification: Justification = NO_JUSTIFICATION,
 ) -> tuple[Token, str]:
     """The row, and the refresh token: it is shown once and not kept."""
     secret = PREFIX + secrets.token_urlsafe(32)
@@ -52,29 +59,29 @@ def issue(
         token.save(force_insert=True)
         Allowance.objects.create(token=token)
         until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
-        _tell(token, "issued", f"API token “{name}” was created, valid until {until}", by, by_name, why)
+        _record(token, "issued", f"API token “{name}” was created, valid until {until}", by, by_name, justification)
     return token, secret
 
 
-def revoke(token: Token, *, by: User | None, by_name: str, why: Why = UNSAID) -> bool:
+def revoke(token: Token, *, by: User | None, by_name: str, justification: Justification = NO_JUSTIFICATION) -> bool:
     """False if it was revoked before. Access tokens made of it end with it."""
     with transaction.atomic():
         ended = Token.objects.filter(pk=token.pk, revoked_at=None).update(
             revoked_at=timezone.now(), revoked_by_name=by_name
         )
         if ended:
-            _tell(token, "revoked", f"API token “{token.name}” was revoked", by, by_name, why)
+            _record(token, "revoked", f"API token “{token.name}” was revoked", by, by_name, justification)
     return bool(ended)
 
 
-def called(secret: str) -> Token | None:
+def label(secret: str) -> Token | None:
     """The row of a refresh token, good or not."""
-    return Token.objects.select_related("user").filter(digest=_digest(secret[:LONGEST])).first()
+    return Token.objects.select_related("user").filter(digest=_digest(secret[:MAX_TOKEN_CHARS])).first()
 
 
 def of_refresh_token(secret: str) -> Token:
     """The row of a refresh token that is good. Raises `Refused`."""
-    return _good(called(secret))
+    return _valid_token(label(secret))
 
 
 def access_token(token: Token) -> str:
@@ -93,9 +100,9 @@ def access_token(token: Token) -> str:
 
 def of_access_token(text: str) -> Token:
     """The row behind an access token, with its user as it is now. Raises `Refused`."""
-    claims = _claims(text[:LONGEST])
+    claims = _claims(text[:MAX_TOKEN_CHARS])
     token = Token.objects.select_related("user").filter(pk=claims["sid"]).first()
-    return _good(token if token is not None and str(token.user_id) == claims["sub"] else None)
+    return _valid_token(token if token is not None and str(token.user_id) == claims["sub"] else None)
 
 
 def _claims(text: str) -> dict[str, Any]:
@@ -119,7 +126,7 @@ def _claims(text: str) -> dict[str, Any]:
     raise Refused
 
 
-def _good(token: Token | None) -> Token:
+def _valid_token(token: Token | None) -> Token:
     if token is None or not token.is_active or not (token.user.is_staff or is_service(token.user)):
         raise Refused
     return token
@@ -134,8 +141,8 @@ def _signing_key(secret: str) -> bytes:
     return salted_hmac("controlplane.api.tokens", "access", secret, algorithm="sha256").digest()
 
 
-def _tell(token: Token, verb: str, told: str, by: User | None, by_name: str, why: Why) -> None:
-    cause = ledger.Cause(Entry.Cause.PERSON, "", by, by_name, why.reason, why.ticket)
+def _record(token: Token, verb: str, told: str, by: User | None, by_name: str, justification: Justification) -> None:
+    cause = ledger.Cause(Entry.Cause.PERSON, "", by, by_name, justification.reason, justification.ticket)
     user = token.user
     ledger.record(
         ledger.entry(f"token.{verb}", "person", str(user.pk), user.get_username(), after={"told": told}, cause=cause)

@@ -9,16 +9,16 @@ class AuditConfig(AppConfig):
     verbose_name = "History"
 
     def ready(self) -> None:
-        from controlplane.audit import people
+        from controlplane.audit import auth_events
 
         post_migrate.connect(protect, sender=self)
-        people.connect()
+        auth_events.connect()
 
 
 def protect(using: str, **more: Any) -> None:
     """After each `migrate`: on SQLite a change of a table makes it anew, without its triggers."""
     from django.db import connections
 
-    from controlplane.audit import guard
+    from controlplane.audit import triggers
 
-    guard.install(connections[using])
+    triggers.install(connections[using])

@@ -14,10 +14,10 @@ from controlplane.audit.models import Cut, Entry, Link, Snapshot
 
 Row = TypeVar("Row", Entry, Link)
 
-AT_A_TIME = 1000
+BATCH_ROWS = 1000
 # A transaction that ends late brings an entry with a lower id than some that are sealed already: so far back is looked
 # each time. What comes later still is found by the look over everything.
-LOOK_BACK = 10_000
+LOOK_BACK_ROWS = 10_000
 PRUNED = "history.pruned"
 SNAPSHOTS = "digest of the snapshots"  # as the entry of a pruning calls it
 
@@ -25,7 +25,7 @@ SNAPSHOTS = "digest of the snapshots"  # as the entry of a pruning calls it
 def seal(*, everything: bool = False) -> int:
     """Add what is not in the chain yet; how many entries. Two at once do no harm: one of them finds its place taken."""
     newest = None if everything else Link.objects.order_by("-entry_id").first()
-    above, sealed = newest.entry_id - LOOK_BACK if newest else 0, 0
+    above, sealed = newest.entry_id - LOOK_BACK_ROWS if newest else 0, 0
     while links := _seal_some(above):
         above, sealed = links[-1].entry_id, sealed + len(links)
     return sealed
@@ -38,7 +38,7 @@ def _seal_some(above: int) -> list[Link]:
     open_ = Entry.objects.filter(pk__gt=above).exclude(Exists(links_above))
     position, digest = (last.position, last.digest) if last else (0, "")
     links, now = [], timezone.now()
-    for entry in open_.order_by("pk")[:AT_A_TIME]:
+    for entry in open_.order_by("pk")[:BATCH_ROWS]:
         position, digest = position + 1, digest_of(digest, entry, now)
         links.append(Link(position=position, entry_id=entry.pk, digest=digest, sealed_at=now))
     try:
@@ -57,7 +57,7 @@ def digest_of(before: str, entry: Entry, sealed_at: datetime | None = None) -> s
     return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
-def _is_as_sealed(before: str, entry: Entry, link: Link) -> bool:
+def _matches_seal(before: str, entry: Entry, link: Link) -> bool:
     """A link of the first chains holds no time. One that does is not good without: its digest is another."""
     return link.digest == digest_of(before, entry, link.sealed_at) or link.digest == digest_of(before, entry)
 
@@ -107,10 +107,10 @@ def _links(position: int) -> list[Link]:
     """The next ones. What is no time any more, because somebody changed the database's file, is none."""
     following = Link.objects.filter(position__gt=position).order_by("position")
     try:
-        return list(following[:AT_A_TIME])
+        return list(following[:BATCH_ROWS])
     except (ValueError, DatabaseError):
         columns = ("position", "entry_id", "digest")
-        without = [Link(**row, sealed_at=None) for row in following.values(*columns)[:AT_A_TIME]]  # type: ignore[misc]
+        without = [Link(**row, sealed_at=None) for row in following.values(*columns)[:BATCH_ROWS]]  # type: ignore[misc]
         good = _readable(Link, [link.position for link in without])
         return [good.get(link.position, link) for link in without]
 
@@ -134,7 +134,7 @@ def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
     elif entry is None:
         there = Entry.objects.filter(pk=link.entry_id).exists()
         why = f"Entry {link.entry_id} {'cannot be read any more' if there else 'was removed'}."
-    elif not _is_as_sealed(found.head, entry, link):
+    elif not _matches_seal(found.head, entry, link):
         why = f"Entry {link.entry_id} is not what was sealed."
     else:
         why = ""
@@ -153,7 +153,7 @@ def _broken_cut() -> str:
     if [told.get(name) for name in ("link", "digest", "before")] != [cut.position, cut.digest, cut.before.isoformat()]:
         return f"The cut at link {cut.position} is not the one that was recorded."
     digest = hashlib.sha256()
-    for row in Snapshot.objects.filter(cut=cut.position).order_by("pk").iterator(chunk_size=AT_A_TIME):
+    for row in Snapshot.objects.filter(cut=cut.position).order_by("pk").iterator(chunk_size=BATCH_ROWS):
         digest.update(row.seen_whole().encode() + b"\n")
     if digest.hexdigest() != told.get(SNAPSHOTS):
         return f"The state kept at the cut at link {cut.position} is not the recorded one."

@@ -20,7 +20,7 @@ RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 ENDS = r";,\t|\r\n"
 _BEGINS_OF_CELLS = rf"""(?:\A|(?<=[{ENDS}]))"""
 _RUNS = rf"""(?="*['{re.escape("".join(RUNS))}])"""  # also behind quotes, which are not part of a cell's value
-AT_A_TIME = 1000
+BATCH_ROWS = 1000
 
 
 _TO_BE_QUOTED = re.compile(_BEGINS_OF_CELLS + _RUNS)
@@ -66,11 +66,11 @@ def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
     """In the order of time, in pieces: nothing is held between two of them, neither rows nor a transaction, so an
     export that somebody takes slowly is in nobody's way. Each piece goes on where an index was left."""
     entries = entries.order_by("at", "pk")
-    rows = list(entries.values(*FIELDS)[:AT_A_TIME])
+    rows = list(entries.values(*FIELDS)[:BATCH_ROWS])
     while rows:
         yield from rows
         at, pk = rows[-1]["at"], rows[-1]["id"]
-        rows = list(entries.filter(Q(at__gt=at) | Q(pk__gt=pk), at__gte=at).values(*FIELDS)[:AT_A_TIME])
+        rows = list(entries.filter(Q(at__gt=at) | Q(pk__gt=pk), at__gte=at).values(*FIELDS)[:BATCH_ROWS])
 
 
 def _as_text(row: dict[str, Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from controlplane import bulk
+from controlplane import bulk_insert
 from controlplane.audit.models import Entry
 
 SYSTEM = "system"  # the name of the workers, where no person asked
@@ -57,4 +57,4 @@ def record(*entries: Entry) -> None:
     connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("The ledger is written in the transaction of the change it tells.")
-    bulk.insert(entries)
+    bulk_insert.insert(entries)

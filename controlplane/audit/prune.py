@@ -12,16 +12,16 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max, Min, Q
 
-from controlplane import bulk
-from controlplane.audit import chain, ledger, past
+from controlplane import bulk_insert
+from controlplane.audit import chain, ledger, point_in_time
 from controlplane.audit.models import Cut, Entry, Link, Snapshot
 
-AT_A_TIME = 1000
-OBJECTS_AT_A_TIME = 200
+BATCH_ROWS = 1000
+BATCH_OBJECTS = 200
 TYPES = ("agent", "number")  # whose state at a time is asked for
 
 
-def _tell_nobody(gone: int) -> None:
+def _ignore_progress(gone: int) -> None:
     pass
 
 
@@ -29,14 +29,14 @@ class NothingToPrune(Exception):
     pass
 
 
-class Overtaken(Exception):
+class PrunedElsewhere(Exception):
     """Somebody else prunes at the same time. Nothing went that was not recorded."""
 
 
-def prune(before: datetime, *, actor_name: str, tell: Callable[[int], None] = _tell_nobody) -> dict[str, Any]:
+def prune(before: datetime, *, actor_name: str, tell: Callable[[int], None] = _ignore_progress) -> dict[str, Any]:
     """Remove the beginning of the chain up to the last entry before this moment; what the record of it says. `tell`
     is told how many entries went so far. The link of the last entry stays, so that the chain goes on from it."""
-    gone = remove_what_is_cut(tell)
+    gone = delete_cut_entries(tell)
     chain.seal(everything=True)
     last = _last_to_go(before)
     if last is None:
@@ -46,7 +46,7 @@ def prune(before: datetime, *, actor_name: str, tell: Callable[[int], None] = _t
     _forget_snapshots()
     count, digest = _write_snapshots(last, before)
     told = _record(last, before, count, digest, actor_name)
-    remove_what_is_cut(tell)
+    delete_cut_entries(tell)
     return told
 
 
@@ -70,7 +70,7 @@ def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
     for object_type in TYPES:
         for ids in _objects(object_type, last):
             rows = _known(object_type, ids, last, up_to)
-            bulk.insert(rows)
+            bulk_insert.insert(rows)
             for row in rows:
                 digest.update(row.seen_whole().encode() + b"\n")
             count += len(rows)
@@ -81,8 +81,8 @@ def _objects(object_type: str, last: Link) -> Iterator[list[str]]:
     told = Entry.objects.filter(object_type=object_type).order_by("object_id").values_list("object_id", flat=True)
     ids = set(told.distinct()) | set(_before(object_type).values_list("object_id", flat=True))
     ordered = sorted(ids)
-    for at in range(0, len(ordered), OBJECTS_AT_A_TIME):
-        yield ordered[at : at + OBJECTS_AT_A_TIME]
+    for at in range(0, len(ordered), BATCH_OBJECTS):
+        yield ordered[at : at + BATCH_OBJECTS]
 
 
 def _before(object_type: str) -> Any:
@@ -91,16 +91,18 @@ def _before(object_type: str) -> Any:
 
 
 def _known(object_type: str, ids: list[str], last: Link, up_to: int) -> list[Snapshot]:
-    known = {row.object_id: past.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
-    told, newest = past.told_of(object_type, ids).filter(pk__lte=up_to), 0
+    known = {row.object_id: point_in_time.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
+    told, newest = point_in_time.entries_of(object_type, ids).filter(pk__lte=up_to), 0
     # By keys of links, some at a time: a question for "all links up to the cut" would be answered anew for each object.
-    while entries := list(told.filter(pk__gt=newest)[:AT_A_TIME]):
+    while entries := list(told.filter(pk__gt=newest)[:BATCH_ROWS]):
         newest = entries[-1]["pk"]
         links = Link.objects.filter(entry_id__in=[entry["pk"] for entry in entries], position__lte=last.position)
         goes = set(links.values_list("entry_id", flat=True))
         for entry in entries:
             if entry["pk"] in goes:
-                past.apply(known.setdefault(entry["object_id"], past.Known(entry["object_id"])), entry)
+                point_in_time.apply(
+                    known.setdefault(entry["object_id"], point_in_time.KnownState(entry["object_id"])), entry
+                )
     return [
         Snapshot(
             cut=last.position,
@@ -136,13 +138,13 @@ def _record(last: Link, before: datetime, snapshots: int, digest: str, actor_nam
             with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE audit_snapshot IN SHARE ROW EXCLUSIVE MODE")
         if Snapshot.objects.filter(cut=last.position).count() != snapshots:
-            raise Overtaken
+            raise PrunedElsewhere
         ledger.record(entry)
         Cut.objects.create(position=last.position, digest=last.digest, entry_id=entry.pk, before=before)
     return told
 
 
-def remove_what_is_cut(tell: Callable[[int], None] = _tell_nobody) -> int:
+def delete_cut_entries(tell: Callable[[int], None] = _ignore_progress) -> int:
     """What a recorded cut covers and still stands here; how many entries went."""
     cut = Cut.objects.first()
     gone = 0
@@ -155,7 +157,7 @@ def remove_what_is_cut(tell: Callable[[int], None] = _tell_nobody) -> int:
 
 def _remove_some(cut: Cut) -> int:
     """The links that come first, but the last of them, which the chain goes on from, and the entries of all of them."""
-    links = list(Link.objects.filter(position__lte=cut.position).order_by("position")[: AT_A_TIME + 1])
+    links = list(Link.objects.filter(position__lte=cut.position).order_by("position")[: BATCH_ROWS + 1])
     entries = Entry.objects.filter(pk__in=[link.entry_id for link in links]).only("pk")
     if not links or (len(links) == 1 and not entries.exists()):
         return 0
@@ -170,5 +172,5 @@ def _forget_snapshots() -> None:
     """Those of cuts before the newest, and what a run that was killed had begun."""
     cut = Cut.objects.first()
     rows = Snapshot.objects.exclude(cut=cut.position if cut else 0)
-    while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:AT_A_TIME]):
+    while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH_ROWS]):
         Snapshot.objects.filter(pk__in=pks).delete()

@@ -19,10 +19,10 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from controlplane.dashboard import deactivation, last_superuser
 from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
-from controlplane.dashboard.limits import is_beyond, roles_to_give
 from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
+from controlplane.dashboard.privileges import exceeds, grantable_roles
 from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - likewise
-from controlplane.readonly import StrictAdmin
+from controlplane.readonly_admin import StrictAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -165,7 +165,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
         if db_field.name != "groups":
             return super().formfield_for_manytomany(db_field, request, **kwargs)
         return ModelMultipleChoiceField(
-            roles_to_give(request.user),
+            grantable_roles(request.user),
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
             label="Roles",
             required=False,
@@ -181,7 +181,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
         return ModelAdmin.response_add(self, request, obj, post_url_continue)  # Django's would ask for the rest now
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        if obj is not None and is_beyond(obj, request.user):
+        if obj is not None and exceeds(obj, request.user):
             return False
         return super().has_change_permission(request, obj)
 

@@ -11,8 +11,8 @@ from ninja.operation import Operation
 
 from agents import api as agents
 from controlplane.api import operations, problems, sign_in, sync
-from controlplane.api.document import with_problems
-from controlplane.api.reading import StrictParser, only_known
+from controlplane.api.openapi import with_problems
+from controlplane.api.parsing import StrictParser, reject_unknown
 from controlplane.dashboard.history import api as history
 from numbers import api as numbers
 from numbers import api_import
@@ -37,7 +37,7 @@ class Api(NinjaAPI):
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
         """Called once who asks is known to be allowed to, and before anything else of the request is read."""
         match = request.resolver_match
-        only_known(request, self._queries[str(request.method), match.route if match else ""])
+        reject_unknown(request, self._queries[str(request.method), match.route if match else ""])
         return super().create_temporal_response(request)
 
     @cached_property

@@ -52,7 +52,7 @@ def outside_badge(request: HttpRequest) -> str:
     return str(waiting(request).get(OPEN, ""))
 
 
-def picture(request: HttpRequest) -> dict[str, Any]:
+def data_age(request: HttpRequest) -> dict[str, Any]:
     """Context processor: which remote; for staff also the newest run that listed everything, one under way, and
     whether the key is refused.
 

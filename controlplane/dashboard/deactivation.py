@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 
 from controlplane.dashboard import last_superuser
-from controlplane.keys import row_or_404
-from controlplane.operations.pages import actor_of, show
+from controlplane.lookups import get_row_or_404
+from controlplane.operations.form_flow import current_staff, render_form
 
 
 def instead_of_deletion(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
@@ -26,9 +26,9 @@ def instead_of_deletion(people: ModelAdmin, request: HttpRequest, pk: str) -> Ht
         "title": f"Deactivate {person}",
         "subtitle": None,
         "person": person,
-        "why_not": why_not(person, actor_of(request)),
+        "why_not": why_not(person, current_staff(request)),
     }
-    return show(request, "people/deactivate.html", context)
+    return render_form(request, "people/deactivate.html", context)
 
 
 def deactivate(people: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
@@ -73,7 +73,7 @@ def _deactivate(request: HttpRequest, people: list[User]) -> None:
     with transaction.atomic():
         last_superuser.lock()  # before the rows of the others, as every transaction does: none waits in a circle
         for person in User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("username"):
-            if problem := why_not(person, actor_of(request)):
+            if problem := why_not(person, current_staff(request)):
                 messages.error(request, problem)
                 continue
             person.is_active = False
@@ -86,7 +86,7 @@ def _deactivate(request: HttpRequest, people: list[User]) -> None:
 def _person(people: Any, request: HttpRequest, pk: str) -> User:
     if not request.user.has_perm("auth.change_user"):
         raise PermissionDenied
-    person = row_or_404(User, pk)
+    person = get_row_or_404(User, pk)
     if not people.has_change_permission(request, person):
         raise PermissionDenied
     return person

@@ -6,7 +6,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest
 
 from agents.models import Agent
-from controlplane.dashboard.context import OPEN, picture, waiting
+from controlplane.dashboard.context import OPEN, data_age, waiting
 from controlplane.mirror.models import Hold
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -34,7 +34,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])
     if may("mirror.view_outsidechange"):
         context["outside"] = waiting(request).get(OPEN, 0)
-    context["last_run"] = picture(request)["last_run"] if may("mirror.view_syncrun") else None
-    if may("mirror.view_hold") and picture(request)["sync_held"]:
+    context["last_run"] = data_age(request)["last_run"] if may("mirror.view_syncrun") else None
+    if may("mirror.view_hold") and data_age(request)["sync_held"]:
         context["holds"] = list(Hold.objects.filter(state=Hold.State.OPEN).defer("objects_missing"))
     return context | {"title": "Overview"}

@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from controlplane.dashboard.forget import forget
+from controlplane.dashboard.purge_expired import purge_expired
 
 
 @shared_task
 def forget_sign_ins() -> int:
-    return forget()
+    return purge_expired()

@@ -82,7 +82,7 @@ UNFOLD: dict[str, Any] = {
         lambda _: static("controlplane/picker.js"),
         lambda _: static("controlplane/palette.js"),
     ],
-    "COMMAND": {"search_callback": "controlplane.dashboard.search.search"},
+    "COMMAND": {"search_callback": "controlplane.dashboard.command_palette.search"},
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254.604)",

@@ -4,7 +4,7 @@ The function `scrub` is taken from its module of the same name: exported here, i
 logging configuration could not find the filter in it.
 """
 
-from .address import SANDBOX_KEY, check_base_url, check_key, is_sandbox
+from .base_url import SANDBOX_KEY, check_base_url, check_key, is_sandbox
 from .client import ElevenLabs, connect
 from .errors import (
     BadShape,
@@ -38,9 +38,9 @@ from .schemas import (
     unstorable,
 )
 from .scrub import ScrubFilter, secrets_in_memory
-from .traffic import Told, Traffic
+from .traffic import RecordResult, Traffic
 from .transport import Call
-from .witness import Attempt, witnessed
+from .wire_log import Attempt, recording
 
 __all__ = [
     "SANDBOX_KEY",
@@ -66,9 +66,9 @@ __all__ = [
     "Outcome",
     "Page",
     "PhoneNumber",
+    "RecordResult",
     "ScrubFilter",
     "TimedOut",
-    "Told",
     "Traffic",
     "Unavailable",
     "Unclear",
@@ -80,7 +80,7 @@ __all__ = [
     "connect",
     "is_id",
     "is_sandbox",
+    "recording",
     "secrets_in_memory",
     "unstorable",
-    "witnessed",
 ]

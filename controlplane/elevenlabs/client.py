@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
-from .address import SANDBOX_KEY
+from .base_url import SANDBOX_KEY
 from .errors import BadShape, NoSuchRoute, NotSent
 from .paging import every_page, every_row
 from .schemas import (
@@ -29,7 +29,7 @@ AGENTS = "/v1/convai/agents"
 AUTHORED = {"include_procedure_generated_workflow_elements": "false"}
 NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
-MOST_SUMMARIES = 100
+MAX_SUMMARIES = 100
 
 Asked = TypeVar("Asked", Agent, PhoneNumber)
 
@@ -111,8 +111,8 @@ class ElevenLabs:
         """None means that the remote has no such agent. An id that is absent could not be told either way."""
         wanted = [_id(agent_id) for agent_id in dict.fromkeys(ids)]
         found: dict[str, AgentSummary | None] = {}
-        for start in range(0, len(wanted), MOST_SUMMARIES):
-            some = wanted[start : start + MOST_SUMMARIES]
+        for start in range(0, len(wanted), MAX_SUMMARIES):
+            some = wanted[start : start + MAX_SUMMARIES]
             answer = self._http.read(f"{AGENTS}/summaries", {"agent_ids": some})
             if not isinstance(answer, dict):
                 raise BadShape("ElevenLabs' answer is not a set of agents.")

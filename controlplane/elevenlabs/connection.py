@@ -17,10 +17,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from . import address, watchdog
+from . import base_url, watchdog
 
 
-class Flight:
+class CallDeadline:
     """One attempt at a call, from the first look at the address to the last byte of the answer."""
 
     def __init__(self, seconds: float) -> None:
@@ -61,7 +61,7 @@ class Flight:
 
 
 class _Here(threading.local):
-    flight: Flight | None = None
+    flight: CallDeadline | None = None
 
 
 _here = _Here()
@@ -70,7 +70,7 @@ _here = _Here()
 class _Watched(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """As urllib3's, but within what is left of the deadline, shared out over all addresses of the name."""
-        flight = _here.flight or Flight(10)
+        flight = _here.flight or CallDeadline(10)
         flight.engaged = True
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
@@ -78,7 +78,7 @@ class _Watched(HTTPConnection):
             raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
         failure: Exception = NewConnectionError(self, "no address of this name may be used")
         for tried, (family, kind, protocol, _, where) in enumerate(found):
-            if not address.may_connect(self.host, str(where[0])):
+            if not base_url.may_connect(self.host, str(where[0])):
                 continue
             seconds = flight.left() / (len(found) - tried)
             if seconds <= 0:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from .errors import BadShape
 from .schemas import Json, Page
 
-MOST_PAGES = 1000
+MAX_PAGES = 1000
 
 
 def every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
     """Ends normally only where the remote said that the list ends. `page_at` is given the cursor, None at first."""
     cursor: str | None = None
     seen: set[str] = set()
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         page = page_at(cursor)
         yield page
         if not page.has_more or page.next_cursor is None:
@@ -21,7 +21,7 @@ def every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
         if cursor in seen:
             raise BadShape("ElevenLabs' list runs in a circle: a page sends back to one that was read.")
         seen.add(cursor)
-    raise BadShape(f"ElevenLabs' list has more than {MOST_PAGES} pages.")
+    raise BadShape(f"ElevenLabs' list has more than {MAX_PAGES} pages.")
 
 
 def every_row(pages: Iterator[Page]) -> Iterator[Json]:

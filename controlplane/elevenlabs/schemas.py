@@ -17,9 +17,9 @@ ID_FORM = r"^[A-Za-z0-9_-]{1,64}$"
 Id = Annotated[str, StringConstraints(pattern=ID_FORM)]
 UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # to the end of the year 9999, the last that Python can tell
 
-LONGEST_NAME = 300
-LARGEST_ROW = 4 * 1024 * 1024
-DEEPEST = 100
+MAX_NAME_CHARS = 300
+MAX_OBJECT_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 100
 _BRACKETS = re.compile(r"[\[\]{}]")
 _LONG_NUMBER = re.compile(r"[1-9]\d{18}", re.ASCII)  # it may not fit into 64 bits
 
@@ -205,8 +205,8 @@ def unstorable(raw: Json) -> str | None:
     """Why this object cannot be kept in PostgreSQL (jsonb, text), in a few words; None if it can."""
     for name in ("name", "label", "phone_number"):
         value = raw.get(name)
-        if isinstance(value, str) and len(value) > LONGEST_NAME:
-            return f"its {name} is longer than {LONGEST_NAME} characters"
+        if isinstance(value, str) and len(value) > MAX_NAME_CHARS:
+            return f"its {name} is longer than {MAX_NAME_CHARS} characters"
     return None if _is_plain(raw) else _why_unstorable(raw)
 
 
@@ -217,7 +217,7 @@ def _is_plain(raw: Json) -> bool:
         size = len(text.encode())
     except (ValueError, RecursionError):
         return False
-    if size > LARGEST_ROW or "\\u0000" in text:
+    if size > MAX_OBJECT_BYTES or "\\u0000" in text:
         return False
     quoted = text.replace(r"\\", "").replace(r"\"", "").split('"')
     frame = "".join(quoted[::2])  # what stands between the texts: numbers and brackets
@@ -225,18 +225,18 @@ def _is_plain(raw: Json) -> bool:
 
 
 def _is_shallow(frame: str) -> bool:
-    if frame.count("[") + frame.count("{") <= DEEPEST:
+    if frame.count("[") + frame.count("{") <= MAX_DEPTH:
         return True
     deepest = max(accumulate(1 if bracket in "[{" else -1 for bracket in _BRACKETS.findall(frame)), default=0)
-    return deepest <= DEEPEST
+    return deepest <= MAX_DEPTH
 
 
 def _why_unstorable(raw: Json) -> str | None:
     left: list[tuple[object, int]] = [(raw, 1)]
     while left:
         value, depth = left.pop()
-        if depth > DEEPEST and isinstance(value, dict | list):
-            return f"it is nested deeper than {DEEPEST} levels"
+        if depth > MAX_DEPTH and isinstance(value, dict | list):
+            return f"it is nested deeper than {MAX_DEPTH} levels"
         reason = _bad_value(value)
         if reason:
             return reason
@@ -244,8 +244,8 @@ def _why_unstorable(raw: Json) -> str | None:
             left += [(key, depth) for key in value] + [(item, depth + 1) for item in value.values()]
         elif isinstance(value, list):
             left += [(item, depth + 1) for item in value]
-    if len(json.dumps(raw, ensure_ascii=False).encode()) > LARGEST_ROW:
-        return f"it is larger than {LARGEST_ROW // 1024 // 1024} MB"
+    if len(json.dumps(raw, ensure_ascii=False).encode()) > MAX_OBJECT_BYTES:
+        return f"it is larger than {MAX_OBJECT_BYTES // 1024 // 1024} MB"
     return None
 
 

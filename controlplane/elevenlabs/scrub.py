@@ -16,13 +16,13 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 MASK = "[hidden]"
-SHORTEST = 4  # a shorter "secret" is a slip of the finger, and masking it would shred every text
+MIN_SECRET_CHARS = 4  # a shorter "secret" is a slip of the finger, and masking it would shred every text
 
 _SECRET_FIELDS = {"token", "account_auth_token", "auth_token", "password", "api_key", "api_token"}
 _NEVER_KEPT = _SECRET_FIELDS | {"access_token", "credentials", "secret", "api_secret", "region_token", "api_key_secret"}
-_DEEPEST = 100  # what is nested deeper is stored by nobody
+_MAX_DEPTH = 100  # what is nested deeper is stored by nobody
 _TELLING = 16  # so many characters of a token in hexadecimal are as good as the whole
-MOST_LOGGED = 20_000  # characters of one text in the log, besides the note of what was left out
+MAX_LOGGED_CHARS = 20_000  # characters of one text in the log, besides the note of what was left out
 _MARGIN = 1_000  # of a cut: longer than any credential that is known by its looks only
 # What every record has and no caller can fill, so that only the message, the traceback and extras are looked at.
 _OF_LOGGING = set(logging.makeLogRecord({}).__dict__) - {"exc_text", "stack_info"}
@@ -134,7 +134,7 @@ def without_credentials(data: Any) -> Any:
 
 def _as_kept(data: Any, depth: int, looked_at: tuple[type, ...]) -> Any:
     """A sync does this to each line of the list, so what is not to be looked at is passed over without a call."""
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return data
     if isinstance(data, dict):
         return {
@@ -152,7 +152,7 @@ def _as_kept(data: Any, depth: int, looked_at: tuple[type, ...]) -> Any:
 @contextmanager
 def secrets_in_memory(*secrets: str) -> Iterator[None]:
     """Inside this block the given values are masked in whatever form they turn up."""
-    known = tuple(secret for secret in secrets if isinstance(secret, str) and len(secret) >= SHORTEST)
+    known = tuple(secret for secret in secrets if isinstance(secret, str) and len(secret) >= MIN_SECRET_CHARS)
     token = _in_memory.set((*_in_memory.get(), *known))
     try:
         yield
@@ -162,7 +162,7 @@ def secrets_in_memory(*secrets: str) -> Iterator[None]:
 
 def mask_from_now_on(secret: str) -> None:
     """For the API key, which the process holds as long as it lives."""
-    if len(secret) >= SHORTEST:
+    if len(secret) >= MIN_SECRET_CHARS:
         _for_good.add(secret)
 
 
@@ -215,7 +215,7 @@ class ScrubFilter(logging.Filter):
             text = record.getMessage()
         except Exception:  # noqa: BLE001 - the arguments are anybody's; a log line must not raise
             text = f"{record.msg} [its arguments did not fit]"
-        record.msg, record.args = scrub_shortened(text, MOST_LOGGED), None
+        record.msg, record.args = scrub_shortened(text, MAX_LOGGED_CHARS), None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         record.exc_info = None  # else a handler could print the traceback again, unmasked
@@ -223,7 +223,7 @@ class ScrubFilter(logging.Filter):
             if name in _OF_LOGGING:
                 continue
             if isinstance(value, str):
-                setattr(record, name, scrub_shortened(value, MOST_LOGGED))
+                setattr(record, name, scrub_shortened(value, MAX_LOGGED_CHARS))
             elif isinstance(value, dict | list | tuple):
-                setattr(record, name, scrub_shortened(repr(value), MOST_LOGGED))
+                setattr(record, name, scrub_shortened(repr(value), MAX_LOGGED_CHARS))
         return True

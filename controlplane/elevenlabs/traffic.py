@@ -9,11 +9,11 @@ from typing import Protocol
 
 from .errors import ElevenLabsError
 
-Told = Callable[[ElevenLabsError | None], None]  # None: a success
+RecordResult = Callable[[ElevenLabsError | None], None]  # None: a success
 
 
 class Traffic(Protocol):
-    def turn(self, method: str, *, urgent: bool, seconds: float) -> AbstractContextManager[Told]:
+    def turn(self, method: str, *, urgent: bool, seconds: float) -> AbstractContextManager[RecordResult]:
         """Held while one request is under way, until its answer is read; what it gives is told the outcome.
 
         Entering waits for at most `seconds`. It raises an ElevenLabsError whose outcome is NOT_SENT where nothing may
@@ -26,7 +26,7 @@ class Unlimited:
     """Nobody else is there."""
 
     @contextmanager
-    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[Told]:
+    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
         yield _ignore
 
 

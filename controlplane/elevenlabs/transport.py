@@ -16,17 +16,17 @@ import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
-from . import errors, verdict, witness
-from .address import check_base_url, check_key
-from .connection import Adapter, Flight
+from . import error_mapping, errors, wire_log
+from .base_url import check_base_url, check_key
+from .connection import Adapter, CallDeadline
+from .error_mapping import Reply
 from .errors import ElevenLabsError
 from .traffic import Traffic, Unlimited
-from .verdict import Reply
 
-LARGEST_BODY = 10 * 1024 * 1024  # after decoding
-TRIES = 3
-LONGEST_WAIT = 60.0
-STALE_AFTER = 2.0  # seconds without an answer after which a kept connection is not trusted with a write
+MAX_BODY_BYTES = 10 * 1024 * 1024  # after decoding
+MAX_TRIES = 3
+MAX_WAIT_S = 60.0
+STALE_AFTER_S = 2.0  # seconds without an answer after which a kept connection is not trusted with a write
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Transport:
         tries, waited = 0, 0.0
         while True:
             left = self._patience - (time.monotonic() - began)
-            answer, sent = self._in_turn("GET", path, params, None, self._read_deadline, left)
+            answer, sent = self._acquire_and_send("GET", path, params, None, self._read_deadline, left)
             tries += sent
             result = _json(answer) if isinstance(answer, Reply) else answer
             wait = self._wait(result, tries, sent) if isinstance(result, ElevenLabsError) and result.retriable else None
@@ -114,7 +114,7 @@ class Transport:
     ) -> Any:
         """The parsed JSON of one attempt. Without `answer_needed` every success is one, and None comes back."""
         began = time.monotonic()
-        answer, sent = self._in_turn(method, path, params, body, self._write_deadline, self._write_deadline)
+        answer, sent = self._acquire_and_send(method, path, params, body, self._write_deadline, self._write_deadline)
         body = None  # a traceback shows the variables of its frames
         result = _json(answer, needed=answer_needed) if isinstance(answer, Reply) else answer
         self._note(Call(method, path, answer.status, _trace(answer), _since(began), int(sent)))
@@ -122,7 +122,7 @@ class Transport:
             raise result
         return result
 
-    def _in_turn(
+    def _acquire_and_send(
         self,
         method: str,
         path: str,
@@ -138,11 +138,11 @@ class Transport:
         """
         began = time.monotonic()
         try:
-            with self._traffic.turn(method, urgent=self._urgent, seconds=patience / 2) as told:
+            with self._traffic.turn(method, urgent=self._urgent, seconds=patience / 2) as record_result:
                 if method == "GET":
                     seconds = min(seconds, patience - (time.monotonic() - began))
                 answer = self._attempt(method, path, params, body, seconds)
-                told(answer if isinstance(answer, ElevenLabsError) else None)
+                record_result(answer if isinstance(answer, ElevenLabsError) else None)
         except ElevenLabsError as error:
             return error.with_traceback(None), False
         return answer, True
@@ -152,7 +152,7 @@ class Transport:
     ) -> Reply | ElevenLabsError:
         """Errors are returned, not raised: so none carries the frames that held the key and the body."""
         adapter = _adapter()
-        if method != "GET" and time.monotonic() - _thread.heard.get(self.base_url, -STALE_AFTER) > STALE_AFTER:
+        if method != "GET" and time.monotonic() - _thread.heard.get(self.base_url, -STALE_AFTER_S) > STALE_AFTER_S:
             adapter.close()  # the other side may be closing the kept connection at this moment
         try:
             request = self._prepare(method, path, params, body)
@@ -161,22 +161,22 @@ class Transport:
         reply: Reply | None = None
         failure: ElevenLabsError | None = None
         began = time.monotonic()
-        with Flight(seconds) as flight:
+        with CallDeadline(seconds) as flight:
             try:
                 reply = self._exchange(adapter, request, seconds)
             except ElevenLabsError as error:
                 failure = error.with_traceback(None)
             except (requests.RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-                failure = verdict.from_failure(error, flight, seconds=seconds)
+                failure = error_mapping.from_failure(error, flight, seconds=seconds)
         if flight.timed_out and failure is None:
             failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:.3g} seconds.")
         if flight.sent or reply is not None:
-            witness.tell(method, path, reply, 1000 * (time.monotonic() - began), body)
+            wire_log.record(method, path, reply, 1000 * (time.monotonic() - began), body)
         if failure is not None or reply is None:
             adapter.close()
             return failure or errors.Unclear("ElevenLabs' answer could not be read.")
         _thread.heard[self.base_url] = time.monotonic()
-        return reply if 200 <= reply.status < 300 else verdict.from_reply(reply, body)
+        return reply if 200 <= reply.status < 300 else error_mapping.from_reply(reply, body)
 
     def _prepare(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None
@@ -196,11 +196,11 @@ class Transport:
         try:
             body = bytearray()
             declared = response.headers.get("content-length", "")
-            if declared.isdecimal() and int(declared[:20]) > LARGEST_BODY:
+            if declared.isdecimal() and int(declared[:20]) > MAX_BODY_BYTES:
                 raise errors.BadShape("ElevenLabs' answer is larger than any answer should be.")
             for chunk in response.iter_content(64 * 1024):
                 body += chunk
-                if len(body) > LARGEST_BODY:
+                if len(body) > MAX_BODY_BYTES:
                     raise errors.BadShape("ElevenLabs' answer is larger than any answer should be.")
         except BaseException:
             with suppress(Exception):
@@ -210,11 +210,11 @@ class Transport:
 
     def _wait(self, error: ElevenLabsError, tries: int, sent: bool) -> float | None:
         """Seconds before the next try; None where there is none. What was kept back is no try."""
-        if tries >= TRIES or (not sent and error.retry_after is None):
+        if tries >= MAX_TRIES or (not sent and error.retry_after is None):
             return None
         own: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
         asked = (error.retry_after or 0.0) * random.uniform(1, 1.1)  # noqa: S311 - never earlier than asked
-        return min(max(asked, own), LONGEST_WAIT)
+        return min(max(asked, own), MAX_WAIT_S)
 
     def _note(self, call: Call) -> None:
         self.calls.append(call)

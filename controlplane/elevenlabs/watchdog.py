@@ -43,10 +43,10 @@ def at(moment: float, expire: Expire) -> None:
     _of_this_process.at(moment, expire)
 
 
-def _anew() -> None:
+def _start_after_fork() -> None:
     """A child has none of its parent's threads, and may have been born while one of them held the lock."""
     global _of_this_process
     _of_this_process = Watchdog()
 
 
-os.register_at_fork(after_in_child=_anew)
+os.register_at_fork(after_in_child=_start_after_fork)

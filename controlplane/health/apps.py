@@ -6,6 +6,6 @@ class HealthConfig(AppConfig):
     verbose_name = "Health"
 
     def ready(self) -> None:
-        from controlplane.health import beats
+        from controlplane.health import heartbeats
 
-        beats.listen()
+        heartbeats.connect()

@@ -17,9 +17,9 @@ from controlplane.health.models import Heartbeat
 from controlplane.mirror.models import SyncRun
 from controlplane.templatetags.when import span
 
-SLOW = 1.0  # seconds for a question that takes milliseconds
-LATE = 2 / 3  # of the time after which it is bad
-START = "Start it with docker compose up -d {name}, or make run."
+SLOW_S = 1.0  # seconds for a question that takes milliseconds
+LATE_SHARE = 2 / 3  # of the time after which it is bad
+START_HINT = "Start it with docker compose up -d {name}, or make run."
 
 
 class Level(StrEnum):
@@ -45,7 +45,7 @@ def parts() -> list[Part]:
     try:
         ages = _ages_of_heartbeats()
         took = time.monotonic() - began
-        synced = _age_of_picture()
+        synced = _age_of_mirror()
     except Error:
         return [_database(None), _broker(), *_unknown("last_complete_sync", "worker", "beat")]
     bus = _broker()
@@ -63,7 +63,7 @@ def _ages_of_heartbeats() -> dict[str, float]:
     return {name: old.total_seconds() for name, old in Heartbeat.objects.values_list("name", age)}
 
 
-def _age_of_picture() -> float | None:
+def _age_of_mirror() -> float | None:
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).order_by("-id")
     began = complete.values_list("started_at", flat=True).first()
     return None if began is None else (timezone.now() - began).total_seconds()
@@ -77,7 +77,7 @@ def _database(took: float | None) -> Part:
             "The database does not answer: nothing can be shown or changed. See that it runs, that DATABASE_URL leads "
             "to it, and that migrate was run.",
         )
-    if took > SLOW:
+    if took > SLOW_S:
         return Part("database", Level.WARN, f"The database took {took:.1f} s for a small question.", took)
     return Part("database", Level.OK, f"Answers in {_milliseconds(took)}.", took)
 
@@ -86,8 +86,8 @@ def _broker() -> Part:
     is_folder = settings.CELERY_BROKER_URL.startswith("filesystem")
     began = time.monotonic()
     try:
-        broker.look()
-    except broker.DOWN:
+        broker.check()
+    except broker.CONNECTION_ERRORS:
         what, remedy = (
             ("The folder of messages cannot be written to", "See that VAR_DIR is there, writable and not full.")
             if is_folder
@@ -116,16 +116,16 @@ def _last_complete_sync(age: float | None) -> Part:
 
 def _worker(age: float | None, bus: Part) -> Part:
     means = "nothing syncs, and unconfirmed operations are not settled. Single changes still work."
-    remedy = "It may be waiting for the broker." if bus.level == Level.BAD else START.format(name="worker")
-    return _heard("worker", "worker", age, means, remedy)
+    remedy = "It may be waiting for the broker." if bus.level == Level.BAD else START_HINT.format(name="worker")
+    return _heartbeat_part("worker", "worker", age, means, remedy)
 
 
 def _beat(age: float | None) -> Part:
     means = "nothing starts by itself, so syncs, settling and change sets wait. Single changes still work."
-    return _heard("beat", "beat", age, means, START.format(name="beat"))
+    return _heartbeat_part("beat", "beat", age, means, START_HINT.format(name="beat"))
 
 
-def _heard(name: str, who: str, age: float | None, means: str, remedy: str) -> Part:
+def _heartbeat_part(name: str, who: str, age: float | None, means: str, remedy: str) -> Part:
     if age is None:
         return Part(name, Level.BAD, f"No {who} has been heard yet: {means} {remedy}")
     level = _level(age, settings.HEARTBEAT_STALE_AFTER)
@@ -143,7 +143,7 @@ def _unknown(*names: str) -> Iterator[Part]:
 def _level(age: float, limit: timedelta) -> Level:
     if age > limit.total_seconds():
         return Level.BAD
-    return Level.WARN if age > LATE * limit.total_seconds() else Level.OK
+    return Level.WARN if age > LATE_SHARE * limit.total_seconds() else Level.OK
 
 
 def _milliseconds(seconds: float) -> str:

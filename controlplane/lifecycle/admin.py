@@ -7,7 +7,7 @@ from controlplane.lifecycle import views
 from controlplane.lifecycle.assumptions import REFUTED
 from controlplane.lifecycle.chart import chart, in_words
 from controlplane.lifecycle.models import Report
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
 COLOURS = {"as expected": "success", "unexpected": "warning", "aborted": "danger", "not ended": "info"}

@@ -9,14 +9,14 @@ from typing import Any
 from django.utils import timezone
 
 from agents.models import Agent
-from controlplane.audit.why import NotSaid
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, witnessed
-from controlplane.lifecycle.asking import Asker, Said, Stopped, found_words
+from controlplane.audit.justification import ReasonRequired
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, recording
 from controlplane.lifecycle.assumptions import Finding
-from controlplane.lifecycle.cleanup import Left, remove
 from controlplane.lifecycle.models import Asked
+from controlplane.lifecycle.removal import Leftover, remove
+from controlplane.lifecycle.runner import Runner, Stopped, WriteContext, result_summary
 from controlplane.lifecycle.step import OUTCOMES, Step, Way
-from controlplane.operations.journal import Expired, Held
+from controlplane.operations.journal import Expired, ResourceLocked
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
 from numbers.services import TwilioCredentials
@@ -44,12 +44,12 @@ class Plan:
 class Experiment:
     """What the steps share. The agents and the number are set by the steps that make them."""
 
-    asker: Asker
+    runner: Runner
     phone_number: str
     label: str
     credentials: TwilioCredentials = field(repr=False)
     listed_within: float = 120.0
-    tell: Callable[[str], object] = str
+    print_line: Callable[[str], object] = str
     after_step: Callable[[], None] = lambda: None
 
     steps: list[Step] = field(default_factory=list)
@@ -64,12 +64,14 @@ class Experiment:
 
     @property
     def client(self) -> ElevenLabs:
-        return self.asker.client
+        return self.runner.client
 
-    def ask(self, step: Step, deed: Callable[[Said], Operation], *, makes: str = "", name: str = "") -> Operation:
-        op = self.asker.ask(deed, makes=makes, name=name)
+    def ask(
+        self, step: Step, deed: Callable[[WriteContext], Operation], *, makes: str = "", name: str = ""
+    ) -> Operation:
+        op = self.runner.ask(deed, makes=makes, name=name)
         step.operation = op.pk
-        step.found = found_words(op)
+        step.found = result_summary(op)
         return op
 
     def finding(self, number: int, holds: bool, evidence: str, *, part: bool = False) -> None:
@@ -84,29 +86,29 @@ class Experiment:
             self.after_step()
 
     def _carry_out(self, plan: Plan, step: Step) -> None:
-        if self.asker.stopping.is_set():
+        if self.runner.stopping.is_set():
             raise Stopped
-        self.tell(f"{step.title} …")
+        self.print_line(f"{step.title} …")
         began = time.monotonic()
-        with witnessed() as step.wire:
+        with recording() as step.wire:
             try:
                 plan.do(self, step)
-            except (ElevenLabsError, Held, Expired, NotSaid) as trouble:
+            except (ElevenLabsError, ResourceLocked, Expired, ReasonRequired) as trouble:
                 step.says(False, str(trouble) or "It took too long to check.")
             except CannotGoOn as trouble:
                 step.says(False, str(trouble))
                 raise
             finally:
                 step.ends(time.monotonic() - began)
-        self.tell(f"  {OUTCOMES.get(step.outcome, step.outcome)}: {step.found}")
+        self.print_line(f"  {OUTCOMES.get(step.outcome, step.outcome)}: {step.found}")
 
     def gone(self, object_id: str) -> None:
         """A step has removed something that this run made."""
-        made = self.asker.report.asked.filter(removed_at=None).exclude(makes="")
+        made = self.runner.report.asked.filter(removed_at=None).exclude(makes="")
         of_it = Operation.objects.filter(key__in=list(made.values_list("key", flat=True)), object_id=object_id)
         made.filter(key__in=list(of_it.values_list("key", flat=True))).update(removed_at=timezone.now())
 
-    def take_back(self, op: Operation) -> Left | None:
+    def take_back(self, op: Operation) -> Leftover | None:
         """Remove at once what should not have been made."""
         asked = Asked.objects.get(key=op.key)
-        return remove(self.asker, asked, self.tell)
+        return remove(self.runner, asked, self.print_line)

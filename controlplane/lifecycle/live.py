@@ -27,10 +27,10 @@ from controlplane.mirror.models import Hold, SyncRun
 
 Level = Literal["ok", "warn", "fail"]
 CLOCK_WARN, CLOCK_FAIL = 5.0, 120.0  # seconds that the clocks may differ
-SLOW = 1500.0  # milliseconds of the median read
+SLOW_MS = 1500.0  # milliseconds of the median read
 NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
-MOST_NAMED = 5
-AGAIN = "Run this again in a minute."
+MAX_NAMED = 5
+TRY_LATER = "Run this again in a minute."
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Check:
     mend: str = ""  # how, where it is not ok
 
 
-def look(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
+def run_checks(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
     """Each thing that is looked at, and what that tells of docs/assumptions.md."""
     reads = [get(client, *READS[0])]
     if (trouble := _no_way_in(reads[0])) is not None:
@@ -95,7 +95,7 @@ def _scopes(reads: list[Read]) -> Check:
     there = list(dict.fromkeys(read.scope for read in reads if read.error is None))
     untold = "convai_write is not tried: this writes nothing."
     if not lacking and not there:
-        return Check("scopes", "warn", "No answer contained any.", AGAIN)
+        return Check("scopes", "warn", "No answer contained any.", TRY_LATER)
     if not lacking:
         return Check("scopes", "ok", f"{', '.join(there)} work; {untold}")
     named = ", ".join(f"{scope} ({what})" for scope, what in lacking.items())
@@ -121,7 +121,7 @@ def _workspace(reads: list[Read]) -> Check:
         )
     unread = next((read.error for read in reads if read.what == "workspace" and not _lacks_a_scope(read.error)), None)
     if unread is not None:
-        return Check("workspace", "warn", f"Which one it is could not be read: {unread}", AGAIN)
+        return Check("workspace", "warn", f"Which one it is could not be read: {unread}", TRY_LATER)
     if not here:
         return Check(
             "workspace",
@@ -139,7 +139,7 @@ def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
         return Check("page shapes", "fail", " ".join(wrong), mend)
     others = [f"{read.what}: {read.error}" for read in reads if read.error and not _lacks_a_scope(read.error)]
     if others:
-        return Check("page shapes", "warn", " ".join(others), AGAIN)
+        return Check("page shapes", "warn", " ".join(others), TRY_LATER)
     numbers = next(read for read in reads if read.what == "numbers")
     if numbers.attempt is not None and "/v2/" not in numbers.attempt.path:
         return Check(
@@ -157,7 +157,7 @@ def _second_page(client: ElevenLabs, agents: Read) -> Check:
         first = client.list_agents(page_size=1)
         second = client.list_agents(page_size=1, cursor=first.next_cursor)
     except ElevenLabsError as error:
-        return Check("page shapes", "warn", f"A second page could not be read: {error}", AGAIN)
+        return Check("page shapes", "warn", f"A second page could not be read: {error}", TRY_LATER)
     if first.next_cursor is None or first.rows == second.rows:
         return Check(
             "page shapes", "fail", "A cursor does not lead to the next page.", "Report this to the maintainer."
@@ -184,9 +184,9 @@ def _shapes(reads: list[Read]) -> Iterator[Check]:
         for name in row.keys() - type(parsed).model_fields.keys():
             unknown[f"{what}: {name if NAME.fullmatch(name) else '(no plain name)'}"] = None
     if wrong:
-        more = f" and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
         mend = "Each of these is left out and listed, with its id, on the page of the next sync."
-        yield Check("schemas", "fail", f"{' '.join(wrong[:MOST_NAMED])}{more}", mend)
+        yield Check("schemas", "fail", f"{' '.join(wrong[:MAX_NAMED])}{more}", mend)
     elif not any(isinstance(read.answer, Page) for read in reads):
         yield Check("schemas", "warn", "No list could be read, so no row was looked at.", "See above.")
     else:
@@ -224,7 +224,7 @@ def _latency(reads: list[Read]) -> Iterator[Check]:
         return
     middle, longest = statistics.median(took), max(took)
     words = f"A read takes {middle:.0f} ms, the longest took {longest:.0f} ms."
-    if middle > SLOW:
+    if middle > SLOW_MS:
         mend = "Is the address that of the nearest region, and is the network of this machine busy?"
         yield Check("latency", "warn", words, mend)
     else:

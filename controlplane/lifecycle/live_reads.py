@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.elevenlabs import Attempt, ElevenLabs, ElevenLabsError, witnessed
-from controlplane.elevenlabs.verdict import http_date
+from controlplane.elevenlabs import Attempt, ElevenLabs, ElevenLabsError, recording
+from controlplane.elevenlabs.error_mapping import http_date
 
 
 @dataclass
@@ -33,7 +33,7 @@ READS: list[tuple[str, str, Callable[[ElevenLabs], Any]]] = [
 
 def get(client: ElevenLabs, what: str, scope: str, ask: Callable[[ElevenLabs], Any]) -> Read:
     found = Read(what, scope)
-    with witnessed() as wire:
+    with recording() as wire:
         began = time.time()
         try:
             found.answer = ask(client)

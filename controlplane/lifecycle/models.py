@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from controlplane.operations.models import Operation
 
-KEPT = 50  # reports; older ones go when a new run begins
+MAX_REPORTS = 50  # reports; older ones go when a new run begins
 
 
 class Report(models.Model):

@@ -5,21 +5,21 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from agents.kinds import DeleteAgent
+from agents.actions import DeleteAgent
 from controlplane.elevenlabs import Conflict, ElevenLabs, Outcome
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
-from controlplane.operations.kinds import Reply, Secrets, Stop, Verdict, register
+from controlplane.operations.actions import PreconditionFailed, Reply, Secrets, Verdict, register
 from controlplane.operations.models import Operation, State
-from numbers.importing import ImportNumber
-from numbers.kinds import AssignNumber, RenameNumber, binding, get
+from numbers.actions import AssignNumber, RenameNumber, binding, get_number
+from numbers.import_action import ImportNumber
 
 SENT_UNCHECKED = "Probe, sent without our own check:"
 
 
 def _there(client: ElevenLabs, op: Operation) -> dict[str, Any]:
-    number = get(client, op.object_id)
+    number = get_number(client, op.object_id)
     if number is None:
-        raise Stop(f"{op.names['object']} is not in ElevenLabs.")
+        raise PreconditionFailed(f"{op.names['object']} is not in ElevenLabs.")
     op.found = number
     return number
 
@@ -38,14 +38,14 @@ class ProbeAssignment(AssignNumber):
     def title(self, op: Operation) -> str:
         return f"{SENT_UNCHECKED} assign {op.names['object']} to {op.names['to']}"
 
-    def done(self, op: Operation) -> str:
+    def success_message(self, op: Operation) -> str:
         return f"ElevenLabs took it, without our check: {op.names['object']} was assigned to {op.names['to']}."
 
-    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         return binding(_there(client, op))
 
-    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().judge(op, seen)
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().reconcile(op, seen)
 
 
 @register
@@ -57,14 +57,14 @@ class ProbeLabel(RenameNumber):
     def title(self, op: Operation) -> str:
         return f"{SENT_UNCHECKED} send a label of null for {op.names['object']}"
 
-    def done(self, op: Operation) -> str:
+    def success_message(self, op: Operation) -> str:
         return f"ElevenLabs took a label of null for {op.names['object']}."
 
-    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        return self.brief(op, _there(client, op))
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return self.summarize(op, _there(client, op))
 
-    def judge(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().judge(op, seen)
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().reconcile(op, seen)
 
 
 @register
@@ -76,7 +76,7 @@ class ProbeImport(ImportNumber):
     def title(self, op: Operation) -> str:
         return f"{SENT_UNCHECKED} import {op.names['object']} a second time"
 
-    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         rows = client.all_numbers(phone_number=op.wanted["phone_number"])
         return {"ids": sorted(str(row["phone_number_id"]) for row in rows if row.get("phone_number_id"))}
 
@@ -94,8 +94,8 @@ class ProbeImport(ImportNumber):
         found = next((row for row in rows if row.get("phone_number_id") not in known), None)
         return None if found is None else RemoteNumber.parse(found).raw
 
-    def shows(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
-        return object_id not in (op.before or {}).get("ids", []) and super().shows(op, object_id, seen)
+    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        return object_id not in (op.before or {}).get("ids", []) and super().matches(op, object_id, seen)
 
 
 @register
@@ -107,5 +107,5 @@ class ProbeDeletion(DeleteAgent):
     def title(self, op: Operation) -> str:
         return f"{SENT_UNCHECKED} delete the agent {op.names['object']} while it answers a number"
 
-    def check(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        return self.brief(op, client.get_agent(op.object_id).raw)
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return self.summarize(op, client.get_agent(op.object_id).raw)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from controlplane.lifecycle import probes
-from controlplane.lifecycle.asking import Said
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
+from controlplane.lifecycle.runner import WriteContext
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import here
 from controlplane.operations.models import Operation, State
-from controlplane.operations.run import Wish, run
+from controlplane.operations.run import ActionRequest, run
 from numbers import services as numbers
 from numbers.e164 import grouped
 from numbers.services import TwilioCredentials
@@ -52,8 +52,8 @@ def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: s
     """What ElevenLabs takes against all expectation is removed again, so that the next import finds it free."""
     number = number or x.phone_number
 
-    def deed(said: Said) -> Operation:
-        return numbers.import_number(number, label=x.label, credentials=credentials, **said)
+    def deed(context: WriteContext) -> Operation:
+        return numbers.import_number(number, label=x.label, credentials=credentials, **context)
 
     op = x.ask(step, deed, makes="number", name=number)
     step.observe()
@@ -70,9 +70,9 @@ def import_again(x: Experiment, step: Step) -> None:
     wanted = {"phone_number": line.phone_number, "label": x.label, "agent_id": None, "enable_sms": False}
     names = {"object": grouped(line.phone_number), "to": "no agent"}
 
-    def deed(said: Said) -> Operation:
-        wish = Wish(probes.ProbeImport, "", wanted, names, said["why"])
-        return run(wish, key=said["key"], actor=said["actor"], secrets=secrets)
+    def deed(context: WriteContext) -> Operation:
+        params = ActionRequest(probes.ProbeImport, "", wanted, names, context["justification"])
+        return run(params, key=context["key"], actor=context["actor"], secrets=secrets)
 
     op = x.ask(step, deed, makes="number", name=line.phone_number)
     step.observe()

@@ -9,8 +9,8 @@ from typing import Any
 from controlplane.elevenlabs import is_sandbox
 from controlplane.elevenlabs.scrub import scrub
 from controlplane.lifecycle.assumptions import REFUTED, judged
-from controlplane.lifecycle.cleanup import Left
 from controlplane.lifecycle.experiment import Experiment
+from controlplane.lifecycle.removal import Leftover
 from controlplane.lifecycle.step import OTHERWISE, Step
 
 FORMAT = 1
@@ -26,7 +26,9 @@ MEASURED = {
 }
 
 
-def told(x: Experiment, *, base_url: str, workspace: str, by: str, began: datetime, ended: datetime) -> dict[str, Any]:
+def as_json(
+    x: Experiment, *, base_url: str, workspace: str, by: str, began: datetime, ended: datetime
+) -> dict[str, Any]:
     """Without what was left over, which is known after cleaning up."""
     rounds = max((step.round for step in x.steps), default=0)
     data: dict[str, Any] = scrubbed(
@@ -53,7 +55,7 @@ def told(x: Experiment, *, base_url: str, workspace: str, by: str, began: dateti
     return data
 
 
-def with_left(data: dict[str, Any], left: Iterable[Left]) -> dict[str, Any]:
+def with_leftovers(data: dict[str, Any], left: Iterable[Leftover]) -> dict[str, Any]:
     return data | {"left": [scrub(str(one)) for one in left]}
 
 

@@ -7,20 +7,20 @@ from typing import TypeVar
 from agents import services as agents
 from agents.models import Agent
 from controlplane.elevenlabs import NotFound, is_id
-from controlplane.lifecycle.asking import Said
 from controlplane.lifecycle.assumptions import NOT_TRIED
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
+from controlplane.lifecycle.runner import WriteContext
 from controlplane.lifecycle.step import Step
 from controlplane.operations.models import Operation, State
 from controlplane.operations.run import ANSWERED
-from numbers import propagation
+from numbers import import_polling
 from numbers import services as numbers
 from numbers.models import PhoneNumber
 
 SUPPORT, SALES = "Support Bot", "Sales Bot"
 FIRST_MESSAGE = "conversation_config.agent.first_message"
 PROMPT = "conversation_config.agent.prompt.prompt"
-LOOK_EVERY = 0.5  # seconds between two looks for the imported number
+POLL_INTERVAL_S = 0.5  # seconds between two looks for the imported number
 ABOUT_FIVE = (1.0, 15.0)  # seconds: what counts as "about 5 s" of line 22
 
 Row = TypeVar("Row", Agent, PhoneNumber)
@@ -43,7 +43,7 @@ def create_sales(x: Experiment, step: Step) -> None:
 
 
 def _create(x: Experiment, step: Step, name: str) -> Agent:
-    op = x.ask(step, lambda said: agents.create(name=name, body=body_of(name), **said), makes="agent", name=name)
+    op = x.ask(step, lambda context: agents.create(name=name, body=body_of(name), **context), makes="agent", name=name)
     _named_what_it_made(x, step, op)
     row = Agent.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if row is None:
@@ -59,8 +59,8 @@ def _named_what_it_made(x: Experiment, step: Step, op: Operation) -> None:
 
 
 def import_number(x: Experiment, step: Step) -> None:
-    def deed(said: Said) -> Operation:
-        return numbers.import_number(x.phone_number, label=x.label, credentials=x.credentials, **said)
+    def deed(context: WriteContext) -> Operation:
+        return numbers.import_number(x.phone_number, label=x.label, credentials=x.credentials, **context)
 
     op = x.ask(step, deed, makes="number", name=x.phone_number)
     x.accepted, x.told_when = time.monotonic(), step.write is not None and step.write.status in (200, 201)
@@ -78,15 +78,15 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
         x.client.get_number(line.remote_id)
     except NotFound:
         by_id = False
-    at_once = listed = propagation.check_again(line, x.client)[0]
+    at_once = listed = import_polling.check_again(line, x.client)[0]
     while not listed:
         if time.monotonic() - x.accepted > x.listed_within:
             x.finding(22, False, f"An import was in no list after {x.listed_within:.0f} s.")
             step.says(False, f"It is in no list after {x.listed_within:.0f} s.")
             return
-        x.asker.pause(LOOK_EVERY)
+        x.runner.pause(POLL_INTERVAL_S)
         line.refresh_from_db()
-        listed = line.listed_at is not None or propagation.check_again(line, x.client)[0]
+        listed = line.listed_at is not None or import_polling.check_again(line, x.client)[0]
     if not x.told_when:
         step.outcome, step.found = NOT_TRIED, "It is listed. How long that took is not known: its answer was lost."
         return
@@ -100,7 +100,7 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
 
 def assign(x: Experiment, step: Step) -> None:
     line, support = here(x.line), here(x.support)
-    op = x.ask(step, lambda said: numbers.assign(line, support, shown="", **said))
+    op = x.ask(step, lambda context: numbers.assign(line, support, shown="", **context))
     if op.state != State.DONE:
         raise CannotGoOn(step.found)
     x.finding(53, op.known_by == ANSWERED, "The answer to an assignment showed the binding that it had just set.")
@@ -110,11 +110,11 @@ def assign(x: Experiment, step: Step) -> None:
 def swap(x: Experiment, step: Step) -> None:
     """In one PATCH; where that is refused, by releasing the number first."""
     line, support, sales = here(x.line), here(x.support), here(x.sales)
-    op = x.ask(step, lambda said: numbers.assign(line, sales, shown=support.remote_id, **said))
+    op = x.ask(step, lambda context: numbers.assign(line, sales, shown=support.remote_id, **context))
     if op.state == State.REFUSED:
         refusal = step.found
-        x.ask(step, lambda said: numbers.assign(line, None, shown=support.remote_id, **said))
-        op = x.ask(step, lambda said: numbers.assign(line, sales, shown="", **said))
+        x.ask(step, lambda context: numbers.assign(line, None, shown=support.remote_id, **context))
+        op = x.ask(step, lambda context: numbers.assign(line, sales, shown="", **context))
         step.found = f"{refusal} So it was released first. {step.found}"
     writes = [attempt for attempt in step.wire if attempt.method != "GET"]
     step.observe()
@@ -147,7 +147,7 @@ def read_back(x: Experiment, step: Step) -> None:
 def remove(x: Experiment, step: Step) -> None:
     line = here(x.line)
     bound = x.client.get_number(line.remote_id).agent_id or ""
-    op = x.ask(step, lambda said: numbers.remove(line, shown=bound, **said))
+    op = x.ask(step, lambda context: numbers.remove(line, shown=bound, **context))
     if op.state != State.DONE:
         step.says(False, step.found)
         return
@@ -173,7 +173,7 @@ def delete_sales(x: Experiment, step: Step) -> None:
 
 
 def _delete(x: Experiment, step: Step, agent: Agent) -> None:
-    op = x.ask(step, lambda said: agents.delete(agent, **said))
+    op = x.ask(step, lambda context: agents.delete(agent, **context))
     if op.state == State.DONE:
         x.gone(agent.remote_id)
     step.says(op.state == State.DONE, step.found)

@@ -6,18 +6,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from controlplane.keys import row_or_404
 from controlplane.lifecycle.assumptions import CONFIRMED, NOT_TRIED, REFUTED
 from controlplane.lifecycle.chart import chart
 from controlplane.lifecycle.markdown import AFTER_DELETE, verdict
 from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.step import OTHERWISE, OUTCOMES
+from controlplane.lookups import get_row_or_404
 
 
 def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("lifecycle.view_report"):
         raise PermissionDenied
-    found = row_or_404(Report, pk)
+    found = get_row_or_404(Report, pk)
     return render(request, "lifecycle/report.html", {**site, **_facts(found), "title": str(found), "subtitle": None})
 
 

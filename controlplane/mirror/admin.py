@@ -6,7 +6,7 @@ from unfold.decorators import display
 
 from controlplane.mirror import views
 from controlplane.mirror.models import Hold, SyncRun
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
 COLOURS = {"complete": "success", "partial": "danger", "held": "warning", "running": "info", "requested": "info"}
@@ -31,7 +31,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("start/", wrap(views.start), name="mirror_syncrun_start"),
-            path("picture/", wrap(views.picture), name="mirror_syncrun_picture"),
+            path("picture/", wrap(views.data_age), name="mirror_syncrun_picture"),
             path("<int:pk>/progress/", wrap(views.progress), name="mirror_syncrun_progress"),
             *super().get_urls(),
         ]

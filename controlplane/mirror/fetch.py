@@ -22,10 +22,12 @@ Answer = TypeVar("Answer")
 Submit = Callable[..., Future[Any]]
 _threads_of_the_run: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the run")
 
-HEAD_START = 0.004  # seconds; an answer takes five times as long
-PATIENCE = 0.0005  # seconds that an answer waits for Python while rows are stored; it waits several times for each
-TOGETHER = 4  # pages that are worked on at once where it takes longer to store than to read them
-AHEAD = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
+HEAD_START_S = 0.004  # seconds; an answer takes five times as long
+SWITCH_INTERVAL_S = (
+    0.0005  # seconds that an answer waits for Python while rows are stored; it waits several times for each
+)
+BATCH_PAGES = 4  # pages that are worked on at once where it takes longer to store than to read them
+MAX_PREFETCHED = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
 
 
 def width() -> int:
@@ -45,7 +47,7 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[li
         while (page := _next(listing)) is not None:
             yield [page]
         return
-    ready: Queue[tuple[datetime, Item] | None] = Queue(AHEAD)
+    ready: Queue[tuple[datetime, Item] | None] = Queue(MAX_PREFETCHED)
     over = Event()
     with _submit() as submit:
         reading = submit(_read_on, listing, ready, over)
@@ -56,8 +58,8 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[li
                 is_waited_for = ready.empty()
                 some = [ready.get()]
                 if is_waited_for:
-                    wait([reading], HEAD_START)
-                while some[-1] is not None and len(some) < TOGETHER and not ready.empty():
+                    wait([reading], HEAD_START_S)
+                while some[-1] is not None and len(some) < BATCH_PAGES and not ready.empty():
                     some.append(ready.get())
                 last = some[-1] is None
                 if found := [page for page in some if page is not None]:
@@ -103,7 +105,7 @@ def each(
     with _submit() as submit:
         for item in items:
             waiting.append(submit(attempt, item))
-            if len(waiting) >= AHEAD:
+            if len(waiting) >= MAX_PREFETCHED:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -116,7 +118,7 @@ def _next(listing: Iterator[Item]) -> tuple[datetime, Item] | None:
 
 
 @contextmanager
-def threads() -> Iterator[None]:
+def thread_pool() -> Iterator[None]:
     """Those that read for one run. Each has a connection to the database (a slot may be a lock in there), which takes
     longer to open than a page to read: so they stay until the run ends."""
     with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
@@ -124,7 +126,7 @@ def threads() -> Iterator[None]:
         if width() > 1:  # meanwhile the run asks which workspace this is
             _in_each_thread(pool, connection.ensure_connection)
         patience = sys.getswitchinterval()
-        sys.setswitchinterval(PATIENCE)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             yield
         finally:

@@ -7,22 +7,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from controlplane.audit import ledger
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.models import Entry
-from controlplane.audit.recorded import recorded
-from controlplane.audit.why import UNSAID, Why, demand
+from controlplane.audit.unavailable import audit_required
 from controlplane.mirror.models import Hold
 from controlplane.mirror.runs import Lease
 
-FEW = 5  # so many may be newly missing in one run, or a tenth of all: more is held, not believed
-SHARE = 0.1
-GOOD_FOR = timedelta(days=1)  # an answer is about what was asked, not about what goes missing next month
+MAX_MISSING = 5  # so many may be newly missing in one run, or a tenth of all: more is held, not believed
+MAX_MISSING_SHARE = 0.1
+ACCEPTED_FOR = timedelta(days=1)  # an answer is about what was asked, not about what goes missing next month
 
 
 def too_many(missing: int, out_of: int) -> bool:
-    return missing > max(FEW, SHARE * out_of)
+    return missing > max(MAX_MISSING, MAX_MISSING_SHARE * out_of)
 
 
-def vanished(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
+def hold_missing(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
     """Hold a collection of which too much is missing; says so in words."""
     _open(lease, Hold.Kind.VANISHED, what, objects_missing=missing, out_of=out_of)
     return (
@@ -50,10 +50,10 @@ def _open(lease: Lease, kind: str, what: str, **found: object) -> None:
         if not new:
             Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(run=run, **found)
             return
-        _tell(hold, "opened", ledger.Cause(Entry.Cause.SYNC, str(run.pk)))
+        _record(hold, "opened", ledger.Cause(Entry.Cause.SYNC, str(run.pk)))
 
 
-def passed(lease: Lease, kind: str, what: str = "") -> None:
+def close_resolved(lease: Lease, kind: str, what: str = "") -> None:
     """A run found it as it should be: nobody needs to decide any more."""
     for hold in Hold.objects.filter(kind=kind, what=what, state=Hold.State.OPEN):
         with transaction.atomic():
@@ -61,36 +61,36 @@ def passed(lease: Lease, kind: str, what: str = "") -> None:
             if Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
                 state=Hold.State.OVER, decided_at=timezone.now()
             ):
-                _tell(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
+                _record(hold, "over", ledger.Cause(Entry.Cause.SYNC, str(lease.run.pk)))
 
 
-@recorded()
-def accept(hold: Hold, *, actor: User, name: str, why: Why = UNSAID) -> bool:
+@audit_required()
+def accept(hold: Hold, *, actor: User, name: str, justification: Justification = NO_JUSTIFICATION) -> bool:
     """Somebody says that it is the truth. False if it was decided, or passed, before. Raises `NotSaid`."""
-    demand(why, actor)
-    cause = ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name, why.reason, why.ticket)
+    require_justification(justification, actor)
+    cause = ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name, justification.reason, justification.ticket)
     with transaction.atomic():
         decided = Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
             state=Hold.State.ACCEPTED, decided_at=timezone.now(), decided_by=actor, decided_by_name=name
         )
         if decided:
-            _tell(hold, "accepted", cause)
+            _record(hold, "accepted", cause)
     return bool(decided)
 
 
 def accepted_missing(what: str) -> set[str]:
     """Ids of which somebody has said lately that they may be gone. Each is still looked up, in two runs."""
     said = Hold.objects.filter(
-        kind=Hold.Kind.VANISHED, what=what, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - GOOD_FOR
+        kind=Hold.Kind.VANISHED, what=what, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - ACCEPTED_FOR
     )
     return {remote_id for missing in said.values_list("objects_missing", flat=True) for remote_id in missing}
 
 
-def moved_at() -> datetime | None:
+def workspace_changed_at() -> datetime | None:
     """When somebody said lately that another workspace is meant: what stood here before may be missing from it."""
     return (
         Hold.objects.filter(
-            kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - GOOD_FOR
+            kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - ACCEPTED_FOR
         )
         .values_list("decided_at", flat=True)
         .first()
@@ -102,6 +102,6 @@ def accepted_workspace() -> Hold | None:
     return Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED).first()
 
 
-def _tell(hold: Hold, what: str, cause: ledger.Cause) -> None:
+def _record(hold: Hold, what: str, cause: ledger.Cause) -> None:
     after = {"here": hold.here, "there": hold.there} if hold.kind == Hold.Kind.WORKSPACE else {"missing": str(hold)}
     ledger.record(ledger.entry(f"hold.{what}", "sync", str(hold.run_id or ""), str(hold), after=after, cause=cause))

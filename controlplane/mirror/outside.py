@@ -14,23 +14,25 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from controlplane.audit import ledger
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.models import Entry
-from controlplane.audit.recorded import recorded
-from controlplane.audit.why import UNSAID, Why, demand
+from controlplane.audit.unavailable import audit_required
 from controlplane.mirror.models import OutsideChange, RemoteObject
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 
 State = OutsideChange.State
-AT_ONCE = 200  # decided in one transaction
-NOTHING_CAME = (
+MAX_BATCH = 200  # decided in one transaction
+REVERT_FAILED_STATES = (
     OperationState.REFUSED,
     OperationState.NOT_SENT,
     OperationState.NOT_APPLIED,
     OperationState.OVERTAKEN,
 )
-FAILED = Q(operation__state__in=NOTHING_CAME, operation__late_at=None) | Q(change_set__state=ChangeSet.State.STOPPED)
-AFTER_ALL = Q(operation__late_at__isnull=False) | Q(
+FAILED = Q(operation__state__in=REVERT_FAILED_STATES, operation__late_at=None) | Q(
+    change_set__state=ChangeSet.State.STOPPED
+)
+LATE_EFFECT = Q(operation__late_at__isnull=False) | Q(
     change_set__state__in=[ChangeSet.State.RUNNING, ChangeSet.State.DONE]
 )
 
@@ -53,7 +55,7 @@ def changed_outside(object_type: str) -> Exists:
     )
 
 
-def mark(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
+def annotate_open(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
     """Adds `outside` to rows of one type: their open changes, the newest first, for those who may see them."""
     if not rows or not user.has_perm("mirror.view_outsidechange"):
         return
@@ -65,13 +67,20 @@ def mark(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
         row.__dict__["outside"] = found.get(row.remote_id, [])
 
 
-@recorded()
-def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name: str, why: Why = UNSAID) -> int:
+@audit_required()
+def decide(
+    ids: Iterable[int],
+    state: OutsideChange.State,
+    *,
+    actor: User,
+    name: str,
+    justification: Justification = NO_JUSTIFICATION,
+) -> int:
     """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once. Raises
     `NotSaid`."""
-    demand(why, actor)
+    require_justification(justification, actor)
     left, decided = iter(ids), 0
-    while some := list(islice(left, AT_ONCE)):
+    while some := list(islice(left, MAX_BATCH)):
         with transaction.atomic():
             changes = list(
                 OutsideChange.objects.select_for_update(of=("self",))
@@ -79,7 +88,7 @@ def decide(ids: Iterable[int], state: OutsideChange.State, *, actor: User, name:
                 .filter(pk__in=some, state=State.OPEN)
                 .order_by("pk")
             )
-            _decide(changes, state, actor, name, why)
+            _decide(changes, state, actor, name, justification)
         decided += len(changes)
     return decided
 
@@ -89,16 +98,16 @@ def revert(
     *,
     actor: User | None,
     name: str,
-    why: Why = UNSAID,
+    justification: Justification = NO_JUSTIFICATION,
     operation: Operation | None = None,
     change_set: ChangeSet | None = None,
 ) -> None:
     """Somebody reverts it by this: to be called in the transaction that makes it. Raises `Decided`."""
-    if not _decide([change], State.REVERTED, actor, name, why, operation=operation, change_set=change_set):
+    if not _decide([change], State.REVERTED, actor, name, justification, operation=operation, change_set=change_set):
         raise Decided(change)
 
 
-def keep_up(*ids: int) -> None:
+def reconcile_reverts(*ids: int) -> None:
     """Bring changes (these, or all) in line with what became of their reverts."""
     about = Q(pk__in=ids) if ids else Q()
     reverts = OutsideChange.objects.select_related("entry", "operation", "change_set")
@@ -106,8 +115,8 @@ def keep_up(*ids: int) -> None:
         with transaction.atomic():
             opened = {"state": State.OPEN, "decided_at": None, "decided_by": None, "decided_by_name": ""}
             if OutsideChange.objects.filter(pk=change.pk, state=State.REVERTED).update(**opened):
-                ledger.record(_told(change, "reopened", _cause(change), why=_what_became(change)))
-    for change in reverts.filter(AFTER_ALL, about, state=State.OPEN):
+                ledger.record(_history_entry(change, "reopened", _cause(change), why=_revert_result(change)))
+    for change in reverts.filter(LATE_EFFECT, about, state=State.OPEN):
         by = change.operation or change.change_set
         with transaction.atomic():
             _decide([change], State.REVERTED, by.actor if by else None, by.actor_name if by else ledger.SYSTEM)
@@ -118,18 +127,20 @@ def _decide(
     state: OutsideChange.State,
     actor: User | None,
     name: str,
-    why: Why = UNSAID,
+    justification: Justification = NO_JUSTIFICATION,
     **by: Operation | ChangeSet | None,
 ) -> int:
     decided = OutsideChange.objects.filter(pk__in=[change.pk for change in changes], state=State.OPEN).update(
         state=state, decided_at=timezone.now(), decided_by=actor, decided_by_name=name, **by
     )
     if decided:
-        ledger.record(*(_told(change, state.value, _cause(change, actor, name, why)) for change in changes))
+        ledger.record(
+            *(_history_entry(change, state.value, _cause(change, actor, name, justification)) for change in changes)
+        )
     return decided
 
 
-def _told(change: OutsideChange, what: str, cause: ledger.Cause, **more: str) -> Entry:
+def _history_entry(change: OutsideChange, what: str, cause: ledger.Cause, **more: str) -> Entry:
     after = {"change": change.entry.words, **more}
     return ledger.entry(
         f"outside.{what}", change.object_type, change.object_id, change.entry.object_name, after=after, cause=cause
@@ -137,12 +148,17 @@ def _told(change: OutsideChange, what: str, cause: ledger.Cause, **more: str) ->
 
 
 def _cause(
-    change: OutsideChange, actor: User | None = None, name: str = ledger.SYSTEM, why: Why = UNSAID
+    change: OutsideChange,
+    actor: User | None = None,
+    name: str = ledger.SYSTEM,
+    justification: Justification = NO_JUSTIFICATION,
 ) -> ledger.Cause:
-    return ledger.Cause(Entry.Cause.SYSTEM, f"outside change {change.pk}", actor, name, why.reason, why.ticket)
+    return ledger.Cause(
+        Entry.Cause.SYSTEM, f"outside change {change.pk}", actor, name, justification.reason, justification.ticket
+    )
 
 
-def _what_became(change: OutsideChange) -> str:
+def _revert_result(change: OutsideChange) -> str:
     if change.operation is not None:
         return change.operation.message
     return change.change_set.problem if change.change_set is not None else ""

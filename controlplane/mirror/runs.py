@@ -15,16 +15,16 @@ from django.utils import timezone
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.mirror.models import SyncRun
 
-CLAIM = timedelta(seconds=90)  # longer than the slowest read with all its tries
-EARLY = 0.9  # of the interval: beat is not exact, and to miss a slot by a blink would double the interval
-TELL_EVERY = timedelta(seconds=1)
-MOST_NAMED = 50  # so many that were left out, or calls that failed, are named; the rest are counted
+LEASE = timedelta(seconds=90)  # longer than the slowest read with all its tries
+EARLY_SHARE = 0.9  # of the interval: beat is not exact, and to miss a slot by a blink would double the interval
+PROGRESS_INTERVAL = timedelta(seconds=1)
+MAX_NAMED = 50  # so many that were left out, or calls that failed, are named; the rest are counted
 WORKER_DIED = "The worker that ran it ended first."
 
 Watcher = Callable[[SyncRun], None]
 
 
-class Superseded(Exception):
+class LeaseLost(Exception):
     """This run's claim has lapsed and another one took its place: it writes nothing more."""
 
 
@@ -32,9 +32,9 @@ def host_of(base_url: str) -> str:
     return urlsplit(base_url).netloc[:200]
 
 
-def ask(user: User | None, *, full: bool = False) -> SyncRun:
+def request_sync(user: User | None, *, full: bool = False) -> SyncRun:
     """Somebody wants a run: the one that is under way, the one that was asked for, or a new one for the next worker."""
-    bury_dead()
+    close_abandoned()
     for _ in range(3):
         known = SyncRun.objects.filter(state__in=[SyncRun.State.RUNNING, SyncRun.State.ASKED]).order_by("-id").first()
         if known is not None:
@@ -47,7 +47,7 @@ def ask(user: User | None, *, full: bool = False) -> SyncRun:
     return SyncRun.objects.latest("pk")
 
 
-def bury_dead() -> None:
+def close_abandoned() -> None:
     """A run whose worker died did not list everything, whatever it had read."""
     now = timezone.now()
     SyncRun.objects.filter(state=SyncRun.State.RUNNING, claimed_until__lt=now).update(
@@ -57,12 +57,12 @@ def bury_dead() -> None:
 
 def start(base_url: str, *, full: bool = False, requested_by: User | None = None) -> SyncRun | None:
     """Begin the run that was asked for, or a new one. None if another is under way."""
-    bury_dead()
+    close_abandoned()
     now = timezone.now()
     begun = {
         "state": SyncRun.State.RUNNING,
         "started_at": now,
-        "claimed_until": now + CLAIM,
+        "claimed_until": now + LEASE,
         "remote": host_of(base_url),
     }
     asked = SyncRun.objects.filter(state=SyncRun.State.ASKED).first()
@@ -85,7 +85,7 @@ def is_due() -> bool:
     newest = SyncRun.objects.order_by("-started_at").first()
     if newest is None or newest.state == SyncRun.State.ASKED:
         return True
-    return timezone.now() >= newest.started_at + timedelta(seconds=EARLY * settings.SYNC_INTERVAL)
+    return timezone.now() >= newest.started_at + timedelta(seconds=EARLY_SHARE * settings.SYNC_INTERVAL)
 
 
 def prune() -> int:
@@ -102,7 +102,7 @@ def prune() -> int:
     return old.exclude(pk__in=[pk for pk in needed if pk]).exclude(pk__in=list(last_of_each)).delete()[0]
 
 
-def is_left_alone(run: SyncRun) -> bool:
+def is_stalled(run: SyncRun) -> bool:
     """Asked for, and no worker came though beat wakes one each interval."""
     return timezone.now() > run.started_at + timedelta(seconds=settings.SYNC_INTERVAL + 30)
 
@@ -119,12 +119,12 @@ def without_waiting_for_the_disk() -> Iterator[None]:
     """Inside, a commit is answered before it is on the disk. What a machine that dies meanwhile forgets, it forgets
     from the end, and the next run reads it again. The first commit after this block, such as the one that ends the
     run, brings all before it to the disk. Inside a transaction it changes nothing."""
-    ask, setting, value = ON_DISK[connection.vendor]
+    request_sync, setting, value = ON_DISK[connection.vendor]
     if connection.in_atomic_block:
         yield
         return
     with connection.cursor() as cursor:
-        cursor.execute(ask)
+        cursor.execute(request_sync)
         [before] = cursor.fetchone()
         cursor.execute(setting.format(value))
     try:
@@ -150,22 +150,22 @@ class Lease:
     def hold(self, *, done: int = 0, at_once: bool = False) -> None:
         """Go on, and say so once a second. Raises `Superseded` where the run was taken for dead."""
         self.run.done += done
-        if at_once or not self._told_at <= timezone.now() < self._told_at + TELL_EVERY:
+        if at_once or not self._told_at <= timezone.now() < self._told_at + PROGRESS_INTERVAL:
             self.fence()
 
     def fence(self) -> None:
         """Renew the claim, in the transaction of what is written next: a run that lost it cannot write any more."""
         self._told_at = timezone.now()
-        self.run.claimed_until = self._told_at + CLAIM
+        self.run.claimed_until = self._told_at + LEASE
         if not self._mine().update(claimed_until=self.run.claimed_until, **self._counts()):
-            raise Superseded
+            raise LeaseLost
         if self._watch is not None:
             self._watch(self.run)
 
     def leave_out(self, what: str, remote_id: object, why: str) -> None:
         """Quarantine: one object is not stored, the rest goes on."""
         self.run.quarantined += 1
-        if len(self.run.left_out) < MOST_NAMED:
+        if len(self.run.left_out) < MAX_NAMED:
             known = remote_id[:64] if isinstance(remote_id, str) and remote_id.isprintable() else ""
             self.run.left_out.append({"what": what, "id": known, "why": why})
 
@@ -182,7 +182,7 @@ class Lease:
                 "trace": call.trace_id[:80],
                 "ms": call.milliseconds,
             }
-            for call in failed[:MOST_NAMED]
+            for call in failed[:MAX_NAMED]
         ]
         self._mine().update(
             state=state, problem=problem, ended_at=timezone.now(), failed_calls=records, **self._counts()

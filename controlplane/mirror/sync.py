@@ -10,17 +10,17 @@ from django.contrib.auth.models import User
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError
-from controlplane.mirror import fetch, holds, listing, runs, sweep, workspace
-from controlplane.mirror.collection import Collection
-from controlplane.mirror.keep import Keeper
+from controlplane.mirror import deletions, fetch, holds, listing, runs, workspace
 from controlplane.mirror.models import SyncRun
-from controlplane.mirror.runs import Lease, Superseded, Watcher
+from controlplane.mirror.runs import Lease, LeaseLost, Watcher
+from controlplane.mirror.source import ResourceSource
+from controlplane.mirror.writer import MirrorWriter
 
 log = logging.getLogger(__name__)
 
 
 def sync(
-    collections: Sequence[Collection],
+    collections: Sequence[ResourceSource],
     client: ElevenLabs,
     *,
     full: bool = False,
@@ -34,9 +34,9 @@ def sync(
         return None
     lease = Lease(run, client, watch)
     try:
-        with fetch.threads(), runs.without_waiting_for_the_disk(), _garbage_sought_in_what_is_new():
+        with fetch.thread_pool(), runs.without_waiting_for_the_disk(), _gc_frozen():
             problems, held = _run(list(collections), lease)
-    except Superseded:
+    except LeaseLost:
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)
         run.refresh_from_db()
     except BaseException:
@@ -50,7 +50,7 @@ def sync(
 
 
 @contextmanager
-def _garbage_sought_in_what_is_new() -> Iterator[None]:
+def _gc_frozen() -> Iterator[None]:
     """Python looks through all that the process holds, again and again while rows are made. What was here before the
     run, the program above all, is left alone until it ends."""
     gc.freeze()
@@ -60,7 +60,7 @@ def _garbage_sought_in_what_is_new() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[str]]:
+def _run(collections: list[ResourceSource], lease: Lease) -> tuple[list[str], list[str]]:
     """What went wrong, and what is held, in words."""
     run, client = lease.run, lease.client
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
@@ -70,25 +70,27 @@ def _run(collections: list[Collection], lease: Lease) -> tuple[list[str], list[s
             return [], [why]
     except ElevenLabsError as error:
         return [f"It could not be read which workspace this is, so nothing was listed. {error}"], []
-    keepers = [Keeper(collection, lease, client, cause, _is_first_picture(run)) for collection in collections]
-    read = [listing.read(keeper) for keeper in keepers]
+    writers = [MirrorWriter(collection, lease, client, cause, _is_first_sync(run)) for collection in collections]
+    read = [listing.read(writer) for writer in writers]
     if problems := [problem for _, problem in read if problem]:
         return problems, []
-    missing = [sweep.missing(keeper, not_listed) for keeper, (not_listed, _) in zip(keepers, read, strict=True)]
+    missing = [
+        deletions.verify_missing(writer, not_listed) for writer, (not_listed, _) in zip(writers, read, strict=True)
+    ]
     if held := [why for _, why in missing if why]:
         return [], held  # what is wrong with one list is likely wrong with the other
     unseen = [rows for rows, _ in missing]
-    looked_up = [sweep.look_up(keeper, rows) for keeper, rows in zip(keepers, unseen, strict=True)]
+    looked_up = [deletions.verify_by_id(writer, rows) for writer, rows in zip(writers, unseen, strict=True)]
     if problems := [problem for _, problem in looked_up if problem]:
         return problems, []  # a run that is not complete marks nothing, also where it was answered
-    for keeper, rows, (not_found, _) in zip(keepers, unseen, looked_up, strict=True):
-        sweep.believe(keeper, rows, not_found)
+    for writer, rows, (not_found, _) in zip(writers, unseen, looked_up, strict=True):
+        deletions.confirm_deletions(writer, rows, not_found)
     return [], []
 
 
-def _is_first_picture(run: SyncRun) -> bool:
+def _is_first_sync(run: SyncRun) -> bool:
     """What is found then is how things are, not what changed. After a move to another workspace that takes two runs:
     the first brings what is there, the second finds what is not."""
     before = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=run.pk)
-    moved = holds.moved_at()
+    moved = holds.workspace_changed_at()
     return before.filter(started_at__gt=moved).count() < 2 if moved else not before.exists()

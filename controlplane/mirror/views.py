@@ -14,15 +14,15 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from controlplane.keys import key_in, row_or_404
+from controlplane.lookups import get_row_or_404, parse_pk
 from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, RemoteObject, SyncRun
-from controlplane.operations.forms import WhyForm
-from controlplane.operations.pages import actor_of
-from controlplane.operations.run import name_of
-from controlplane.operations.wake import wake
+from controlplane.operations.enqueue import enqueue
+from controlplane.operations.form_flow import current_staff
+from controlplane.operations.forms import JustificationForm
+from controlplane.operations.run import actor_label
 
-SYNC_TASK = "numbers.tasks.sync"  # by name: this package is below the one that knows what is listed
+SYNC_TASK_NAME = "numbers.tasks.sync"  # by name: this package is below the one that knows what is listed
 ON_A_PAGE = 100
 
 
@@ -30,11 +30,11 @@ ON_A_PAGE = 100
 @permission_required("mirror.add_syncrun", raise_exception=True)
 def start(request: HttpRequest) -> HttpResponse:
     """Ask for a run: nothing remote is listed inside a web request."""
-    run = runs.ask(actor_of(request))
+    run = runs.request_sync(current_staff(request))
     link = format_html('<a class="cp-link" href="{}">Show progress</a>', _page_of(run))
     if run.state == SyncRun.State.RUNNING:
         messages.info(request, format_html("A sync is under way already. {}", link))
-    elif wake(current_app.signature(SYNC_TASK)):
+    elif enqueue(current_app.signature(SYNC_TASK_NAME)):
         messages.info(request, format_html("Syncing. The header shows the progress. {}", link))
     else:
         messages.warning(
@@ -50,13 +50,13 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @permission_required("mirror.view_syncrun", raise_exception=True)
-def picture(request: HttpRequest) -> HttpResponse:
+def data_age(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     return render(
         request,
         "controlplane/picture.html",
         {
-            "since": key_in(since) or 0,
+            "since": parse_pk(since) or 0,
             "told_refused": request.GET.get("refused", ""),
         },
     )
@@ -65,7 +65,7 @@ def picture(request: HttpRequest) -> HttpResponse:
 def run_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("mirror.view_syncrun"):
         raise PermissionDenied
-    run = row_or_404(SyncRun.objects.select_related("requested_by"), pk)
+    run = get_row_or_404(SyncRun.objects.select_related("requested_by"), pk)
     title = f"Sync of {run.started_at:%d %b %Y, %H:%M:%S} UTC"
     return render(request, "mirror/run.html", {**site, **_facts(run), "title": title, "subtitle": None})
 
@@ -88,7 +88,7 @@ def _facts(run: SyncRun) -> dict[str, Any]:
         "took": took,
         "holds": [hold for hold in run.holds.all() if hold.state == Hold.State.OPEN],
         "outside": run.outside_changes.count(),
-        "nobody_came": run.state == SyncRun.State.ASKED and runs.is_left_alone(run),
+        "nobody_came": run.state == SyncRun.State.ASKED and runs.is_stalled(run),
     }
 
 
@@ -99,10 +99,10 @@ def _page_of(run: SyncRun) -> str:
 def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("mirror.view_hold"):
         raise PermissionDenied
-    return _hold(request, row_or_404(Hold, pk), site, WhyForm())
+    return _hold(request, get_row_or_404(Hold, pk), site, JustificationForm())
 
 
-def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: WhyForm) -> HttpResponse:
+def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: JustificationForm) -> HttpResponse:
     page = Paginator(hold.objects_missing, ON_A_PAGE).get_page(request.GET.get("page"))
     shown = {"hold": hold, "page": page, "missing": _named(hold, list(page)), "form": form}
     context = {**site, **shown, "title": str(hold), "subtitle": None}
@@ -123,12 +123,12 @@ def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
 def accept(request: HttpRequest, pk: int) -> HttpResponse:
     """Somebody says that what a run held is the truth. Nothing is sent; the next run acts on it."""
     hold = get_object_or_404(Hold, pk=pk)
-    actor, form = actor_of(request), WhyForm(request.POST)
+    actor, form = current_staff(request), JustificationForm(request.POST)
     if not form.is_valid():
         return _hold(request, hold, admin.site.each_context(request), form)
-    if holds.accept(hold, actor=actor, name=name_of(actor), why=form.why):
-        run = runs.ask(actor)
-        wake(current_app.signature(SYNC_TASK))
+    if holds.accept(hold, actor=actor, name=actor_label(actor), justification=form.justification):
+        run = runs.request_sync(actor)
+        enqueue(current_app.signature(SYNC_TASK_NAME))
         messages.success(request, "Accepted. A sync that checks again has been requested.")
         return redirect(_page_of(run))
     hold.refresh_from_db()

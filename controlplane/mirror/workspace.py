@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, Forbidden, KeyRefused, NotFound
 from controlplane.mirror import holds
-from controlplane.mirror.collection import Collection
 from controlplane.mirror.models import Hold, SyncRun
+from controlplane.mirror.outages import STOPPING
 from controlplane.mirror.runs import Lease
-from controlplane.mirror.trouble import STOPPING
+from controlplane.mirror.source import ResourceSource
 
-SAMPLE = 6  # so many objects that all answer 404 are no coincidence, and fewer known ones prove nothing
+SAMPLE_OBJECTS = 6  # so many objects that all answer 404 are no coincidence, and fewer known ones prove nothing
 
 
-def guard(lease: Lease, collections: Sequence[Collection]) -> str:
+def guard(lease: Lease, collections: Sequence[ResourceSource]) -> str:
     """Why everything has to be held, in words; empty where all is well. Notes on the run which workspace it is.
     Raises an `ElevenLabsError` where there is no use in going on."""
     run = lease.run
     run.workspace = _workspace(lease.client)
-    known = _picture_of(run)
+    known = _mirrored_workspace(run)
     if known is None:
         return ""
     host, workspace, chosen = known
@@ -27,7 +27,7 @@ def guard(lease: Lease, collections: Sequence[Collection]) -> str:
         other = run.remote != host or (not chosen and _shows_nothing_known(lease, collections))
     if other:
         return holds.workspace(lease, here=f"{host}/{workspace}", there=f"{run.remote}/{run.workspace}")
-    holds.passed(lease, Hold.Kind.WORKSPACE)
+    holds.close_resolved(lease, Hold.Kind.WORKSPACE)
     return ""
 
 
@@ -42,7 +42,7 @@ def _workspace(client: ElevenLabs) -> str:
     return workspace[:64] if workspace.isascii() and workspace.isprintable() else ""
 
 
-def _picture_of(run: SyncRun) -> tuple[str, str, bool] | None:
+def _mirrored_workspace(run: SyncRun) -> tuple[str, str, bool] | None:
     """(host, workspace, False) of the newest complete run; (host, workspace, True) that somebody has chosen since."""
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=run.pk).exclude(remote="")
     newest = complete.first()
@@ -58,17 +58,17 @@ def _picture_of(run: SyncRun) -> tuple[str, str, bool] | None:
     return newest.remote, named.workspace if named else "", False
 
 
-def _shows_nothing_known(lease: Lease, collections: Sequence[Collection]) -> bool:
+def _shows_nothing_known(lease: Lease, collections: Sequence[ResourceSource]) -> bool:
     known = [(collection, remote_id) for collection in collections for remote_id in _some_of(collection)]
-    return len(known) >= SAMPLE and not any(_may_be_there(lease, *one) for one in known)
+    return len(known) >= SAMPLE_OBJECTS and not any(_may_be_there(lease, *one) for one in known)
 
 
-def _some_of(collection: Collection) -> list[str]:
+def _some_of(collection: ResourceSource) -> list[str]:
     known = list(collection.listable().filter(missing_since=None).values_list("remote_id", flat=True))
-    return known[:: max(len(known) // SAMPLE, 1)][:SAMPLE]
+    return known[:: max(len(known) // SAMPLE_OBJECTS, 1)][:SAMPLE_OBJECTS]
 
 
-def _may_be_there(lease: Lease, collection: Collection, remote_id: str) -> bool:
+def _may_be_there(lease: Lease, collection: ResourceSource, remote_id: str) -> bool:
     lease.hold()
     try:
         collection.details(lease.client, remote_id)

@@ -8,10 +8,10 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from controlplane.operations import views
-from controlplane.operations.kinds import all_kinds
+from controlplane.operations.actions import all_actions
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.search import matching
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
 COLOURS = {
@@ -62,7 +62,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request, model_admin):
-        return sorted(((name, kind_in_words(name)) for name in all_kinds()), key=lambda choice: choice[1])
+        return sorted(((name, kind_in_words(name)) for name in all_actions()), key=lambda choice: choice[1])
 
     def queryset(self, request, queryset):
         return queryset.filter(kind=self.value()) if self.value() else queryset

@@ -8,23 +8,23 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import QueryDict
 
-from controlplane.audit.why import LONGEST_REASON, LONGEST_TICKET, Why, problems
+from controlplane.audit.justification import MAX_REASON_CHARS, MAX_TICKET_CHARS, Justification, justification_errors
 
 
-class WhyForm(forms.Form):
-    """Asks why: see `controlplane.audit.why`. Shown by `controlplane/why.html`."""
+class JustificationForm(forms.Form):
+    """Asks why: see `controlplane.audit.justification`. Shown by `controlplane/justification.html`."""
 
     reason = forms.CharField(
         required=False,
         initial="",
-        max_length=LONGEST_REASON,
+        max_length=MAX_REASON_CHARS,
         help_text="Kept in the history: no passwords or keys here.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     ticket = forms.CharField(
         required=False,
         initial="",
-        max_length=LONGEST_TICKET,
+        max_length=MAX_TICKET_CHARS,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -41,29 +41,29 @@ class WhyForm(forms.Form):
 
     def _said(self, field: str) -> str:
         text: str = self.cleaned_data[field]
-        if problem := problems(Why(**{field: text})).get(field):
+        if problem := justification_errors(Justification(**{field: text})).get(field):
             raise forms.ValidationError(problem)
         return text
 
     @property
-    def why(self) -> Why:
-        return Why(self.cleaned_data["reason"], self.cleaned_data["ticket"])
+    def justification(self) -> Justification:
+        return Justification(self.cleaned_data["reason"], self.cleaned_data["ticket"])
 
     @property
-    def has_to_say_why(self) -> bool:
+    def reason_is_required(self) -> bool:
         return bool(settings.REQUIRE_REASON)
 
     @property
-    def says_why(self) -> bool:
+    def has_justification(self) -> bool:
         """Something was typed there, or is wrong with it."""
         return any(self[name].value() or self[name].errors for name in ("reason", "ticket"))
 
 
-class KeyedForm(WhyForm):
+class KeyedForm(JustificationForm):
     """Carries the operation's key: sent twice (double click, back, second tab), it is carried out once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
-    not_recorded = False  # what was asked for could not be written down: `controlplane.audit.recorded`
+    audit_unavailable = False  # what was asked for could not be written down: `controlplane.audit.unavailable`
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

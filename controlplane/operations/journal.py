@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.audit.recorded import recorded
+from controlplane.audit.unavailable import audit_required
 from controlplane.elevenlabs import BadShape, Call, unstorable
-from controlplane.operations.kinds import Kind, Verdict, kind_of
-from controlplane.operations.models import OPEN, ChangeSet, Operation, State
+from controlplane.operations.actions import Action, Verdict, action_for
+from controlplane.operations.models import OPEN_STATES, ChangeSet, Operation, State
 
 BEGIN_TRIES = 3
 READ_BACK_AFTER_S = (2, 5, 10, 20)  # seconds after sending; from then on every `READ_BACK_EVERY_S`
@@ -27,7 +27,7 @@ LATE_WITHIN = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 
-class Held(Exception):
+class ResourceLocked(Exception):
     """Another operation holds this resource; `operation` says who and since when."""
 
     def __init__(self, operation: Operation) -> None:
@@ -53,8 +53,8 @@ class Expired(Exception):
     """The operation was decided by somebody else (too slow before sending): nothing was sent."""
 
 
-@recorded()
-def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
+@audit_required()
+def begin(op: Operation, *, on_begin: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
     """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one.
 
     `beside` writes what has to be committed with it, and forbids it by raising.
@@ -62,8 +62,8 @@ def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, t
     try:
         with transaction.atomic(durable=True):
             op.save(force_insert=True)
-            if beside is not None:
-                beside(op)
+            if on_begin is not None:
+                on_begin(op)
     except IntegrityError:
         first = Operation.objects.filter(key=op.key).first()
         if first is not None:
@@ -72,16 +72,16 @@ def begin(op: Operation, *, beside: Callable[[Operation], None] | None = None, t
             op.pk = first.pk
             op.refresh_from_db()
             return False
-        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN).first()
+        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN_STATES).first()
         if holder is not None:
-            raise Held(holder) from None
+            raise ResourceLocked(holder) from None
         if tries <= 1:  # nobody holds it: the database refuses the row itself
             raise
-        return begin(op, beside=beside, tries=tries - 1)  # decided between our two looks: the lock is free again
+        return begin(op, on_begin=on_begin, tries=tries - 1)  # decided between our two looks: the lock is free again
     return True
 
 
-@recorded()
+@audit_required()
 def claim(op: Operation) -> None:
     """A planned step becomes an intent and takes the lock. Raises `Held`, or `Expired` if it is no longer planned."""
     try:
@@ -90,14 +90,14 @@ def claim(op: Operation) -> None:
                 state=State.INTENT, created_at=timezone.now()
             )
     except IntegrityError:
-        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN).first()
-        raise Held(holder or op) from None
+        holder = Operation.objects.filter(resource=op.resource, state__in=OPEN_STATES).first()
+        raise ResourceLocked(holder or op) from None
     if not moved:
         raise Expired(str(op))
     op.refresh_from_db()
 
 
-@recorded()
+@audit_required()
 def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     """Commit B: from here on, no machine repeats this write."""
     now = timezone.now()
@@ -107,12 +107,12 @@ def mark_sent(op: Operation, before: dict[str, Any]) -> None:
     with transaction.atomic(durable=True):
         if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
             raise Expired(str(op))
-        _keep_found(op)
-        tell(op, "sent", "On its way to ElevenLabs.")  # what the history cannot tell is not sent
+        _store_precheck_object(op)
+        record_event(op, "sent", "On its way to ElevenLabs.")  # what the history cannot tell is not sent
     _set(op, values)
 
 
-def _keep_found(op: Operation) -> None:
+def _store_precheck_object(op: Operation) -> None:
     """Keep what the check read. If that is not what stands here, somebody else changed it before us: told apart from
     what we are about to do. Where an operation of ours may be what took effect late, a sync has to tell."""
     lost = Operation.objects.filter(
@@ -122,7 +122,7 @@ def _keep_found(op: Operation) -> None:
         return
     try:
         with transaction.atomic():
-            kind_of(op.kind).store(op, op.found, seen_beside(op))
+            action_for(op.kind).store(op, op.found, seen_by_precheck(op))
     except (BadShape, DataError) as error:
         log.warning("What operation %s read ahead of sending cannot be kept here: %s", op.pk, error)
 
@@ -155,12 +155,12 @@ def finish(
     op: Operation, verdict: Verdict, *, seen: dict[str, Any] | None, known_by: str, expected: State = State.SENT
 ) -> Operation:
     """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
-    with recorded() if expected == State.INTENT else nullcontext():  # by then nothing was sent
-        return _finish(op, kind_of(op.kind), verdict, seen, known_by, expected)
+    with audit_required() if expected == State.INTENT else nullcontext():  # by then nothing was sent
+        return _finish(op, action_for(op.kind), verdict, seen, known_by, expected)
 
 
 def _finish(
-    op: Operation, kind: Kind, verdict: Verdict, seen: dict[str, Any] | None, known_by: str, expected: State
+    op: Operation, kind: Action, verdict: Verdict, seen: dict[str, Any] | None, known_by: str, expected: State
 ) -> Operation:
     message = storable(verdict.message)
     if seen is not None and verdict.state == State.DONE:
@@ -183,7 +183,7 @@ def _finish(
 
 def _commit(
     op: Operation,
-    kind: Kind,
+    kind: Action,
     verdict: Verdict,
     seen: dict[str, Any] | None,
     message: str,
@@ -196,7 +196,7 @@ def _commit(
         "known_by": known_by,
         "not_kept": verdict.not_kept,
         "error_fields": [storable(name)[:LONGEST_FIELD] for name in verdict.error_fields[:MOST_FIELDS]],
-        "seen": None if seen is None else kind.brief(op, seen),
+        "seen": None if seen is None else kind.summarize(op, seen),
         "ended_at": timezone.now(),
         "settle_at": None,
         **_call_values(op),
@@ -210,14 +210,14 @@ def _commit(
     return op
 
 
-def _store_and_tell(op: Operation, kind: Kind, seen: dict[str, Any] | None) -> None:
+def _store_and_tell(op: Operation, kind: Action, seen: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
     if ours or seen is not None:
-        kind.store(op, seen, cause_of(op) if ours else seen_beside(op))
-    tell(op, str(op.state), op.message)
+        kind.store(op, seen, cause_of(op) if ours else seen_by_precheck(op))
+    record_event(op, str(op.state), op.message)
 
 
-def tell(op: Operation, what: str, message: str) -> None:
+def record_event(op: Operation, what: str, message: str) -> None:
     """The ledger's entry about an operation itself; what it changed has an entry of its own."""
     after: dict[str, Any] = {"asked": op.title, "message": message}
     if op.undoes_id is not None:
@@ -233,7 +233,7 @@ def tell(op: Operation, what: str, message: str) -> None:
     ledger.record(about)
 
 
-def seen_beside(op: Operation) -> ledger.Cause:
+def seen_by_precheck(op: Operation) -> ledger.Cause:
     """Of what the remote shows and this operation did not do."""
     return ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}")
 
@@ -247,7 +247,7 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def patience(kind: Kind) -> timedelta:
+def patience(kind: Action) -> timedelta:
     """How long after sending a "no" is not believed: the remote may still apply it, or list it later."""
     return settings.SETTLE_AFTER if kind.patience is None else timedelta(seconds=kind.patience)
 
@@ -257,7 +257,7 @@ def next_read_back(op: Operation, now: datetime) -> datetime:
     sent_at = op.sent_at or now
     later = [at for at in (sent_at + timedelta(seconds=seconds) for seconds in READ_BACK_AFTER_S) if at > now]
     soonest = later[0] if later else now + timedelta(seconds=READ_BACK_EVERY_S)
-    believed_at = sent_at + patience(kind_of(op.kind))
+    believed_at = sent_at + patience(action_for(op.kind))
     return believed_at if now < believed_at < soonest else soonest
 
 

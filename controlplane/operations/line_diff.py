@@ -7,10 +7,12 @@ from itertools import takewhile
 
 from controlplane.templatetags.names import spelled, visible
 
-AROUND = 2  # lines shown on both sides of what differs
-MOST_LINES = 600  # on either side; beyond it, lines are not matched one by one: that takes time with their square
-SHOWN = 400  # lines, then the rest is counted
-LONGEST = 2_000  # characters shown of one line
+CONTEXT_LINES = 2  # lines shown on both sides of what differs
+MAX_MATCHED_LINES = (
+    600  # on either side; beyond it, lines are not matched one by one: that takes time with their square
+)
+MAX_SHOWN_LINES = 400  # lines, then the rest is counted
+MAX_LINE_CHARS = 2_000  # characters shown of one line
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,14 @@ def line_diff(before: str, after: str) -> list[Line]:
     if before == after:
         return []
     lines = list(_lines(before.split("\n"), after.split("\n")))
-    rest = len(lines) - SHOWN
-    return [*lines[:SHOWN], Line("", f"and {rest:,} lines more")] if rest > 1 else lines
+    rest = len(lines) - MAX_SHOWN_LINES
+    return [*lines[:MAX_SHOWN_LINES], Line("", f"and {rest:,} lines more")] if rest > 1 else lines
 
 
 def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
     head = _alike(old, new)
     tail = min(_alike(old[::-1], new[::-1]), len(old) - head, len(new) - head)
-    first, last = max(0, head - AROUND), max(0, tail - AROUND)
+    first, last = max(0, head - CONTEXT_LINES), max(0, tail - CONTEXT_LINES)
     yield from _left_out(first, "above")
     yield from (_line(" ", line) for line in old[first:head])
     yield from _differing(old[head : len(old) - tail], new[head : len(new) - tail])
@@ -50,18 +52,18 @@ def _alike(old: list[str], new: list[str]) -> int:
 
 
 def _differing(old: list[str], new: list[str]) -> Iterator[Line]:
-    are_few = max(len(old), len(new)) <= MOST_LINES
+    are_few = max(len(old), len(new)) <= MAX_MATCHED_LINES
     whole = ("replace", 0, len(old), 0, len(new))
     for tag, start, end, start_new, end_new in SequenceMatcher(None, old, new).get_opcodes() if are_few else [whole]:
         if tag != "equal":
             yield from (_line("-", line) for line in old[start:end])
             yield from (_line("+", line) for line in new[start_new:end_new])
-        elif end - start <= 2 * AROUND + 1:
+        elif end - start <= 2 * CONTEXT_LINES + 1:
             yield from (_line(" ", line) for line in old[start:end])
         else:
-            yield from (_line(" ", line) for line in old[start : start + AROUND])
-            yield from _left_out(end - start - 2 * AROUND, "here")
-            yield from (_line(" ", line) for line in old[end - AROUND : end])
+            yield from (_line(" ", line) for line in old[start : start + CONTEXT_LINES])
+            yield from _left_out(end - start - 2 * CONTEXT_LINES, "here")
+            yield from (_line(" ", line) for line in old[end - CONTEXT_LINES : end])
 
 
 def _left_out(count: int, where: str) -> Iterator[Line]:
@@ -70,6 +72,6 @@ def _left_out(count: int, where: str) -> Iterator[Line]:
 
 
 def _line(sign: str, text: str) -> Line:
-    cut = text if len(text) <= LONGEST else text[:LONGEST]
-    more = f" [and {len(text) - LONGEST:,} characters more]" if len(text) > LONGEST else ""
+    cut = text if len(text) <= MAX_LINE_CHARS else text[:MAX_LINE_CHARS]
+    more = f" [and {len(text) - MAX_LINE_CHARS:,} characters more]" if len(text) > MAX_LINE_CHARS else ""
     return Line(sign, (visible(cut) if sign == " " else spelled(cut)) + more)

@@ -30,7 +30,7 @@ class State(models.TextChoices):
     OVERTAKEN = "overtaken", "overtaken"
 
 
-OPEN = (State.INTENT, State.SENT)
+OPEN_STATES = (State.INTENT, State.SENT)
 
 
 class ChangeSet(models.Model):
@@ -129,7 +129,7 @@ class Operation(models.Model):
     @classmethod
     def touched_since(cls, object_type: str, moment: datetime) -> set[str]:
         """Remote ids with an operation that is open, or was decided since then."""
-        lately = models.Q(state__in=OPEN) | models.Q(ended_at__gte=moment)
+        lately = models.Q(state__in=OPEN_STATES) | models.Q(ended_at__gte=moment)
         return set(cls.objects.filter(lately, object_type=object_type).values_list("object_id", flat=True))
 
     @classmethod
@@ -141,7 +141,7 @@ class Operation(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.state in OPEN
+        return self.state in OPEN_STATES
 
     @property
     def is_unconfirmed(self) -> bool:

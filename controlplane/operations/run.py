@@ -14,31 +14,40 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from controlplane.audit import ledger
-from controlplane.audit.recorded import note_that_it_is_sent
-from controlplane.audit.why import UNSAID, Why, demand
+from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
+from controlplane.audit.unavailable import mark_as_sent
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused, NotFound, Outcome, connect, unstorable
 from controlplane.mirror.models import Hold
 from controlplane.operations import journal
-from controlplane.operations.kinds import Already, Kind, Reply, Secrets, Stop, Verdict, fingerprint, kind_of
+from controlplane.operations.actions import (
+    Action,
+    NothingToDo,
+    PreconditionFailed,
+    Reply,
+    Secrets,
+    Verdict,
+    action_for,
+    fingerprint,
+)
 from controlplane.operations.models import Operation, State
 
 CHECKED = "Read from ElevenLabs before sending."
 ANSWERED = "ElevenLabs answered the request."
-CLICK = 8.0  # seconds that somebody who clicked waits for all tries of one read
+CLICK_PATIENCE_S = 8.0  # seconds that somebody who clicked waits for all tries of one read
 
 # Writes what has to be committed with the intent, and forbids it by raising: see `journal.begin`.
-Beside = Callable[[Operation], None]
+OnBegin = Callable[[Operation], None]
 
 
 @dataclass(frozen=True)
-class Wish:
+class ActionRequest:
     """What somebody asks for. `names` is how the page showed the things involved; `wanted` holds no secret."""
 
-    kind: type[Kind]
+    kind: type[Action]
     object_id: str
     wanted: Mapping[str, Any]
     names: Mapping[str, str] = field(default_factory=dict)
-    why: Why = UNSAID
+    justification: Justification = NO_JUSTIFICATION
     undoes: int | None = None  # the history entry that it takes back
 
     @property
@@ -47,8 +56,8 @@ class Wish:
 
     def operation(self, *, key: str, actor: User | None, state: State) -> Operation:
         """Not saved yet. Raises `NotSaid`: every write of staff comes through here, and none without its reason."""
-        demand(self.why, actor)
-        kind = kind_of(self.kind.name)
+        require_justification(self.justification, actor)
+        kind = action_for(self.kind.name)
         resource = kind.resource(self.object_id, self.wanted)
         op = Operation(
             key=key,
@@ -61,16 +70,16 @@ class Wish:
             names=dict(self.names),
             wanted=dict(self.wanted),
             actor=actor,
-            actor_name=name_of(actor),
-            reason=self.why.reason,
-            ticket=self.why.ticket,
+            actor_name=actor_label(actor),
+            reason=self.justification.reason,
+            ticket=self.justification.ticket,
             undoes_id=self.undoes,
         )
         op.title = kind.title(op)
         return op
 
 
-def name_of(actor: User | None) -> str:
+def actor_label(actor: User | None) -> str:
     if actor is None:
         return ledger.SYSTEM
     full = actor.get_full_name()
@@ -79,19 +88,19 @@ def name_of(actor: User | None) -> str:
 
 @sensitive_variables("secrets")
 def run(
-    wish: Wish,
+    action_request: ActionRequest,
     *,
     key: str,
     actor: User | None,
     secrets: Secrets | None = None,
     client: ElevenLabs | None = None,
-    beside: Beside | None = None,
+    on_begin: OnBegin | None = None,
 ) -> Operation:
     """Carry one wish to the remote, or show what its key did before. Raises `Held`, `KeyReused` and `NotSaid`."""
-    op = wish.operation(key=key, actor=actor, state=State.INTENT)
+    op = action_request.operation(key=key, actor=actor, state=State.INTENT)
     # Before the intent: where there is no address, nothing is left open.
-    client = client or connect(patience=CLICK, urgent=True)
-    if journal.begin(op, beside=beside):  # commit A
+    client = client or connect(patience=CLICK_PATIENCE_S, urgent=True)
+    if journal.begin(op, on_begin=on_begin):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
     return op
 
@@ -99,20 +108,20 @@ def run(
 @sensitive_variables("secrets")
 def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operation:
     """From a committed intent to a verdict, or to "unconfirmed"."""
-    kind = kind_of(op.kind)
+    kind = action_for(op.kind)
     try:
-        _only_in_our_workspace()
+        _refuse_in_other_workspace()
         op.asked_at = timezone.now()
-        before = kind.check(client, op)
-    except Already as already:
+        before = kind.precheck(client, op)
+    except NothingToDo as already:
         verdict = Verdict(State.DONE, str(already))
         return journal.finish(op, verdict, seen=already.seen, known_by=CHECKED, expected=State.INTENT)
-    except Stop as stop:
+    except PreconditionFailed as stop:
         fields = [stop.field] if stop.field else []
         verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}", error_fields=fields)
         return journal.finish(op, verdict, seen=stop.seen, known_by=CHECKED, expected=State.INTENT)
     except ElevenLabsError as error:
-        verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_what_next(error)}")
+        verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_advice(error)}")
         return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
     except DatabaseError:  # what cannot be read here can hardly be written: the intent ends by itself
         raise
@@ -126,7 +135,7 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
         verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")
         return journal.finish(op, verdict, seen=None, known_by=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
-    note_that_it_is_sent()
+    mark_as_sent()
     op.asked_at = timezone.now()
     try:
         reply = kind.send(client, op, secrets)
@@ -137,44 +146,44 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     return _after_reply(op, kind, client, reply)  # commit C
 
 
-def _only_in_our_workspace() -> None:
+def _refuse_in_other_workspace() -> None:
     """What the page showed is of one workspace; a write with the key of another would land who knows where."""
     hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).first()
     if hold is not None:
-        raise Stop(
+        raise PreconditionFailed(
             f"The key that is set opens another workspace ({hold.there}) than the one shown here ({hold.here}). An "
             "administrator has to set the right key, or to accept the other workspace under Sync, Holds."
         )
 
 
-def _after_reply(op: Operation, kind: Kind, client: ElevenLabs, reply: Reply) -> Operation:
+def _after_reply(op: Operation, kind: Action, client: ElevenLabs, reply: Reply) -> Operation:
     seen = reply.seen
     if reply.object_id and not op.object_id:
         journal.note_id(op, reply.object_id)
     if seen is None and not kind.removes:
         op.asked_at = timezone.now()
         try:
-            seen = kind.look(client, op)
+            seen = kind.read_back(client, op)
         except ElevenLabsError:
             seen = None  # the answer to the write stands; the next sync brings the rest
     # Without the object there is only the answer to go by, and that said yes.
-    verdict = Verdict(State.DONE) if seen is None else kind.judge(op, seen)
+    verdict = Verdict(State.DONE) if seen is None else kind.reconcile(op, seen)
     if verdict.state == State.NOT_APPLIED:
         return journal.leave_unconfirmed(
             op, "ElevenLabs took the request, but its answer shows what was before. It is read back until that is sure."
         )
     if verdict.state == State.DONE:
-        verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)
+        verdict = Verdict(State.DONE, success_text(op, kind, verdict), verdict.not_kept)
     return journal.finish(op, verdict, seen=seen, known_by=ANSWERED)
 
 
-def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation:
+def _after_error(op: Operation, kind: Action, error: ElevenLabsError) -> Operation:
     op.error = error
     if isinstance(error, NotFound) and kind.removes:
-        verdict = Verdict(State.DONE, f"{kind.done(op)} It was already gone at ElevenLabs.")
+        verdict = Verdict(State.DONE, f"{kind.success_message(op)} It was already gone at ElevenLabs.")
         return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
     if error.outcome is Outcome.REFUSED:
-        stop = kind.refusal(op, error)
+        stop = kind.explain_refusal(op, error)
         named = [stop.field if stop else "", error.param, *(place for place, _ in error.fields)]
         verdict = Verdict(
             State.REFUSED,
@@ -190,13 +199,13 @@ def _after_error(op: Operation, kind: Kind, error: ElevenLabsError) -> Operation
     )
 
 
-def _what_next(error: ElevenLabsError) -> str:
+def _advice(error: ElevenLabsError) -> str:
     if isinstance(error, KeyRefused):
         return " An administrator has to look at the key."
     return "" if "Try again" in str(error) else " Try again in a minute."
 
 
-def done_message(op: Operation, kind: Kind, verdict: Verdict) -> str:
+def success_text(op: Operation, kind: Action, verdict: Verdict) -> str:
     op.not_kept = verdict.not_kept
     not_kept = f"ElevenLabs did not keep: {', '.join(verdict.not_kept)}." if verdict.not_kept else ""
-    return " ".join(part for part in (kind.done(op), verdict.message, not_kept) if part)
+    return " ".join(part for part in (kind.success_message(op), verdict.message, not_kept) if part)

@@ -23,18 +23,18 @@ from controlplane.elevenlabs import (
     connect,
 )
 from controlplane.operations import journal
-from controlplane.operations.kinds import Verdict, kind_of
+from controlplane.operations.actions import Verdict, action_for
 from controlplane.operations.models import Operation, State
-from controlplane.operations.run import done_message
+from controlplane.operations.run import success_text
 
 log = logging.getLogger(__name__)
 
-CLAIM = timedelta(seconds=15)  # while one worker reads an operation back, no other does
+LEASE = timedelta(seconds=15)  # while one worker reads an operation back, no other does
 # About ElevenLabs as a whole, not about the object that was read.
-NO_ANSWER = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
-READ_BACK = 10.0  # seconds for one read-back with all its tries
+NO_ANSWER_ERRORS = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
+READ_BACK_S = 10.0  # seconds for one read-back with all its tries
 # An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
-INTENT_DIES_AFTER = timedelta(minutes=3)
+INTENT_EXPIRES_AFTER = timedelta(minutes=3)
 
 # (remote id, what it shows now, what stood here before) -> the operation behind the change, if there is one
 Explain = Callable[..., ledger.Cause | None]
@@ -44,15 +44,15 @@ def settle_due(client: ElevenLabs | None = None) -> int:
     """Look at every unconfirmed operation that is due; how many were decided. Where ElevenLabs does not answer, the
     rest waits for the next round: a worker that runs into one time-out after the other can do nothing else.
     """
-    _close_dead_intents()
+    _close_expired_intents()
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
     decided = 0
     for op in due[:200]:
         try:
-            decided += not settle(op, client or connect(patience=READ_BACK)).is_open
+            decided += not settle(op, client or connect(patience=READ_BACK_S)).is_open
         except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
-        if isinstance(op.error, NO_ANSWER):
+        if isinstance(op.error, NO_ANSWER_ERRORS):
             break
     return decided
 
@@ -60,19 +60,19 @@ def settle_due(client: ElevenLabs | None = None) -> int:
 def settle(op: Operation, client: ElevenLabs) -> Operation:
     """Read back and decide one, if it can be decided yet. Two workers do no harm: one of them gets the claim."""
     now = timezone.now()
-    claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(settle_at=now + CLAIM)
+    claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(settle_at=now + LEASE)
     op.refresh_from_db()
     if not claimed or op.sent_at is None:
         return op
-    kind = kind_of(op.kind)
+    kind = action_for(op.kind)
     op.asked_at = timezone.now()
     try:
-        seen = kind.look(client, op)
+        seen = kind.read_back(client, op)
     except ElevenLabsError as error:
         op.error = error
         again = journal.next_read_back(op, timezone.now())
         return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=again)
-    verdict = kind.judge(op, seen)
+    verdict = kind.reconcile(op, seen)
     if verdict.state != State.DONE and (known := _seen_by_a_sync(op)):
         verdict, seen = known, None
     if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(kind):
@@ -82,7 +82,7 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
             settle_at=journal.next_read_back(op, timezone.now()),
         )
     if verdict.state == State.DONE:
-        verdict = Verdict(State.DONE, done_message(op, kind, verdict), verdict.not_kept)
+        verdict = Verdict(State.DONE, success_text(op, kind, verdict), verdict.not_kept)
     return journal.finish(
         op, verdict, seen=seen, known_by=f"Read back from ElevenLabs at {timezone.now():%H:%M:%S} UTC."
     )
@@ -108,8 +108,8 @@ def _seen_by_a_sync(op: Operation) -> Verdict | None:
     return Verdict(State.OVERTAKEN, words)
 
 
-def _close_dead_intents() -> None:
-    old = Operation.objects.filter(state=State.INTENT, created_at__lt=timezone.now() - INTENT_DIES_AFTER)
+def _close_expired_intents() -> None:
+    old = Operation.objects.filter(state=State.INTENT, created_at__lt=timezone.now() - INTENT_EXPIRES_AFTER)
     for op in old:
         verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first; try again.")
         journal.finish(op, verdict, seen=None, known_by="No request was recorded.", expected=State.INTENT)
@@ -134,7 +134,7 @@ def late_work(object_type: str) -> Explain:
         for op in known:
             if op.object_id not in ("", object_id):
                 continue
-            shows = kind_of(op.kind).shows
+            shows = action_for(op.kind).matches
             if not shows(op, object_id, now) or (before and shows(op, object_id, before)):
                 continue
             if op.state != State.NOT_APPLIED:
@@ -150,5 +150,5 @@ def _took_effect_late(op: Operation, object_id: str) -> ledger.Cause:
     with transaction.atomic():
         Operation.objects.filter(pk=op.pk).update(late_at=timezone.now(), object_id=object_id)
         op.object_id = object_id
-        journal.tell(op, "late", "It took effect after all, late.")
+        journal.record_event(op, "late", "It took effect after all, late.")
     return journal.cause_of(op)

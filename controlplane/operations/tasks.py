@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations import settle as settling
 
 
@@ -13,4 +13,4 @@ def settle() -> int:
 
 @shared_task
 def run_change_sets() -> int:
-    return changesets.run_due()
+    return change_sets.run_due()

@@ -14,25 +14,30 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.elevenlabs import connect
-from controlplane.keys import row_or_404
-from controlplane.mirror.paths import flatten
-from controlplane.operations import changesets, tasks
-from controlplane.operations.forms import WhyForm
+from controlplane.lookups import get_row_or_404
+from controlplane.mirror.json_paths import flatten
+from controlplane.operations import change_sets, tasks
+from controlplane.operations.enqueue import enqueue
+from controlplane.operations.form_flow import change_of, current_staff, url_of
+from controlplane.operations.forms import JustificationForm
+from controlplane.operations.humanize import humanize, labels, with_id
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.pages import actor_of, change_of, url_of
-from controlplane.operations.run import CLICK
+from controlplane.operations.run import CLICK_PATIENCE_S
 from controlplane.operations.settle import settle
-from controlplane.operations.wake import wake
-from controlplane.operations.words import in_words, labels, with_id
 
-WORKER_LOOKS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
-NOT_SHOWN = ("shown", "ids", "settings", "agent_name")  # what pages showed, other ids, a digest, a name beside its id
+WORKER_POLLS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
+HIDDEN_PARAMS = (
+    "shown",
+    "ids",
+    "settings",
+    "agent_name",
+)  # what pages showed, other ids, a digest, a name beside its id
 
 
 def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("operations.view_operation"):
         raise PermissionDenied
-    op = row_or_404(Operation.objects.select_related("change_set"), pk)
+    op = get_row_or_404(Operation.objects.select_related("change_set"), pk)
     return render(request, "operations/operation.html", {**site, **_facts(op), "title": op.title, "subtitle": None})
 
 
@@ -55,11 +60,11 @@ def check_now(request: HttpRequest, pk: int) -> HttpResponse:
     what came of it: the operation's, or its change set's if the button stood there."""
     op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     if op.state == State.SENT:
-        op = settle(op, connect(patience=CLICK, urgent=True))
+        op = settle(op, connect(patience=CLICK_PATIENCE_S, urgent=True))
     if op.change_set is None:
         return redirect(url_of(op))
     if not op.is_open:
-        wake(tasks.run_change_sets)
+        enqueue(tasks.run_change_sets)
     return redirect(url_of(op.change_set if request.POST.get("back") == "change_set" else op))
 
 
@@ -80,7 +85,7 @@ def _rows(op: Operation, values: dict[str, Any] | None) -> list[tuple[str, str]]
     """A JSON object as lines of words: names first, ids behind them."""
     named = dict(_named(op, values or {}))
     plain = dict(_plain(values or {}))
-    return [*named.items(), *((label, in_words(plain[path])) for path, label in labels(plain).items())]
+    return [*named.items(), *((label, humanize(plain[path])) for path, label in labels(plain).items())]
 
 
 def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -101,7 +106,7 @@ def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _plain(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """{path: value} of the rest; an agent's settings stand under "set" or "body"."""
-    told = {*NOT_SHOWN, "agent_id", "source", "phone_number"} | ({"name"} if "agent_id" in values else set())
+    told = {*HIDDEN_PARAMS, "agent_id", "source", "phone_number"} | ({"name"} if "agent_id" in values else set())
     for name, value in values.items():
         if name in told:
             continue
@@ -122,10 +127,10 @@ def _object_url(op: Operation) -> str | None:
 def change_set(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm("operations.view_changeset"):
         raise PermissionDenied
-    return _change_set(request, row_or_404(ChangeSet, pk), site, WhyForm())
+    return _change_set(request, get_row_or_404(ChangeSet, pk), site, JustificationForm())
 
 
-def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], form: WhyForm) -> HttpResponse:
+def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], form: JustificationForm) -> HttpResponse:
     context = {**site, **_progress(found), "title": found.title, "subtitle": None, "form": form}
     return render(request, "operations/change_set.html", context, status=422 if form.errors else 200)
 
@@ -145,31 +150,31 @@ def steps(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required("operations.resume_changeset", raise_exception=True)
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(ChangeSet, pk=pk)
-    form = WhyForm(request.POST)
+    form = JustificationForm(request.POST)
     if not form.is_valid():
         return _change_set(request, found, admin.site.each_context(request), form)
-    changesets.resume(found, actor=actor_of(request), why=form.why)
-    if not wake(tasks.run_change_sets):
+    change_sets.resume(found, actor=current_staff(request), justification=form.justification)
+    if not enqueue(tasks.run_change_sets):
         messages.warning(request, "The worker could not be notified; it will pick this up within 15 seconds.")
     return redirect(url_of(found))
 
 
 def _progress(found: ChangeSet) -> dict[str, Any]:
-    current = changesets.current_steps(found)
+    current = change_sets.current_steps(found)
     done = sum(step.state == State.DONE for step in current)
     running = found.state == ChangeSet.State.RUNNING
     return {
         "change_set": found,
-        "form": WhyForm(),
+        "form": JustificationForm(),
         "steps": current,
         "done": done,
         "percent": round(100 * done / max(1, len(current))),
         "waits_for": next((step for step in current if running and step.is_unconfirmed), None),
-        "no_worker": running and _nobody_came(found, current),
+        "no_worker": running and _no_worker_yet(found, current),
     }
 
 
-def _nobody_came(found: ChangeSet, steps: list[Operation]) -> bool:
+def _no_worker_yet(found: ChangeSet, steps: list[Operation]) -> bool:
     """No worker holds it, none is in the middle of a step, and one was due long ago."""
     free_since = max([found.claimed_until, *(step.ended_at for step in steps if step.ended_at)])
-    return not any(step.is_open for step in steps) and free_since < timezone.now() - WORKER_LOOKS_WITHIN
+    return not any(step.is_open for step in steps) and free_since < timezone.now() - WORKER_POLLS_WITHIN

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from . import llms
 from .auth import KEY
 from .messages import Answer, Json
-from .world import Call
+from .state import Call
 
 LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese"}
 SUBSCRIPTION: Json = {

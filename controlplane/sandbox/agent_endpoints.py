@@ -10,7 +10,7 @@ from .conversation_config import ConversationConfig
 from .errors import Refusal, document_not_found
 from .messages import Answer, Json
 from .platform_settings import PlatformSettings
-from .world import Call
+from .state import Call
 
 ME = frozenset({"@me", "user_sandbox"})
 

@@ -14,8 +14,8 @@ from .ledger import Cause, record
 from .merge import merged
 from .messages import Json
 from .platform_settings import SAFETY, VERSIONED, PlatformSettings
-from .state import State, new_id
-from .world import World
+from .state import SandboxState
+from .storage import Storage, new_id
 
 ACCESS: Json = {
     "is_creator": True,
@@ -41,14 +41,14 @@ class Changes(BaseModel):
     version_description: str | None = None
 
 
-def find(state: State, agent_id: str) -> sqlite3.Row:
+def find(state: Storage, agent_id: str) -> sqlite3.Row:
     row: sqlite3.Row | None = state.db.execute("SELECT * FROM agents WHERE agent_id = ?", (agent_id,)).fetchone()
     if row is None:
         raise document_not_found(agent_id)
     return row
 
 
-def create(state: State, cause: Cause, changes: Changes, *, kind: str = "create_agent") -> str:
+def create(state: Storage, cause: Cause, changes: Changes, *, kind: str = "create_agent") -> str:
     refuse_both_tool_forms(changes.conversation_config)
     config = settled(validated(ConversationConfig, changes.conversation_config or {}, "conversation config"))
     settings = sparse_settings(changes.platform_settings or {})
@@ -79,7 +79,7 @@ def create(state: State, cause: Cause, changes: Changes, *, kind: str = "create_
     return agent_id
 
 
-def patch(state: State, cause: Cause, agent_id: str, changes: Changes) -> None:
+def patch(state: Storage, cause: Cause, agent_id: str, changes: Changes) -> None:
     old = find(state, agent_id)
     given = changes.model_fields_set
     config, settings = json.loads(old["conversation_config"]), json.loads(old["platform_settings"])
@@ -117,7 +117,7 @@ def patch(state: State, cause: Cause, agent_id: str, changes: Changes) -> None:
     record(state, cause, "update_agent", object_id=agent_id, before=snapshot(old), after=after)
 
 
-def duplicate(state: State, cause: Cause, agent_id: str, name: str | None) -> str:
+def duplicate(state: Storage, cause: Cause, agent_id: str, name: str | None) -> str:
     """Everything but the phone numbers (assumption 11): a number has one agent."""
     old = find(state, agent_id)
     changes = Changes(
@@ -130,14 +130,14 @@ def duplicate(state: State, cause: Cause, agent_id: str, name: str | None) -> st
     return create(state, cause, changes, kind="duplicate_agent")
 
 
-def delete(world: World, cause: Cause, agent_id: str) -> None:
+def delete(world: SandboxState, cause: Cause, agent_id: str) -> None:
     state, old = world.state, find(world.state, agent_id)
     phone_numbers.agent_deleted(state, cause, agent_id, old["name"], released=world.settings.after_delete == "released")
     state.db.execute("DELETE FROM agents WHERE agent_id = ?", (agent_id,))
     record(state, cause, "delete_agent", object_id=agent_id, before=snapshot(old), after=None)
 
 
-def shown(world: World, row: sqlite3.Row) -> Json:
+def shown(world: SandboxState, row: sqlite3.Row) -> Json:
     config = ConversationConfig.model_validate_json(row["conversation_config"]).model_dump(mode="json")
     settings = PlatformSettings.model_validate_json(row["platform_settings"]).model_dump(mode="json")
     answer = {

@@ -7,11 +7,11 @@ from . import routes
 from .auth import check_key
 from .errors import Refusal, current
 from .messages import Answer, Request
+from .state import Call, SandboxState
 from .validation import parse_body, parse_query
-from .world import Call, World
 
 
-def answer(world: World, request: Request) -> Answer:
+def answer(world: SandboxState, request: Request) -> Answer:
     try:
         return run(world, prepared(world, request))
     except Refusal as refusal:
@@ -25,7 +25,7 @@ def answer(world: World, request: Request) -> Answer:
         )
 
 
-def prepared(world: World, request: Request) -> "tuple[routes.Route, Call]":
+def prepared(world: SandboxState, request: Request) -> "tuple[routes.Route, Call]":
     route, ids = routes.find(request.method, request.path)
     call = Call(world, request, ids)
     if route.query is not None:
@@ -37,7 +37,7 @@ def prepared(world: World, request: Request) -> "tuple[routes.Route, Call]":
     return route, call
 
 
-def run(world: World, route_and_call: "tuple[routes.Route, Call]") -> Answer:
+def run(world: SandboxState, route_and_call: "tuple[routes.Route, Call]") -> Answer:
     route, call = route_and_call
     if route.path.startswith(routes.CONTROL):  # these keep their own transactions, or wait without one
         return route.endpoint(call)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from .messages import Json
 
-KEPT = 20_000
+MAX_CALLS = 20_000
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class CallLog:
 
     def clear(self) -> None:
         with self.changed:
-            self.kept: deque[Arrival] = deque(maxlen=KEPT)
+            self.kept: deque[Arrival] = deque(maxlen=MAX_CALLS)
             self.total = 0
             self.in_flight = 0
             self.peak_in_flight = 0

@@ -9,7 +9,7 @@ from . import agents, phone_numbers
 from .errors import document_not_found, invalid
 from .messages import Json
 from .number_bodies import NumberPatch
-from .world import Call
+from .state import Call
 
 
 class Action(BaseModel):
@@ -80,7 +80,7 @@ class Overlay(Action):
     set: Json | str | None  # text: JSON inside a string, for what no request body may hold (NaN, half a surrogate)
 
 
-Deed = Annotated[
+NumberAction = Annotated[
     Assign
     | PatchNumber
     | AddNumber

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from . import console, fill, ledger
+from . import console, ledger, seed
 from .errors import unprocessable
 from .faults import Fault
 from .messages import Answer
+from .state import Call
 from .validation import details
-from .world import Call
 
 
 class Reset(BaseModel):
@@ -42,7 +42,7 @@ CHANGES = TypeAdapter(dict[str, Any])
 FAULTS = TypeAdapter(list[Fault])
 RESET = TypeAdapter(Reset)
 CLOCK = TypeAdapter(Clock)
-CONSOLE = TypeAdapter(console.Deed)
+CONSOLE = TypeAdapter(console.NumberAction)
 
 
 def get_settings(call: Call) -> Answer:
@@ -86,7 +86,7 @@ def reset(call: Call) -> Answer:
     body: Reset = call.body
     call.world.reset()
     if body.agents or body.numbers:
-        fill.fill(call.state, agents=body.agents, numbers=body.numbers)
+        seed.seed(call.state, agents=body.agents, numbers=body.numbers)
     return Answer({"agents": body.agents, "numbers": body.numbers})
 
 

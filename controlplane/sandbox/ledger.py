@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .messages import Json
-from .state import State
+from .storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Cause:
     by: str = "api"
 
 
-def record(state: State, cause: Cause, kind: str, *, object_id: str, before: Json | None, after: Json | None) -> None:
+def record(state: Storage, cause: Cause, kind: str, *, object_id: str, before: Json | None, after: Json | None) -> None:
     phone_number = (after or before or {}).get("phone_number")
     state.db.execute(
         "INSERT INTO ledger (at, made_by, trace_id, method, path, kind, object_id, phone_number, before, after)"
@@ -41,7 +41,7 @@ def record(state: State, cause: Cause, kind: str, *, object_id: str, before: Jso
     )
 
 
-def entries(state: State, *, since: int, limit: int) -> list[Json]:
+def entries(state: Storage, *, since: int, limit: int) -> list[Json]:
     rows = state.db.execute("SELECT * FROM ledger WHERE id > ? ORDER BY id LIMIT ?", (since, limit))
     return [
         {

@@ -15,7 +15,7 @@ from .number_bodies import (
     as_e164,
     refuse_bad_twilio,
 )
-from .world import Call, World
+from .state import Call, SandboxState
 
 Provider = Literal["twilio", "sip_trunk", "exotel"]
 
@@ -59,7 +59,7 @@ def import_number(call: Call) -> Answer:
     return Answer({"phone_number_id": made})
 
 
-def filters(world: World, query: AllNumbersQuery | NumbersQuery) -> list[tuple[str, Any]]:
+def filters(world: SandboxState, query: AllNumbersQuery | NumbersQuery) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = [("listed_at <= ?", world.state.now())]
     found += [
         (f"{column} = ?", value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import invalid_cursor
-from .state import State
+from .storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Page:
 
 
 def read(
-    state: State,
+    state: Storage,
     table: str,
     *,
     where: Sequence[tuple[str, Any]],

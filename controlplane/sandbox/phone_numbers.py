@@ -8,12 +8,12 @@ from .errors import current, document_not_found, invalid
 from .ledger import Cause, record
 from .merge import merged
 from .messages import Json
-from .state import State, new_id
+from .state import SandboxState
+from .storage import Storage, new_id
 from .trunks import TRUNK_DEFAULTS, shown_trunk
-from .world import World
 
 
-def find(world: World, phone_number_id: str) -> sqlite3.Row:
+def find(world: SandboxState, phone_number_id: str) -> sqlite3.Row:
     state = world.state
     row: sqlite3.Row | None = state.db.execute(
         "SELECT * FROM numbers WHERE phone_number_id = ?", (phone_number_id,)
@@ -23,7 +23,7 @@ def find(world: World, phone_number_id: str) -> sqlite3.Row:
     return row
 
 
-def add(world: World, cause: Cause, *, number: Json, agent_id: str | None, trunk: Json | None) -> str:
+def add(world: SandboxState, cause: Cause, *, number: Json, agent_id: str | None, trunk: Json | None) -> str:
     state = world.state
     taken = state.db.execute("SELECT 1 FROM numbers WHERE phone_number = ?", (number["phone_number"],)).fetchone()
     if taken:
@@ -53,7 +53,7 @@ def add(world: World, cause: Cause, *, number: Json, agent_id: str | None, trunk
     return phone_number_id
 
 
-def patch(world: World, cause: Cause, phone_number_id: str, changes: Json) -> None:
+def patch(world: SandboxState, cause: Cause, phone_number_id: str, changes: Json) -> None:
     """`agent_id: null` unbinds; for the label a null leaves it as it is (assumption 6)."""
     state, old = world.state, find(world, phone_number_id)
     before = snapshot(state, phone_number_id)
@@ -85,14 +85,14 @@ def patch(world: World, cause: Cause, phone_number_id: str, changes: Json) -> No
     record(state, cause, "update_number", object_id=phone_number_id, before=before, after=after)
 
 
-def delete(world: World, cause: Cause, phone_number_id: str) -> None:
+def delete(world: SandboxState, cause: Cause, phone_number_id: str) -> None:
     find(world, phone_number_id)
     before = snapshot(world.state, phone_number_id)
     world.state.db.execute("DELETE FROM numbers WHERE phone_number_id = ?", (phone_number_id,))
     record(world.state, cause, "delete_number", object_id=phone_number_id, before=before, after=None)
 
 
-def agent_deleted(state: State, cause: Cause, agent_id: str, name: str, *, released: bool) -> None:
+def agent_deleted(state: Storage, cause: Cause, agent_id: str, name: str, *, released: bool) -> None:
     if not released:
         state.db.execute("UPDATE numbers SET agent_name = ? WHERE agent_id = ?", (name, agent_id))
         return
@@ -105,7 +105,7 @@ def agent_deleted(state: State, cause: Cause, agent_id: str, name: str, *, relea
         record(state, by_itself, "update_number", object_id=number_id, before=before, after=after)
 
 
-def refuse_unfit_binding(state: State, agent_id: str, *, supports_inbound: bool) -> None:
+def refuse_unfit_binding(state: Storage, agent_id: str, *, supports_inbound: bool) -> None:
     if state.db.execute("SELECT 1 FROM agents WHERE agent_id = ?", (agent_id,)).fetchone() is None:
         raise document_not_found(agent_id)  # assumption 4
     if not supports_inbound:
@@ -118,20 +118,20 @@ def already_imported(phone_number: str) -> Exception:
     )
 
 
-def of_agent(world: World, agent_id: str) -> list[Json]:
+def of_agent(world: SandboxState, agent_id: str) -> list[Json]:
     rows = world.state.db.execute(
         "SELECT * FROM numbers WHERE agent_id = ? AND listed_at <= ? ORDER BY seq", (agent_id, world.state.now())
     ).fetchall()
     return shown(world, rows)
 
 
-def shown(world: World, rows: list[sqlite3.Row]) -> list[Json]:
+def shown(world: SandboxState, rows: list[sqlite3.Row]) -> list[Json]:
     wanted = {row["agent_id"] for row in rows if row["agent_id"] is not None}
     names = agent_names(world.state, wanted)
     return [shown_number(world, row, names) for row in rows]
 
 
-def agent_names(state: State, agent_ids: set[str]) -> dict[str, str]:
+def agent_names(state: Storage, agent_ids: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     ids = list(agent_ids)
     for start in range(0, len(ids), 500):
@@ -142,7 +142,7 @@ def agent_names(state: State, agent_ids: set[str]) -> dict[str, str]:
     return names
 
 
-def shown_number(world: World, row: sqlite3.Row, names: dict[str, str]) -> Json:
+def shown_number(world: SandboxState, row: sqlite3.Row, names: dict[str, str]) -> Json:
     answer: Json = {
         "phone_number": row["phone_number"],
         "label": row["label"],
@@ -157,7 +157,7 @@ def shown_number(world: World, row: sqlite3.Row, names: dict[str, str]) -> Json:
     return answer if row["overlay"] is None else merged(answer, json.loads(row["overlay"]))
 
 
-def assigned_agent(world: World, row: sqlite3.Row, names: dict[str, str]) -> Any:
+def assigned_agent(world: SandboxState, row: sqlite3.Row, names: dict[str, str]) -> Any:
     agent_id = row["agent_id"]
     alive = agent_id in names
     if agent_id is None or (not alive and world.settings.after_delete == "null"):
@@ -170,7 +170,7 @@ def assigned_agent(world: World, row: sqlite3.Row, names: dict[str, str]) -> Any
     }
 
 
-def snapshot(state: State, phone_number_id: str) -> Json:
+def snapshot(state: Storage, phone_number_id: str) -> Json:
     row = state.db.execute("SELECT * FROM numbers WHERE phone_number_id = ?", (phone_number_id,)).fetchone()
     return {
         "phone_number_id": row["phone_number_id"],

@@ -12,7 +12,7 @@ from . import account, agent_endpoints, control, number_endpoints, voices
 from .errors import plain
 from .messages import Answer
 from .number_bodies import ANY_IMPORT, NumberPatch
-from .world import Call
+from .state import Call
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from .fill import fill
+from .http_server import Server
 from .options import switches
-from .state import State, StateInUse
-from .wire import Server
-from .world import World
+from .seed import seed
+from .state import SandboxState
+from .storage import StateInUse, Storage
 
 
 def serve(options: dict[str, object]) -> int:
@@ -21,11 +21,11 @@ def serve(options: dict[str, object]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        state = State(path)
+        state = Storage(path)
     except (StateInUse, OSError) as error:
         return failed(f"Cannot use the state file {path}: {error}. Another one: --state FILE")
     try:
-        world = World(state, switches(options))
+        world = SandboxState(state, switches(options))
         server = Server((host, port), world)
     except ValidationError as error:
         return failed(f"Not a valid switch: {error.errors()[0]['msg']}")
@@ -35,7 +35,7 @@ def serve(options: dict[str, object]) -> int:
         return failed(
             f"Cannot listen on port {port} of {host}: {error.strerror}. Choose another: --port PORT (0: any free one)"
         )
-    fill(state, agents=int(str(options["agents"])), numbers=int(str(options["numbers"])))
+    seed(state, agents=int(str(options["agents"])), numbers=int(str(options["numbers"])))
     worker = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     worker.start()
     sys.stdout.write(f"Sandbox ElevenLabs listening on http://{server.server_name}:{server.server_port}\n")

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from .errors import current, plain
 from .messages import Answer, Json
+from .state import Call
 from .voice_list import BY_ID, VOICES, Voice
-from .world import Call
 
 CREATED = 1_700_000_000
 MODELS = ["eleven_flash_v2", "eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_multilingual_v2"]

@@ -18,8 +18,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from controlplane.audit import ledger
+from controlplane.audit.auth_events import UNKNOWN_USER
 from controlplane.audit.models import Entry
-from controlplane.audit.people import NOBODY
 from controlplane.client_address import client_address, network
 from controlplane.sign_in import devices
 from controlplane.sign_in.models import FailureCount
@@ -86,7 +86,7 @@ def begin(request: HttpRequest, username: str) -> Attempt:
 def failed(attempt: Attempt) -> None:
     """The password was wrong. The count stays; where a lock began, the history says so."""
     for row in attempt.locked_by_it:
-        _record(row, "locked", _words_of_lock(row))
+        _record(row, "locked", _lock_message(row))
 
 
 def succeeded(attempt: Attempt, user: User) -> None:
@@ -170,19 +170,19 @@ def _close(row: FailureCount) -> bool:
         if not FailureCount.objects.filter(pk=row.pk, refused=row.refused).delete()[0]:
             return False  # another process did
         if row.refused:
-            _record(row, "refused", _words_of_end(row))
+            _record(row, "refused", _unlock_message(row))
     return True
 
 
 def _record(row: FailureCount, verb: str, words: str) -> None:
-    name = row.user.get_username() if row.user else row.address if row.scope == Scope.ADDRESS else NOBODY
+    name = row.user.get_username() if row.user else row.address if row.scope == Scope.ADDRESS else UNKNOWN_USER
     cause = ledger.Cause(Entry.Cause.PERSON, "")
     pk = str(row.user_id) if row.user_id else ""
     with transaction.atomic():
         ledger.record(ledger.entry(f"person.{verb}", "person", pk, name, after={"told": words}, cause=cause))
 
 
-def _words_of_lock(row: FailureCount) -> str:
+def _lock_message(row: FailureCount) -> str:
     where = {
         Scope.PAIR: f" for sign-ins from {row.address or 'an unknown address'}",
         Scope.DEVICE: f" on a known device, last used from {row.address or 'an unknown address'}",
@@ -193,7 +193,7 @@ def _words_of_lock(row: FailureCount) -> str:
     return f"was locked{where} for {lasts}, after {row.failures} failed sign-ins"
 
 
-def _words_of_end(row: FailureCount) -> str:
+def _unlock_message(row: FailureCount) -> str:
     where = {
         Scope.PAIR: f" from {row.address or 'an unknown address'}",
         Scope.DEVICE: " on a known device",

@@ -21,16 +21,16 @@ from controlplane.traffic.models import Circuit, Remote
 
 log = logging.getLogger(__name__)
 
-PROBE_EACH = timedelta(seconds=30)  # longer than a read may take, so there is one at a time
-LONGEST_PAUSE = 60.0
-MOST_STEPS = 7  # the seventh pause in a row, doubled each time from one second, is as long as that
-TROUBLED = (
+PROBE_INTERVAL = timedelta(seconds=30)  # longer than a read may take, so there is one at a time
+MAX_PAUSE_S = 60.0
+MAX_STEPS = 7  # the seventh pause in a row, doubled each time from one second, is as long as that
+OUTAGE_ERRORS = (
     "SELECT 1 FROM traffic_circuit WHERE base_url = %s AND key_mark = %s AND (refused_since IS NOT NULL OR slowed > 0)"
 )
 
 
 @dataclass(frozen=True)
-class Pass:
+class Permit:
     """A request that may be sent. `probes`: to find out whether the key is good again."""
 
     method: str
@@ -39,19 +39,19 @@ class Pass:
     rests: bool = False  # it goes though others rest, because it is urgent
 
 
-def trouble(remote: Remote) -> Question:
+def current_outage(remote: Remote) -> Question:
     """Finds a row where there is something to look at: see `admit`."""
-    return TROUBLED, [remote.base_url, remote.key_mark]
+    return OUTAGE_ERRORS, [remote.base_url, remote.key_mark]
 
 
-def admit(remote: Remote, method: str, *, urgent: bool) -> Pass:
+def check(remote: Remote, method: str, *, urgent: bool) -> Permit:
     """Raises `KeyRefused` or `Limited`, with the outcome NOT_SENT."""
     row = remote.row().first()
     if row is None:
-        return Pass(method)
+        return Permit(method)
     if row.refused_since is not None:
         if method == "GET" and _claims_probe(row):
-            return Pass(method, probes=True)
+            return Permit(method, probes=True)
         raise KeyRefused(row.refusal, outcome=Outcome.NOT_SENT)
     if row.rests and not urgent:
         raise Limited(
@@ -59,14 +59,14 @@ def admit(remote: Remote, method: str, *, urgent: bool) -> Pass:
             retry_after=row.rests,
             outcome=Outcome.NOT_SENT,
         )
-    return Pass(method, slowed=row.slowed, rests=row.rests > 0)
+    return Permit(method, slowed=row.slowed, rests=row.rests > 0)
 
 
 def _claims_probe(row: Circuit) -> bool:
     """One of all who see that it is due gets it. A write never probes: it would be sent and refused for nothing."""
     now = timezone.now()
     mine = Circuit.objects.filter(pk=row.pk, probe_at=row.probe_at, probe_at__lte=now).exclude(refused_since=None)
-    return bool(mine.update(probe_at=now + PROBE_EACH))
+    return bool(mine.update(probe_at=now + PROBE_INTERVAL))
 
 
 def refused() -> Circuit | None:
@@ -74,7 +74,7 @@ def refused() -> Circuit | None:
     return Remote.of_settings().row().exclude(refused_since=None).first()
 
 
-def learn(remote: Remote, sent: Pass, error: ElevenLabsError | None) -> None:
+def record_result(remote: Remote, sent: Permit, error: ElevenLabsError | None) -> None:
     """From the outcome of a request. Never raises: an answer stands, whether or not it can be noted down."""
     try:
         if isinstance(error, KeyRefused) and _is_about_the_key(sent, error):
@@ -89,7 +89,7 @@ def learn(remote: Remote, sent: Pass, error: ElevenLabsError | None) -> None:
         log.exception("What ElevenLabs answered about key or pace could not be noted down.")
 
 
-def _is_about_the_key(sent: Pass, error: KeyRefused) -> bool:
+def _is_about_the_key(sent: Permit, error: KeyRefused) -> bool:
     """A missing permission leaves the rest open. A 401 to a write may be about credentials of Twilio in its body;
     the read that goes before the next write tells."""
     return not error.lacks_a_permission and (sent.method == "GET" or "invalid_api_key" in error.codes)
@@ -103,8 +103,10 @@ def _was_let_in(error: ElevenLabsError | None) -> bool:
 def _open(remote: Remote, reason: str) -> None:
     now = timezone.now()
     _make_row(remote)
-    remote.row().update(refused_since=Coalesce("refused_since", now), reason=reason[:500], probe_at=now + PROBE_EACH)
-    log.warning("ElevenLabs refuses the key: nothing is sent but a probe each %d s.", PROBE_EACH.total_seconds())
+    remote.row().update(
+        refused_since=Coalesce("refused_since", now), reason=reason[:500], probe_at=now + PROBE_INTERVAL
+    )
+    log.warning("ElevenLabs refuses the key: nothing is sent but a probe each %d s.", PROBE_INTERVAL.total_seconds())
 
 
 def _close(remote: Remote) -> None:
@@ -112,13 +114,13 @@ def _close(remote: Remote) -> None:
         log.warning("ElevenLabs takes the key again.")
 
 
-def _slow_down(remote: Remote, sent: Pass, error: Limited) -> None:
+def _slow_down(remote: Remote, sent: Permit, error: Limited) -> None:
     """Too many at once is over as soon as one of them ends, so it holds nobody else up unless a time was named."""
     if error.kind == "too_many_at_once" and error.retry_after is None:
         return
-    steps = min(sent.slowed + 1, MOST_STEPS)
+    steps = min(sent.slowed + 1, MAX_STEPS)
     own = 2 ** (steps - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
-    pause = min(own if error.retry_after is None else error.retry_after, LONGEST_PAUSE)
+    pause = min(own if error.retry_after is None else error.retry_after, MAX_PAUSE_S)
     until = timezone.now() + timedelta(seconds=pause)
     _make_row(remote)
     row = remote.row()
@@ -126,7 +128,7 @@ def _slow_down(remote: Remote, sent: Pass, error: Limited) -> None:
     row.filter(Q(paused_until=None) | Q(paused_until__lt=until)).update(paused_until=until)
 
 
-def _speed_up(remote: Remote, sent: Pass) -> None:
+def _speed_up(remote: Remote, sent: Permit) -> None:
     """One step back for each success: some requests may be welcome while others still are not."""
     over = remote.row().filter(slowed=sent.slowed, paused_until__lte=timezone.now())
     over.update(slowed=sent.slowed - 1)

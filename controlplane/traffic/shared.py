@@ -8,9 +8,9 @@ from functools import partial
 from django.conf import settings
 from django.db import Error
 
-from controlplane.elevenlabs import NotSent, Told
+from controlplane.elevenlabs import NotSent, RecordResult
 from controlplane.traffic import circuit
-from controlplane.traffic.gate import Gate
+from controlplane.traffic.limiter import ConcurrencyLimiter
 from controlplane.traffic.locks import locks
 from controlplane.traffic.models import Remote
 
@@ -22,14 +22,14 @@ class SharedTraffic:
         self._remote = Remote.of(base_url, key)
 
     @contextmanager
-    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[Told]:
-        gate = Gate(locks(), self._remote.key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
+    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
+        gate = ConcurrencyLimiter(locks(), self._remote.key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
         with ExitStack() as held:
             try:
-                release = gate.at_once(urgent=urgent, unless_found=circuit.trouble(self._remote))
+                release = gate.at_once(urgent=urgent, unless_found=circuit.current_outage(self._remote))
                 if release is not None:
                     held.callback(release)
-                    admitted = circuit.Pass(method)
+                    admitted = circuit.Permit(method)
                 else:
                     admitted = self._admit(held, gate, method, urgent, seconds)
             except (Error, OSError) as problem:
@@ -37,12 +37,14 @@ class SharedTraffic:
                 raise NotSent(
                     "What is under way to ElevenLabs could not be looked up here, so nothing was sent."
                 ) from None
-            yield partial(circuit.learn, self._remote, admitted)
+            yield partial(circuit.record_result, self._remote, admitted)
 
-    def _admit(self, held: ExitStack, gate: Gate, method: str, urgent: bool, seconds: float) -> circuit.Pass:
+    def _admit(
+        self, held: ExitStack, gate: ConcurrencyLimiter, method: str, urgent: bool, seconds: float
+    ) -> circuit.Permit:
         """Where there is trouble, or others are under way."""
-        admitted = circuit.admit(self._remote, method, urgent=urgent)
+        admitted = circuit.check(self._remote, method, urgent=urgent)
         waited = held.enter_context(gate.slot(urgent=urgent, seconds=seconds))
         if waited and not admitted.probes:  # much may have been answered meanwhile
-            return circuit.admit(self._remote, method, urgent=urgent)
+            return circuit.check(self._remote, method, urgent=urgent)
         return admitted

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from agents import store
+from agents import mirror
 from agents.catalogue import cache
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
@@ -61,7 +61,7 @@ def mirrored(remote: Sandbox, name: str = "Support Bot", **config: Any) -> Agent
 
 
 def stored(remote_id: str) -> Agent:
-    store.keep(connect().get_agent(remote_id).raw, SYNC)
+    mirror.upsert_row(connect().get_agent(remote_id).raw, SYNC)
     return Agent.objects.get(remote_id=remote_id)
 
 

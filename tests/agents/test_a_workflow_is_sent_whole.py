@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 
 from agents import services, workflow
-from agents.back import back
 from agents.models import Agent
-from agents.patch import parse
+from agents.revert_patch import revert_patch
+from agents.settings_json import parse
 from controlplane.audit.models import Entry
+from controlplane.mirror.json_paths import flatten, get
 from controlplane.mirror.models import OutsideChange
-from controlplane.mirror.paths import flatten, get
 from controlplane.operations.models import Operation, State
 from numbers import revert, undo
 from numbers.sync import sync_all
@@ -113,7 +113,7 @@ def test_nothing_else_changes(change, agent, remote, save):
 def test_an_undo_brings_back_just_that(change, agent, remote, save):
     before = at_remote(remote, agent)
     save(agent, patch=json.dumps({"workflow": CHANGES[change][0]}))
-    operation = undo.carry_out(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
+    operation = undo.undo(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 
@@ -125,7 +125,7 @@ def test_a_revert_of_an_external_change_brings_back_just_that(change, agent, rem
     changed = workflow.merged(before["workflow"], CHANGES[change][0])
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
     sync_all()
-    operation = revert.carry_out(OutsideChange.objects.get(), key="revert", actor=None)
+    operation = revert.revert(OutsideChange.objects.get(), key="revert", actor=None)
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 
@@ -258,7 +258,7 @@ def test_nodes_may_be_called_tools_and_tool_ids():
     nodes = {name: {"type": "end"} for name in ("tools", "tool_ids")}
     values = parse(json.dumps({"workflow": {"nodes": nodes}}))
     assert set(values) == {"workflow.nodes.tools.type", "workflow.nodes.tool_ids.type"}
-    assert back(values, {}, {}) == values
+    assert revert_patch(values, {}, {}) == values
 
 
 def test_the_excerpt_is_that_of_the_official_document():

@@ -3,7 +3,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from agents.listing import ORDERS
+from agents.changelist import ORDERS
 from agents.models import Agent
 from controlplane.mirror.models import SyncRun
 from numbers.models import PhoneNumber

@@ -3,8 +3,8 @@ import json
 import pytest
 from django.core.exceptions import ValidationError
 
-from agents import patch
-from agents.patch import parse
+from agents import settings_json
+from agents.settings_json import parse
 from controlplane.operations.models import Operation
 from tests.agents.conftest import at_remote, mirrored
 
@@ -81,7 +81,7 @@ def test_a_patch_that_nobody_typed_is_refused_in_few_words(text, words):
 
 
 def test_thousands_of_keys_are_refused_without_a_look_at_each(monkeypatch):
-    monkeypatch.setattr(patch, "_field_in", lambda _: pytest.fail("each was held against each field"))
+    monkeypatch.setattr(settings_json, "_field_in", lambda _: pytest.fail("each was held against each field"))
     with pytest.raises(ValidationError, match="This sets 17,000 values"):
         parse("{" + ",".join(f'"{key}":1' for key in range(17_000)) + "}")
 

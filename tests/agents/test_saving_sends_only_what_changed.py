@@ -3,7 +3,7 @@ import json
 import pytest
 
 from agents.models import Agent
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 from controlplane.operations.models import Operation, State
 from tests.agents.conftest import at_remote, mirrored, opened, patches, stored, texts, url_of
 

@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents import workflow
-from agents.back import back, tools_themselves
-from controlplane.mirror.paths import flatten, get, nest
+from agents.revert_patch import changes_a_tool, revert_patch
+from controlplane.mirror.json_paths import flatten, get, nest
 
 LEAVES = st.one_of(st.integers(0, 3), st.booleans(), st.sampled_from(["", "x", None]), st.lists(st.integers(0, 2)))
 TREES = st.dictionaries(
@@ -55,7 +55,7 @@ def test_it_leads_back_from_anywhere(examples):
     @examples
     @given(TREES, TREES)
     def leads_back(before, after):
-        values = back(*told(before, after), after)
+        values = revert_patch(*told(before, after), after)
         assert filled(merged(after, nest(values))) == filled(before)
 
     leads_back()
@@ -68,7 +68,7 @@ def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_to
     def comes_back_whole(old, new):
         start = {"start": {"type": "start"}}
         before, after = ({"workflow": {"nodes": {**start, **tree}, "edges": {}}} for tree in (old, new))
-        values = back(*told(before, after), after)
+        values = revert_patch(*told(before, after), after)
         sent = workflow.changed(after["workflow"], values) if values else after["workflow"]
         assert sent == before["workflow"]
 
@@ -79,7 +79,7 @@ def test_nothing_that_the_change_left_alone_is_sent(examples):
     @examples
     @given(TREES, TREES)
     def leaves_alone(before, after):
-        sent = nest(back(*told(before, after), after))
+        sent = nest(revert_patch(*told(before, after), after))
         same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
         assert all(get(merged(after, sent), path) == get(after, path) for path in same)
 
@@ -93,20 +93,20 @@ def test_an_object_that_came_whole_is_cleared_whole(was):
         "nodes": {"start": {"type": "start"}, "n1": {"type": "say", "more": {"x": 1}, "label": None}},
         "custom_llm": {"url": "https://llm.example", "key": None},
     }
-    assert back(*told(before, now), now) == {"nodes.n1": None, "custom_llm": None}
+    assert revert_patch(*told(before, now), now) == {"nodes.n1": None, "custom_llm": None}
 
 
 def test_only_what_differs_is_sent():
     now = {"name": "B", "tags": ["x"]}
-    assert back(*told({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
+    assert revert_patch(*told({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
 
 
 def test_of_tools_and_their_ids_one_is_sent():
     before = {f"{PROMPT}.tools": [{"name": "old"}], f"{PROMPT}.tool_ids": ["t1"]}
     after = {f"{PROMPT}.tools": [{"name": "new"}], f"{PROMPT}.tool_ids": ["t2"]}
-    assert back(before, after, nest(after)) == {f"{PROMPT}.tool_ids": ["t1"]}
+    assert revert_patch(before, after, nest(after)) == {f"{PROMPT}.tool_ids": ["t1"]}
 
 
 @pytest.mark.parametrize(("path", "themselves"), [(f"{PROMPT}.tools", True), (f"{PROMPT}.tool_ids", False)])
 def test_a_tool_that_was_changed_itself_is_not_the_agents(path, themselves):
-    assert tools_themselves(back({path: [1]}, {path: [2]}, nest({path: [2]}))) == themselves
+    assert changes_a_tool(revert_patch({path: [1]}, {path: [2]}, nest({path: [2]}))) == themselves

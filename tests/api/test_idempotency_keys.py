@@ -5,7 +5,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from agents.models import Agent
-from controlplane.api import once
+from controlplane.api import idempotency
 from controlplane.api.models import Request
 from controlplane.operations.models import Operation
 from numbers.models import PhoneNumber
@@ -166,7 +166,7 @@ def test_a_deletion_that_lacks_something_leaves_the_key_free(remote, workspace, 
 def test_another_body_that_comes_between_the_look_and_the_record_is_told_so(remote, workspace, call, monkeypatch):
     """Both are the same deed to the journal; only the reason is another."""
     path, sales = f"/numbers/{workspace.bound.remote_id}/assign", workspace.sales.remote_id
-    first, looks = once.seen_before, []
+    first, looks = idempotency.find_earlier, []
 
     def quicker(*asked):
         looks.append(asked)
@@ -175,7 +175,7 @@ def test_another_body_that_comes_between_the_look_and_the_record_is_told_so(remo
             return None
         return first(*asked)
 
-    monkeypatch.setattr(once, "seen_before", quicker)
+    monkeypatch.setattr(idempotency, "seen_before", quicker)
     problem(call("PATCH", path, {"agent_id": sales, "reason": "two"}, key="k"), 409, "key-reused")
     assert len(remote.calls(method="PATCH", path="/v1/*")) == Operation.objects.count() == 1
 

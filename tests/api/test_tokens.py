@@ -11,7 +11,7 @@ from django.utils import timezone
 from controlplane.api import tokens
 from controlplane.api.models import Request, Token
 from controlplane.audit.models import Entry
-from controlplane.dashboard.forget import forget
+from controlplane.dashboard.purge_expired import purge_expired
 from controlplane.operations.models import Operation
 from tests.api.caller import Caller, person, problem, service
 
@@ -186,10 +186,10 @@ def test_what_ended_long_ago_is_forgotten_and_its_keys_too(remote, settings):
     old = timezone.now() - timedelta(days=31)
     tokens.issue(call.user, name="old", lives=timedelta(days=-31), by=None, by_name="system")
     recent, _ = tokens.issue(call.user, name="recent", lives=timedelta(days=-29), by=None, by_name="system")
-    assert forget() == 2  # the token and its allowance
+    assert purge_expired() == 2  # the token and its allowance
     assert set(Token.objects.all()) == {call.token, recent}
     Request.objects.update(created_at=old)
-    assert forget() == 1
+    assert purge_expired() == 1
     # The operation still bears the key, so the same wish is not carried out twice.
     assert call("POST", "/agents", {"name": "New"}, key="k").json()["id"] == Operation.objects.get().pk
     assert call("POST", "/agents", {"name": "Another"}, key="k").status_code == 409

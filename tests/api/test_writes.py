@@ -92,9 +92,9 @@ def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspa
     assert first["Location"] == f"/api/change-sets/{change_set.pk}"
     assert [step["kind"] for step in first.json()["steps"]] == ["number.assign", "agent.delete"]
     assert call("DELETE", asked, key="k").json()["id"] == change_set.pk
-    from controlplane.operations import changesets
+    from controlplane.operations import change_sets
 
-    changesets.run_due()
+    change_sets.run_due()
     assert call.get(f"/change-sets/{change_set.pk}")["state"] == "done"
     assert PhoneNumber.objects.get(pk=workspace.bound.pk).bound_to == workspace.sales.remote_id
     assert call("DELETE", asked, key="k").json()["state"] == "done"

@@ -35,7 +35,7 @@ def make_an_auditor(page: Page) -> None:
     expect(messages(page)).to_contain_text(name)
 
 
-def move(page: Page, old: str, new: str, why: str) -> None:
+def move(page: Page, old: str, new: str, justification: str) -> None:
     page.goto("/admin/numbers/phonenumber/")
     page.locator("tr", has_text=NUMBER).locator(".cp-picker").click()
     dialog = page.locator("#cp-dialog")
@@ -44,7 +44,7 @@ def move(page: Page, old: str, new: str, why: str) -> None:
     search.press_sequentially(new, delay=20)
     expect(dialog.locator("[data-chosen]")).to_contain_text(new)
     dialog.get_by_text("Add a reason").click()
-    dialog.get_by_label("Reason").fill(why)
+    dialog.get_by_label("Reason").fill(justification)
     dialog.get_by_label("Ticket").fill("OPS-7")
     dialog.get_by_role("button", name="Move", exact=True).click()
     expect(messages(page)).to_have_text(re.compile(f"Moved .* from {old} ….{{4}} to {new}"))

@@ -6,13 +6,13 @@ from queue import Queue
 from time import monotonic
 
 from controlplane.elevenlabs import watchdog
-from controlplane.elevenlabs.connection import Flight
+from controlplane.elevenlabs.connection import CallDeadline
 
 
 def test_a_timer_that_comes_late_leaves_the_connection_alone():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        with Flight(60) as flight:
+        with CallDeadline(60) as flight:
             flight.holds(ours)
         flight._expire()
         assert not flight.timed_out
@@ -22,7 +22,7 @@ def test_a_timer_that_comes_late_leaves_the_connection_alone():
 
 def test_a_timer_that_comes_in_time_ends_both_directions():
     ours, theirs = socket.socketpair()
-    with ours, theirs, Flight(60) as flight:
+    with ours, theirs, CallDeadline(60) as flight:
         flight.holds(ours)
         flight._expire()
         assert flight.timed_out
@@ -47,7 +47,7 @@ def test_a_child_keeps_its_own_deadlines():
     if not child:
         ours, theirs = socket.socketpair()
         theirs.settimeout(30)
-        with Flight(0.05) as flight:
+        with CallDeadline(0.05) as flight:
             flight.holds(ours)
             ended = theirs.recv(1) == b""
         os._exit(0 if ended and flight.timed_out else 1)

@@ -3,7 +3,7 @@
 import pytest
 
 from controlplane.elevenlabs import SANDBOX_KEY, ElevenLabs, check_base_url, check_key, is_sandbox
-from controlplane.elevenlabs.address import may_connect
+from controlplane.elevenlabs.base_url import may_connect
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.elevenlabs import NoConnection, NotSent, Outcome, TimedOut, address, transport
+from controlplane.elevenlabs import NoConnection, NotSent, Outcome, TimedOut, base_url, transport
 
 from .faults import SHORT, TIMED_OUT, answers, close_at_once, read, write
 
@@ -48,7 +48,7 @@ def elevenlabs_is(monkeypatch):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in addresses]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         if trusted:
-            monkeypatch.setattr(address, "may_connect", lambda *_: True)
+            monkeypatch.setattr(base_url, "may_connect", lambda *_: True)
 
     return set_addresses
 

@@ -11,8 +11,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from controlplane.elevenlabs import ElevenLabsError
+from controlplane.elevenlabs.error_mapping import Reply
 from controlplane.elevenlabs.scrub import MASK, ScrubFilter, scrub, secrets_in_memory
-from controlplane.elevenlabs.verdict import Reply
 
 from .conftest import KEY
 
@@ -245,16 +245,16 @@ def test_the_key_is_not_in_any_representation(client_of):
 
 
 @pytest.mark.parametrize("told", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()])
-def test_a_hexadecimal_token_in_capitals_or_cut_short(told):
+def test_a_hexadecimal_token_in_capitals_or_cut_short(record_result):
     with secrets_in_memory(TOKEN):
-        assert told not in scrub(f"bad {told}, sorry")
+        assert record_result not in scrub(f"bad {record_result}, sorry")
     assert scrub(f"bad {TOKEN[:12]}") == f"bad {TOKEN[:12]}"
 
 
 @pytest.mark.parametrize("told", ["&lt;a&gt;&amp;&quot;b&#x27;", "&lt;a&gt;&amp;&#34;b&#39;", "&lt;a&gt;&amp;\"b'"])
-def test_a_secret_in_html(told):
+def test_a_secret_in_html(record_result):
     with secrets_in_memory("<a>&\"b'"):
-        assert scrub(f"<p>{told}</p>") == f"<p>{MASK}</p>"
+        assert scrub(f"<p>{record_result}</p>") == f"<p>{MASK}</p>"
 
 
 def test_a_trace_id_that_is_a_token_is_none():

@@ -12,7 +12,7 @@ from controlplane.elevenlabs import (
     Limited,
     NotFound,
     Outcome,
-    Told,
+    RecordResult,
     Unavailable,
     transport,
 )
@@ -29,12 +29,12 @@ class Notes:
     def __init__(self, *reasons: ElevenLabsError) -> None:
         self.reasons = list(reasons)
         self.asked: list[tuple[str, bool, float]] = []
-        self.told: list[type[ElevenLabsError] | None] = []
+        self.record_result: list[type[ElevenLabsError] | None] = []
         self.inside = 0  # how many are under way
         self.inside_when_told: list[int] = []
 
     @contextmanager
-    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[Told]:
+    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
         self.asked.append((method, urgent, seconds))
         if self.reasons:
             raise self.reasons.pop(0)
@@ -43,7 +43,7 @@ class Notes:
         self.inside -= 1
 
     def tell(self, error: ElevenLabsError | None) -> None:
-        self.told.append(type(error) if error else None)
+        self.record_result.append(type(error) if error else None)
         self.inside_when_told.append(self.inside)
 
 
@@ -86,8 +86,8 @@ def test_each_attempt_is_asked_for_and_told(serve):
         ("POST", True),
         ("DELETE", True),
     ]
-    assert traffic.told[:3] == [Unavailable, None, None]
-    assert traffic.told[3] is not None
+    assert traffic.record_result[:3] == [Unavailable, None, None]
+    assert traffic.record_result[3] is not None
     assert traffic.inside == 0
 
 
@@ -97,7 +97,7 @@ def test_it_is_told_before_the_next_one_may_go(serve):
     server = serve(answers((b'{"detail": {"status": "document_not_found"}}', "404 Not Found")))
     with pytest.raises(NotFound):
         client_with(traffic, server).get_agent("agent_1")
-    assert (traffic.told, traffic.inside_when_told, traffic.inside) == ([NotFound], [1], 0)
+    assert (traffic.record_result, traffic.inside_when_told, traffic.inside) == ([NotFound], [1], 0)
 
 
 @pytest.mark.parametrize("reason", [KeyRefused("No.", outcome=Outcome.NOT_SENT), held_back()])
@@ -144,16 +144,16 @@ def test_a_write_that_waited_for_its_turn_has_its_whole_deadline_after(serve, mo
     """Else a busy moment here would become an answer that came too late, and nobody could know what it did."""
     clock = [1000.0]
     deadlines = []
-    flight = transport.Flight
+    flight = transport.CallDeadline
     monkeypatch.setattr(transport.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(transport, "Flight", lambda seconds: [deadlines.append(seconds), flight(seconds)][1])
 
     class Slow(Notes):
         @contextmanager
-        def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[Told]:
+        def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
             clock[0] += seconds
-            with super().turn(method, urgent=urgent, seconds=seconds) as told:
-                yield told
+            with super().turn(method, urgent=urgent, seconds=seconds) as record_result:
+                yield record_result
 
     traffic = Slow()
     client = client_with(traffic, serve(answers((MADE, "200 OK"), (PAGE, "200 OK"))), patience=8)

@@ -66,7 +66,7 @@ def test_a_list_that_runs_in_a_circle_is_no_list(cursors, remote, labs):
 
 
 def test_a_list_without_end_is_given_up(remote, labs, monkeypatch):
-    monkeypatch.setattr(paging, "MOST_PAGES", 5)
+    monkeypatch.setattr(paging, "MAX_PAGES", 5)
     for n in range(5):
         remote.get(f"{BASE}/v1/convai/agents", json={"agents": [AGENT], "has_more": True, "next_cursor": str(n)})
     with pytest.raises(BadShape, match="5 pages"):

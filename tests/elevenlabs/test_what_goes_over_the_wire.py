@@ -5,7 +5,7 @@ import json
 import pytest
 import responses
 
-from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, secrets_in_memory, witnessed
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, recording, secrets_in_memory
 
 BASE = "http://127.0.0.1:9"
 AGENT = f"{BASE}/v1/convai/agents/agent_1"
@@ -24,7 +24,7 @@ def test_each_attempt_of_a_read_is_told(client):
     responses.get(AGENT, status=503)
     body = {"agent_id": "agent_1", "name": "A", "conversation_config": {"agent": {"prompt": {"prompt": PROMPT}}}}
     responses.get(AGENT, json=body, headers={"x-trace-id": "t2", "date": "Tue, 24 Nov 2026 10:00:00 GMT"})
-    with witnessed() as outer, witnessed() as inner:
+    with recording() as outer, recording() as inner:
         client.get_agent("agent_1")
     assert [attempt.status for attempt in inner] == [503, 200]
     assert outer == inner
@@ -45,7 +45,7 @@ def test_each_attempt_of_a_read_is_told(client):
 @responses.activate
 def test_what_a_success_looked_like(answer, form, client):
     responses.delete(f"{NUMBERS}/phnum_1", body=answer)
-    with witnessed() as wire:
+    with recording() as wire:
         try:
             client.delete_number("phnum_1")
         except ElevenLabsError:
@@ -55,7 +55,7 @@ def test_what_a_success_looked_like(answer, form, client):
 
 @responses.activate
 def test_what_was_never_sent_is_not_told(client):
-    with witnessed() as wire, pytest.raises(ElevenLabsError):
+    with recording() as wire, pytest.raises(ElevenLabsError):
         client.get_agent("../escape")
     assert wire == []
 
@@ -65,10 +65,10 @@ def test_a_refusal_without_what_it_repeats(client):
     wrong = [{"loc": ["body", "x"], "msg": f"Bad {TOKEN}", "type": "t", "input": PROMPT, "ctx": {"all": PROMPT}}]
     responses.post(NUMBERS, status=422, json={"detail": wrong})
     body = {"provider": "twilio", "phone_number": "+15550100123", "label": PROMPT, "sid": "AC1", "token": TOKEN}
-    with witnessed() as wire, pytest.raises(ElevenLabsError):
+    with recording() as wire, pytest.raises(ElevenLabsError):
         client.import_number(body)
-    told = json.loads(wire[0].body)
-    assert told == {"detail": [{"loc": ["body", "x"], "msg": "Bad [what was sent]", "type": "t"}]}
+    record_result = json.loads(wire[0].body)
+    assert record_result == {"detail": [{"loc": ["body", "x"], "msg": "Bad [what was sent]", "type": "t"}]}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_refusal_without_what_it_repeats(client):
 @responses.activate
 def test_a_long_or_senseless_refusal_is_cut(text, client):
     responses.post(NUMBERS, status=500, body=text)
-    with secrets_in_memory(TOKEN), witnessed() as wire, pytest.raises(ElevenLabsError):
+    with secrets_in_memory(TOKEN), recording() as wire, pytest.raises(ElevenLabsError):
         client.import_number({"token": TOKEN})
     assert 0 < len(wire[0].body) <= 1000
 
@@ -88,6 +88,6 @@ def test_depth_has_an_end(client):
     for _ in range(50):
         deep = {"in": deep}
     responses.post(NUMBERS, status=400, json={"detail": deep})
-    with witnessed() as wire, pytest.raises(ElevenLabsError):
+    with recording() as wire, pytest.raises(ElevenLabsError):
         client.import_number({"token": TOKEN})
     assert wire[0].body.count("in") < 10

@@ -34,7 +34,7 @@ def test_a_write_does_not_trust_a_connection_that_was_quiet(serve, client_of, mo
     with pytest.raises(Unclear):  # what would happen: nothing was done, and nobody could know
         client.create_agent({})
     client.create_agent({})
-    monkeypatch.setattr(transport, "STALE_AFTER", -1.0)
+    monkeypatch.setattr(transport, "STALE_AFTER_S", -1.0)
     assert client.create_agent({}) == "agent_1"
     assert server.connections == 3
 

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from controlplane.health import beats, status
+from controlplane.health import heartbeats, status
 from controlplane.health.models import Heartbeat
 from controlplane.mirror.models import SyncRun
 
@@ -30,7 +30,7 @@ def well(settings, tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
     for name in ("worker", "beat"):
-        beats.note(name)
+        heartbeats.record_heartbeat(name)
     return tmp_path
 
 
@@ -113,7 +113,7 @@ def test_a_worker_that_waits_for_the_broker_is_not_to_be_started(well):
 @pytest.mark.parametrize("minutes", [-10, 10])
 def test_a_clock_that_is_wrong_here_does_no_harm_to_heartbeats(minutes, well, client: Client):
     with time_machine.travel(time.time() + 60 * minutes):
-        beats.note("beat")
+        heartbeats.record_heartbeat("beat")
         checks = client.get("/readyz").json()["checks"]
     assert (checks["worker"]["state"], checks["beat"]["state"]) == ("ok", "ok")
 

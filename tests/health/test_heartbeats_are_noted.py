@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from controlplane.health import beats
+from controlplane.health import heartbeats
 from controlplane.health.models import Heartbeat
 from tests.workers.stage import Stage
 from tests.workers.waiting import until
@@ -13,8 +13,8 @@ from tests.workers.waiting import until
 @pytest.mark.django_db
 def test_one_row_for_each_name_and_the_newest_counts():
     Heartbeat.objects.create(name="worker", at="2026-01-01T00:00:00Z", process="elsewhere, process 7")
-    beats.note("worker")
-    beats.note("beat")
+    heartbeats.record_heartbeat("worker")
+    heartbeats.record_heartbeat("beat")
     worker, beat = Heartbeat.objects.order_by("-name")
     assert worker.process.endswith(f", process {os.getpid()}")
     assert abs((worker.at - beat.at).total_seconds()) < 60

@@ -51,7 +51,7 @@ def test_forty_hostile_strings_read_back_exactly_and_none_runs(hostile):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_no_entry_is_left_out_or_doubled_where_pieces_meet(size, told, db, monkeypatch):
-    monkeypatch.setattr(export, "AT_A_TIME", size)
+    monkeypatch.setattr(export, "BATCH_ROWS", size)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.utils.timezone.now", lambda: moment)  # all in one moment
@@ -64,7 +64,7 @@ def test_no_entry_is_left_out_or_doubled_where_pieces_meet(size, told, db, monke
 
 @pytest.mark.django_db(transaction=True)
 def test_others_write_while_a_file_is_taken_slowly(told, monkeypatch):
-    monkeypatch.setattr(export, "AT_A_TIME", 2)
+    monkeypatch.setattr(export, "BATCH_ROWS", 2)
     told(5)
     lines = export.json_lines(Entry.objects.filter(pk__lte=Entry.objects.latest("pk").pk))
     assert json.loads(next(lines))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from controlplane.audit import export, ledger
 from controlplane.audit.models import Entry
-from controlplane.keys import LONGEST_SEARCH
+from controlplane.lookups import MAX_SEARCH_CHARS
 from tests.hostile import STRINGS, WHOLE
 
 pytestmark = pytest.mark.django_db
@@ -97,9 +97,9 @@ def test_csv_of_the_bindings_at_a_time(entries, admin_client):
 
 
 def test_filters_of_any_text_are_told_in_the_entry_of_the_export(entries, admin_client):
-    for text in (text for text in TEXTS if len(text) <= LONGEST_SEARCH):
+    for text in (text for text in TEXTS if len(text) <= MAX_SEARCH_CHARS):
         answer = admin_client.post("/admin/audit/entry/export/", {"format": "csv"}, query_params={"q": text})
         assert answer.status_code == 200, repr(text)
         assert answer["Content-Disposition"].isprintable(), repr(text)
-        noted = Entry.objects.filter(kind="history.exported").latest("pk")
-        assert noted.after["told"] == f"exported as csv: {f'q {text}' if text else 'everything'}", repr(text)
+        find_request = Entry.objects.filter(kind="history.exported").latest("pk")
+        assert find_request.after["told"] == f"exported as csv: {f'q {text}' if text else 'everything'}", repr(text)

@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import Error, IntegrityError, connection, models, transaction
 
 from agents.models import Agent
-from controlplane.audit import chain, guard, ledger
+from controlplane.audit import chain, ledger, triggers
 from controlplane.audit.models import Entry, Link
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
@@ -15,7 +15,7 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 
 pytestmark = pytest.mark.django_db
-REFUSED = guard.REFUSAL.removesuffix(".")
+REFUSED = triggers.REFUSAL.removesuffix(".")
 TRUNCATE = "SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE audit_entry CASCADE"
 COLUMNS = ", ".join(f'"{field.column}"' for field in Entry._meta.concrete_fields if not field.generated)
 AGAIN = f"INTO audit_entry ({COLUMNS}) SELECT {COLUMNS} FROM audit_entry"
@@ -105,8 +105,8 @@ def test_it_outlives_what_it_tells_of(remote, ada):
     number = remote.import_number("+15550100001", "Main", agent_id=agent)
     remote.advance(10)
     sync_all()
-    op = services.rename(PhoneNumber.objects.get(), "Front", shown="Main", key="k", actor=ada)
-    change_set = services.retire_agent(Agent.objects.get(), None, key="c", actor=ada)
+    op = services.set_label(PhoneNumber.objects.get(), "Front", shown="Main", key="k", actor=ada)
+    change_set = services.delete_agent_with_numbers(Agent.objects.get(), None, key="c", actor=ada)
     remote.console("patch_number", number=number, patch={"label": "Console"})
     sync_all()
     assert OutsideChange.objects.exists()
@@ -154,11 +154,11 @@ def test_no_page_of_the_admin_changes_it(told, admin_client, admin_user):
 
 
 def test_the_guard_is_missed_when_it_is_gone():
-    assert guard.is_installed()
+    assert triggers.is_installed()
     run("DROP TRIGGER audit_entry_no_update" + (" ON audit_entry" if connection.vendor == "postgresql" else ""))
-    assert not guard.is_installed()
-    guard.install(connection)
-    assert guard.is_installed()
+    assert not triggers.is_installed()
+    triggers.install(connection)
+    assert triggers.is_installed()
 
 
 def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
@@ -169,7 +169,7 @@ def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
     else:
         run("DROP TRIGGER audit_entry_no_update")
         run("CREATE TRIGGER audit_entry_no_update BEFORE UPDATE ON audit_entry BEGIN SELECT 1; END")
-    assert not guard.is_installed()
+    assert not triggers.is_installed()
     with pytest.raises(CommandError, match="not all there") as caught:
         call_command("verify_history")
     assert caught.value.returncode == 4
@@ -178,7 +178,7 @@ def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
         call_command("verify_history")
     assert caught.value.returncode == 3
     call_command("migrate", verbosity=0)
-    assert guard.is_installed()
+    assert triggers.is_installed()
     with pytest.raises(Error, match=REFUSED), transaction.atomic():
         run("UPDATE audit_entry SET reason = ''")
 
@@ -186,6 +186,6 @@ def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
 def test_a_guard_whose_words_were_taken_away_is_none():
     run("CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
-    assert not guard.is_installed()
-    guard.install(connection)
-    assert guard.is_installed()
+    assert not triggers.is_installed()
+    triggers.install(connection)
+    assert triggers.is_installed()

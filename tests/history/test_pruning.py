@@ -6,7 +6,7 @@ import pytest
 from django.db import Error, transaction
 from django.utils import timezone
 
-from controlplane.audit import chain, guard, ledger, past
+from controlplane.audit import chain, ledger, point_in_time, triggers
 from controlplane.audit import prune as pruning
 from controlplane.audit.models import Cut, Entry, Link, Snapshot
 from controlplane.audit.prune import NothingToPrune, prune
@@ -41,7 +41,7 @@ def lines() -> list[Entry]:
 
 
 def known(moment) -> dict:
-    return past.state_at("number", moment, SHOWN)
+    return point_in_time.state_at("number", moment, SHOWN)
 
 
 def left() -> tuple[int, int]:
@@ -59,7 +59,7 @@ def test_it_records_itself_and_leaves_a_chain(told):
     chain.seal()
     found = chain.verify()
     assert (found.broken, found.sealed) == ("", 6)  # the last link of what went, four, and the record
-    assert guard.is_installed()
+    assert triggers.is_installed()
     with pytest.raises(NothingToPrune):
         prune(moment, actor_name="root")
     tamper("DELETE FROM audit_entry WHERE id = %s", kept[0].pk)
@@ -70,17 +70,17 @@ def test_the_state_at_a_time_stays_as_it_was(lines):
     cut = timezone.now()
     bind(0, "late", "night")
     before, after = known(cut), known(timezone.now())
-    spans = list(past.bindings_of("phnum_0"))
+    spans = list(point_in_time.bindings_of("phnum_0"))
     prune(cut, actor_name="root")
     assert not Entry.objects.filter(pk__in=[entry.pk for entry in lines]).exists()
     assert known(cut) == before
     assert known(timezone.now()) == after
     assert [one.is_gone for one in after.values()] == [False, True, False]
-    assert past.object_at("number", "phnum_2", timezone.now()).settings == {"label": "Back", "agent_id": None}
-    night, late = past.bindings_of("phnum_0")
+    assert point_in_time.object_at("number", "phnum_2", timezone.now()).settings == {"label": "Back", "agent_id": None}
+    night, late = point_in_time.bindings_of("phnum_0")
     assert (night.agent_id, night.begins, night.ends) == ("night", None, spans[-1].begins)
     assert late == spans[-1]
-    with pytest.raises(past.NotKept):
+    with pytest.raises(point_in_time.HistoryPruned):
         known(cut - timedelta(seconds=1))
     second = timezone.now()
     prune(second, actor_name="root")  # from one snapshot to the next
@@ -97,8 +97,8 @@ def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, l
     cut = timezone.now()
     bind(2, "late")
     expected = known(cut)
-    monkeypatch.setattr(pruning, "AT_A_TIME", 2)
-    monkeypatch.setattr(pruning, "OBJECTS_AT_A_TIME", 1)
+    monkeypatch.setattr(pruning, "BATCH_ROWS", 2)
+    monkeypatch.setattr(pruning, "BATCH_OBJECTS", 1)
     rounds = []
 
     def die(*args):
@@ -123,7 +123,7 @@ def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, l
     assert known(cut) == expected
     if where == "between two chunks":
         assert 0 < Entry.objects.filter(pk__in=[entry.pk for entry in lines]).count() < len(lines)
-    prune(cut, actor_name="root") if where != "at the last of it" else pruning.remove_what_is_cut()
+    prune(cut, actor_name="root") if where != "at the last of it" else pruning.delete_cut_entries()
     assert not Entry.objects.filter(pk__in=[entry.pk for entry in lines]).exists()
     assert Entry.objects.filter(kind="history.pruned").count() == 1
     chain.seal()
@@ -182,8 +182,8 @@ def test_an_outside_change_that_nobody_decided_keeps_its_entry(lines):
 
 
 def test_a_verification_is_not_misled_by_a_pruning_meanwhile(told, monkeypatch):
-    monkeypatch.setattr(chain, "AT_A_TIME", 2)
-    monkeypatch.setattr(pruning, "AT_A_TIME", 3)
+    monkeypatch.setattr(chain, "BATCH_ROWS", 2)
+    monkeypatch.setattr(pruning, "BATCH_ROWS", 3)
     told(10)
     moment = timezone.now()
     told(3)

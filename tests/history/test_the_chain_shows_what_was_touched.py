@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from controlplane.audit import chain, guard
+from controlplane.audit import chain, triggers
 from controlplane.audit.models import Entry, Link
 
 pytestmark = pytest.mark.django_db
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 
 def tamper(sql: str, *values: object) -> None:
     """As somebody who has the database to themselves."""
-    guard.remove(connection)
+    triggers.remove(connection)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-    guard.install(connection)
+    triggers.install(connection)
 
 
 def test_all_is_well(told, capsys):
@@ -60,7 +60,7 @@ COLUMNS = [field.column for field in Entry._meta.concrete_fields if not field.ge
 def test_the_first_one_is_named(sql, places, told, monkeypatch):
     """Every column, also one that is added later, and more than one place: the first is what is told."""
     User.objects.create_user("eve")
-    monkeypatch.setattr(chain, "AT_A_TIME", places)
+    monkeypatch.setattr(chain, "BATCH_ROWS", places)
     entries = told(10)
     chain.seal()
     before = chain.verify().sealed
@@ -192,7 +192,7 @@ def test_an_end_that_was_cut_off_is_missed_by_who_noted_the_digest(also, told, c
 
 def test_an_entry_that_comes_late_is_sealed_too(told, monkeypatch):
     entries = told(4)
-    monkeypatch.setattr(chain, "LOOK_BACK", 1)
+    monkeypatch.setattr(chain, "LOOK_BACK_ROWS", 1)
     late = entries[1].pk
     position, digest = 0, ""
     for entry in (entries[0], entries[2], entries[3]):

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from django.utils import timezone
 
-from controlplane.audit.past import bindings_of, state_at
+from controlplane.audit.point_in_time import bindings_of, state_at
 from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all

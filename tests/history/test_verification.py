@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from controlplane.audit import chain, guard, verification
+from controlplane.audit import chain, triggers, verification
 from controlplane.audit.models import Entry, Link, Verification
 from tests.history.test_the_chain_shows_what_was_touched import tamper
 
@@ -16,8 +16,8 @@ State = Verification.State
 
 def test_asked_twice_it_is_read_once(told):
     told(3)
-    first = verification.ask("ada")
-    assert verification.ask("bob") == first
+    first = verification.request("ada")
+    assert verification.request("bob") == first
     done = verification.run_due()
     assert (done.state, done.sealed, done.unsealed, done.asked_by_name) == (State.WHOLE, 3, 0, "ada")
     assert done.digest == Link.objects.latest("position").digest
@@ -33,9 +33,9 @@ def test_once_a_day_without_anybody(told):
 
 
 def test_another_worker_goes_on_where_one_died(told, monkeypatch):
-    monkeypatch.setattr(chain, "AT_A_TIME", 2)
+    monkeypatch.setattr(chain, "BATCH_ROWS", 2)
     told(7)
-    one = verification.ask("ada")
+    one = verification.request("ada")
     real, read = chain.digest_of, []
 
     def die(before, entry, *more):
@@ -58,13 +58,13 @@ def test_another_worker_goes_on_where_one_died(told, monkeypatch):
 
 
 def test_a_long_one_is_left_to_the_next_wake_up(told, monkeypatch):
-    monkeypatch.setattr(chain, "AT_A_TIME", 2)
-    monkeypatch.setattr(verification, "AT_A_TIME", -1.0)
+    monkeypatch.setattr(chain, "BATCH_ROWS", 2)
+    monkeypatch.setattr(verification, "MAX_RUNTIME_S", -1.0)
     told(4)
     for sealed in (2, 4):
         left = verification.run_due()
         assert (left.state, left.sealed) == (State.OPEN, sealed)
-    monkeypatch.setattr(verification, "AT_A_TIME", 60.0)
+    monkeypatch.setattr(verification, "MAX_RUNTIME_S", 60.0)
     assert verification.run_due().state == State.WHOLE
 
 
@@ -73,7 +73,7 @@ def test_what_is_broken_is_told_in_the_history_once(told):
     chain.seal()
     tamper("UPDATE audit_entry SET reason = 'x' WHERE id = %s", entries[2].pk)
     for _ in range(2):
-        verification.ask("ada")
+        verification.request("ada")
         done = verification.run_due()
         assert (done.state, done.entry_id, done.sealed) == (State.BROKEN, entries[2].pk, 2)
     entry = Entry.objects.get(kind="history.broken")
@@ -99,6 +99,6 @@ def test_a_record_that_is_not_protected_is_no_good_one(way, told):
             cursor.execute("CREATE TRIGGER audit_entry_no_delete BEFORE DELETE ON audit_entry BEGIN SELECT 1; END")
     assert verification.run_due().state == State.UNGUARDED
     connection.check_constraints()
-    guard.install(connection)
-    verification.ask("ada")
+    triggers.install(connection)
+    verification.request("ada")
     assert verification.run_due().state == State.WHOLE

@@ -3,14 +3,14 @@
 from threading import Event
 
 from agents.models import Agent
+from controlplane.audit.justification import NO_JUSTIFICATION
 from controlplane.audit.models import Entry
-from controlplane.audit.why import UNSAID
 from controlplane.elevenlabs import connect
-from controlplane.lifecycle import conduct, tidying
-from controlplane.lifecycle.asking import Asker
+from controlplane.lifecycle import cleanup, exclusive_run
 from controlplane.lifecycle.assumptions import judged
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.runner import Runner
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import SALES, SUPPORT, body_of
 from numbers.models import PhoneNumber
@@ -21,7 +21,7 @@ from tests.operations.oracle import violations
 from tests.sandbox_process import Sandbox
 
 NUMBER, LABEL = "+14155550123", "Lifecycle"
-PLANS = {plan.name: plan for plan in reversed(conduct.FIRST)}  # of two with one name the first
+PLANS = {plan.name: plan for plan in reversed(exclusive_run.FIRST)}  # of two with one name the first
 ON_NOTHING = ("create", "wrong credentials", "malformed SID", "key SID alone", "not in the account", "import")
 # Who answers the number before these steps; before all others it is Sales.
 ANSWERED_BY = {"assign": None, "swap": SUPPORT, "delete": SUPPORT}
@@ -31,8 +31,8 @@ class Bench:
     def __init__(self, remote: Sandbox, stopping: type[Event]) -> None:
         self.remote = remote
         self.report = Report.objects.create(base_url=remote.url, actor_name="system")
-        asker = Asker(self.report, connect(), actor=None, why=UNSAID, stopping=stopping())
-        self.x = Experiment(asker, NUMBER, LABEL, TwilioCredentials(sid=SID, token=TOKEN))
+        runner = Runner(self.report, connect(), actor=None, justification=NO_JUSTIFICATION, stopping=stopping())
+        self.x = Experiment(runner, NUMBER, LABEL, TwilioCredentials(sid=SID, token=TOKEN))
         self.since = self.history_since = 0
         self.shows_what_it_did = True  # False where the remote answers what it did not do: then nothing can agree
 
@@ -65,6 +65,6 @@ class Bench:
         """What the steps made is removed, and then operations, ledger and mirror agree."""
         self.remote.clear_faults()
         self.remote.advance(7200)  # by then everything is listed
-        assert tidying.end(self.x.asker, str) == []
+        assert cleanup.end(self.x.runner, str) == []
         if self.shows_what_it_did:
             assert violations(self.remote, since=self.since, history_since=self.history_since) == []

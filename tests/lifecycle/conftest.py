@@ -12,7 +12,7 @@ from django.core import serializers
 from django.core.management import CommandError, call_command
 
 from controlplane.audit.models import Entry
-from controlplane.lifecycle import conduct, steps, tidying
+from controlplane.lifecycle import cleanup, exclusive_run, steps
 from controlplane.lifecycle.management.commands import lifecycle as command
 from controlplane.lifecycle.models import Asked, Report
 from controlplane.operations.models import Operation
@@ -57,7 +57,7 @@ def stopping(quick, monkeypatch) -> type[Event]:
             return self.is_set()
 
     monkeypatch.setattr(steps, "time", Clock)
-    for module in (command, tidying):
+    for module in (command, cleanup):
         monkeypatch.setattr(module, "Event", Stopping)
     return Stopping
 
@@ -67,8 +67,8 @@ def only(monkeypatch) -> Callable[..., None]:
     """only("create", "import"): a run has these steps alone, which is all that most tests of a run need."""
 
     def shorten(*names: str) -> None:
-        assert set(names) <= {plan.name for plan in conduct.FIRST}
-        monkeypatch.setattr(conduct, "FIRST", [plan for plan in conduct.FIRST if plan.name in names])
+        assert set(names) <= {plan.name for plan in exclusive_run.FIRST}
+        monkeypatch.setattr(exclusive_run, "FIRST", [plan for plan in exclusive_run.FIRST if plan.name in names])
 
     return shorten
 

@@ -8,11 +8,11 @@ import pytest
 from django.core.management import call_command
 
 from agents import services as agents
-from controlplane.audit.why import UNSAID
+from controlplane.audit.justification import NO_JUSTIFICATION
 from controlplane.elevenlabs import connect
-from controlplane.lifecycle import tidying
-from controlplane.lifecycle.asking import Asker
-from controlplane.lifecycle.models import KEPT, Asked, Report
+from controlplane.lifecycle import cleanup
+from controlplane.lifecycle.models import MAX_REPORTS, Asked, Report
+from controlplane.lifecycle.runner import Runner
 from controlplane.operations.models import Operation, State
 from tests.lifecycle.conftest import newest, nothing_is_left, step
 from tests.operations.oracle import violations
@@ -24,18 +24,18 @@ FORBIDDEN = {"detail": {"type": "authorization_error", "code": "forbidden", "mes
 
 def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
     report = Report.objects.create(base_url=remote.url, actor_name="system")
-    asker = Asker(report, connect(), actor=None, why=UNSAID, stopping=Event())
-    made = asker.ask(
-        lambda said: agents.create(name="Support Bot", body={"conversation_config": {}}, **said),
+    runner = Runner(report, connect(), actor=None, justification=NO_JUSTIFICATION, stopping=Event())
+    made = runner.ask(
+        lambda context: agents.create(name="Support Bot", body={"conversation_config": {}}, **context),
         makes="agent",
         name="Support Bot",
     )
 
-    def tell(words: str) -> None:
+    def print_line(words: str) -> None:
         if words.startswith("Cleaning up"):
             raise KeyboardInterrupt
 
-    (left,) = tidying.end(asker, tell)
+    (left,) = cleanup.end(runner, print_line)
     assert (left.name, left.object_id) == ("Support Bot", made.object_id)
 
 
@@ -56,7 +56,7 @@ def test_after_a_run_that_died_the_next_call_removes_what_is_left(
     class Killed(BaseException):
         pass
 
-    def dies(asker: Asker, op: Operation) -> Operation:
+    def dies(runner: Runner, op: Operation) -> Operation:
         if op.is_unconfirmed:
             raise Killed
         return op
@@ -64,7 +64,7 @@ def test_after_a_run_that_died_the_next_call_removes_what_is_left(
     only(*steps)
     remote.fault(method, path, "reset", when="after")
     with monkeypatch.context() as patch:
-        patch.setattr(Asker, "decided", dies)
+        patch.setattr(Runner, "decided", dies)
         with pytest.raises(Killed):
             lifecycle()
     assert newest().state == Report.State.RUNNING
@@ -187,8 +187,8 @@ def test_the_last_fifty_are_kept_and_those_with_something_left(only, lifecycle, 
     remote.fault("DELETE", "*", "status", status=403, body=FORBIDDEN, times=99)
     lifecycle()
     with_rest = newest().pk
-    Report.objects.bulk_create(Report(base_url="http://127.0.0.1:1", actor_name="x") for _ in range(KEPT + 3))
-    tidying.forget_old()
-    assert Report.objects.count() == KEPT + 1
+    Report.objects.bulk_create(Report(base_url="http://127.0.0.1:1", actor_name="x") for _ in range(MAX_REPORTS + 3))
+    cleanup.delete_old_reports()
+    assert Report.objects.count() == MAX_REPORTS + 1
     assert Report.objects.filter(pk=with_rest).exists()
     assert connect().get_agent(next(iter(remote.get(AGENTS)["agents"]))["agent_id"])

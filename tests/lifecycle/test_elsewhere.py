@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from controlplane.lifecycle import tidying
-from controlplane.lifecycle.models import KEPT, Asked, Report
+from controlplane.lifecycle import cleanup
+from controlplane.lifecycle.models import MAX_REPORTS, Asked, Report
 from tests.lifecycle.conftest import newest, nothing_is_left
 from tests.lifecycle.test_cleaning_up import FORBIDDEN
 
@@ -56,8 +56,8 @@ def test_somebody_leaves_it_there_and_it_is_named_no_more(left_elsewhere, lifecy
     assert "Left in place." in page
     assert "olga (manage.py lifecycle, run by" in page
     assert "tries again" not in page
-    Report.objects.bulk_create(Report(base_url="http://127.0.0.1:1", actor_name="x") for _ in range(KEPT))
-    tidying.forget_old()
+    Report.objects.bulk_create(Report(base_url="http://127.0.0.1:1", actor_name="x") for _ in range(MAX_REPORTS))
+    cleanup.delete_old_reports()
     assert not Report.objects.filter(pk=left_elsewhere.pk).exists()
 
 

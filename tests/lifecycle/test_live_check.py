@@ -240,12 +240,12 @@ def test_a_clock_that_is_wrong(seconds, level, word, live_check):
 def test_what_it_sees_refutes_a_line(path, fault, line, remote):
     remote.reset(agents=1)
     remote.fault("GET", path, **fault)
-    _, findings = live.look(connect())
+    _, findings = live.run_checks(connect())
     assert [finding.number for finding in findings if not finding.holds] == ([line] if line else [])
 
 
 def test_a_slow_remote(live_check, remote, monkeypatch):
-    monkeypatch.setattr(live, "SLOW", 40.0)
+    monkeypatch.setattr(live, "SLOW_MS", 40.0)
     remote.settings(latency_ms=60)
     status, checks = live_check()
     assert (status, checks["latency"]["level"]) == (0, "warn")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.lifecycle import conduct
+from controlplane.lifecycle import exclusive_run
 from controlplane.lifecycle.experiment import Experiment, Plan
 from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.step import Step
@@ -88,8 +88,8 @@ def as_it_begins(monkeypatch) -> Callable[[str, Callable[[], object]], None]:
 
             return replace(plan, do=do) if plan.name == name else plan
 
-        assert name in {plan.name for plan in conduct.FIRST}
-        monkeypatch.setattr(conduct, "FIRST", [changed(plan) for plan in conduct.FIRST])
+        assert name in {plan.name for plan in exclusive_run.FIRST}
+        monkeypatch.setattr(exclusive_run, "FIRST", [changed(plan) for plan in exclusive_run.FIRST])
 
     return arrange
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 NUMBERS, AGENTS = "/v1/convai/v2/phone-numbers", "/v1/convai/agents"
 PER_PAGE = 2
-TRIES = transport.TRIES
+TRIES = transport.MAX_TRIES
 NO_END: dict[str, Any] = {"fault": "edit", "body": {"has_more": True, "next_cursor": None}}
 BREAKS: dict[str, dict[str, Any]] = {
     "500": {"fault": "status", "status": 500},
@@ -203,7 +203,7 @@ def test_what_is_no_page_is_no_end(path, what, place, clock, pages, settings):
 
 def test_a_list_that_does_not_end_is_given_up(clock, pages, monkeypatch):
     """Each page has another cursor, so no circle is seen."""
-    monkeypatch.setattr("controlplane.elevenlabs.paging.MOST_PAGES", 20)
+    monkeypatch.setattr("controlplane.elevenlabs.paging.MAX_PAGES", 20)
     clock.remote.reset(numbers=21 * PER_PAGE)
     run = run_over_all()
     assert (run.state, run.added) == (SyncRun.State.PARTIAL, 20 * PER_PAGE + Agent.objects.count())

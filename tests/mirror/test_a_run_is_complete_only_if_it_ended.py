@@ -10,8 +10,8 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.sync import Agents
 from controlplane.mirror import runs
-from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import SyncRun
+from controlplane.mirror.writer import MirrorWriter
 from numbers.models import PhoneNumber
 from numbers.sync import Numbers, sync_all
 from tests.operations.clock import Clock
@@ -81,7 +81,7 @@ def test_a_run_that_is_slow_but_alive_keeps_its_claim(clock: Clock, monkeypatch)
     assert others == [None, None, None]
 
 
-LAST_MOMENTS = [(Agents, "details"), (Agents, "values"), (Keeper, "_note_outside_changes")]
+LAST_MOMENTS = [(Agents, "details"), (Agents, "values"), (MirrorWriter, "_note_outside_changes")]
 
 
 @pytest.mark.parametrize(("where", "method"), LAST_MOMENTS)

@@ -10,8 +10,8 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs.transport import Transport
 from controlplane.mirror import runs
-from controlplane.mirror.keep import Keeper
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
 from numbers import services
@@ -65,7 +65,7 @@ def busy_scene(clock: Clock) -> None:
     changed(clock, numbers[2], "New label")
     late = numbers[3]
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="late", late_seconds=300)
-    services.rename(late, "Late", shown=late.label, key="late", actor=None)
+    services.set_label(late, "Late", shown=late.label, key="late", actor=None)
     made(clock, "agent", 2)
     clock.passes(200)
     settle.settle_due()  # "not applied", and then it takes effect
@@ -132,7 +132,7 @@ def test_at_the_last_moment(method, at, clock, monkeypatch):
     """Stopped by the system right before it writes, for longer than its claim."""
     busy_scene(clock)
     with monkeypatch.context() as patch:
-        dead = TakenForDead(patch, clock, at, Keeper, method)
+        dead = TakenForDead(patch, clock, at, MirrorWriter, method)
         run = sync_all()
     assert run is not None
     assert dead.other is not None or (method, at) == ("details_were_read", 2)

@@ -13,9 +13,9 @@ from django.db import connection, connections
 from agents import services as agent_services
 from controlplane.audit.models import Entry
 from controlplane.mirror import runs
-from controlplane.mirror import store as mirror_store
-from controlplane.mirror.keep import Keeper
+from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import OutsideChange, SyncRun
+from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations.models import State
 from numbers import services
 from numbers.sync import Numbers, sync_all
@@ -63,16 +63,16 @@ class Moments:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.reached = {name: threading.Event() for name in self.NAMES}
-        differing, store, write = Numbers.differing, Keeper._store, mirror_store.write
+        differing, store, write = Numbers.differing, MirrorWriter._store, mirror_upsert.write
 
         def differs(collection: Numbers, rows: Any) -> Any:
             found = differing(collection, rows)
             self.reached[self.NAMES[1]].set()
             return found
 
-        def stores(keeper: Keeper, seen: Any) -> set[str]:
+        def stores(writer: MirrorWriter, seen: Any) -> set[str]:
             self.reached[self.NAMES[2]].set()
-            new = store(keeper, seen)
+            new = store(writer, seen)
             self.reached[self.NAMES[4]].set()
             return new
 
@@ -82,8 +82,8 @@ class Moments:
             write(changes)
 
         patch.setattr(Numbers, "differing", differs)
-        patch.setattr(Keeper, "_store", stores)
-        patch.setattr(mirror_store, "write", writes)
+        patch.setattr(MirrorWriter, "_store", stores)
+        patch.setattr(mirror_upsert, "write", writes)
 
     def begin(self) -> None:
         for event in self.reached.values():
@@ -193,7 +193,7 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
     clock.passes(2)
     clock.remote.console("assign", number=line.remote_id, agent_id=second.remote_id)
     locked, go_on, has_read = threading.Event(), threading.Event(), threading.Event()
-    explain, compare = Numbers.explain, mirror_store.compare
+    explain, compare = Numbers.explain, mirror_upsert.compare
 
     def explains(collection: Numbers) -> Any:
         locked.set()
@@ -207,11 +207,11 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(Numbers, "explain", explains)
-        patch.setattr(mirror_store, "compare", compares)
+        patch.setattr(mirror_upsert, "compare", compares)
         sync = thread(sync_all)
         assert locked.wait(SECONDS)
         clock.remote.console("assign", number=line.remote_id, agent_id=first.remote_id)
-        renames = thread(services.rename, line, "Ours", shown=line.label, key="rename", actor=None)
+        renames = thread(services.set_label, line, "Ours", shown=line.label, key="rename", actor=None)
         until(lambda: has_read.is_set() or somebody_waits_for_a_lock())
         go_on.set()
         assert sync.result(SECONDS).state == SyncRun.State.COMPLETE
@@ -253,7 +253,7 @@ def test_everybody_asks_at_once_and_gets_the_same_run(rounds, clock: Clock, thre
 
         def ask(start: threading.Barrier = start) -> SyncRun:
             start.wait(SECONDS)
-            return runs.ask(None)
+            return runs.request_sync(None)
 
         asked = {one.result(SECONDS).pk for one in [thread(ask) for _ in range(4)]}
         assert len(asked) == 1

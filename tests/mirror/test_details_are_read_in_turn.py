@@ -6,7 +6,7 @@ import pytest
 
 from agents import services as agents_service
 from agents.models import Agent
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 from controlplane.operations.models import State
 from tests.mirror.scenes import answers, known, run_over_all
 from tests.operations.clock import Clock

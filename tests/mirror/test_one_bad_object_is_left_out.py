@@ -5,12 +5,12 @@ import json
 import pytest
 from django.db import DataError, IntegrityError
 
-from agents import store as agent_store
+from agents import mirror as agent_mirror
 from agents.models import Agent
 from controlplane.elevenlabs import BadShape, connect
-from controlplane.mirror import store as mirror_store
+from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import SyncRun
-from numbers import store as number_store
+from numbers import mirror as number_mirror
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import Clock
@@ -118,9 +118,9 @@ def test_what_no_database_keeps_is_refused_at_the_door(hostile, clock):
     line = number(clock, old)
     bad = json.loads(hostile)
     with pytest.raises(BadShape):
-        agent_store.keep({**connect().get_agent(old.remote_id).raw, **bad}, SEEN)
+        agent_mirror.upsert_row({**connect().get_agent(old.remote_id).raw, **bad}, SEEN)
     with pytest.raises(BadShape):
-        number_store.keep({**connect().get_number(line.remote_id).raw, **bad}, SEEN)
+        number_mirror.upsert_row({**connect().get_number(line.remote_id).raw, **bad}, SEEN)
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -137,7 +137,7 @@ def test_what_the_database_refuses_is_left_out(error, known, clock, monkeypatch)
     bad = bad or clock.remote.console("create_agent", name="Bad")["agent_id"]
     clock.remote.console("patch_agent", agent_id=bad, patch={"tags": ["x"]})
     good = clock.remote.console("create_agent", name="Good")["agent_id"]
-    write = mirror_store.write
+    write = mirror_upsert.write
 
     def refusing(changes):
         if all(change.row.remote_id != bad for change in changes):
@@ -147,7 +147,7 @@ def test_what_the_database_refuses_is_left_out(error, known, clock, monkeypatch)
         else:
             raise error
 
-    monkeypatch.setattr(mirror_store, "write", refusing)
+    monkeypatch.setattr(mirror_upsert, "write", refusing)
     run = run_over_all()
     assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert Agent.objects.filter(remote_id=good).exists()

@@ -135,7 +135,7 @@ def test_after_our_own_write_it_happened_after_that(what, clock):
     if what == "agent":
         op = agents.update(row, values={PROMPT: "Ours"}, shown={PROMPT: ""}, key="k", actor=None)
     else:
-        op = numbers.rename(row, "Ours", shown=row.label, key="k", actor=None)
+        op = numbers.set_label(row, "Ours", shown=row.label, key="k", actor=None)
     assert op.state == State.DONE
     passes(clock)
     changed(clock, row, "Console's")
@@ -264,7 +264,7 @@ def test_a_late_effect_is_ours(what, clock):
     if what == "agent":
         op = agents.update(row, values={"name": "Ours"}, shown={"name": row.name}, key="k", actor=None)
     else:
-        op = numbers.rename(row, "Ours", shown=row.label, key="k", actor=None)
+        op = numbers.set_label(row, "Ours", shown=row.label, key="k", actor=None)
     recover(clock)
     clock.passes(400)
     recover(clock)
@@ -280,7 +280,7 @@ def test_while_ours_is_unconfirmed_and_when_it_is_settled(what, clock):
     if what == "agent":
         agents.update(row, values={"name": "Ours"}, shown={"name": row.name}, key="k", actor=None)
     else:
-        numbers.rename(row, "Ours", shown=row.label, key="k", actor=None)
+        numbers.set_label(row, "Ours", shown=row.label, key="k", actor=None)
     run_over_all()
     assert told() == []
     passes(clock, 100)

@@ -53,7 +53,7 @@ def two(settings: Any) -> None:
 
 
 def test_every_page_comes_once_in_order_with_the_moment_before_it(width: int) -> None:
-    with fetch.threads():
+    with fetch.thread_pool():
         pages = [page for together in fetch.pages(iter(Listing(40)), nothing) for page in together]
     assert [number for _, number in pages] == list(range(1, 41))
     assert [moment for moment, _ in pages] == sorted(moment for moment, _ in pages)
@@ -66,7 +66,7 @@ def test_the_pages_before_an_error_come_first(width: int) -> None:
         for together in fetch.pages(iter(Listing(3, BadShape("half way"))), nothing):
             got.extend(number for _, number in together)
 
-    with fetch.threads(), pytest.raises(BadShape, match="half way"):
+    with fetch.thread_pool(), pytest.raises(BadShape, match="half way"):
         read()
     assert got == [1, 2, 3]
 
@@ -79,7 +79,7 @@ def test_pages_are_read_while_something_else_is_done_first() -> None:
     def meanwhile() -> None:
         done.append(listing.asked[3].wait(IN_TIME))
 
-    with fetch.threads():
+    with fetch.thread_pool():
         assert numbers_of(fetch.pages(iter(listing), meanwhile)) == [1, 2, 3, 4, 5]
     assert done == [True]
 
@@ -88,27 +88,27 @@ def test_pages_are_read_while_something_else_is_done_first() -> None:
 def test_those_that_wait_come_together_and_are_no_more_than_memory_should_hold() -> None:
     listing = Listing(100)
     sizes: list[int] = []
-    with fetch.threads():
+    with fetch.thread_pool():
         for together in fetch.pages(iter(listing), nothing):
             sizes.append(len(together))
             worked_on = sum(sizes)
-            assert listing.asked[min(worked_on + fetch.AHEAD + 1, 100)].wait(IN_TIME)  # now so many wait
-            assert listing.count() == min(worked_on + fetch.AHEAD + 1, 100)
+            assert listing.asked[min(worked_on + fetch.MAX_PREFETCHED + 1, 100)].wait(IN_TIME)  # now so many wait
+            assert listing.count() == min(worked_on + fetch.MAX_PREFETCHED + 1, 100)
     assert sum(sizes) == 100
-    assert set(sizes[1:-1]) == {fetch.TOGETHER}
+    assert set(sizes[1:-1]) == {fetch.BATCH_PAGES}
 
 
 @pytest.mark.usefixtures("two")
 def test_who_leaves_early_leaves_nobody_reading() -> None:
     listing = Listing(100)
-    with fetch.threads():
+    with fetch.thread_pool():
         pages = fetch.pages(iter(listing), nothing)
         [*_, (_, last)] = next(pages)
-        assert listing.asked[last + fetch.AHEAD + 1].wait(IN_TIME)  # it waits for room now
+        assert listing.asked[last + fetch.MAX_PREFETCHED + 1].wait(IN_TIME)  # it waits for room now
         pages.close()  # type: ignore[attr-defined]
         asked = listing.count()
         assert numbers_of(fetch.pages(iter(Listing(3)), nothing)) == [1, 2, 3]  # the threads are free again
-    assert listing.count() == asked == last + fetch.AHEAD + 1
+    assert listing.count() == asked == last + fetch.MAX_PREFETCHED + 1
 
 
 @pytest.mark.usefixtures("two")
@@ -116,9 +116,9 @@ def test_what_goes_wrong_meanwhile_ends_the_reading() -> None:
     listing = Listing(100)
 
     def meanwhile() -> None:
-        assert listing.asked[fetch.AHEAD + 1].wait(IN_TIME)
+        assert listing.asked[fetch.MAX_PREFETCHED + 1].wait(IN_TIME)
         raise ZeroDivisionError
 
-    with fetch.threads(), pytest.raises(ZeroDivisionError):
+    with fetch.thread_pool(), pytest.raises(ZeroDivisionError):
         numbers_of(fetch.pages(iter(listing), meanwhile))
-    assert listing.count() == fetch.AHEAD + 1
+    assert listing.count() == fetch.MAX_PREFETCHED + 1

@@ -28,7 +28,7 @@ from tests.operations.oracle import mirror_differs
 pytestmark = pytest.mark.django_db
 
 PER_PAGE = 3
-Deed = Callable[[], None]
+NumberAction = Callable[[], None]
 
 
 WAYS = [("offset", 2), ("keyset", 1), ("keyset", 2), ("offset", 1)]
@@ -56,7 +56,7 @@ class Between:
     """What happens in the console right before the n-th page of a list is asked for."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.deeds: dict[tuple[str, int], Deed] = {}
+        self.deeds: dict[tuple[str, int], NumberAction] = {}
         for name in ("list_numbers", "list_agents"):
             patch.setattr(ElevenLabs, name, self._reading(name, getattr(ElevenLabs, name)))
 
@@ -72,7 +72,7 @@ class Between:
         self.restarts.append(asked)
         return page
 
-    def at(self, what: str, place: int, deed: Deed) -> None:
+    def at(self, what: str, place: int, deed: NumberAction) -> None:
         for asked in self.restarts:
             asked.clear()
         self.deeds[f"list_{what}s", place] = deed

@@ -14,8 +14,8 @@ from agents.models import Agent
 from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations import settle
-from controlplane.operations.journal import Held
-from numbers import propagation
+from controlplane.operations.journal import ResourceLocked
+from numbers import import_polling
 from numbers import services as number_services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
@@ -82,7 +82,7 @@ class World(RuleBasedStateMachine):
         self.asked += 1
         try:
             deed(*args, **options, key=f"key {self.asked}", actor=None)
-        except Held:
+        except ResourceLocked:
             pass
         finally:
             self.remote.clear_faults()
@@ -137,7 +137,7 @@ class World(RuleBasedStateMachine):
     @rule(number=pick, label=st.sampled_from(LABELS), lost=maybe_lost)
     def we_rename(self, number: int, label: str, lost: dict[str, Any]) -> None:
         if line := self.line(number):
-            self.ask(lost, number_services.rename, line, label, shown=line.label)
+            self.ask(lost, number_services.set_label, line, label, shown=line.label)
 
     @rule(number=pick, lost=maybe_lost)
     def we_remove(self, number: int, lost: dict[str, Any]) -> None:
@@ -229,7 +229,7 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def imports_are_looked_for(self) -> None:
-        propagation.poll_due()
+        import_polling.poll_due()
 
     # --- what must hold ----------------------------------------------------------------------------------------------
     def nothing_is_gone_that_is_there(self) -> None:
@@ -256,7 +256,7 @@ class World(RuleBasedStateMachine):
         for _ in range(8):
             self.passes(250)
             settle.settle_due()
-            propagation.poll_due()
+            import_polling.poll_due()
         quiet = 0
         for _ in range(6):
             self.passes(60)

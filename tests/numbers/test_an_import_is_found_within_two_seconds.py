@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from controlplane.elevenlabs import connect
-from numbers import propagation, services
+from numbers import import_polling, services
 from numbers.models import PhoneNumber
 from tests.crossed import cases
 from tests.operations.clock import Clock
@@ -46,7 +46,7 @@ def test_the_next_look_is_at_the_next_whole_second_or_minute(row):
     due = [*each_second, *each_minute]
     for at, nearly in product([*range(601), 660], [-0.001, 0.0, 0.4, 0.5, 0.999]):
         with time_machine.travel(ACCEPTED + timedelta(seconds=at + nearly), tick=False):
-            found = propagation.next_look(row)
+            found = import_polling.next_poll_at(row)
         later = [second for second in due if second > at + nearly]
         assert found == (ACCEPTED + timedelta(seconds=later[0]) if later else None), at + nearly
 
@@ -75,7 +75,7 @@ def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock
     played = phase  # the machine's own time comes on top, and makes everything due or listed sooner
     early_and_late = cycle((-jitter, jitter))
     while True:
-        propagation.poll_due()
+        import_polling.poll_due()
         row.refresh_from_db()
         if row.listed_at is not None:
             break
@@ -94,7 +94,7 @@ def test_a_tick_that_comes_a_moment_early_takes_what_is_due_a_moment_later(clock
         for seconds in (0.6, 0.4):
             PhoneNumber.objects.update(poll_at=timezone.now() + timedelta(seconds=seconds))
             before = clock.remote.call_report()["last_id"]
-            propagation.poll_due()
+            import_polling.poll_due()
             looks.append(len(clock.remote.calls(before, path=LISTS)))
     assert looks == [0, 1]
 
@@ -104,21 +104,21 @@ def test_many_imports_due_at_once_are_one_call(clock: Clock):
     rows = [import_number(at) for at in range(12)]
     clock.passes(3)
     before = len(clock.remote.calls())
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     assert len(clock.remote.calls()) == before + 1
     clock.passes(60)
-    assert propagation.poll_due() == len(rows)
+    assert import_polling.poll_due() == len(rows)
     assert len(clock.remote.calls()) == before + 2
     assert not PhoneNumber.objects.filter(listed_at=None).exists()
 
 
 def test_a_few_in_a_large_workspace_are_asked_for_by_number(clock: Clock, monkeypatch):
     """Where the whole list would be more pages than there are numbers due."""
-    monkeypatch.setattr(propagation, "LARGEST_PAGE", 1)
+    monkeypatch.setattr(import_polling, "MAX_PAGE_SIZE", 1)
     rows = [import_number(at) for at in range(3)]
     clock.passes(6)
     before = len(clock.remote.calls())
-    assert propagation.find(rows, connect()).keys() == {row.remote_id for row in rows}
+    assert import_polling.poll_listing(rows, connect()).keys() == {row.remote_id for row in rows}
     calls = clock.remote.calls(path=LISTS)
     assert len(clock.remote.calls()) == before + 3
     assert all("phone_number=" in call["query"] for call in calls[-3:])
@@ -129,22 +129,22 @@ def test_numbers_on_later_pages_are_found_too(clock: Clock, monkeypatch):
         clock.remote.console("add_number", phone_number=f"+155501003{at:02}", label="x")
     rows = [import_number(at) for at in range(4)]
     clock.passes(6)
-    monkeypatch.setattr(propagation, "LARGEST_PAGE", 3)
+    monkeypatch.setattr(import_polling, "MAX_PAGE_SIZE", 3)
     before = len(clock.remote.calls())
-    assert propagation.find(rows, connect()).keys() == {row.remote_id for row in rows}
+    assert import_polling.poll_listing(rows, connect()).keys() == {row.remote_id for row in rows}
     assert len(clock.remote.calls()) == before + 3
 
 
 def test_how_long_it_took_is_told(clock: Clock):
-    assert propagation.usual_times() is None
+    assert import_polling.typical_times() is None
     for at, lag in enumerate([1, 2, 3, 20]):
         clock.remote.settings(listed_after=lag)
         row = import_number(at)
         clock.passes(lag + 0.5)
-        propagation.poll_due()
+        import_polling.poll_due()
         row.refresh_from_db()
         assert row.listing_took.endswith(" s")
         assert lag <= float(row.listing_took[:-2]) < lag + 2
-    half, most = propagation.usual_times() or (0, 0)
+    half, most = import_polling.typical_times() or (0, 0)
     assert 2 < half < 4
     assert 20 < most < 22

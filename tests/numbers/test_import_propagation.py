@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from controlplane.operations.journal import Held
+from controlplane.operations.journal import ResourceLocked
 from controlplane.operations.models import Operation, State
-from numbers import propagation, services
+from numbers import import_polling, services
 from numbers.e164 import parse
-from numbers.importing import ImportNumber
+from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all
@@ -38,7 +38,7 @@ def looks(clock: Clock, asleep: float = 0) -> list[int]:
     while row.poll_at is not None and row.gave_up_at is None:
         clock.passes(max(0, (row.poll_at - timezone.now()).total_seconds()))
         at.append(round((row.poll_at - row.imported_at).total_seconds()))
-        propagation.poll_due()
+        import_polling.poll_due()
         row.refresh_from_db()
     assert len(clock.remote.calls(since, path=LISTS)) == len(at)
     return at
@@ -98,7 +98,7 @@ def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
     row = PhoneNumber.objects.get()
     assert (row.state, row.poll_at) == (NumberState.UNLISTED, None)
     assert "but not listed after 10 minutes. ElevenLabs knows it by its id" in row.listing_verdict
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     for _ in range(3):  # accepted and not listed is not gone
         sync_all()
     row.refresh_from_db()
@@ -117,11 +117,11 @@ def test_late_looks_do_not_shift_the_ones_after_them(clock):
     row = PhoneNumber.objects.get()
     for asleep, due in [(30.5, 31), (69.5, 120), (5, 120), (60, 180), (350, 540), (70, 600)]:
         clock.passes(asleep)
-        propagation.poll_due()
+        import_polling.poll_due()
         row.refresh_from_db()
         assert row.poll_at - row.imported_at == timedelta(seconds=due)
     clock.passes(120)
-    propagation.poll_due()
+    import_polling.poll_due()
     row.refresh_from_db()
     assert row.poll_at is None
 
@@ -130,9 +130,9 @@ def test_a_look_that_fails_is_repeated_at_the_next_due_time(clock):
     import_number()
     clock.passes(8)
     clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=400)
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     clock.passes(20)
-    assert propagation.poll_due() == 1
+    assert import_polling.poll_due() == 1
 
 
 def test_two_workers_look_once(clock, monkeypatch):
@@ -144,11 +144,11 @@ def test_two_workers_look_once(clock, monkeypatch):
         looked.append(rows)
         clock.passes(20)  # it hangs: by its schedule it would be due again
         if len(looked) == 1:
-            propagation.poll_due()  # the other worker, at the same moment
+            import_polling.poll_due()  # the other worker, at the same moment
         return {}
 
-    monkeypatch.setattr(propagation, "find", find)
-    propagation.poll_due()
+    monkeypatch.setattr(import_polling, "poll_listing", find)
+    import_polling.poll_due()
     assert len(looked) == 1
     row = PhoneNumber.objects.get()
     assert row.poll_at - row.imported_at == timedelta(seconds=29), "and it goes on in its rhythm"
@@ -165,12 +165,12 @@ def test_a_worker_that_died_while_it_looked_is_replaced(clock, monkeypatch):
     import_number()
     clock.passes(5)
     with monkeypatch.context() as patch:
-        patch.setattr(propagation, "find", die)
+        patch.setattr(import_polling, "poll_listing", die)
         with pytest.raises(Killed):
-            propagation.poll_due()
-    assert propagation.poll_due() == 0
+            import_polling.poll_due()
+    assert import_polling.poll_due() == 0
     clock.passes(31)
-    assert propagation.poll_due() == 1
+    assert import_polling.poll_due() == 1
 
 
 # --- A second import of the same number -------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(cloc
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "reset", when="after")
     first = import_number(MAIN, "first")
     assert first.state == State.SENT
-    with pytest.raises(Held) as held:
+    with pytest.raises(ResourceLocked) as held:
         import_number(MAIN, "second")
     assert held.value.operation == first
     assert posts(clock) == 1
@@ -232,7 +232,7 @@ def test_two_imports_at_once_are_one(clock, monkeypatch):
     send = ImportNumber.send
 
     def send_while_another_asks(self, client, op, secrets):
-        with pytest.raises(Held):
+        with pytest.raises(ResourceLocked):
             import_number(MAIN, "second")
         return send(self, client, op, secrets)
 
@@ -293,7 +293,7 @@ def test_one_that_cannot_be_seen_yet_is_not_taken_for_gone(deed, clock):
     to = agent(clock) if deed == "assign" else None
     writes = {
         "assign": lambda key: services.assign(row, to, shown="", key=key, actor=None),
-        "rename": lambda key: services.rename(row, "Night line", shown=row.label, key=key, actor=None),
+        "rename": lambda key: services.set_label(row, "Night line", shown=row.label, key=key, actor=None),
         "remove": lambda key: services.remove(row, shown="", key=key, actor=None),
     }
     op = writes[deed]("too early")

@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from django.db import connection
 
-from controlplane.operations.kinds import kind_of
+from controlplane.operations.actions import action_for
 from controlplane.operations.models import Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
@@ -165,7 +165,7 @@ def test_a_token_that_comes_back_in_place_of_an_id(where, form, clock, caplog):
 
 def test_a_number_that_shows_its_credentials_is_kept_without_them(clock, monkeypatch):
     token = TOKENS[0]
-    kind = kind_of("number.import")
+    kind = action_for("number.import")
     send = kind.send
 
     def send_and_show(*args):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from controlplane.audit.models import Entry
 from controlplane.operations.models import Operation
 from controlplane.operations.models import State as OperationState
-from numbers import propagation, services
+from numbers import import_polling, services
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
 from tests.numbers.test_import_propagation import LISTS, MAIN, import_number, posts, ten_minutes_pass
@@ -52,7 +52,7 @@ def test_before_the_verdict_there_is_none(clock):
     clock.remote.settings(listed_after=NEVER)
     import_number()
     clock.passes(590)
-    propagation.poll_due()
+    import_polling.poll_due()
     row = PhoneNumber.objects.get()
     assert (row.state, row.listing_verdict, row.gave_up_at) == (State.PROPAGATING, "", None)
 
@@ -66,13 +66,13 @@ def test_without_an_answer_there_is_no_verdict(fault, clock):
     for path in (LISTS, BY_ID):
         clock.passes(700)
         clock.remote.fault("GET", path, "status", status=fault, times=3, headers={"Retry-After": "0"})
-        propagation.poll_due()
+        import_polling.poll_due()
         row.refresh_from_db()
         assert (row.state, row.gave_up_at) == (State.PROPAGATING, None)
         assert timezone.now() < row.poll_at <= timezone.now() + timedelta(minutes=1)
         clock.remote.clear_faults()
     clock.passes(61)
-    propagation.poll_due()
+    import_polling.poll_due()
     row.refresh_from_db()
     assert row.state is State.UNLISTED
 
@@ -82,16 +82,16 @@ def test_one_that_was_removed_is_told_apart_and_gone_after_a_second_look(removed
     assert "not found by its id either" in removed.listing_verdict
     assert removed.poll_at == removed.missing_since + timedelta(minutes=10)
     clock.passes(590)
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     assert PhoneNumber.objects.get().gone_at is None
     clock.passes(11)
-    propagation.poll_due()
+    import_polling.poll_due()
     removed.refresh_from_db()
     assert (removed.state, removed.poll_at, removed.listing_verdict) == (State.GONE, None, "")
     assert Entry.objects.filter(kind="number.gone", cause=Entry.Cause.SYNC, cause_id="poll").count() == 1
     calls = len(clock.remote.calls())
     clock.passes(100_000)
-    propagation.poll_due()
+    import_polling.poll_due()
     assert len(clock.remote.calls()) == calls
 
 
@@ -101,7 +101,7 @@ def test_one_that_comes_back_by_its_id_is_not_gone(removed, clock, monkeypatch):
     data = clock.remote.get(f"/v1/convai/phone-numbers/{other}") | {"phone_number_id": removed.remote_id}
     clock.passes(601)
     clock.remote.fault("GET", f"/v1/convai/phone-numbers/{removed.remote_id}", "status", status=200, body=data)
-    propagation.poll_due()
+    import_polling.poll_due()
     removed.refresh_from_db()
     assert (removed.gone_at, removed.missing_since, removed.state) == (None, None, State.UNLISTED)
 
@@ -121,7 +121,7 @@ def test_the_verdict_gone_ends_the_lock(removed, clock):
     assert import_number(MAIN, "second").state == OperationState.DONE
     recover(clock)
     clock.passes(700)
-    propagation.poll_due()
+    import_polling.poll_due()
     old, new = PhoneNumber.objects.order_by("pk")
     assert (old.state, new.state) == (State.GONE, State.UNASSIGNED)
     assert violations(clock.remote) == []
@@ -146,12 +146,12 @@ def test_one_that_is_only_hidden_is_not_imported_twice(clock):
 def test_check_again_finds_it_with_one_call(given_up, clock):
     clock.passes(NEVER)
     before = len(clock.remote.calls())
-    listed, words = propagation.check_again(given_up)
+    listed, words = import_polling.check_again(given_up)
     assert (listed, words) == (True, "ElevenLabs lists +1 415 555 0123 now.")
     assert len(clock.remote.calls()) == before + 1
     given_up.refresh_from_db()
     assert (given_up.state, given_up.poll_at) == (State.UNASSIGNED, None)
-    assert propagation.check_again(given_up) == (True, "+1 415 555 0123 is listed already.")
+    assert import_polling.check_again(given_up) == (True, "+1 415 555 0123 is listed already.")
 
 
 @pytest.mark.parametrize("fault", [None, 500])
@@ -159,7 +159,7 @@ def test_check_again_begins_a_new_round(fault, given_up, clock):
     clock.passes(3600)
     if fault:
         clock.remote.fault("GET", LISTS, "status", status=fault)
-    listed, words = propagation.check_again(given_up)
+    listed, words = import_polling.check_again(given_up)
     assert not listed
     assert words.startswith("Whether +1 415 555 0123 is listed could not be read." if fault else "ElevenLabs does not")
     given_up.refresh_from_db()
@@ -170,7 +170,7 @@ def test_check_again_begins_a_new_round(fault, given_up, clock):
         seconds.append(round((given_up.poll_at - began).total_seconds()))
         if seconds[-1] in (3, 120):  # and then the workers are away for a while
             clock.passes({3: 55, 120: 470}[seconds[-1]])
-        propagation.poll_due()
+        import_polling.poll_due()
         given_up.refresh_from_db()
     assert seconds == [0, 1, 2, 3, 59, 60, 120, 600]
     assert given_up.state is State.UNLISTED
@@ -181,18 +181,18 @@ def test_check_again_does_not_lengthen_a_round_that_is_under_way(clock):
     import_number()
     row = PhoneNumber.objects.get()
     clock.passes(100)
-    propagation.check_again(row)
+    import_polling.check_again(row)
     row.refresh_from_db()
     assert (row.poll_from, row.sought_since) == (None, row.imported_at)
 
 
 def test_somebody_who_checks_again_ends_one_that_is_gone(removed, clock):
     clock.passes(300)
-    propagation.check_again(removed)
+    import_polling.check_again(removed)
     removed.refresh_from_db()
     assert removed.state is State.PROPAGATING
     clock.passes(601)
-    propagation.poll_due()
+    import_polling.poll_due()
     removed.refresh_from_db()
     assert removed.state is State.GONE, "404 now, and 404 ten minutes before"
 
@@ -211,7 +211,7 @@ def test_a_sync_that_finds_it_first_ends_the_looks(after, clock):
     assert row.listed_at is not None
     calls = len(clock.remote.calls())
     clock.passes(700)
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     assert len(clock.remote.calls()) == calls
 
 
@@ -224,8 +224,8 @@ def test_a_sync_that_finds_it_while_a_look_is_under_way_is_not_undone(clock, mon
         sync_all()
         return {}  # this list was read before
 
-    monkeypatch.setattr(propagation, "find", find)
-    propagation.poll_due()
+    monkeypatch.setattr(import_polling, "poll_listing", find)
+    import_polling.poll_due()
     row = PhoneNumber.objects.get()
     assert (row.state, row.poll_at, row.gave_up_at) == (State.UNASSIGNED, None, None)
 
@@ -235,20 +235,20 @@ def test_what_an_operation_changed_meanwhile_is_not_overwritten(clock, monkeypat
     import_number()
     clock.passes(6)
     row = PhoneNumber.objects.get()
-    real = propagation.find
+    real = import_polling.poll_listing
 
     def slow(rows: list[PhoneNumber], client: object) -> dict[str, object]:
         found = real(rows, client)
-        assert services.rename(row, "Night", shown="Main", key="r", actor=None).state == OperationState.DONE
+        assert services.set_label(row, "Night", shown="Main", key="r", actor=None).state == OperationState.DONE
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(propagation, "find", slow)
-        propagation.poll_due()
+        patch.setattr(import_polling, "poll_listing", slow)
+        import_polling.poll_due()
     row.refresh_from_db()
     assert (row.label, row.listed_at) == ("Night", None)
     clock.passes(2)
-    assert propagation.poll_due() == 1
+    assert import_polling.poll_due() == 1
     row.refresh_from_db()
     assert row.label == "Night"
     assert Operation.objects.count() == 2

@@ -7,12 +7,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from agents import mirror as agent_mirror
 from agents import services as agent_services
-from agents import store as agent_store
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
@@ -57,7 +57,7 @@ def ids() -> list[str]:
 
 def release(key: str = "key", asked_by: User | None = None) -> ChangeSet:
     change_set = orphans.release(ids(), key=key, asked_by=asked_by).change_set
-    changesets.run_due()
+    change_sets.run_due()
     change_set.refresh_from_db()
     return change_set
 
@@ -162,8 +162,8 @@ def test_an_agent_that_is_back_is_stored_and_keeps_its_numbers(archived, clock):
         clock.remote.console("archive_agent", agent_id=alive.remote_id)
     hidden = {"query": "archived=", "body": {"agents": [], "has_more": False, "next_cursor": None}, "times": 99}
     clock.remote.fault("GET", "/v1/convai/agents", "edit", **hidden)
-    agent_store.missing(alive.remote_id)
-    agent_store.bury(alive.remote_id, SEEN)
+    agent_mirror.mark_missing(alive.remote_id)
+    agent_mirror.mark_gone(alive.remote_id, SEEN)
     Agent.objects.update(missing_since=timezone.now() - timedelta(minutes=11))
     sync_all()
     line.refresh_from_db()
@@ -246,7 +246,7 @@ def test_a_number_moved_in_the_console_meanwhile_is_not_touched(clock):
     change_set = orphans.release(ids(), key="key", asked_by=None).change_set
     moved, left = PhoneNumber.objects.order_by("phone_number")
     clock.remote.console("assign", number=moved.remote_id, agent_id=other.remote_id)
-    changesets.run_due()
+    change_sets.run_due()
     change_set.refresh_from_db()
     assert (change_set.state, "is with Sales Bot" in change_set.problem) == (ChangeSet.State.STOPPED, True)
     moved.refresh_from_db()
@@ -261,7 +261,7 @@ def test_what_is_under_way_waits(clock):
     ten_minutes(clock)
     held, other = PhoneNumber.objects.order_by("phone_number")
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="after")
-    assert services.rename(held, "Night", shown="Main", key="r", actor=None).state == OperationState.SENT
+    assert services.set_label(held, "Night", shown="Main", key="r", actor=None).state == OperationState.SENT
     offer = orphans.proposal()
     assert [(orphan.number, orphan.waits) for orphan in offer.orphans] == [
         (held, "something is under way on it"),
@@ -280,7 +280,7 @@ def test_one_form_plans_once(clock):
     ten_minutes(clock)
     shown = ids()
     first = orphans.release(shown, key="key", asked_by=None).change_set
-    changesets.run_due()
+    change_sets.run_due()
     assert orphans.release(shown, key="key", asked_by=None).change_set == first
     with pytest.raises(KeyReused):
         orphans.release(shown[:1], key="key", asked_by=None)

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers import orphans
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def by_itself() -> ChangeSet | None:
     change_set = orphans.clean_up()
-    changesets.run_due()
+    change_sets.run_due()
     return change_set
 
 
@@ -61,7 +61,7 @@ def test_two_workers_plan_one_change_set(clock, settings):
         try:
             start.wait(10)
             orphans.clean_up()
-            changesets.run_due()
+            change_sets.run_due()
         except BaseException as error:  # noqa: BLE001 - told by the test's own thread
             errors.append(error)
         finally:

@@ -6,7 +6,7 @@ import time_machine
 
 from agents.models import Agent
 from controlplane.operations import settle
-from numbers import propagation
+from numbers import import_polling
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.sandbox_process import Sandbox
@@ -39,7 +39,7 @@ def recover(clock: Clock, *, syncs: int = 1) -> None:
         complete_sync()
     if any(model.objects.filter(missing_since__isnull=False, gone_at=None).exists() for model in (Agent, PhoneNumber)):
         complete_sync()
-    propagation.poll_due()
+    import_polling.poll_due()
 
 
 def complete_sync() -> None:

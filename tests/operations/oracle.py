@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.models import Agent
 from controlplane.audit.models import Entry
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 from controlplane.operations.models import Operation, State
 from numbers.models import PhoneNumber
 from tests.sandbox_process import Sandbox

@@ -9,7 +9,7 @@ from django.utils import timezone
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle_due
-from numbers.kinds import AssignNumber
+from numbers.actions import AssignNumber
 from tests.operations.clock import Clock, started
 from tests.operations.writes import WRITES, agent
 from tests.sandbox_process import Sandbox
@@ -96,7 +96,7 @@ def test_one_object_that_cannot_be_read_is_in_no_other_ones_way(clock):
 
 def test_a_fault_of_ours_in_a_check_leaves_nothing_locked(clock, monkeypatch):
     ask = WRITES["move"].set_up(clock)
-    monkeypatch.setattr(AssignNumber, "check", lambda *_: {}["missing"])
+    monkeypatch.setattr(AssignNumber, "precheck", lambda *_: {}["missing"])
     with pytest.raises(KeyError):
         ask("key")
     op = Operation.objects.get()

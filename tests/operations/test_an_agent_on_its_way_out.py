@@ -73,7 +73,7 @@ def test_what_is_found_to_be_gone_is_shown_as_missing_at_once(clock):
     ops = [
         bind("assign", clock, gone, other, "a"),
         agents.duplicate(gone, name="Copy", key="b", actor=None),
-        numbers.rename(line, "New", shown="Main", key="c", actor=None),
+        numbers.set_label(line, "New", shown="Main", key="c", actor=None),
     ]
     assert {op.state for op in ops} == {State.NOT_SENT}
     for row in (gone, line):

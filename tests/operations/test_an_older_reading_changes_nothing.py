@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from agents import services as agents
-from agents.kinds import CreateAgent
+from agents.actions import CreateAgent
 from agents.models import Agent
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
-from numbers import propagation
+from numbers import import_polling
 from numbers import services as numbers
-from numbers.importing import ImportNumber
+from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import recover
@@ -79,8 +79,8 @@ def test_an_import_that_is_read_back_while_the_number_is_renamed(clock, monkeypa
     line = PhoneNumber.objects.get()
     done = and_then(
         ImportNumber,
-        "look",
-        lambda: numbers.rename(line, "Night line", shown="New", key="rename", actor=None),
+        "read_back",
+        lambda: numbers.set_label(line, "Night line", shown="New", key="rename", actor=None),
         monkeypatch,
     )
 
@@ -100,11 +100,11 @@ def test_an_import_that_a_poll_finds_while_it_is_renamed(clock, monkeypatch):
     done = and_then(
         Operation,
         "touched_since",
-        lambda: numbers.rename(line, "Night line", shown="New", key="rename", actor=None),
+        lambda: numbers.set_label(line, "Night line", shown="New", key="rename", actor=None),
         monkeypatch,
     )
 
-    propagation.poll_due()
+    import_polling.poll_due()
 
     assert done[0].state == State.DONE
     assert PhoneNumber.objects.get().label == "Night line"
@@ -128,7 +128,7 @@ def test_a_new_agent_that_is_read_back_while_it_is_changed(clock, monkeypatch):
     agent(clock)
     sync_all()
     op, row = new_agent(clock)
-    done = and_then(CreateAgent, "look", lambda: update(row), monkeypatch)
+    done = and_then(CreateAgent, "read_back", lambda: update(row), monkeypatch)
 
     settle.settle_due()
 

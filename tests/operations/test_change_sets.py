@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from agents.models import Agent
-from controlplane.operations import changesets, journal, settle
+from controlplane.operations import change_sets, journal, settle
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services
@@ -33,17 +33,17 @@ def leaving(clock: Clock, numbers: int = 3) -> Agent:
 
 
 def retire(leaver: Agent, heir: Agent | None = None, key: str = "key") -> ChangeSet:
-    return services.retire_agent(leaver, heir, key=key, actor=None)
+    return services.delete_agent_with_numbers(leaver, heir, key=key, actor=None)
 
 
 def work(change_set: ChangeSet) -> ChangeSet:
-    changesets.run_due()
+    change_sets.run_due()
     change_set.refresh_from_db()
     return change_set
 
 
 def states(change_set: ChangeSet) -> list[str]:
-    return [str(step.state) for step in changesets.current_steps(change_set)]
+    return [str(step.state) for step in change_sets.current_steps(change_set)]
 
 
 def assert_done(clock: Clock, change_set: ChangeSet, leaver: Agent, heir: Agent | None) -> None:
@@ -85,8 +85,8 @@ def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
     assert leaver.gone_at is None
     assert work(change_set).state == ChangeSet.State.STOPPED, "no worker goes on by itself"
 
-    changesets.resume(change_set, actor=None)
-    changesets.resume(change_set, actor=None)  # clicked twice
+    change_sets.resume(change_set, actor=None)
+    change_sets.resume(change_set, actor=None)  # clicked twice
     work(change_set)
     assert_done(clock, change_set, leaver, heir)
     assert change_set.steps.count() == 5, "the first attempt stays to be seen"
@@ -114,7 +114,7 @@ def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock)
     if effect == "before":
         assert change_set.state == ChangeSet.State.STOPPED
         assert change_set.problem.startswith(f"Step {step + 1}: Read back")
-        changesets.resume(change_set, actor=None)
+        change_sets.resume(change_set, actor=None)
         work(change_set)
     assert_done(clock, change_set, leaver, heir)
 
@@ -141,15 +141,15 @@ def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(journal, point, dies)
         with pytest.raises(Crash):
-            changesets.run_due()
+            change_sets.run_due()
 
-    assert changesets.run_due() == 0, "it is still the dead worker's"
+    assert change_sets.run_due() == 0, "it is still the dead worker's"
     clock.passes(200)
     settle.settle_due()
     work(change_set)
     assert (change_set.state == ChangeSet.State.STOPPED) == (point in ("claim", "mark_sent"))
     if change_set.state == ChangeSet.State.STOPPED:  # nothing had been sent: a person decides
-        changesets.resume(change_set, actor=None)
+        change_sets.resume(change_set, actor=None)
         work(change_set)
     assert_done(clock, change_set, leaver, heir)
 
@@ -164,11 +164,11 @@ def test_the_dead_worker_is_not_waited_for_longer_than_it_may_take(clock, monkey
     with monkeypatch.context() as patch:
         patch.setattr(journal, "claim", dies)
         with pytest.raises(Crash):
-            changesets.run_due()
-    clock.passes(changesets.CLAIM.total_seconds() - 2)
-    assert changesets.run_due() == 0
+            change_sets.run_due()
+    clock.passes(change_sets.LEASE.total_seconds() - 2)
+    assert change_sets.run_due() == 0
     clock.passes(3)
-    assert changesets.run_due() == 1
+    assert change_sets.run_due() == 1
     assert_done(clock, change_set, leaver, None)
 
 
@@ -178,11 +178,11 @@ def test_a_second_worker_in_the_middle_of_a_step_finds_nothing_to_do(clock, monk
     mark_sent, others = journal.mark_sent, []
 
     def another_comes(op: Operation, before: dict[str, Any]) -> None:
-        others.append((changesets.run_due(), changesets.work(ChangeSet.objects.get(pk=change_set.pk))))
+        others.append((change_sets.run_due(), change_sets.work(ChangeSet.objects.get(pk=change_set.pk))))
         mark_sent(op, before)
 
     monkeypatch.setattr(journal, "mark_sent", another_comes)
-    changesets.run_due()
+    change_sets.run_due()
     assert others == [(0, False)] * 4
     assert_done(clock, change_set, leaver, heir)
 
@@ -197,11 +197,11 @@ def test_a_slow_worker_whose_claim_ran_out_leaves_the_rest_to_the_other(clock, m
         if not slow:
             slow.append(op.pk)
             clock.passes(100)
-            changesets.run_due()
+            change_sets.run_due()
         mark_sent(op, before)
 
     monkeypatch.setattr(journal, "mark_sent", takes_too_long)
-    changesets.run_due()
+    change_sets.run_due()
     change_set.refresh_from_db()
     assert change_set.state == ChangeSet.State.RUNNING, change_set.problem
     work(change_set)
@@ -218,7 +218,7 @@ def test_two_workers_at_once(clock):
     def worker() -> None:
         try:
             start.wait(10)
-            changesets.run_due()
+            change_sets.run_due()
         except BaseException as error:  # noqa: BLE001 - told by the test's own thread
             errors.append(error)
         finally:
@@ -253,7 +253,7 @@ def test_a_number_that_somebody_else_holds_stops_it_and_says_who(clock):
     change_set = retire(leaver, heir)
     second = PhoneNumber.objects.get(phone_number="+15550100121")
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500, when="after")
-    held = services.rename(second, "Night line", shown="Main", key="rename", actor=None)
+    held = services.set_label(second, "Night line", shown="Main", key="rename", actor=None)
     assert held.state == State.SENT
 
     work(change_set)
@@ -263,7 +263,7 @@ def test_a_number_that_somebody_else_holds_stops_it_and_says_who(clock):
     assert states(change_set) == ["done", "planned", "planned", "planned"]
     clock.passes(70)
     settle.settle_due()
-    changesets.resume(change_set, actor=None)
+    change_sets.resume(change_set, actor=None)
     work(change_set)
     assert_done(clock, change_set, leaver, heir)
 

@@ -8,7 +8,7 @@ import pytest
 
 from agents.models import Agent
 from controlplane.operations import journal, settle
-from controlplane.operations.kinds import kind_of
+from controlplane.operations.actions import action_for
 from controlplane.operations.models import Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
@@ -139,7 +139,7 @@ def test_hostile_values(name, text, moment, clock, monkeypatch):
 
 def spoil_after(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the write on, what is shown is spoilt: its answer (PATCH), or what is read right after it (POST)."""
-    kind = kind_of(WRITES[name].kind)
+    kind = action_for(WRITES[name].kind)
     if WRITES[name].method == "POST":
         send = kind.send
 
@@ -223,7 +223,7 @@ def test_one_operation_that_cannot_be_decided_does_not_hold_up_the_others(clock,
     def broken(*args: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(kind_of("number.rename"), "judge", broken, raising=False)
+    monkeypatch.setattr(action_for("number.rename"), "reconcile", broken, raising=False)
     clock.passes(120)
     settle.settle_due()
     for op in (rename, update):

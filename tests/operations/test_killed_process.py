@@ -25,7 +25,7 @@ from django.conf import settings
 from agents.models import Agent
 from controlplane.audit import ledger
 from controlplane.operations import journal
-from controlplane.operations.kinds import kind_of
+from controlplane.operations.actions import action_for
 from numbers import services
 from numbers.models import PhoneNumber
 
@@ -45,7 +45,7 @@ def then_wait(owner, name, turn=1):
 
 places = {
     "intent": (journal, "begin"),
-    "check": (kind_of("number.assign"), "check"),
+    "check": (action_for("number.assign"), "precheck"),
     "sent": (journal, "mark_sent"),
     "reply": (journal, "note_call"),
     "sent's commit": (ledger, "record"),

@@ -11,7 +11,7 @@ from controlplane.elevenlabs import connect
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
-from numbers import propagation
+from numbers import import_polling
 from numbers import services as numbers
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
@@ -209,7 +209,7 @@ def test_a_late_import_is_there_and_cannot_be_imported_twice(clock):
     recover(clock)
     clock.passes(400)
     recover(clock)
-    assert propagation.poll_due() == 0
+    assert import_polling.poll_due() == 0
     again = numbers.import_number(NEW_LINE, label="Again", credentials=CREDENTIALS, key="again", actor=None)
     assert (again.state, again.sent_at) == (State.NOT_SENT, None)
     assert violations(clock.remote, late=True) == []
@@ -239,7 +239,7 @@ def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, de
         case "agent", "rename":
             other = agents.update(row, values={"name": "Other"}, shown={"name": row.name}, key="other", actor=None)
         case _:
-            other = numbers.rename(row, "Other", shown=row.label, key="other", actor=None)
+            other = numbers.set_label(row, "Other", shown=row.label, key="other", actor=None)
     clock.remote.clear_faults()
     recover(clock)
     op.refresh_from_db()

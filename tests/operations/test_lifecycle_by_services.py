@@ -6,9 +6,9 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import Operation, State
-from numbers import propagation, services
+from numbers import import_polling, services
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all
@@ -35,7 +35,7 @@ def test_create_import_assign_move_delete_remove(remote):
 
     remote.advance(6)
     PhoneNumber.objects.update(poll_at="2020-01-01T00:00:00Z")
-    assert propagation.poll_due() == 1
+    assert import_polling.poll_due() == 1
     number.refresh_from_db()
     assert number.state is NumberState.UNASSIGNED
 
@@ -51,8 +51,8 @@ def test_create_import_assign_move_delete_remove(remote):
     number.refresh_from_db()
     assert number.agent == sales
 
-    change_set = services.retire_agent(sales, support, key="k6", actor=None)
-    changesets.run_due()
+    change_set = services.delete_agent_with_numbers(sales, support, key="k6", actor=None)
+    change_sets.run_due()
     change_set.refresh_from_db()
     assert change_set.state == change_set.State.DONE, change_set.problem
     sales.refresh_from_db()

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 
 from controlplane.audit.models import Entry
-from controlplane.audit.recorded import NotRecorded
-from controlplane.operations import changesets, journal, settle
+from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.operations import change_sets, journal, settle
 from controlplane.operations.journal import Expired
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services, undo
@@ -44,7 +44,7 @@ def test_nothing_is_sent(name, commit, clock):
             execute("SELECT 1 FROM no_such_table", (), False, context)
         return result
 
-    with connection.execute_wrapper(fails), pytest.raises(NotRecorded):
+    with connection.execute_wrapper(fails), pytest.raises(AuditUnavailable):
         ask("key")
 
     assert len(clock.remote.ledger()) == ledger
@@ -70,25 +70,25 @@ def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
     moved = services.assign(line, to, shown=old.remote_id, key="move", actor=None)
     entry = Entry.objects.get(kind="number.changed", cause_id=str(moved.pk))
     ledger = len(clock.remote.ledger())
-    with refused("audit_entry"), pytest.raises(NotRecorded):
-        undo.carry_out(entry, key="undo", actor=None)
+    with refused("audit_entry"), pytest.raises(AuditUnavailable):
+        undo.undo(entry, key="undo", actor=None)
     assert len(clock.remote.ledger()) == ledger
     clock.passes(200)
     settle.settle_due()
     assert Operation.objects.get(key="undo").state == State.NOT_SENT
 
-    change_set = services.retire_agent(to, old, key="retire", actor=None)
-    with refused("audit_entry"), pytest.raises(NotRecorded):
-        changesets.run_due()
+    change_set = services.delete_agent_with_numbers(to, old, key="retire", actor=None)
+    with refused("audit_entry"), pytest.raises(AuditUnavailable):
+        change_sets.run_due()
     assert len(clock.remote.ledger()) == ledger
-    assert [str(step.state) for step in changesets.current_steps(change_set)] == ["intent", "planned"]
+    assert [str(step.state) for step in change_sets.current_steps(change_set)] == ["intent", "planned"]
     clock.passes(200)
     settle.settle_due()
-    changesets.run_due()
+    change_sets.run_due()
     change_set.refresh_from_db()
     assert (change_set.state, len(clock.remote.ledger())) == (ChangeSet.State.STOPPED, ledger)
-    changesets.resume(change_set, actor=None)
-    changesets.run_due()
+    change_sets.resume(change_set, actor=None)
+    change_sets.run_due()
     change_set.refresh_from_db()
     assert change_set.state == ChangeSet.State.DONE, "and the way is free again"
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from agents import services as agents
-from controlplane.audit.why import Why
+from controlplane.audit.justification import Justification
 from controlplane.operations.journal import KeyReused
 from controlplane.operations.models import Operation, State
 from numbers import services
@@ -95,7 +95,7 @@ def test_a_key_is_good_for_one_wish_only(clock):
         lambda: services.assign(line, old, shown=shown, key="key", actor=None),
         lambda: services.assign(line, other, shown="", key="key", actor=None),
         lambda: services.assign(second, other, shown=shown, key="key", actor=None),
-        lambda: services.rename(line, "New", shown="Main", key="key", actor=None),
+        lambda: services.set_label(line, "New", shown="Main", key="key", actor=None),
         lambda: services.remove(line, shown=shown, key="key", actor=None),
         lambda: services.import_number(NEW_LINE, label="x", credentials=CREDENTIALS, key="key", actor=None),
         lambda: agents.create(name="New", body={}, key="key", actor=None),
@@ -115,7 +115,14 @@ def test_a_key_is_good_for_one_wish_only(clock):
 def test_who_sends_it_again_and_why_changes_nothing(clock):
     old = agent(clock)
     ada = User.objects.create(username="ada")
-    first = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="key", actor=ada, why=Why("asked"))
+    first = agents.update(
+        old,
+        values={"name": "New"},
+        shown={"name": old.name},
+        key="key",
+        actor=ada,
+        justification=Justification("asked"),
+    )
     again = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="key", actor=None)
     assert again == first
     assert (again.actor_name, again.reason) == ("ada", "asked")

@@ -4,7 +4,7 @@ told, nobody is told "done"."""
 import pytest
 
 from agents.models import Agent
-from controlplane.operations.kinds import kind_of
+from controlplane.operations.actions import action_for
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers
 from numbers.models import PhoneNumber
@@ -63,7 +63,7 @@ def test_one_that_is_as_asked_is_ours_and_says_how_that_is_known(clock):
 @pytest.mark.parametrize("field", ["label", "agent"])
 def test_what_an_answered_import_did_not_keep_is_named(field, clock, monkeypatch):
     to = agent(clock)
-    kind = kind_of("number.import")
+    kind = action_for("number.import")
     send = kind.send
 
     def send_and_change(*args):
@@ -135,7 +135,7 @@ def test_a_copy_that_is_not_quite_one(clock, monkeypatch):
     assert op.state == State.OVERTAKEN
     assert copy["agent_id"] in op.message
 
-    kind = kind_of("agent.duplicate")
+    kind = action_for("agent.duplicate")
     monkeypatch.setattr(kind, "fits", lambda *_: False, raising=False)
     again = WRITES["duplicate"].set_up(clock)("again")
     assert (again.state, again.not_kept) == (State.DONE, [])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controlplane.audit.models import Entry
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 from controlplane.operations import journal
 from controlplane.operations.models import Operation, State
 from numbers import services as numbers

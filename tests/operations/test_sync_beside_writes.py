@@ -9,8 +9,8 @@ import pytest
 from agents.sync import Agents
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs
-from controlplane.mirror import store as mirror_store
-from controlplane.mirror.keep import Keeper
+from controlplane.mirror import upsert as mirror_upsert
+from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from numbers import services
@@ -149,23 +149,23 @@ def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, 
         clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when="after")
         assert ask("key").state == State.SENT
         clock.passes(120)
-    write, store, other = mirror_store.write, Keeper._store, once(sync_all)
+    write, store, other = mirror_upsert.write, MirrorWriter._store, once(sync_all)
 
     def after_the_sync(changes: Any) -> None:
         if any(change.new for change in changes):
             other()
         write(changes)
 
-    def after_the_operation(self: Keeper, seen: Any) -> set[str]:
+    def after_the_operation(self: MirrorWriter, seen: Any) -> set[str]:
         settle.settle_due()
         return store(self, seen)
 
     with monkeypatch.context() as patch:
         if first == "the sync":
-            patch.setattr(mirror_store, "write", after_the_sync)
+            patch.setattr(mirror_upsert, "write", after_the_sync)
             assert ask("key").state == State.DONE
         else:
-            patch.setattr(Keeper, "_store", after_the_operation)
+            patch.setattr(MirrorWriter, "_store", after_the_operation)
             run = sync_all()
             assert run is not None
             assert run.state == run.State.COMPLETE

@@ -10,8 +10,8 @@ from django.db import IntegrityError, connection, transaction
 
 from agents.models import Agent
 from controlplane.operations import journal
-from controlplane.operations.journal import Held
-from controlplane.operations.models import OPEN, Operation, State
+from controlplane.operations.journal import ResourceLocked
+from controlplane.operations.models import OPEN_STATES, Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
 from tests.operations.clock import recover
@@ -36,7 +36,7 @@ def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
         loser = second if winner is first else first
         assert isinstance(winner, Operation)
         assert winner.state == State.DONE, winner.message
-        if isinstance(loser, Held):
+        if isinstance(loser, ResourceLocked):
             told_who += 1
             assert loser.operation.pk == winner.pk
             assert f"{winner.actor_name} requested at" in str(loser)
@@ -67,7 +67,7 @@ class _TwoAtOnce:
 
     def __init__(self, line: PhoneNumber, staff: list[User]) -> None:
         self.line, self.staff = line, staff
-        self.start, self.done = threading.Barrier(3), threading.Barrier(3)
+        self.start, self.success_message = threading.Barrier(3), threading.Barrier(3)
         self.task: tuple[int, Agent, list[Agent]] | None = None
         self.results: list[Any] = [None, None]
         self.threads = [threading.Thread(target=self._person, args=(who,), daemon=True) for who in (0, 1)]
@@ -77,9 +77,9 @@ class _TwoAtOnce:
     def play(self, played: int, shown: Agent, targets: list[Agent]) -> list[Any]:
         self.task = (played, shown, targets)
         self.start.wait(30)
-        self.done.wait(30)
+        self.success_message.wait(30)
         for result in self.results:
-            if not isinstance(result, Operation | Held):
+            if not isinstance(result, Operation | ResourceLocked):
                 raise result
         return self.results
 
@@ -106,7 +106,7 @@ class _TwoAtOnce:
                 )
             except BaseException as error:  # noqa: BLE001 - told by the test's own thread
                 self.results[who] = error
-            self.done.wait(30)
+            self.success_message.wait(30)
 
 
 @pytest.mark.django_db
@@ -118,7 +118,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
     other, shown = agent(clock, "Night Bot"), line.bound_to
     asks: dict[str, Callable[[], Operation]] = {
         "move": lambda: services.assign(line, other, shown=shown, key="second", actor=ada),
-        "rename": lambda: services.rename(line, "Mine", shown="Main", key="second", actor=ada),
+        "rename": lambda: services.set_label(line, "Mine", shown="Main", key="second", actor=ada),
         "remove": lambda: services.remove(line, shown=shown, key="second", actor=ada),
         "release": lambda: services.assign(line, None, shown=shown, key="second", actor=ada),
     }
@@ -127,7 +127,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
     def sent(op: Operation, before: dict[str, Any]) -> None:
         mark_sent(op, before)
         calls = clock.remote.call_report()["last_id"]
-        with pytest.raises(Held, match=r"system requested at .* UTC to: Move") as held:
+        with pytest.raises(ResourceLocked, match=r"system requested at .* UTC to: Move") as held:
             asks[second]()
         assert held.value.operation == op
         assert clock.remote.calls(since=calls) == [], "not even a read"
@@ -152,13 +152,13 @@ def test_the_second_is_told_whom_it_was_moved_to(clock):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("held", OPEN)
+@pytest.mark.parametrize("held", OPEN_STATES)
 @pytest.mark.parametrize("wanted", list(State))
 def test_the_lock_is_the_database_s_own(held, wanted):
     values = {"kind": "number.assign", "resource": "number:x", "fingerprint": "f", "object_type": "number"}
     Operation.objects.create(**values, key="1", title="first", actor_name="ada", state=held)
     second = Operation(**values, key="2", title="second", actor_name="ben", state=wanted)
-    if wanted in OPEN:
+    if wanted in OPEN_STATES:
         with pytest.raises(IntegrityError), transaction.atomic():
             second.save()
     else:

@@ -9,11 +9,11 @@ import pytest
 import responses
 from django.db.models import CharField, Model
 
-from agents import store as agent_store
+from agents import mirror as agent_mirror
 from agents.models import Agent
 from controlplane.elevenlabs import BadShape, ElevenLabs, Outcome, unstorable
 from controlplane.sandbox.merge import merged
-from numbers import store as number_store
+from numbers import mirror as number_mirror
 from numbers.models import PhoneNumber
 from tests.operations.hostile_texts import ANOTHER_ID, BODIES, UNSTORABLE, WRONG_SHAPE, texts_of
 
@@ -69,7 +69,7 @@ def test_each_text_is_of_its_class(what, name, of, text, wire, labs):
     assert bool(unstorable(remote.raw)) == (of == UNSTORABLE)
     if name == "agent id too long":  # it would be another id if it were cut
         with pytest.raises(BadShape, match="the id of its agent is longer"):
-            number_store.values(PhoneNumber(), remote, agent=None, listed=True)
+            number_mirror.row_values(PhoneNumber(), remote, agent=None, listed=True)
     elif of != UNSTORABLE:
         fits_its_columns(what, remote)
 
@@ -78,9 +78,9 @@ def fits_its_columns(what: str, remote: Any) -> None:
     """SQLite does not look at the length of a column."""
     model: type[Model] = Agent if what == "agent" else PhoneNumber
     values = (
-        agent_store.values(remote.raw)
+        agent_mirror.row_values(remote.raw)
         if what == "agent"
-        else number_store.values(PhoneNumber(), remote, agent=None, listed=True)
+        else number_mirror.row_values(PhoneNumber(), remote, agent=None, listed=True)
     )
     columns = {column.name: column for column in model._meta.get_fields() if isinstance(column, CharField)}
     assert columns.keys() & values.keys()

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.db import IntegrityError
 
-from controlplane.audit.recorded import NotRecorded
+from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.elevenlabs.scrub import scrub
 from controlplane.mirror.models import SyncRun
 from controlplane.operations import journal
@@ -113,7 +113,7 @@ def test_a_row_that_the_database_refuses_is_tried_three_times(clock, monkeypatch
         raise IntegrityError("CHECK constraint failed: JSON_VALID")
 
     monkeypatch.setattr(Operation, "save", refused)
-    with pytest.raises(NotRecorded) as told:
+    with pytest.raises(AuditUnavailable) as told:
         ask("key")
     assert isinstance(told.value.__cause__, IntegrityError)
     assert len(tries) == journal.BEGIN_TRIES == 3

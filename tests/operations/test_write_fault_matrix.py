@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from controlplane.audit.models import Entry
 from controlplane.operations import journal
-from controlplane.operations.kinds import all_kinds, kind_of
+from controlplane.operations.actions import action_for, all_actions
 from controlplane.operations.models import Operation, State
 from tests.crossed import cases
 from tests.operations.clock import recover
@@ -83,8 +83,8 @@ def test_no_case_is_missing():
     met = {(class_of[reply], crash) for _, reply, crash in GATE}
     assert met == {*product(CLASSES, AFTER_SENDING), *product(["done"], BEFORE_SENDING)}
     assert {(write, class_of[reply]) for write, reply, crash in GATE if crash == "never"} == {*product(WRITES, CLASSES)}
-    assert set(EFFECT) == set(all_kinds())
-    offered = {kind for kind in all_kinds() if not kind.endswith(".probe")}  # those: tests/lifecycle
+    assert set(EFFECT) == set(all_actions())
+    offered = {kind for kind in all_actions() if not kind.endswith(".probe")}  # those: tests/lifecycle
     assert {write.kind for write in WRITES.values()} == offered
 
 
@@ -133,8 +133,8 @@ def ends_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[Non
             case "after the intent":
                 patch.setattr(journal, "begin", then_crash(journal.begin))
             case "after the check":
-                kind = kind_of(write.kind)
-                patch.setattr(kind, "check", then_crash(kind.check), raising=False)
+                kind = action_for(write.kind)
+                patch.setattr(kind, "precheck", then_crash(kind.precheck), raising=False)
             case "after marking it sent":
                 patch.setattr(journal, "mark_sent", then_crash(journal.mark_sent))
             case "after the reply":

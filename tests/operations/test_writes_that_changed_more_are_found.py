@@ -68,7 +68,7 @@ def test_a_lost_workflow_is_found_with_its_values_and_undone(damaged, clock):
     assert "1 write changed more than was requested." in text
 
     entry = undo.Entry.objects.get(pk=finding["entry"])
-    assert undo.carry_out(entry, key="undo", actor=None).state == State.DONE
+    assert undo.undo(entry, key="undo", actor=None).state == State.DONE
     now = clock.remote.get(f"/v1/convai/agents/{damaged.remote_id}")["workflow"]
     assert now == {**WORKFLOW, "prevent_subagent_loops": False}
 
@@ -79,5 +79,5 @@ def test_writes_that_changed_just_what_was_asked_are_not(clock):
     services.update(old, values={"name": "New"}, shown={"name": old.name}, key="1", actor=None)
     services.archive(old, archived=True, key="2", actor=None)
     numbers.assign(line, to, shown=old.remote_id, key="3", actor=None)
-    numbers.rename(line, "Night", shown="Main", key="4", actor=None)
+    numbers.set_label(line, "Night", shown="Main", key="4", actor=None)
     assert found() == (0, "No write of this history changed more than was requested.\n")

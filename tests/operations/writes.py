@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agents import mirror as agent_mirror
 from agents import services as agents
-from agents import store as agent_store
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import connect
 from controlplane.operations.models import Operation
+from numbers import mirror as number_mirror
 from numbers import services as numbers
-from numbers import store as number_store
 from numbers.models import PhoneNumber
 from tests.operations.clock import Clock
 
@@ -36,7 +36,7 @@ def agent(clock: Clock, name: str = "Support Bot") -> Agent:
 
 
 def mirrored_agent(agent_id: str) -> Agent:
-    agent_store.keep(connect().get_agent(agent_id).raw, SEEN)
+    agent_mirror.upsert_row(connect().get_agent(agent_id).raw, SEEN)
     return Agent.objects.get(remote_id=agent_id)
 
 
@@ -45,7 +45,7 @@ def number(clock: Clock, on: Agent | None = None, phone_number: str = LINE) -> P
     agent_id = on.remote_id if on else None
     added = clock.remote.console("add_number", phone_number=phone_number, label="Main", agent_id=agent_id)
     clock.passes(10)
-    number_store.keep(connect().get_number(added["phone_number_id"]).raw, SEEN, listed=True)
+    number_mirror.upsert_row(connect().get_number(added["phone_number_id"]).raw, SEEN, listed=True)
     return PhoneNumber.objects.get(remote_id=added["phone_number_id"])
 
 
@@ -114,7 +114,7 @@ def _release(clock: Clock) -> Callable[[str], Operation]:
 
 def _rename(clock: Clock) -> Callable[[str], Operation]:
     line = number(clock)
-    return lambda key: numbers.rename(line, "Night line", shown="Main", key=key, actor=None)
+    return lambda key: numbers.set_label(line, "Night line", shown="Main", key=key, actor=None)
 
 
 def _remove(clock: Clock) -> Callable[[str], Operation]:

@@ -7,12 +7,12 @@ import pytest
 from agents import services as agent_services
 from controlplane.audit.models import Entry
 from controlplane.mirror import outside
+from controlplane.mirror.json_paths import get
 from controlplane.mirror.models import OutsideChange
-from controlplane.mirror.paths import get
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle_due
-from numbers import back, revert, services
+from numbers import revert, revert_plan, services
 from numbers.sync import sync_all
 from tests.operations.clock import recover
 from tests.operations.oracle import mirror_differs
@@ -24,7 +24,7 @@ TEMPERATURE = "conversation_config.agent.prompt.temperature"
 
 
 def carried_out(scene, change) -> Operation:
-    op = revert.carry_out(change, key=scene.key(), actor=scene.ada)
+    op = revert.revert(change, key=scene.key(), actor=scene.ada)
     change.refresh_from_db()
     return op
 
@@ -41,7 +41,7 @@ def patch_of(prompt: dict[str, Any]) -> dict[str, Any]:
 def test_a_binding_goes_back(to, scene):
     agent_id = scene.sales.remote_id if to == "another agent" else None
     change = scene.found("assign", number=scene.line.remote_id, agent_id=agent_id)
-    assert revert.way_back(change).needs == {"numbers.assign_phonenumber"}
+    assert revert.plan_revert(change).needs == {"numbers.assign_phonenumber"}
 
     op = carried_out(scene, change)
 
@@ -64,7 +64,7 @@ def test_a_binding_that_was_made_outside_is_released(scene):
 
 def test_a_label_goes_back(scene):
     change = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
-    assert revert.way_back(change).needs == {"numbers.change_phonenumber"}
+    assert revert.plan_revert(change).needs == {"numbers.change_phonenumber"}
     op = carried_out(scene, change)
     assert (op.state, change.state, scene.at_remote()["label"]) == (State.DONE, "reverted", "Main")
 
@@ -72,12 +72,12 @@ def test_a_label_goes_back(scene):
 def test_binding_and_label_go_back_as_a_change_set(scene):
     scene.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     change = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
-    assert revert.way_back(change).needs == {"numbers.assign_phonenumber", "numbers.change_phonenumber"}
+    assert revert.plan_revert(change).needs == {"numbers.assign_phonenumber", "numbers.change_phonenumber"}
 
     key = scene.key()
-    change_set = revert.plan(change, key=key, actor=scene.ada)
-    assert revert.plan(change, key=key, actor=scene.ada) == change_set, "a double click plans once"
-    assert changesets.run_due() == 1
+    change_set = revert.plan_change_set(change, key=key, actor=scene.ada)
+    assert revert.plan_change_set(change, key=key, actor=scene.ada) == change_set, "a double click plans once"
+    assert change_sets.run_due() == 1
 
     change_set.refresh_from_db()
     change.refresh_from_db()
@@ -85,8 +85,8 @@ def test_binding_and_label_go_back_as_a_change_set(scene):
     assert (change.state, change.change_set) == ("reverted", change_set)
     assert scene.at_remote()["label"] == "Main"
     assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
-    with pytest.raises(back.NoWayBack):
-        revert.plan(change, key=scene.key(), actor=scene.ada)
+    with pytest.raises(revert_plan.NotRevertible):
+        revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
 
 
 def test_settings_of_an_agent_go_back_and_nothing_else_is_sent(scene):
@@ -118,7 +118,7 @@ def test_an_agent_is_restored_or_archived_again(deed, scene):
         agent_services.archive(scene.support, archived=True, key=scene.key(), actor=scene.ada)
         scene.sync()
     change = scene.found(deed, agent_id=scene.support.remote_id)
-    assert revert.way_back(change).needs == {"agents.archive_agent"}
+    assert revert.plan_revert(change).needs == {"agents.archive_agent"}
     op = carried_out(scene, change)
     assert (op.state, op.kind, change.state) == (State.DONE, "agent.archive", "reverted")
     assert get(scene.agent_at_remote(), "platform_settings.archived") == (deed == "unarchive_agent")
@@ -127,8 +127,8 @@ def test_an_agent_is_restored_or_archived_again(deed, scene):
 def test_an_archived_and_changed_agent_is_restored_first(scene):
     scene.console("patch_agent", agent_id=scene.support.remote_id, patch=patch_of({"prompt": "Written there."}))
     change = scene.found("archive_agent", agent_id=scene.support.remote_id)
-    revert.plan(change, key=scene.key(), actor=scene.ada)
-    changesets.run_due()
+    revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
+    change_sets.run_due()
     steps = list(ChangeSet.objects.get().steps.order_by("position").values_list("kind", "state"))
     assert steps == [("agent.archive", "done"), ("agent.update", "done")]
     assert get(scene.agent_at_remote(), PROMPT) == ""
@@ -154,10 +154,10 @@ def test_what_was_made_or_deleted_says_what_to_do_instead(action, details, verb,
     scene.sync()
     scene.sync()  # gone is believed in the second run
     change = OutsideChange.objects.get(state="open")
-    way = revert.way_back(change)
-    assert (change.verb, way.wishes, way.instead) == (verb, [], instead)
-    with pytest.raises(back.NoWayBack, match="Nothing was sent"):
-        revert.carry_out(change, key=scene.key(), actor=scene.ada)
+    way = revert.plan_revert(change)
+    assert (change.verb, way.action_requests, way.instead) == (verb, [], instead)
+    with pytest.raises(revert_plan.NotRevertible, match="Nothing was sent"):
+        revert.revert(change, key=scene.key(), actor=scene.ada)
     assert Operation.objects.count() == 0
 
 
@@ -166,8 +166,8 @@ def test_digits_and_provider_cannot_be_sent(field, scene):
     value = {"phone_number": "+15550100777", "provider": "exotel"}[field]
     change = scene.found("overlay", id=scene.line.remote_id, set={field: value, "label": "Other"})
     assert set(change.entry.after) == {field, "label"}
-    way = revert.way_back(change)
-    assert (way.wishes, way.instead) == ([], "remove")
+    way = revert.plan_revert(change)
+    assert (way.action_requests, way.instead) == ([], "remove")
     assert "ElevenLabs does not allow changes of" in way.why_not
 
 
@@ -178,8 +178,8 @@ def test_a_former_agent_that_cannot_answer_is_not_offered(deed, scene):
     scene.sync()
     scene.sync()
     change = OutsideChange.objects.get(object_type="number")
-    way = revert.way_back(change)
-    assert (way.wishes, way.instead) == ([], "assign")
+    way = revert.plan_revert(change)
+    assert (way.action_requests, way.instead) == ([], "assign")
     assert way.why_not.startswith(str(scene.support))
     assert ("gone" if deed == "delete_agent" else "archived") in way.why_not
 
@@ -196,7 +196,7 @@ def test_a_newer_change_in_the_console_stops_it_and_stays_to_be_seen(scene):
     assert "no agent now" in op.message
     assert len(scene.clock.remote.ledger()) == writes
     assert [entry.after["why"] for entry in told("outside.reopened")] == [op.message]
-    assert "something else now" in revert.way_back(change).why_not
+    assert "something else now" in revert.plan_revert(change).why_not
     newer = OutsideChange.objects.exclude(pk=change.pk).get()
     assert (newer.state, newer.entry.after["agent_id"]) == ("open", None)
 
@@ -213,7 +213,7 @@ def test_what_somebody_put_back_already_is_said(scene):
     change = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
     scene.console("patch_number", number=scene.line.remote_id, patch={"label": "Main"})
     scene.sync()
-    assert "already has its previous value" in revert.way_back(change).why_not
+    assert "already has its previous value" in revert.plan_revert(change).why_not
 
 
 def test_a_refused_revert_leaves_the_change_open(scene):
@@ -233,7 +233,7 @@ def test_an_unconfirmed_revert_counts_until_it_is_known(when, state, scene):
     assert (op.state, change.state) == (State.SENT, "reverted")
     scene.clock.passes(200)
     settle_due()
-    outside.keep_up()
+    outside.reconcile_reverts()
     change.refresh_from_db()
     assert change.state == state
     assert len(told("outside.reopened")) == (state == "open")
@@ -245,13 +245,13 @@ def test_a_revert_that_took_effect_late_closes_its_change(scene):
     op = carried_out(scene, change)
     scene.clock.passes(200)
     settle_due()
-    outside.keep_up()
+    outside.reconcile_reverts()
     op.refresh_from_db()
     change.refresh_from_db()
     assert (op.state, change.state) == (State.NOT_APPLIED, "open")
     scene.clock.passes(200)
     scene.sync()
-    outside.keep_up()
+    outside.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, change.decided_by) == ("reverted", scene.ada)
     assert scene.at_remote()["label"] == "Main"
@@ -261,16 +261,16 @@ def test_a_change_set_that_stopped_opens_it_and_one_resumed_closes_it(scene):
     scene.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     change = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
     scene.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=422, skip=1)
-    change_set = revert.plan(change, key=scene.key(), actor=scene.ada)
-    changesets.run_due()
-    outside.keep_up()
+    change_set = revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
+    change_sets.run_due()
+    outside.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, change.change_set) == ("open", change_set)
     assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
-    assert revert.way_back(change).why_not == "", "half of it is left to be taken back"
-    changesets.resume(change_set, actor=scene.ada)
-    changesets.run_due()
-    outside.keep_up()
+    assert revert.plan_revert(change).why_not == "", "half of it is left to be taken back"
+    change_sets.resume(change_set, actor=scene.ada)
+    change_sets.run_due()
+    outside.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, scene.at_remote()["label"]) == ("reverted", "Main")
 

@@ -29,7 +29,7 @@ def causes(object_id: str) -> list[tuple[str, list[str]]]:
 
 def test_a_label_set_here_does_not_swallow_a_move_made_there(scene):
     scene.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    op = numbers.rename(scene.line, "Front", shown="Main", key="key", actor=scene.ada)
+    op = numbers.set_label(scene.line, "Front", shown="Main", key="key", actor=scene.ada)
     assert op.state == State.DONE
     assert causes(scene.line.remote_id) == [("sync", ["agent_id", "agent_name"]), ("operation", ["label"])]
     change = OutsideChange.objects.get()
@@ -57,7 +57,7 @@ def test_what_stops_a_write_is_kept_to_be_decided(scene):
 
 def test_the_third_value_of_an_overtaken_write_is_kept_to_be_decided(scene):
     scene.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="before")
-    op = numbers.rename(scene.line, "Front", shown="Main", key="key", actor=scene.ada)
+    op = numbers.set_label(scene.line, "Front", shown="Main", key="key", actor=scene.ada)
     scene.console("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
     recover(scene.clock)
     op.refresh_from_db()

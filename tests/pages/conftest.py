@@ -8,16 +8,16 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from agents import store as agent_store
+from agents import mirror as agent_mirror
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.elevenlabs import connect
-from controlplane.mirror import store as mirror_store
+from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import SyncRun
 from controlplane.mirror.runs import host_of
-from numbers import store as number_store
+from numbers import mirror as number_mirror
 from numbers.models import PhoneNumber
 from tests.sandbox_process import Sandbox
 
@@ -88,13 +88,13 @@ def store_as_a_first_sync(*agent_ids: str) -> None:
     with transaction.atomic():
         changes = []
         for data in agents:
-            values = agent_store.values(data) | {"details_read_at": begun}
-            changes.append(mirror_store.compare(Agent(remote_id=data["agent_id"]), values, cause=cause))
-        mirror_store.write(changes)
+            values = agent_mirror.row_values(data) | {"details_read_at": begun}
+            changes.append(mirror_upsert.compare(Agent(remote_id=data["agent_id"]), values, cause=cause))
+        mirror_upsert.write(changes)
         changes = []
         for number in numbers:
             row = PhoneNumber(remote_id=number.phone_number_id)
             agent = Agent.objects.filter(remote_id=number.agent_id).first()
-            values = number_store.values(row, number, agent=agent, listed=True)
-            changes.append(mirror_store.compare(row, values, cause=cause))
-        mirror_store.write(changes)
+            values = number_mirror.row_values(row, number, agent=agent, listed=True)
+            changes.append(mirror_upsert.compare(row, values, cause=cause))
+        mirror_upsert.write(changes)

@@ -32,7 +32,7 @@ def test_the_page_of_a_number_is_loaded_again_once_an_unconfirmed_write_is_decid
     page = f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/"
     headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page}"}
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "reset", when="after")
-    services.rename(workspace.bound, "Night", shown=workspace.bound.label, key="label", actor=None)
+    services.set_label(workspace.bound, "Night", shown=workspace.bound.label, key="label", actor=None)
     cells = re.search(r'hx-get="(/admin/numbers/phonenumber/[^"]*/cells/[^"]*)"', operator.get(page).content.decode())[
         1
     ]

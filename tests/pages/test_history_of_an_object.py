@@ -5,8 +5,8 @@ from django.db import transaction
 
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
-from controlplane.operations import past
-from controlplane.operations.line_diff import MOST_LINES, SHOWN, Line, line_diff
+from controlplane.operations import object_history
+from controlplane.operations.line_diff import MAX_MATCHED_LINES, MAX_SHOWN_LINES, Line, line_diff
 
 pytestmark = pytest.mark.django_db
 PROMPT = "conversation_config.agent.prompt.prompt"
@@ -37,7 +37,7 @@ def test_a_prompt_is_shown_line_by_line_on_both_pages(operator, workspace):
 
 
 def test_the_newest_come_first_and_all_are_one_click_away(operator, workspace, monkeypatch):
-    monkeypatch.setattr(past, "SHOWN", 2)
+    monkeypatch.setattr(object_history, "MAX_ENTRIES", 2)
     entries = [tell(workspace.bound, {"label": f"Line {at}"}, {"label": f"Line {at + 1}"}) for at in range(3)]
     tell(workspace.bound, {}, {}, "gone")
     page = operator.get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/").content.decode()
@@ -49,7 +49,7 @@ def test_the_newest_come_first_and_all_are_one_click_away(operator, workspace, m
 
 
 def test_an_entry_of_many_settings_shows_some_and_counts_the_rest(operator, workspace):
-    before = {f"path.{at}": at for at in range(past.SETTINGS_SHOWN + 2)}
+    before = {f"path.{at}": at for at in range(object_history.MAX_SETTINGS + 2)}
     tell(workspace.sales, before, {path: value + 1 for path, value in before.items()})
     assert (
         "2 more settings changed" in operator.get(f"/admin/agents/agent/{workspace.sales.pk}/change/").content.decode()
@@ -97,8 +97,8 @@ def test_far_apart_lines_are_two_places_with_what_lies_between_counted():
 
 
 def test_texts_without_end_cost_no_more_than_so_many_lines():
-    old, new = (["x" * 5000] + [f"{name} {at}" for at in range(MOST_LINES + 1)] for name in "ab")
+    old, new = (["x" * 5000] + [f"{name} {at}" for at in range(MAX_MATCHED_LINES + 1)] for name in "ab")
     found = line_diff("\n".join(old), "\n".join(new))
-    assert len(found) == SHOWN + 1
-    assert found[-1] == Line("", f"and {2 * (MOST_LINES + 1) + 1 - SHOWN:,} lines more")
+    assert len(found) == MAX_SHOWN_LINES + 1
+    assert found[-1] == Line("", f"and {2 * (MAX_MATCHED_LINES + 1) + 1 - MAX_SHOWN_LINES:,} lines more")
     assert len(found[0].text) < 2100

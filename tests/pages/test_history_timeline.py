@@ -114,7 +114,7 @@ def test_what_is_chosen_is_said_and_can_be_taken_away(auditor, told):
 
 
 def test_it_is_counted_so_far_only(auditor, told, monkeypatch):
-    monkeypatch.setattr(timeline, "MOST", 2)
+    monkeypatch.setattr(timeline, "MAX_COUNTED", 2)
     monkeypatch.setattr("controlplane.dashboard.history.admin.EntryAdmin.list_per_page", 1)
     page = auditor.get(LIST, {"cause": "operation"}).content.decode()
     assert "more than" not in page
@@ -134,14 +134,14 @@ def test_it_is_counted_so_far_only(auditor, told, monkeypatch):
 
 def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkeypatch):
     newest = Entry.objects.filter(at__gt=NOON + timedelta(hours=2)).count()
-    monkeypatch.setattr(search, "NEWEST", newest)
+    monkeypatch.setattr(search, "MAX_SCANNED", newest)
     assert shown(auditor, told, q="INC-9") == {"refused"}
     answer = auditor.get(LIST, {"q": "INC-9"})
     assert "were searched back to 1 Mar 2026, 13:00:00 UTC" in answer.content.decode()
     further = auditor.get(LIST + answer.context_data["cl"].further_back)
     assert {row.pk for row in further.context_data["cl"].result_list} == {told["moved"], told["refused"]}
     assert "searched back to" not in further.content.decode()
-    monkeypatch.setattr(search, "NEWEST", 1)
+    monkeypatch.setattr(search, "MAX_SCANNED", 1)
     assert shown(auditor, told, q="Support Bot") == set()
     assert shown(auditor, told, q="+15550100001") == {"moved", "refused"}  # of what has a name: over all
     assert shown(auditor, told, q="ada") == {"moved", "refused"}
@@ -150,9 +150,9 @@ def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkey
 
 
 def test_a_name_that_too_many_bear_is_not_said_to_be_found_everywhere(auditor, told, monkeypatch):
-    monkeypatch.setattr(search, "NEWEST", 1)
+    monkeypatch.setattr(search, "MAX_SCANNED", 1)
     assert "are found in all of the history" in auditor.get(LIST, {"q": "Sales"}).content.decode()
-    monkeypatch.setattr(search, "MOST_OBJECTS", 0)
+    monkeypatch.setattr(search, "MAX_OBJECTS", 0)
     page = auditor.get(LIST, {"q": "Sales"}).content.decode()
     assert "are found in all of the history" not in page
     assert "entries were searched back to" in page
@@ -169,7 +169,7 @@ def test_a_change_of_a_long_text_is_told_where_it_begins(told):
 
 
 def test_a_search_that_fits_too_much_says_so(auditor, told, monkeypatch):
-    monkeypatch.setattr(search, "MOST", 1)
+    monkeypatch.setattr(search, "MAX_RESULTS", 1)
     answer = auditor.get(LIST, {"q": "INC-9"})
     assert [row.pk for row in answer.context_data["cl"].result_list] == [told["refused"]]
     assert "More than 1 entries match" in answer.content.decode()

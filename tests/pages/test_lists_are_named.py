@@ -8,7 +8,7 @@ from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 
 LISTS = [model for model, one in admin.site._registry.items() if isinstance(one, ReadOnlyAdmin)]
 OF_ITS_OWN = {"History", "API check reports"}  # as the sidebar calls them

@@ -8,14 +8,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from numbers import propagation
+from numbers import import_polling
 from numbers.models import PhoneNumber, State
 from tests.pages.test_number_pages import LIST, import_form, submit
 from tests.pages.test_orphans_page import text_of
 
 pytestmark = pytest.mark.django_db
 
-TEN_MINUTES = propagation.GIVE_UP_AFTER
+TEN_MINUTES = import_polling.GIVE_UP_AFTER
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def unlisted(operator, workspace, remote) -> PhoneNumber:
     remote.settings(listed_after=10**8)
     assert submit(operator, f"{LIST}add/", **import_form()).status_code == 302
     PhoneNumber.objects.filter(listed_at=None).update(imported_at=timezone.now() - TEN_MINUTES, poll_at=timezone.now())
-    propagation.poll_due()
+    import_polling.poll_due()
     number = PhoneNumber.objects.get(listed_at=None)
     assert number.state is State.UNLISTED
     return number
@@ -94,7 +94,7 @@ def test_the_cells_move_without_a_reload(operator, unlisted, remote):
     assert re.search(rf'<div id="unlisted-{unlisted.pk}"[^>]*hx-swap-oob="true"></div>', page), "the verdict goes too"
     remote.advance(10**8)
     PhoneNumber.objects.update(poll_at=timezone.now())
-    propagation.poll_due()
+    import_polling.poll_due()
     page = operator.get(cells).content.decode()
     assert "Unassigned" in page
     assert "hx-trigger" not in page[: page.index("agent-")]

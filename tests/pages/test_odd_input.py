@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.urls import reverse
 
-from controlplane.readonly import StrictAdmin, StrictChangeList
+from controlplane.readonly_admin import StrictAdmin, StrictChangeList
 from tests.pages.world import KEY, World, world
 from tests.sitemap import PLACE, routes
 

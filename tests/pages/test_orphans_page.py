@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from agents.models import Agent
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
@@ -54,7 +54,7 @@ def test_it_lists_number_label_agent_age_and_from_when(operator, orphan, workspa
 
 def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remote, monkeypatch):
     woken = []
-    monkeypatch.setattr("numbers.orphan_page.wake", lambda task: woken.append(task.name))
+    monkeypatch.setattr("numbers.orphan_views.wake", lambda task: woken.append(task.name))
     page = operator.get(PAGE).content.decode()
     assert "Unassign all 1" in text_of(page)
     writes = len(remote.calls(method="PATCH"))
@@ -66,7 +66,7 @@ def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remot
     assert woken == ["controlplane.operations.tasks.run_change_sets"]
     assert len(remote.calls(method="PATCH")) == writes, "nothing is written in the request"
     assert "is being unassigned" in text_of(operator.get(PAGE).content.decode())
-    changesets.run_due()
+    change_sets.run_due()
     ready.refresh_from_db()
     assert ready.state is State.UNASSIGNED
     told = text_of(operator.get(f"/admin/operations/operation/{Operation.objects.get().pk}/change/").content.decode())
@@ -79,7 +79,7 @@ def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remot
 def test_the_same_form_sent_twice_plans_once(operator, ready):
     form = fields_of(operator.get(PAGE).content.decode())
     urls = {operator.post(PAGE, form).url, operator.post(PAGE, form).url}
-    changesets.run_due()
+    change_sets.run_due()
     urls.add(operator.post(PAGE, form).url)
     assert len(urls) == ChangeSet.objects.count() == 1
 

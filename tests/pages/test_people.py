@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard import deactivation
-from controlplane.dashboard.forget import forget
+from controlplane.dashboard.purge_expired import purge_expired
 from controlplane.sign_in.models import FailureCount
 
 pytestmark = pytest.mark.django_db
@@ -242,8 +242,8 @@ def test_what_signing_in_leaves_behind_is_forgotten(administrator):
     assert FailureCount.objects.count() == 3
     assert PASSWORD not in str(list(FailureCount.objects.values()))  # typed into the wrong field
     old = Session.objects.create(session_key="old", session_data="", expire_date=timezone.now() - timedelta(minutes=1))
-    assert forget() == 1
+    assert purge_expired() == 1
     assert not Session.objects.filter(pk=old.pk).exists()
     FailureCount.objects.update(expires_at=timezone.now())
-    assert forget() == 3
+    assert purge_expired() == 3
     assert administrator.get("/admin/").status_code == 200

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from agents import services as agents
 from agents.models import Agent
+from controlplane.audit.justification import Justification, ReasonRequired
 from controlplane.audit.models import Entry
-from controlplane.audit.why import NotSaid, Why
 from controlplane.checks import tickets
 from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
-from controlplane.operations import changesets
+from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import orphans
 from numbers import services as numbers
@@ -48,13 +48,13 @@ def outside(workspace: Any, remote: Any) -> OutsideChange:
 
 
 def undo(workspace: Any, remote: Any) -> Ask:
-    op = numbers.rename(workspace.bound, "Night", shown="Main", key="k", actor=None)
+    op = numbers.set_label(workspace.bound, "Night", shown="Main", key="k", actor=None)
     entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
     return f"/admin/audit/entry/{entry.pk}/undo/", {}
 
 
 def stopped(workspace: Any, remote: Any) -> Ask:
-    change_set = numbers.retire_agent(workspace.support, None, key="c", actor=None)
+    change_set = numbers.delete_agent_with_numbers(workspace.support, None, key="c", actor=None)
     ChangeSet.objects.update(state=ChangeSet.State.STOPPED)
     change_set.steps.update(state=State.NOT_SENT)
     return reverse("admin:operations_changeset_resume", args=[change_set.pk]), {}
@@ -189,17 +189,17 @@ def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, 
     """Whatever page forgets to ask: the rule stands where operations and change sets are made."""
     settings.REQUIRE_REASON = True
     ada, before = User.objects.create(username="ada"), world(remote)
-    with pytest.raises(NotSaid):
+    with pytest.raises(ReasonRequired):
         numbers.assign(workspace.free, workspace.sales, shown="", key="a", actor=ada)
-    with pytest.raises(NotSaid):
-        agents.archive(workspace.sales, archived=True, key="b", actor=ada, why=Why("…"))
-    with pytest.raises(NotSaid):
-        numbers.retire_agent(workspace.support, None, key="c", actor=ada)
-    with pytest.raises(NotSaid):
+    with pytest.raises(ReasonRequired):
+        agents.archive(workspace.sales, archived=True, key="b", actor=ada, justification=Justification("…"))
+    with pytest.raises(ReasonRequired):
+        numbers.delete_agent_with_numbers(workspace.support, None, key="c", actor=ada)
+    with pytest.raises(ReasonRequired):
         orphans.release(["x"], key="d", asked_by=ada)
     held(workspace, remote)
     before = world(remote)
-    with pytest.raises(NotSaid):
+    with pytest.raises(ReasonRequired):
         holds.accept(Hold.objects.get(), actor=ada, name="ada")
     assert world(remote) == before
     assert numbers.assign(workspace.free, workspace.sales, shown="", key="e", actor=None).state == State.DONE
@@ -207,7 +207,7 @@ def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, 
 
 def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, remote, settings, monkeypatch):
     settings.REQUIRE_REASON = True
-    monkeypatch.setattr("controlplane.operations.forms.WhyForm.why", Why())
+    monkeypatch.setattr("controlplane.operations.forms.WhyForm.why", Justification())
     address, before = f"{NUMBERS}{workspace.bound.pk}/release/", world(remote)
     answer = operator.post(address, typed(operator, address, WHY))
     assert (answer.status_code, world(remote)) == (422, before)
@@ -219,14 +219,21 @@ def test_the_systems_own_clean_up_needs_nobody(workspace, remote, settings):
     orphaned(workspace, remote)
     change_set = orphans.clean_up()
     assert change_set is not None
-    changesets.run_due()
+    change_sets.run_due()
     op = change_set.steps.get()
     assert (op.state, op.actor_name) == (State.DONE, "system")
     assert "ORPHAN_CLEANUP is auto." in op.reason
 
 
 def test_reason_and_ticket_are_shown_found_and_taken_along(operator, sign_in, workspace):
-    numbers.rename(workspace.bound, "Night", shown="Main", key="k", actor=None, why=Why("Ann's <b> wish", "OPS-4711"))
+    numbers.set_label(
+        workspace.bound,
+        "Night",
+        shown="Main",
+        key="k",
+        actor=None,
+        justification=Justification("Ann's <b> wish", "OPS-4711"),
+    )
     auditor, op = sign_in("Auditors"), Operation.objects.get()
     entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
     assert (entry.reason, entry.ticket) == ("Ann's <b> wish", "OPS-4711")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from controlplane.audit import chain, verification
 from controlplane.audit.models import Entry, Link, Verification
 from controlplane.audit.prune import prune
-from controlplane.dashboard.history import answered as pages
+from controlplane.dashboard.history import assignment_history as pages
 from numbers import services
 from tests.history.test_the_chain_shows_what_was_touched import tamper
 
@@ -60,7 +60,7 @@ def test_a_broken_chain_is_shown_on_each_page_of_the_history(auditor, workspace)
     chain.seal()
     entry = Entry.objects.earliest("pk")
     tamper("UPDATE audit_entry SET object_name = 'x' WHERE id = %s", entry.pk)
-    verification.ask("ada")
+    verification.request("ada")
     verification.run_due()
     for page in (LIST, f"{LIST}then/", f"{LIST}kept/", f"{LIST}answered/{workspace.bound.remote_id}/"):
         assert f"Entry {entry.pk} is not what was sealed." in text(auditor, page), page
@@ -74,7 +74,7 @@ def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, si
     said = f"Entry {entry.pk} is not what was sealed."
 
     def read_it() -> str:
-        verification.ask("ada")
+        verification.request("ada")
         verification.run_due()
         return text(person, "/admin/")
 
@@ -82,7 +82,7 @@ def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, si
     tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", f"{entry.object_name[:-1]}_", entry.pk)
     page = read_it()
     assert (said in page, f'href="{WHOLE}"' in page) == (role is not None,) * 2
-    verification.ask("bob")
+    verification.request("bob")
     assert (said in text(person, "/admin/")) == (role is not None), "while it is read again the last word stands"
     tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", entry.object_name, entry.pk)
     assert said not in read_it(), "the newest that ended says that it is as it was sealed"

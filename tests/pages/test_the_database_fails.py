@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from controlplane import statement_timeout
-from controlplane.audit.recorded import note_that_it_is_sent
+from controlplane.audit.unavailable import mark_as_sent
 from controlplane.operations.models import Operation
 from tests.api.caller import Caller, person, problem
 from tests.pages.test_number_pages import url
@@ -144,7 +144,7 @@ def test_nobody_signs_in_and_the_page_says_why(client):
 
 def test_a_page_whose_session_cannot_be_read_says_so_too(patient_client):
     """It is read in a middleware, before any view. What this thread sent before does not count."""
-    note_that_it_is_sent()
+    mark_as_sent()
     with failing("SELECT", "django_session"):
         assert patient_client.get("/admin/").status_code == 503
 

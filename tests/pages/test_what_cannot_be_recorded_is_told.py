@@ -31,7 +31,7 @@ CASES = [
 def said_so(answer, caplog) -> bool:
     """On the page without what the database said, which is in the log, with where it came from."""
     assert "not written" not in answer.content.decode()
-    (told,) = [line for line in caplog.records if line.name == "controlplane.audit.recorded"]
+    (told,) = [line for line in caplog.records if line.name == "controlplane.audit.unavailable"]
     assert (told.levelno, "not written" in caplog.text, "Traceback" in caplog.text) == (logging.ERROR, True, True)
     assert not [line for line in caplog.records if line.name == "django.request" and line.exc_info]
     return NOT_SENT in text(answer)

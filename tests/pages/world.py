@@ -75,13 +75,13 @@ class World:
 @pytest.fixture
 def world(workspace, remote, monkeypatch) -> World:
     """No message leaves for the broker: what would have been said is noted."""
-    op = services.rename(workspace.bound, "Front", shown="Main", key="k", actor=None)
+    op = services.set_label(workspace.bound, "Front", shown="Main", key="k", actor=None)
     assert op.state == State.DONE
-    change_set = services.retire_agent(workspace.support, None, key="c", actor=None)
+    change_set = services.delete_agent_with_numbers(workspace.support, None, key="c", actor=None)
     remote.console("assign", number=workspace.free.remote_id, agent_id=workspace.sales.remote_id)
     sync_all()
     messages: list[str] = []
-    monkeypatch.setattr("controlplane.operations.wake._send", lambda task, _: messages.append(str(task)))
+    monkeypatch.setattr("controlplane.operations.enqueue._send", lambda task, _: messages.append(str(task)))
     wanda = User.objects.create_user("wanda", password="x", is_staff=True)
     token, _ = tokens.issue(wanda, name="x", lives=timedelta(days=1), by=None, by_name="system")
     rows: dict[str, object] = {

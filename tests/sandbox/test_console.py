@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from controlplane.sandbox.http_server import Handler, Server
 from controlplane.sandbox.messages import Answer
-from controlplane.sandbox.state import State
-from controlplane.sandbox.wire import Handler, Server
-from controlplane.sandbox.world import World
+from controlplane.sandbox.state import SandboxState
+from controlplane.sandbox.storage import Storage
 from tests.sandbox_process import Sandbox
 
 
@@ -81,8 +81,8 @@ def test_overlay_shows_anything(sandbox: Sandbox) -> None:
 
 def test_a_call_is_over_before_its_answer_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a caller who has it and sends the next one would be counted as two."""
-    state = State(tmp_path / "state.sqlite3")
-    server = Server(("127.0.0.1", 0), World(state, {}))
+    state = Storage(tmp_path / "state.sqlite3")
+    server = Server(("127.0.0.1", 0), SandboxState(state, {}))
     log, write = server.world.calls, Handler.write
     under_way: list[int] = []
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.forget import forget
+from controlplane.dashboard.purge_expired import purge_expired
 from tests.sign_in.conftest import PASSWORD, api, page, words
 
 pytestmark = pytest.mark.django_db
@@ -203,9 +203,9 @@ def test_the_history_of_a_spray_is_bounded(time_machine):
     locked = f"was locked for sign-ins with any name for 15 minutes, after {MANY} failed sign-ins"
     assert words() == [("192.0.2.1", locked)]
     time_machine.shift(900)
-    assert forget() > MANY  # the periodic task, where nobody tries again
+    assert purge_expired() > MANY  # the periodic task, where nobody tries again
     assert words()[1:] == [("192.0.2.1", "6 more sign-ins were refused while it was locked")]
-    assert forget() == 0
+    assert purge_expired() == 0
 
 
 @pytest.mark.django_db(transaction=True)

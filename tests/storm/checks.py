@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from controlplane.audit import chain, guard
+from controlplane.audit import chain, triggers
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
@@ -99,15 +99,15 @@ class Effects:
 
 
 def wrong_verdicts(operations: list[Operation], effects: Effects, entries: list[Entry]) -> Iterator[str]:
-    recorded: dict[tuple[str, str], int] = defaultdict(int)
+    audit_required: dict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
         if entry.cause == Entry.Cause.OPERATION:
-            recorded[entry.kind, entry.cause_id] += 1
+            audit_required[entry.kind, entry.cause_id] += 1
     for op in operations:
         for wrong in _wrong(op, effects):
             yield f"operation {op.pk} {op.kind} {op.object_id} {op.state}: {wrong} ({op.message})"
         for state in {State.SENT, op.state} if op.sent_at else {op.state}:
-            if not op.is_open and (times := recorded[f"operation.{state}", str(op.pk)]) != 1:
+            if not op.is_open and (times := audit_required[f"operation.{state}", str(op.pk)]) != 1:
                 yield f"operation {op.pk} {op.kind}: the history has {times} entries of {state}"
 
 
@@ -166,7 +166,7 @@ def history_is_broken() -> Iterator[str]:
     found = chain.verify()
     if found.broken or found.unsealed or found.sealed != Entry.objects.count():
         yield f"the history does not verify: {found}"
-    if not guard.is_installed():
+    if not triggers.is_installed():
         yield "the history is not guarded"
 
 

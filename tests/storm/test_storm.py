@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from controlplane.audit.models import Entry
 from controlplane.operations import settle
-from controlplane.operations.models import OPEN, Operation
-from numbers import propagation
+from controlplane.operations.models import OPEN_STATES, Operation
+from numbers import import_polling
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import LONG_ENOUGH
@@ -105,11 +105,11 @@ def test_the_storm(own_sandbox: Sandbox, tmp_path: Path, record_property: Any) -
     found["write_calls"] = len(watch.writes)
     found["remote_writes"] = len(remote.ledger(since))
     found["faults"] = watch.faults
-    found["unconfirmed_at_the_end"] = Operation.objects.filter(state__in=OPEN).count()
+    found["unconfirmed_at_the_end"] = Operation.objects.filter(state__in=OPEN_STATES).count()
     try:
         recover(remote)
         wrong += violations(remote, watch.writes, since=since, history_since=history_since)
-        found["unconfirmed_after_recovery"] = Operation.objects.filter(state__in=OPEN).count()
+        found["unconfirmed_after_recovery"] = Operation.objects.filter(state__in=OPEN_STATES).count()
         found["violations"] = len(wrong)
     finally:
         figures.keep(found, record_property)
@@ -130,9 +130,9 @@ def rage(flock: Flock, watch: "Watch") -> None:
         flock.kill_one()
         flock.start()
         if time.monotonic() > looked + LOOK_EVERY:
-            watch.look()
+            watch.read_back()
             looked = time.monotonic()
-    watch.look()
+    watch.read_back()
     while flock.living:
         flock.kill_one()
 
@@ -148,7 +148,7 @@ class Watch:
         self.writes: list[dict[str, Any]] = []
         self.faults: dict[str, int] = {}
 
-    def look(self) -> None:
+    def read_back(self) -> None:
         report = self._remote.call_report(self._last)
         assert report["total"] - self._before["total"] == self.total + len(report["calls"]), "calls were forgotten"
         self.total += len(report["calls"])
@@ -169,23 +169,23 @@ class Watch:
         while self._remote.call_report(method="none")["in_flight"]:
             assert time.monotonic() < end, "a call never ended"
             time.sleep(0.05)
-        self.look()
+        self.read_back()
 
 
 def recover(remote: Sandbox) -> None:
     """What the workers do in the minutes after."""
     with time_machine.travel(time.time() + LONG_ENOUGH, tick=True):
         remote.advance(LONG_ENOUGH)
-        while Operation.objects.filter(state__in=OPEN, settle_at__lte=timezone.now()).exists():
-            before = Operation.objects.filter(state__in=OPEN).count()
+        while Operation.objects.filter(state__in=OPEN_STATES, settle_at__lte=timezone.now()).exists():
+            before = Operation.objects.filter(state__in=OPEN_STATES).count()
             settle.settle_due()
-            assert Operation.objects.filter(state__in=OPEN).count() < before, "nothing was decided"
+            assert Operation.objects.filter(state__in=OPEN_STATES).count() < before, "nothing was decided"
         settle.settle_due()
         for _ in range(2):
             run = sync_all()
             assert run is not None
             assert run.state == run.State.COMPLETE, run.problem
-        propagation.poll_due()
+        import_polling.poll_due()
         waiting = PhoneNumber.objects.here().filter(listed_at=None)
         assert not waiting.exists(), f"imports that were never found: {list(waiting)}"
 

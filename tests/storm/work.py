@@ -12,11 +12,11 @@ from agents import services as agents
 from agents.models import Agent
 from controlplane.audit import chain
 from controlplane.mirror import runs
-from controlplane.mirror.paths import get
+from controlplane.mirror.json_paths import get
 from controlplane.operations import settle
-from controlplane.operations.journal import Expired, Held
+from controlplane.operations.journal import Expired, ResourceLocked
 from controlplane.operations.models import Operation
-from numbers import propagation
+from numbers import import_polling
 from numbers import services as numbers
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
@@ -31,8 +31,8 @@ Ask = Callable[[str], Operation]  # given the key of the form
 
 # A dead process leaves its intent, its run and its claims behind. What takes minutes otherwise takes seconds here;
 # for those that are alive and slow these are safe: they notice, and write nothing.
-settle.INTENT_DIES_AFTER = timedelta(seconds=12)
-settle.CLAIM = propagation.CLAIM = runs.CLAIM = timedelta(seconds=5)
+settle.INTENT_EXPIRES_AFTER = timedelta(seconds=12)
+settle.LEASE = import_polling.LEASE = runs.LEASE = timedelta(seconds=5)
 
 
 def go_on(seed: str, may_go_on: Callable[[], bool]) -> None:
@@ -41,7 +41,7 @@ def go_on(seed: str, may_go_on: Callable[[], bool]) -> None:
         if dice.random() < 0.75:
             write(dice)
         else:
-            dice.choices([sync_all, settle.settle_due, propagation.poll_due, chain.seal], [2, 4, 2, 1])[0]()
+            dice.choices([sync_all, settle.settle_due, import_polling.poll_due, chain.seal], [2, 4, 2, 1])[0]()
 
 
 def write(dice: random.Random) -> None:
@@ -53,7 +53,7 @@ def write(dice: random.Random) -> None:
         ask(key)
         if dice.random() < DOUBLE_CLICKS:
             ask(key)
-    except (Held, Expired):  # another process has it, or decided that this one was dead
+    except (ResourceLocked, Expired):  # another process has it, or decided that this one was dead
         pass
 
 
@@ -155,7 +155,7 @@ def rename(dice: random.Random) -> Ask | None:
     if (number := a_number(dice)) is None:
         return None
     label = f"Label {some_text()}"
-    return lambda key: numbers.rename(number, label, shown=number.label, key=key, actor=None)
+    return lambda key: numbers.set_label(number, label, shown=number.label, key=key, actor=None)
 
 
 def remove(dice: random.Random) -> Ask | None:

@@ -8,7 +8,7 @@ from django.db import connection
 
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.elevenlabs.transport import Transport
-from controlplane.traffic.gate import Gate
+from controlplane.traffic.limiter import ConcurrencyLimiter
 from controlplane.traffic.locks import locks
 from controlplane.traffic.models import Remote
 from controlplane.traffic.shared import SharedTraffic
@@ -34,30 +34,30 @@ def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
 
     def make(*, urgent: bool, patience: float = 45.0) -> ElevenLabs:
         remote = clock.remote
-        told: list[float] = []
+        record_result: list[float] = []
 
         def sleep(seconds: float) -> None:
-            told.append(seconds)
+            record_result.append(seconds)
             clock.passes(seconds)
 
         traffic = SharedTraffic(remote.url, remote.key)
         client = ElevenLabs.over(
             Transport(remote.url, remote.key, patience=patience, traffic=traffic, urgent=urgent, sleep=sleep)
         )
-        client.waits = told  # type: ignore[attr-defined]
+        client.waits = record_result  # type: ignore[attr-defined]
         return client
 
     return make
 
 
 @pytest.fixture
-def gate(remote: Sandbox, settings) -> Gate:
+def gate(remote: Sandbox, settings) -> ConcurrencyLimiter:
     """The gate that every client of this test passes."""
-    return Gate(locks(), Remote.of_settings().key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
+    return ConcurrencyLimiter(locks(), Remote.of_settings().key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
 
 
 @pytest.fixture
-def beside() -> Iterator[Callable[[Callable[[], object]], Thread]]:
+def on_begin() -> Iterator[Callable[[Callable[[], object]], Thread]]:
     """Runs something in a thread, which closes its database connection and is waited for."""
     threads: list[Thread] = []
 

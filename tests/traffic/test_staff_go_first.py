@@ -3,7 +3,7 @@
 import pytest
 
 from controlplane.elevenlabs import connect
-from controlplane.traffic.gate import Gate
+from controlplane.traffic.limiter import ConcurrencyLimiter
 from numbers import services
 from tests.operations.clock import Clock
 from tests.operations.writes import agent, number
@@ -25,15 +25,15 @@ def one_at_a_time(settings) -> None:
 
 
 @pytest.fixture
-def one_slot(one_at_a_time, gate: Gate) -> Gate:
+def one_slot(one_at_a_time, gate: ConcurrencyLimiter) -> ConcurrencyLimiter:
     return gate
 
 
-def test_a_free_slot_is_for_the_one_who_waits(one_slot, beside):
+def test_a_free_slot_is_for_the_one_who_waits(one_slot, on_begin):
     taken = []
     waiting = one_slot._locks.share(one_slot._queue)  # as somebody urgent does who found no slot
     assert waiting is not None
-    beside(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
+    on_begin(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
     assert taken == [None]
     urgent = one_slot.at_once(urgent=True)
     assert urgent is not None
@@ -44,7 +44,7 @@ def test_a_free_slot_is_for_the_one_who_waits(one_slot, beside):
     rest()
 
 
-def test_who_waits_is_known_as_long_as_it_waits(one_slot, beside):
+def test_who_waits_is_known_as_long_as_it_waits(one_slot, on_begin):
     def somebody_waits() -> bool:
         alone = one_slot._locks.first_free([one_slot._queue])
         if alone is not None:
@@ -59,7 +59,7 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, beside):
             with one_slot.slot(urgent=True, seconds=60) as waited:
                 got.append(waited)
 
-        thread = beside(wait)
+        thread = on_begin(wait)
         while not somebody_waits():
             assert thread.is_alive()
         assert got == []
@@ -68,16 +68,18 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, beside):
     assert not somebody_waits()
 
 
-def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, beside):
+def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, on_begin):
     """The slot is held until all of them wait. How many wait is seen by how often they look."""
     looks: list[bool] = []
-    take = Gate.at_once
+    take = ConcurrencyLimiter.at_once
     with one_slot.slot(urgent=True, seconds=1), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "at_once", lambda self, **how: [looks.append(how["urgent"]), take(self, **how)][1])
-        threads = [beside(lambda: connect().list_agents()) for _ in range(4)]
+        patch.setattr(
+            ConcurrencyLimiter, "at_once", lambda self, **how: [looks.append(how["urgent"]), take(self, **how)][1]
+        )
+        threads = [on_begin(lambda: connect().list_agents()) for _ in range(4)]
         while looks.count(False) < 40:
             assert all(thread.is_alive() for thread in threads)
-        threads.append(beside(lambda: connect(urgent=True).list_llms()))
+        threads.append(on_begin(lambda: connect(urgent=True).list_llms()))
         while looks.count(True) < 5:
             assert threads[-1].is_alive()
     for thread in threads:

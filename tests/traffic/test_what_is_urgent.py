@@ -8,9 +8,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from agents import catalogue
-from controlplane.elevenlabs import ElevenLabsError, Told
-from controlplane.operations import changesets, settle
-from numbers import propagation, services
+from controlplane.elevenlabs import ElevenLabsError, RecordResult
+from controlplane.operations import change_sets, settle
+from numbers import import_polling, services
 from numbers.sync import sync_all
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
@@ -27,11 +27,11 @@ class Noted:
         pass
 
     @contextmanager
-    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[Told]:
+    def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
         self.seen.append(urgent)
-        yield self.told
+        yield self.record_result
 
-    def told(self, error: ElevenLabsError | None) -> None:
+    def record_result(self, error: ElevenLabsError | None) -> None:
         pass
 
 
@@ -63,9 +63,9 @@ def test_a_form_with_its_lists(clock: Clock, seen):
 def test_the_steps_of_a_change_set(clock: Clock, seen):
     leaver = agent(clock)
     number(clock, leaver)
-    services.retire_agent(leaver, None, key="key", actor=None)
+    services.delete_agent_with_numbers(leaver, None, key="key", actor=None)
     seen.clear()
-    assert changesets.run_due() == 1
+    assert change_sets.run_due() == 1
     assert len(seen) > 2
     assert all(seen)
 
@@ -91,7 +91,7 @@ def test_a_sync_and_the_poll_of_imports(clock: Clock, seen):
     services.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, key="key", actor=None)
     seen.clear()
     clock.passes(2)
-    propagation.poll_due()
+    import_polling.poll_due()
     sync_all()
     assert len(seen) > 4
     assert not any(seen)

@@ -36,7 +36,7 @@ def limit(clock: Clock, path: str = "/v1/convai/agents", **more) -> None:
 @pytest.fixture
 def one_try(monkeypatch) -> None:
     """Each call is one, so that they can be counted."""
-    monkeypatch.setattr(transport, "TRIES", 1)
+    monkeypatch.setattr(transport, "MAX_TRIES", 1)
 
 
 def rests() -> float:

@@ -46,10 +46,10 @@ def test_each_thing_is_done_once(stage: Stage):
     support, sales = Agent.objects.get(remote_id=leaving), Agent.objects.get(remote_id=heir)
     # Something is due for each of the tasks: an unconfirmed write, a plan, an import that is not listed yet.
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
-    lost = services.rename(PhoneNumber.objects.get(label="Spare"), "Front", shown="Spare", key="lost", actor=None)
+    lost = services.set_label(PhoneNumber.objects.get(label="Spare"), "Front", shown="Spare", key="lost", actor=None)
     assert lost.state == State.SENT
     Operation.objects.update(settle_at=timezone.now())
-    services.retire_agent(support, sales, key="set", actor=None)
+    services.delete_agent_with_numbers(support, sales, key="set", actor=None)
     services.import_number("+15550100140", label="New", credentials=CREDENTIALS, key="import", actor=None)
     remote.advance(10)
     PhoneNumber.objects.filter(listed_at=None).update(poll_at=timezone.now())

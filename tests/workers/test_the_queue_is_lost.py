@@ -24,7 +24,7 @@ def test_it_is_done_all_the_same(lost_by, redis_stage: Stage, redis_server: Redi
     assert sync_all() is not None
     since = remote.ledger()[-1]["id"]
     support, sales = (Agent.objects.get(remote_id=bot) for bot in (leaving, heir))
-    services.retire_agent(support, sales, key="set", actor=None)
+    services.delete_agent_with_numbers(support, sales, key="set", actor=None)
     stage.deliver(run_change_sets.name)
     assert redis_server.client.llen(QUEUE) == 1
 

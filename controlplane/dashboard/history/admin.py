@@ -8,11 +8,11 @@ from django.urls import path
 from unfold.decorators import display
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import answered, kept, then, undo, views, whole
-from controlplane.dashboard.history.filters import FILTERS
+from controlplane.dashboard.history import assignment_history, integrity, retention, state_at, undo, views
+from controlplane.dashboard.history.list_filters import FILTERS
 from controlplane.dashboard.history.search import search_everywhere
 from controlplane.dashboard.history.timeline import Counted, Timeline
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 
 
@@ -40,15 +40,21 @@ class EntryAdmin(ReadOnlyAdmin):
         return [
             path("export/", wrap(self.export), name="audit_entry_export"),
             path("<int:pk>/undo/", wrap(undo.undo), name="audit_entry_undo"),
-            path("then/", wrap(then.then), name="audit_entry_then"),
-            path("then/export/", wrap(then.export), name="audit_entry_then_export"),
-            path("then/<slug:object_type>/<slug:object_id>/", wrap(then.one), name="audit_entry_then_one"),
-            path("answered/<slug:number_id>/", wrap(answered.answered), name="audit_entry_answered"),
-            path("answered/<slug:number_id>/export/", wrap(answered.export), name="audit_entry_answered_export"),
-            path("whole/", wrap(whole.whole), name="audit_entry_whole"),
-            path("whole/progress/", wrap(whole.progress), name="audit_entry_whole_progress"),
-            path("whole/verify/", wrap(whole.ask), name="audit_entry_verify"),
-            path("kept/", wrap(kept.kept), name="audit_entry_kept"),
+            path("then/", wrap(state_at.state_at), name="audit_entry_then"),
+            path("then/export/", wrap(state_at.export), name="audit_entry_then_export"),
+            path(
+                "then/<slug:object_type>/<slug:object_id>/", wrap(state_at.object_state_at), name="audit_entry_then_one"
+            ),
+            path(
+                "answered/<slug:number_id>/", wrap(assignment_history.assignment_history), name="audit_entry_answered"
+            ),
+            path(
+                "answered/<slug:number_id>/export/", wrap(assignment_history.export), name="audit_entry_answered_export"
+            ),
+            path("whole/", wrap(integrity.integrity), name="audit_entry_whole"),
+            path("whole/progress/", wrap(integrity.progress), name="audit_entry_whole_progress"),
+            path("whole/verify/", wrap(integrity.request_check), name="audit_entry_verify"),
+            path("kept/", wrap(retention.retention), name="audit_entry_kept"),
             *super().get_urls(),
         ]
 

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Field, Query, Router, Schema
 
-from controlplane.api.auth import may
+from controlplane.api.auth import requires
 from controlplane.api.paging import Cursor, Limit, Page, is_cursor_of, page
 from controlplane.api.problems import Problem
 from controlplane.api.schemas import Moment, Text, one_of
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import narrow, taken
+from controlplane.dashboard.history import download, filters
 from controlplane.dashboard.history.search import search
-from controlplane.readonly import ReadOnlyAdmin
+from controlplane.readonly_admin import ReadOnlyAdmin
 
 router = Router(tags=["History"])
-MOST = ReadOnlyAdmin.list_per_page  # as on a page of the timeline
+MAX_PAGE_SIZE = ReadOnlyAdmin.list_per_page  # as on a page of the timeline
 LIST, EXPORT = (
     "history",
     "history, exported",
@@ -54,23 +54,25 @@ class EntryFilters(Schema):
     q: Text = Field("", max_length=200, description="Words; found in the newest 100,000 that pass the other filters")
 
 
-@router.get("/history", summary="Read the history", response=Page[EntryOut], auth=may("audit.view_entry"))
+@router.get("/history", summary="Read the history", response=Page[EntryOut], auth=requires("audit.view_entry"))
 def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cursor: Cursor) -> Any:
     """Everything that happened, the newest first. Without the right to export the history: 50 entries at most, and no
     `until` and no cursor to older ones. With it, reading on, or more than 50 at once, is an export and is recorded."""
     may_export = request.user.has_perm("audit.export_entry")
     if not may_export:
         if cursor or chosen.until:
-            words = f"Without the right to export the history, you may read the newest {MOST} entries of a query."
+            words = (
+                f"Without the right to export the history, you may read the newest {MAX_PAGE_SIZE} entries of a query."
+            )
             raise Problem(403, "forbidden", words)
-        limit = min(limit, MOST)
-    rows = narrow.what(Entry.objects.all(), chosen.what)
-    rows = narrow.person(narrow.verdict(rows, chosen.verdict), chosen.person)
-    rows = narrow.object_type(narrow.cause(rows, chosen.cause or ""), chosen.object_type)
-    rows = narrow.change_set(narrow.one_object(rows, chosen.object), chosen.change_set)
-    rows = narrow.between(rows, chosen.since, chosen.until)
+        limit = min(limit, MAX_PAGE_SIZE)
+    rows = filters.what(Entry.objects.all(), chosen.what)
+    rows = filters.person(filters.verdict(rows, chosen.verdict), chosen.person)
+    rows = filters.object_type(filters.cause(rows, chosen.cause or ""), chosen.object_type)
+    rows = filters.change_set(filters.one_object(rows, chosen.object), chosen.change_set)
+    rows = filters.between(rows, chosen.since, chosen.until)
     rows = search(rows, chosen.q).entries
-    is_export = bool(cursor or chosen.until) or limit > MOST
+    is_export = bool(cursor or chosen.until) or limit > MAX_PAGE_SIZE
     goes_on = is_export and is_cursor_of(cursor, name=EXPORT, narrowed=chosen)
     found, following = page(
         rows,
@@ -90,7 +92,7 @@ def _note(request: HttpRequest, chosen: EntryFilters) -> None:
     """Committed before anything is answered."""
     said = chosen.model_dump(mode="json", exclude_defaults=True)
     filters = ", ".join(f"{name} {value}" for name, value in said.items())[:500]
-    taken.note(request, {"told": f"exported through the API: {filters or 'everything'}"})
+    download.note(request, {"told": f"exported through the API: {filters or 'everything'}"})
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -1,182 +1,89 @@
-"""What people narrow the history down by. Each stands in the address and is answered by an index, so that the first
-page comes as soon for a million entries as for ten: see `Entry.Meta.indexes`."""
+"""What entries are narrowed down by, on the timeline and in the API alike. Each is answered by an index of `Entry`, and
+an empty value narrows nothing down."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
-from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, TextFilter
-from unfold.utils import parse_datetime_str
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import narrow
-from controlplane.dashboard.history.narrow import NOBODY, TYPES
-from controlplane.templatetags.names import visible
+from controlplane.dashboard.history.search import objects_called
+from controlplane.lookups import parse_pk
+from controlplane.operations.models import Operation
 
-OF_OBJECTS = [("added", "first seen"), ("changed", "changed"), ("gone", "gone"), ("back", "there again")]
-# A topic is what stands before the dot of a kind: {topic: (its words, [(what follows the dot, its words)])}
-TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
-    "number": ("changes of numbers", OF_OBJECTS),
-    "agent": ("changes of agents", OF_OBJECTS),
-    "operation": ("operations and their verdicts", []),  # a filter of their own tells the verdicts apart
-    "outside": (
-        "decisions on external changes",
-        [("adopted", "accepted"), ("ignored", "dismissed"), ("reverted", "reverted"), ("reopened", "open again")],
-    ),
-    "hold": ("sync holds", [("opened", "opened"), ("accepted", "accepted"), ("over", "over")]),
-    "person": (
-        "sign-ins and people",
-        [
-            *(("signed_in", "signed in"), ("failed", "failed to sign in"), ("signed_out", "signed out")),
-            *(("locked", "locked"), ("refused", "refused while locked")),
-            *(("added", "person added"), ("changed", "rights changed"), ("deleted", "person deleted")),
-        ],
-    ),
-    "token": ("API tokens", [("issued", "created"), ("revoked", "revoked")]),
-    "role": ("roles", [("changed", "role changed"), ("deleted", "role deleted")]),
-    "history": ("the history itself", [("exported", "exported"), ("pruned", "pruned")]),
+Entries = QuerySet[Entry]
+SYSTEM = "system"
+TYPES = {
+    "number": "numbers",
+    "agent": "agents",
+    "sync": "syncs",
+    "person": "people",
+    "role": "roles",
+    "history": "the history",
 }
-VERDICTS = {
-    "sent": "sent",
-    "done": "done",
-    "refused": "refused",
-    "not_sent": "not sent",
-    "not_applied": "not applied",
-    "overtaken": "overtaken",
-    "late": "took effect late",
-}
-WHOLE_DAY = {"from": "00:00:00", "to": "23:59:59"}
 
 
-class Choice(DropdownFilter):  # type: ignore[misc]  # django-unfold has no types
-    """`words`: what is chosen, for people."""
-
-    def words(self) -> str:
-        flat: dict[str, str] = {}
-        for value, words in self.lookup_choices:
-            flat |= dict(words) if isinstance(words, list) else {value: words}
-        return flat.get(self.value() or "", self.value() or "")
+def what(entries: Entries, value: str) -> Entries:
+    """A whole kind ("number.changed"), or what stands before its dot."""
+    if not value:
+        return entries
+    return entries.filter(kind=value) if "." in value else entries.filter(topic=value)
 
 
-class WhatFilter(Choice):
-    title = "kind"
-    parameter_name = "what"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [
-            (words, [(topic, f"{words}: all"), *((f"{topic}.{verb}", f"{words}: {name}") for verb, name in verbs)])
-            for topic, (words, verbs) in TOPICS.items()
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.what(queryset, self.value() or "")
+def verdict(entries: Entries, value: str) -> Entries:
+    return entries.filter(kind=f"operation.{value}") if value else entries
 
 
-class VerdictFilter(Choice):
-    title = "verdict"
-    parameter_name = "verdict"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return list(VERDICTS.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.verdict(queryset, self.value() or "")
-
-
-class PersonFilter(Choice):
-    title = "person"
-    parameter_name = "person"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        people = User.objects.order_by("username").values_list("pk", "username")
-        return [(NOBODY, "system"), *((str(pk), visible(name)) for pk, name in people)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.person(queryset, self.value() or "")
+def person(entries: Entries, value: str) -> Entries:
+    """The key of a user, or "system"."""
+    if not value:
+        return entries
+    if value == SYSTEM:
+        return entries.filter(actor=None)
+    pk = parse_pk(value)
+    return entries.filter(actor=pk) if pk is not None else entries.none()
 
 
-class CauseFilter(Choice):
-    title = "cause"
-    parameter_name = "cause"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return Entry.Cause.choices
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.cause(queryset, self.value() or "")
+def cause(entries: Entries, value: str) -> Entries:
+    return entries.filter(cause=value) if value else entries
 
 
-class TypeFilter(Choice):
-    title = "object type"
-    parameter_name = "object_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return list(TYPES.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.object_type(queryset, self.value() or "")
+def object_type(entries: Entries, value: str) -> Entries:
+    return entries.filter(object_type=value) if value else entries
 
 
-class Typed(TextFilter):  # type: ignore[misc]
-    def words(self) -> str:
-        return visible(self.value() or "")
+def one_object(entries: Entries, value: str) -> Entries:
+    """One object: by its id, a number by its digits, an agent by its whole name."""
+    if not (name := value.strip()):
+        return entries
+    return entries.filter(object_type__in=list(TYPES), object_id__in=objects_called(name))
 
 
-class ObjectFilter(Typed):
-    title = "number, agent or id"
-    parameter_name = "object"
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.one_object(queryset, self.value() or "")
-
-
-class ChangeSetFilter(Typed):
-    title = "change set (its number)"
-    parameter_name = "change_set"
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        return narrow.change_set(queryset, self.value() or "")
+def change_set(entries: Entries, value: str) -> Entries:
+    if not (number := value.strip().lstrip("#")):
+        return entries
+    pk = parse_pk(number)
+    if pk is None:
+        return entries.none()
+    steps = Operation.objects.filter(change_set=pk).order_by().values_list("pk", flat=True)
+    told = Entry.objects.filter(cause=Entry.Cause.OPERATION, cause_id__in=[str(step) for step in steps])
+    # In two steps: both databases would rather read all that operations caused, in the order of time.
+    return entries.filter(pk__in=list(told.order_by().values_list("pk", flat=True)))
 
 
-class TimeFilter(RangeDateTimeFilter):  # type: ignore[misc]
-    """From and to, both included. A day without a time is the whole day."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.title = "time"
-        for end, otherwise in WHOLE_DAY.items():
-            if self._typed(end, 0) and not self._typed(end, 1):
-                self.used_parameters[f"{self.parameter_name}_{end}_1"] = otherwise
-
-    def words(self) -> str:
-        ends = [(end, self._moment(end)) for end in WHOLE_DAY]
-        return ", ".join(f"{end} {timezone.localtime(at):%Y-%m-%d %H:%M:%S}" for end, at in ends if at)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Entry]) -> QuerySet[Entry]:
-        if first := self._moment("from"):
-            queryset = queryset.filter(at__gte=first)
-        if last := self._moment("to"):
-            queryset = queryset.filter(at__lt=last + timedelta(seconds=1))
-        return queryset
-
-    def _typed(self, end: str, part: int) -> str:
-        return str(self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "")
-
-    def _moment(self, end: str) -> datetime | None:
-        if not (day := self._typed(end, 0)):
-            return None
-        moment = parse_datetime_str(typed := f"{day} {self._typed(end, 1)}")
-        if moment is None:
-            raise IncorrectLookupParameters(f"{typed} is not a valid date and time")
-        return timezone.make_aware(moment)
+def between(entries: Entries, since: datetime | None, until: datetime | None) -> Entries:
+    """From the first moment on, and before the second. Without a zone they are UTC."""
+    if since is not None:
+        entries = entries.filter(at__gte=_in_utc(since))
+    if until is not None:
+        entries = entries.filter(at__lt=_in_utc(until))
+    return entries
 
 
-FILTERS: list[type[admin.ListFilter] | tuple[str, type[admin.FieldListFilter]]] = [
-    *(WhatFilter, VerdictFilter, PersonFilter, TypeFilter, ObjectFilter, CauseFilter, ChangeSetFilter),
-    ("at", TimeFilter),
-]
+def _in_utc(moment: datetime) -> datetime:
+    if timezone.is_naive(moment):
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # some hours before the first year, or after the last one
+        return (datetime.min if moment.year == datetime.min.year else datetime.max).replace(tzinfo=UTC)

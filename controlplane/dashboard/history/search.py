@@ -17,10 +17,10 @@ from controlplane.audit.models import Entry
 from numbers.models import PhoneNumber
 from numbers.search import digits_in
 
-NEWEST = 100_000  # entries that are read for words
-MOST_OBJECTS = 500  # what fits more of them is told apart by no list of ids
-MOST_PEOPLE = 20
-MOST = 1_000  # entries that a search finds
+MAX_SCANNED = 100_000  # entries that are read for words
+MAX_OBJECTS = 500  # what fits more of them is told apart by no list of ids
+MAX_PEOPLE = 20
+MAX_RESULTS = 1_000  # entries that a search finds
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def objects_called(name: str) -> list[str]:
     """Ids of the one object that is meant by an id, by all digits of a number, or by the whole name of an agent."""
     digits = digits_in(name)
     numbers = PhoneNumber.objects.filter(phone_number=f"+{digits}") if digits else PhoneNumber.objects.none()
-    agents = Agent.objects.filter(name__iexact=name)[:MOST_OBJECTS]
+    agents = Agent.objects.filter(name__iexact=name)[:MAX_OBJECTS]
     ids = {name, *numbers.values_list("remote_id", flat=True), *agents.values_list("remote_id", flat=True)}
     return sorted(ids)
 
@@ -46,15 +46,15 @@ def search(entries: QuerySet[Entry], typed: str) -> Found:
     if not term:
         return Found(entries)
     entries = entries.order_by("-at", "-pk")
-    since = entries.values_list("at", flat=True)[NEWEST : NEWEST + 1].first()
+    since = entries.values_list("at", flat=True)[MAX_SCANNED : MAX_SCANNED + 1].first()
     newest = entries.filter(at__gte=since) if since else entries
     about = _is_about(term)
     ways = [newest.filter(_says(term)), *(entries.filter(one) for one in about or [])]
     found: set[tuple[Any, int]] = set()
     for way in ways:
-        found.update(way.values_list("at", "pk")[: MOST + 1])
-    pks = [pk for _, pk in sorted(found, reverse=True)[:MOST]]
-    return Found(entries.filter(pk__in=pks), since, is_named=about is not None, is_cut=len(found) > MOST)
+        found.update(way.values_list("at", "pk")[: MAX_RESULTS + 1])
+    pks = [pk for _, pk in sorted(found, reverse=True)[:MAX_RESULTS]]
+    return Found(entries.filter(pk__in=pks), since, is_named=about is not None, is_cut=len(found) > MAX_RESULTS)
 
 
 def search_everywhere(entries: QuerySet[Entry], typed: str) -> QuerySet[Entry]:
@@ -86,7 +86,7 @@ def _is_about(term: str) -> list[Q] | None:
     numbers = _keys(PhoneNumber.objects.filter(number | Q(label__icontains=term) | Q(remote_id__icontains=term)))
     agents = _keys(Agent.objects.filter(Q(name__icontains=term) | Q(remote_id__icontains=term)))
     people = _keys(User.objects.filter(username__icontains=term), "pk")
-    if len(numbers) > MOST_OBJECTS or len(agents) > MOST_OBJECTS or len(people) > MOST_PEOPLE:
+    if len(numbers) > MAX_OBJECTS or len(agents) > MAX_OBJECTS or len(people) > MAX_PEOPLE:
         return None
     ways = [Q(object_type__in=["number", "agent"], object_id__in=[term, *numbers, *agents])]
     if people:
@@ -97,4 +97,4 @@ def _is_about(term: str) -> list[Q] | None:
 
 
 def _keys(rows: QuerySet[Any], name: str = "remote_id") -> list[Any]:
-    return list(rows.order_by().values_list(name, flat=True)[: MOST_OBJECTS + 1])
+    return list(rows.order_by().values_list(name, flat=True)[: MAX_OBJECTS + 1])

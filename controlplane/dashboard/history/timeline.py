@@ -12,10 +12,10 @@ from django.utils.functional import cached_property
 
 from controlplane.audit.models import Entry
 from controlplane.dashboard.history.search import Found, search
-from controlplane.dashboard.pages_of import give_pages
-from controlplane.readonly import StrictChangeList
+from controlplane.dashboard.object_links import annotate_links
+from controlplane.readonly_admin import StrictChangeList
 
-MOST = 10_000  # entries that are counted
+MAX_COUNTED = 10_000  # entries that are counted
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Counted(Paginator):  # type: ignore[type-arg]  # has none when it runs
 
     @cached_property
     def count(self) -> int:
-        return min(self._counted, MOST)
+        return min(self._counted, MAX_COUNTED)
 
     @cached_property
     def _counted(self) -> int:
-        return int(self.object_list.order_by()[: MOST + 1].count())
+        return int(self.object_list.order_by()[: MAX_COUNTED + 1].count())
 
     @property
     def has_more(self) -> bool:
-        return self._counted > MOST
+        return self._counted > MAX_COUNTED
 
 
 class Timeline(StrictChangeList):
@@ -65,7 +65,7 @@ class Timeline(StrictChangeList):
         super().get_results(request)
         self.full_result_count = self.result_count
         self.result_list = list(self.result_list)
-        give_pages(self.result_list)
+        annotate_links(self.result_list)
 
     @property
     def chosen(self) -> list[Chosen]:

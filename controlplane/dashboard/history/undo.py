@@ -11,14 +11,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.take_back import AUTO_ID, take_back
-from controlplane.operations.differences import differences
+from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
+from controlplane.operations.diff_display import differences
+from controlplane.operations.form_flow import render_form
 from controlplane.operations.forms import KeyedForm
-from controlplane.operations.models import OPEN, Operation
-from controlplane.operations.pages import show
+from controlplane.operations.models import OPEN_STATES, Operation
 from controlplane.templatetags.names import visible
 from numbers import undo as service
-from numbers.back import WayBack, rights, row_of
+from numbers.revert_plan import RevertPlan, required_permissions, row_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,16 +27,16 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Entry, pk=pk)
     if not _may_have_undo(found):
         raise Http404
-    if not request.user.has_perms(rights(found)):
+    if not request.user.has_perms(required_permissions(found)):
         raise PermissionDenied
-    way = service.way_back(found)
+    way = service.plan_revert(found)
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:audit_entry_change", args=[found.pk])
-        done = take_back(request, form, service, found, several=len(way.wishes) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(way.action_requests) > 1, page=page)
         if done is not None:
             return done
-        way = service.way_back(found)  # the check may have read and stored what it is now
+        way = service.plan_revert(found)  # the check may have read and stored what it is now
     row = row_of(found)
     now = row.told() if row is not None and not row.gone_at else None
     context = {
@@ -49,17 +49,17 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         "settings": differences(found.before, found.after, now),
         "busy": _busy(found),
     }
-    return show(request, "history/undo.html", context, status=422 if form.errors else 200)
+    return render_form(request, "history/undo.html", context, status=422 if form.errors else 200)
 
 
-def about(request: HttpRequest, found: Entry) -> dict[str, Any]:
+def undo_context(request: HttpRequest, found: Entry) -> dict[str, Any]:
     """What the page of an entry says of its undo: the entries with a button, and what became of it."""
     undone = Operation.objects.filter(undoes=found).order_by("id")
-    may = _may_have_undo(found) and request.user.has_perms(rights(found))
-    way = service.way_back(found) if service.is_ours(found) else WayBack()
+    may = _may_have_undo(found) and request.user.has_perms(required_permissions(found))
+    way = service.plan_revert(found) if service.is_own_change(found) else RevertPlan()
     return {
         "undone": undone,
-        "may_undo": may and not way.why_not and bool(way.wishes),
+        "may_undo": may and not way.why_not and bool(way.action_requests),
         "no_undo": "" if undone and service.undone_by(found) else way.why_not,  # a try that failed hides nothing
         "undoes": _undoes(found),
         "changes": _changes_of(found),
@@ -67,7 +67,7 @@ def about(request: HttpRequest, found: Entry) -> dict[str, Any]:
 
 
 def _may_have_undo(found: Entry) -> bool:
-    return service.is_ours(found) and found.verb == "changed"
+    return service.is_own_change(found) and found.verb == "changed"
 
 
 def _undoes(found: Entry) -> int | None:
@@ -88,4 +88,4 @@ def _changes_of(found: Entry) -> list[Entry]:
 
 def _busy(found: Entry) -> Operation | None:
     resource = f"{found.object_type}:{found.object_id}"
-    return Operation.objects.filter(resource=resource, state__in=OPEN).first()
+    return Operation.objects.filter(resource=resource, state__in=OPEN_STATES).first()

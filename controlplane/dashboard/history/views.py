@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST
 
 from controlplane.audit import export as files
 from controlplane.audit.models import Entry, Link
-from controlplane.dashboard.history import taken, undo
-from controlplane.dashboard.pages_of import pages_of
-from controlplane.keys import row_or_404
-from controlplane.operations.differences import differences
+from controlplane.dashboard.history import download, undo
+from controlplane.dashboard.object_links import object_links
+from controlplane.lookups import get_row_or_404
+from controlplane.operations.diff_display import differences
+from controlplane.operations.form_flow import render_form
 from controlplane.operations.models import Operation
-from controlplane.operations.pages import show
 from controlplane.templatetags.names import visible
 
 FORMATS = {
@@ -30,7 +30,7 @@ FORMATS = {
 def entry(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("audit.view_entry"):
         raise PermissionDenied
-    found = row_or_404(Entry.objects.annotate(**pages_of()), pk)
+    found = get_row_or_404(Entry.objects.annotate(**object_links()), pk)
     context = {
         **admin.site.each_context(request),
         "title": "History entry",
@@ -39,10 +39,10 @@ def entry(request: HttpRequest, pk: str) -> HttpResponse:
         "cause": _cause(request, found),
         "settings": differences(found.before, found.after) if found.is_change else [],
         "facts": [] if found.is_change else _facts(found),
-        **undo.about(request, found),
+        **undo.undo_context(request, found),
         "link": Link.objects.filter(entry_id=found.pk).first(),
     }
-    return show(request, "history/entry.html", context)
+    return render_form(request, "history/entry.html", context)
 
 
 def _facts(found: Entry) -> list[tuple[str, str]]:
@@ -80,8 +80,8 @@ def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | Str
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
     newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
     told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
-    taken.note(request, told)
+    download.note(request, told)
     lines, kind = FORMATS[name]
-    return taken.as_file(
+    return download.as_file(
         lines(entries.filter(pk__lte=newest or 0)), f"history-{timezone.now():%Y%m%d-%H%M%S}.{name}", kind
     )

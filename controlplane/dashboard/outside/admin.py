@@ -8,16 +8,16 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from controlplane.audit.why import UNSAID
+from controlplane.audit.justification import NO_JUSTIFICATION
+from controlplane.dashboard.object_links import object_links
 from controlplane.dashboard.outside import views
-from controlplane.dashboard.pages_of import pages_of
-from controlplane.keys import key_in
+from controlplane.lookups import parse_pk
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.forms import WhyForm
-from controlplane.operations.pages import actor_of
-from controlplane.operations.run import name_of
-from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.operations.form_flow import current_staff
+from controlplane.operations.forms import JustificationForm
+from controlplane.operations.run import actor_label
+from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from numbers.search import digits_in
 
@@ -84,7 +84,7 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         return PlainChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OutsideChange]:
-        return OutsideChange.objects.select_related("entry").annotate(**pages_of())
+        return OutsideChange.objects.select_related("entry").annotate(**object_links())
 
     def get_search_results(self, request, queryset, search_term):
         """As people look for them: by name, by id (…4f2a too), by digits in any grouping."""
@@ -122,16 +122,18 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         return self._decide(request, queryset, State.IGNORED)
 
     def _decide(self, request, queryset, state):
-        form = WhyForm(request.POST if "reason" in request.POST else None)
+        form = JustificationForm(request.POST if "reason" in request.POST else None)
         if (
-            newest := key_in(request.POST.get("newest", ""))
+            newest := parse_pk(request.POST.get("newest", ""))
         ) is not None:  # of what the page that asked why had counted
             queryset = queryset.filter(pk__lte=newest)
         asked = list(queryset.order_by("pk").values_list("pk", flat=True))
-        if asked and form.has_to_say_why and not (form.is_bound and form.is_valid()):
+        if asked and form.reason_is_required and not (form.is_bound and form.is_valid()):
             return views.ask_why(request, form, asked)
-        why = form.why if form.is_bound and form.is_valid() else UNSAID
-        decided = outside.decide(asked, state, actor=actor_of(request), name=name_of(actor_of(request)), why=why)
+        why = form.justification if form.is_bound and form.is_valid() else NO_JUSTIFICATION
+        decided = outside.decide(
+            asked, state, actor=current_staff(request), name=actor_label(current_staff(request)), justification=why
+        )
         words = f"{state.label.capitalize()} {decided} external change{'' if decided == 1 else 's'}."
         if decided < len(asked):
             words += f" The other {len(asked) - decided} were already decided."

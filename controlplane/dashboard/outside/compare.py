@@ -2,11 +2,11 @@
 
 from agents.models import Agent
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.differences import Setting, differences
+from controlplane.operations.diff_display import Setting, differences
 from numbers.models import PhoneNumber
 
 
-def settings_of(change: OutsideChange, row: PhoneNumber | Agent | None) -> list[Setting]:
+def compared_settings(change: OutsideChange, row: PhoneNumber | Agent | None) -> list[Setting]:
     before, after = change.entry.before, change.entry.after
     waits = change.state == OutsideChange.State.OPEN and change.verb == "changed"
     return differences(before, after, row.told() if waits and row is not None and not row.gone_at else after)

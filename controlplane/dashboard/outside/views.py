@@ -14,21 +14,21 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.models import Agent
-from controlplane.dashboard.outside.compare import settings_of
-from controlplane.dashboard.take_back import AUTO_ID, take_back
-from controlplane.keys import row_or_404
+from controlplane.dashboard.outside.compare import compared_settings
+from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
+from controlplane.lookups import get_row_or_404
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.forms import KeyedForm, WhyForm
-from controlplane.operations.pages import actor_of, show
-from controlplane.operations.run import name_of
+from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.forms import JustificationForm, KeyedForm
+from controlplane.operations.run import actor_label
 from controlplane.templatetags.names import visible
 from numbers import revert as service
-from numbers.back import WayBack, row_of
 from numbers.models import PhoneNumber
+from numbers.revert_plan import RevertPlan, row_of
 
-DECIDE = "mirror.decide_outsidechange"
-LIST = "admin:mirror_outsidechange_changelist"
+DECIDE_PERMISSION = "mirror.decide_outsidechange"
+CHANGELIST_URL = "admin:mirror_outsidechange_changelist"
 # The deed that is meant where there is no way back: (words, page, permission); with the object's key where it is there.
 INSTEAD = {
     "remove": ("Remove from ElevenLabs", "admin:numbers_phonenumber_remove", "numbers.delete_phonenumber"),
@@ -38,29 +38,29 @@ INSTEAD = {
     "create": ("Create", "admin:agents_agent_add", "agents.add_agent"),
 }
 VERBS = {"adopt": "Accept", "ignore": "Dismiss"}  # the action that is posted -> its label
-ANEW = ("import", "create")  # of something else: no key
+CREATING_ACTIONS = ("import", "create")  # of something else: no key
 
 
 def change(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("mirror.view_outsidechange"):
         raise PermissionDenied
-    found = row_or_404(_changes(), pk)
-    return show(request, "outside/change.html", _context(request, found))
+    found = get_row_or_404(_changes(), pk)
+    return render_form(request, "outside/change.html", _context(request, found))
 
 
 def _decision(state: OutsideChange.State) -> Any:
     @require_POST
-    @permission_required(DECIDE, raise_exception=True)
+    @permission_required(DECIDE_PERMISSION, raise_exception=True)
     def decide(request: HttpRequest, pk: int) -> HttpResponse:
         found = get_object_or_404(_changes(), pk=pk)
-        actor, form = actor_of(request), WhyForm(request.POST)
+        actor, form = current_staff(request), JustificationForm(request.POST)
         if not form.is_valid():
-            return show(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
-        if outside.decide([found.pk], state, actor=actor, name=name_of(actor), why=form.why):
+            return render_form(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
+        if outside.decide([found.pk], state, actor=actor, name=actor_label(actor), justification=form.justification):
             page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
             words = '{}: {}. Nothing was sent to ElevenLabs. <a class="cp-link" href="{}">Details</a>'
             messages.success(request, format_html(words, state.label.capitalize(), visible(found), page))
-            return HttpResponseRedirect(reverse(LIST))
+            return HttpResponseRedirect(reverse(CHANGELIST_URL))
         messages.warning(request, str(outside.Decided(found)))
         return HttpResponseRedirect(reverse("admin:mirror_outsidechange_change", args=[found.pk]))
 
@@ -71,7 +71,7 @@ adopt = _decision(OutsideChange.State.ADOPTED)
 ignore = _decision(OutsideChange.State.IGNORED)
 
 
-def ask_why(request: HttpRequest, form: WhyForm, asked: list[int]) -> HttpResponse:
+def ask_why(request: HttpRequest, form: JustificationForm, asked: list[int]) -> HttpResponse:
     """Ahead of a decision on many: the same action again, with the reason."""
     verb = VERBS.get(request.POST.get("action", ""), "")
     context = {
@@ -86,26 +86,26 @@ def ask_why(request: HttpRequest, form: WhyForm, asked: list[int]) -> HttpRespon
         "count": len(asked),
         "newest": asked[-1],
     }
-    return show(request, "outside/decide.html", context, status=422 if form.errors else 200)
+    return render_form(request, "outside/decide.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@permission_required(DECIDE, raise_exception=True)
+@permission_required(DECIDE_PERMISSION, raise_exception=True)
 def revert(request: HttpRequest, pk: int) -> HttpResponse:
     """GET shows what it is now and what it would be then. POST asks for that, by one operation or by a change set."""
     found = get_object_or_404(_changes(), pk=pk)
-    way = service.way_back(found)
+    way = service.plan_revert(found)
     if not request.user.has_perms(way.needs):
         raise PermissionDenied
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
-        done = take_back(request, form, service, found, several=len(way.wishes) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(way.action_requests) > 1, page=page)
         if done is not None:
             return done
         found = _changes().get(pk=found.pk)  # the check may have read and stored what it is now
     context = _context(request, found) | {"form": form, "title": f"Revert {visible(found.name)}"}
-    return show(request, "outside/revert.html", context, status=422 if form.errors else 200)
+    return render_form(request, "outside/revert.html", context, status=422 if form.errors else 200)
 
 
 def _changes() -> QuerySet[OutsideChange]:
@@ -113,32 +113,32 @@ def _changes() -> QuerySet[OutsideChange]:
 
 
 def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
-    row, way = row_of(found.entry), service.way_back(found)
+    row, way = row_of(found.entry), service.plan_revert(found)
     is_open = found.state == OutsideChange.State.OPEN
     return {
         **admin.site.each_context(request),
         "subtitle": None,
         "title": visible(found.name),
         "change": found,
-        "form": WhyForm(),
+        "form": JustificationForm(),
         "row": row,
         "is_number": isinstance(row, PhoneNumber),
         "is_agent": isinstance(row, Agent),
-        "settings": settings_of(found, row),
+        "settings": compared_settings(found, row),
         "way": way,
-        "may_decide": is_open and request.user.has_perm(DECIDE),
-        "may_revert": is_open and not way.why_not and request.user.has_perms([DECIDE, *way.needs]),
+        "may_decide": is_open and request.user.has_perm(DECIDE_PERMISSION),
+        "may_revert": is_open and not way.why_not and request.user.has_perms([DECIDE_PERMISSION, *way.needs]),
         "instead": _instead(request, way, row),
     }
 
 
-def _instead(request: HttpRequest, way: WayBack, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
+def _instead(request: HttpRequest, way: RevertPlan, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
     """(words, address) of the deed that is meant in place of a revert, for those who may do it."""
     if way.instead not in INSTEAD:
         return None
     words, page, permission = INSTEAD[way.instead]
     if not request.user.has_perm(permission):
         return None
-    if way.instead in ANEW:
+    if way.instead in CREATING_ACTIONS:
         return words, reverse(page)
     return (words, reverse(page, args=[row.pk])) if row is not None and not row.gone_at else None

@@ -9,7 +9,7 @@ from unfold.decorators import display
 from controlplane.api.models import Token
 from controlplane.api.tokens import is_service
 from controlplane.dashboard.tokens import views
-from controlplane.readonly import PlainChangeList, ReadOnlyAdmin
+from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
 

@@ -5,11 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 
-from controlplane.api.accounts import service_accounts
-from controlplane.dashboard.limits import is_beyond, roles_to_give
+from controlplane.api.service_accounts import service_accounts
+from controlplane.dashboard.privileges import exceeds, grantable_roles
 from controlplane.operations.forms import KeyedForm
 
-LONGEST_DAYS = 366
+MAX_DAYS = 366
 
 
 class IssueForm(KeyedForm):
@@ -27,7 +27,7 @@ class IssueForm(KeyedForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     roles = forms.ModelMultipleChoiceField(
-        roles_to_give(User(is_superuser=True)),
+        grantable_roles(User(is_superuser=True)),
         required=False,
         label="Roles of the new account",
         widget=forms.CheckboxSelectMultiple,
@@ -39,14 +39,14 @@ class IssueForm(KeyedForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     days = forms.IntegerField(
-        min_value=1, max_value=LONGEST_DAYS, initial=90, label="Valid for (days)", help_text="At most 366."
+        min_value=1, max_value=MAX_DAYS, initial=90, label="Valid for (days)", help_text="At most 366."
     )
 
     def __init__(self, *args: Any, issuer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        allowed = [one.pk for one in service_accounts().filter(is_active=True) if not is_beyond(one, issuer)]
+        allowed = [one.pk for one in service_accounts().filter(is_active=True) if not exceeds(one, issuer)]
         self.fields["account"].queryset = User.objects.filter(pk__in=allowed).order_by("username")  # type: ignore[attr-defined]
-        self.fields["roles"].queryset = roles_to_give(issuer)  # type: ignore[attr-defined]
+        self.fields["roles"].queryset = grantable_roles(issuer)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -13,13 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from controlplane.api import accounts, tokens
+from controlplane.api import service_accounts, tokens
 from controlplane.api.models import Token
 from controlplane.dashboard.tokens.forms import IssueForm
-from controlplane.keys import row_or_404
-from controlplane.operations.forms import WhyForm
-from controlplane.operations.pages import actor_of, show
-from controlplane.operations.run import name_of
+from controlplane.lookups import get_row_or_404
+from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.forms import JustificationForm
+from controlplane.operations.run import actor_label
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -30,7 +30,7 @@ page_methods = require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("api.add_token", raise_exception=True)
 def issue(request: HttpRequest) -> HttpResponse:
     """The token stands on the answer to the form and nowhere else: no address shows it again."""
-    issuer = actor_of(request)
+    issuer = current_staff(request)
     form = IssueForm(request.POST if request.method == "POST" else None, issuer=issuer)
     if form.is_bound and form.is_valid():
         try:
@@ -40,30 +40,30 @@ def issue(request: HttpRequest) -> HttpResponse:
             form.with_new_key()
         else:
             context = {"token": token, "secret": secret, "title": "The token, shown this once"}
-            return show(request, "tokens/issued.html", _page(request, context))
+            return render_form(request, "tokens/issued.html", _page(request, context))
     context = {"form": form, "title": "Create an API token"}
-    return show(request, "tokens/issue.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "tokens/issue.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @transaction.atomic
 def _issue(form: IssueForm, issuer: Any) -> tuple[Token, str]:
     cleaned = form.cleaned_data
-    account = cleaned["account"] or accounts.create(cleaned["username"], cleaned["roles"])
+    account = cleaned["account"] or service_accounts.create(cleaned["username"], cleaned["roles"])
     return tokens.issue(
         account,
         name=cleaned["name"],
         lives=timedelta(days=cleaned["days"]),
         by=issuer,
-        by_name=name_of(issuer),
+        by_name=actor_label(issuer),
         key=form.operation_key,
-        why=form.why,
+        justification=form.justification,
     )
 
 
 def page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("api.view_token"):
         raise PermissionDenied
-    return _shown(request, _token(pk), WhyForm())
+    return _shown(request, _token(pk), JustificationForm())
 
 
 @page_methods
@@ -71,18 +71,18 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks on the token's own page; POST revokes it."""
     token = _token(str(pk))
-    form = WhyForm(request.POST if request.method == "POST" else None)
+    form = JustificationForm(request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
         return _shown(request, token, form)
-    actor = actor_of(request)
-    if tokens.revoke(token, by=actor, by_name=name_of(actor), why=form.why):
+    actor = current_staff(request)
+    if tokens.revoke(token, by=actor, by_name=actor_label(actor), justification=form.justification):
         messages.success(request, f"Revoked “{token.name}”. Programs that use it are refused from now on.")
     else:
         messages.info(request, f"“{token.name}” was revoked already.")
     return redirect("admin:api_token_change", token.pk)
 
 
-def _shown(request: HttpRequest, token: Token, form: WhyForm) -> HttpResponse:
+def _shown(request: HttpRequest, token: Token, form: JustificationForm) -> HttpResponse:
     context = {
         "token": token,
         "is_service": tokens.is_service(token.user),
@@ -90,11 +90,11 @@ def _shown(request: HttpRequest, token: Token, form: WhyForm) -> HttpResponse:
         "may_revoke": request.user.has_perm("api.revoke_token") and token.revoked_at is None,
         "title": f"API token “{token.name}”",
     }
-    return show(request, "tokens/token.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "tokens/token.html", _page(request, context), status=422 if form.errors else 200)
 
 
 def _token(pk: str) -> Token:
-    return row_or_404(Token.objects.select_related("user"), pk)
+    return get_row_or_404(Token.objects.select_related("user"), pk)
 
 
 def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,16 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
-from agents.changes import unrequested
-from agents.kinds import ArchiveAgent, UpdateAgent
+from agents.actions import ArchiveAgent, UpdateAgent
+from agents.unrequested_changes import unrequested
 from agents.workflow import is_in_workflow
 from controlplane.audit.models import Entry
 from controlplane.operations.models import Operation
-from numbers.kinds import AssignNumber, RenameNumber
+from numbers.actions import AssignNumber, RenameNumber
 
 FOUND = 3
 BATCH_ROWS = 500
-MOST_CHARS = 100  # of one value
+MAX_CHARS = 100  # of one value
 # What goes along with a binding by itself.
 OF_A_NUMBER = {
     AssignNumber.name: ["agent_id", "agent_name", "branch_id", "environment"],
@@ -123,7 +123,7 @@ def _in_words(found: Finding) -> str:
 
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}… ({len(text):,} characters)"
+    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}… ({len(text):,} characters)"
 
 
 def _summary(count: int) -> str:

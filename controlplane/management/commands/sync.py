@@ -12,9 +12,9 @@ from django.forms.models import model_to_dict
 from controlplane.mirror.models import Hold, SyncRun
 from numbers.sync import sync_all
 
-STATUS = {SyncRun.State.COMPLETE: 0, SyncRun.State.PARTIAL: 3, SyncRun.State.HELD: 4}
-BUSY = 5
-LOOK_EVERY = 0.5  # seconds
+EXIT_STATUS = {SyncRun.State.COMPLETE: 0, SyncRun.State.PARTIAL: 3, SyncRun.State.HELD: 4}
+EXIT_BUSY = 5
+POLL_INTERVAL_S = 0.5  # seconds
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             self.stdout.write(_as_json(run))
         else:
             self._report(run)
-        if status := STATUS[SyncRun.State(run.state)]:
+        if status := EXIT_STATUS[SyncRun.State(run.state)]:
             sys.exit(status)
 
     def _run(self, full: bool, until: float) -> SyncRun:
@@ -46,8 +46,8 @@ class Command(BaseCommand):
                 return run
             self._line("Another run is under way; waiting for it to end.")
             if time.monotonic() > until:
-                raise CommandError("Another run is under way and did not end; nothing was done.", returncode=BUSY)
-            time.sleep(LOOK_EVERY)
+                raise CommandError("Another run is under way and did not end; nothing was done.", returncode=EXIT_BUSY)
+            time.sleep(POLL_INTERVAL_S)
 
     def _tell(self, run: SyncRun) -> None:
         if run.state == SyncRun.State.RUNNING:

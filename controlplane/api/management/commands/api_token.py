@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from controlplane.api import accounts, tokens
+from controlplane.api import service_accounts, tokens
 from controlplane.api.models import Token
 from controlplane.audit.ledger import SYSTEM
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             known = ", ".join(Group.objects.order_by("name").values_list("name", flat=True))
             raise CommandError(f"There is no user {account}. To create one, add --role with one of: {known}.")
         try:
-            return accounts.create(account, roles)
+            return service_accounts.create(account, roles)
         except ValidationError as wrong:
             raise CommandError(" ".join(wrong.messages)) from None
 

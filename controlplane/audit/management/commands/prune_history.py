@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from controlplane.audit.prune import NothingToPrune, Overtaken, prune
+from controlplane.audit.prune import NothingToPrune, PrunedElsewhere, prune
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         except NothingToPrune:
             self.stdout.write("Nothing is that old.")
             return
-        except Overtaken:
+        except PrunedElsewhere:
             raise CommandError(
                 "Another prune_history runs at the same time. Nothing was removed by this one."
             ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from controlplane.audit import chain, guard, verification
+from controlplane.audit import chain, triggers, verification
 
 BROKEN, UNGUARDED = 3, 4
 
@@ -21,14 +21,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, json: bool, contains: str | None, **options: Any) -> None:
         chain.seal(everything=True)
         found = chain.verify()
-        guarded = guard.is_installed()
+        guarded = triggers.is_installed()
         self.stdout.write(_as_json(found, guarded) if json else _in_words(found))
         if found.broken:
             raise CommandError(f"The history was tampered with. {found.broken}", returncode=BROKEN)
         if contains and not chain.has(contains):
             raise CommandError("This digest is not in the chain: what was sealed then is not here.", returncode=BROKEN)
         if not guarded:
-            raise CommandError(verification.UNGUARDED, returncode=UNGUARDED)
+            raise CommandError(verification.NOT_PROTECTED, returncode=UNGUARDED)
 
 
 def _as_json(found: chain.Finding, guarded: bool) -> str:

@@ -13,16 +13,16 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from controlplane.audit.why import NotSaid, Why, demand
+from controlplane.audit.justification import Justification, ReasonRequired, require_justification
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect, is_sandbox, secrets_in_memory
-from controlplane.lifecycle import conduct, files, tidying
-from controlplane.lifecycle.asking import Asker
-from controlplane.lifecycle.cleanup import Left
+from controlplane.lifecycle import cleanup, exclusive_run, files
 from controlplane.lifecycle.credentials import Wanted, ask_for
 from controlplane.lifecycle.experiment import Experiment
 from controlplane.lifecycle.markdown import markdown, verdict
 from controlplane.lifecycle.models import Report
-from controlplane.operations.run import CLICK, name_of
+from controlplane.lifecycle.removal import Leftover
+from controlplane.lifecycle.runner import Runner
+from controlplane.operations.run import CLICK_PATIENCE_S, actor_label
 
 OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
 MOST_ROUNDS = 100
@@ -82,13 +82,13 @@ class Command(BaseCommand):
         if options["report"] is not None and (trouble := files.trouble_with(options["report"])):
             raise CommandError(trouble)
         try:
-            client = connect(patience=CLICK, urgent=True)
+            client = connect(patience=CLICK_PATIENCE_S, urgent=True)
         except ValueError as error:
             raise CommandError(str(error)) from None
         try:
-            with conduct.alone():
+            with exclusive_run.exclusive():
                 status = self._clean_up(client, options) if options["clean_up"] else self._run(client, options)
-        except conduct.Busy:
+        except exclusive_run.Busy:
             raise CommandError("Another run is under way; nothing was done.", returncode=BUSY) from None
         except KeyboardInterrupt:  # before the run began, or while earlier ones are cleaned up
             raise CommandError(
@@ -102,16 +102,18 @@ class Command(BaseCommand):
         workspace = self._workspace(client)
         wanted = ask_for(sandbox=is_sandbox(client.base_url))
         with secrets_in_memory(*wanted.secrets):
-            asker = self._asker(client, workspace, options)
+            runner = self._asker(client, workspace, options)
             self._consent(client, workspace, wanted, options)
-            self._name(tidying.clean_up_before(asker, self._tell))  # it may be this very number that was left behind
+            self._name(
+                cleanup.clean_up_before(runner, self._print_line)
+            )  # it may be this very number that was left behind
             self._free(client, wanted)
-            asker.report.save()
-            tidying.forget_old()
-            x = Experiment(asker, wanted.phone_number, "Lifecycle", wanted.credentials, options["listed_within"])
-            x.tell = self._tell
-            with _interrupts(asker.stopping, self._tell):
-                data = conduct.conduct(x, options["repeat"])
+            runner.report.save()
+            cleanup.delete_old_reports()
+            x = Experiment(runner, wanted.phone_number, "Lifecycle", wanted.credentials, options["listed_within"])
+            x.print_line = self._print_line
+            with _interrupts(runner.stopping, self._print_line):
+                data = exclusive_run.run(x, options["repeat"])
         told = self._report(data, options["report"])
         if data["left"]:
             return LEFT
@@ -119,36 +121,36 @@ class Command(BaseCommand):
             return STOPPED
         if not told:
             return UNTOLD
-        return 0 if asker.report.state == Report.State.AS_ASSUMED else OTHERWISE
+        return 0 if runner.report.state == Report.State.AS_ASSUMED else OTHERWISE
 
     def _clean_up(self, client: ElevenLabs, options: dict[str, Any]) -> int:
-        asker = self._asker(client, self._workspace(client), options)
-        left = tidying.clean_up_before(asker, self._tell, forget=options["forget"])
+        runner = self._asker(client, self._workspace(client), options)
+        left = cleanup.clean_up_before(runner, self._print_line, forget=options["forget"])
         if left:
             self._name(left)
             return LEFT
-        self._tell("Nothing is left of earlier runs.")
+        self._print_line("Nothing is left of earlier runs.")
         return 0
 
-    def _asker(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Asker:
+    def _asker(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Runner:
         """Its report is not saved yet."""
         actor = User.objects.filter(username=options["user"], is_active=True).first() if options["user"] else None
         if options["user"] and actor is None:
             raise CommandError(f"There is no active user {options['user']}.")
-        why = Why(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
+        why = Justification(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
         try:
-            demand(why, actor)
-        except NotSaid as missing:
+            require_justification(why, actor)
+        except ReasonRequired as missing:
             raise CommandError(f"{missing} Give --ticket.") from None
-        report = Report(base_url=client.base_url, workspace=workspace, actor_name=name_of(actor))
-        return Asker(report, client, actor=actor, why=why, stopping=Event())
+        report = Report(base_url=client.base_url, workspace=workspace, actor_name=actor_label(actor))
+        return Runner(report, client, actor=actor, justification=why, stopping=Event())
 
     def _workspace(self, client: ElevenLabs) -> str:
         try:
             client.list_agents(page_size=1)
         except ElevenLabsError as error:
             raise CommandError(f"{error} Nothing was begun. manage.py live_check shows more.") from None
-        return conduct.workspace_of(client)
+        return exclusive_run.workspace_of(client)
 
     def _free(self, client: ElevenLabs, wanted: Wanted) -> None:
         rows = list(client.all_numbers(phone_number=wanted.phone_number))
@@ -160,10 +162,10 @@ class Command(BaseCommand):
 
     def _consent(self, client: ElevenLabs, workspace: str, wanted: Wanted, options: dict[str, Any]) -> None:
         if is_sandbox(client.base_url):
-            self._tell(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
+            self._print_line(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
             return
         told = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
-        self._tell(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
+        self._print_line(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
         if options["yes"]:
             return
         answer = ""
@@ -178,29 +180,29 @@ class Command(BaseCommand):
         try:
             if folder is not None:
                 files.write(folder, data)
-                self._tell(f"The report is in {' and '.join(str(folder / name) for name in files.NAMES)}.")
+                self._print_line(f"The report is in {' and '.join(str(folder / name) for name in files.NAMES)}.")
         except OSError as error:
             told = False
-            self._tell(f"The report could not be written to {folder} ({error.strerror}). Here it is:")
+            self._print_line(f"The report could not be written to {folder} ({error.strerror}). Here it is:")
         if folder is None or not told:
-            self._tell(markdown(data))
-        self._tell(verdict(data))
+            self._print_line(markdown(data))
+        self._print_line(verdict(data))
         for one in data["left"]:
-            self._tell(f"Left over: {one}")
+            self._print_line(f"Left over: {one}")
         if data["left"]:
-            self._tell("manage.py lifecycle --clean-up tries again.")
+            self._print_line("manage.py lifecycle --clean-up tries again.")
         return told
 
-    def _name(self, left: list[Left]) -> None:
+    def _name(self, left: list[Leftover]) -> None:
         for one in left:
-            self._tell(f"Left over from an earlier run: {one}")
+            self._print_line(f"Left over from an earlier run: {one}")
         if any(one.elsewhere for one in left):
-            self._tell(
+            self._print_line(
                 "What stands in another workspace is removed by --clean-up with that one's key and address; --clean-up "
                 "--forget leaves it there, and names it no more."
             )
 
-    def _tell(self, words: str) -> None:
+    def _print_line(self, words: str) -> None:
         """A terminal that is gone, or a pipe that nobody reads, must not keep a run from cleaning up."""
         with suppress(OSError):
             self.stdout.write(words)
@@ -208,7 +210,7 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _interrupts(stopping: Event, tell: Any) -> Iterator[None]:
+def _interrupts(stopping: Event, print_line: Any) -> Iterator[None]:
     """The first Ctrl-C (SIGTERM, a closed terminal) lets the request that is under way end, so that its outcome is
     known; a second one ends at once."""
 
@@ -216,7 +218,7 @@ def _interrupts(stopping: Event, tell: Any) -> Iterator[None]:
         if stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()
-        tell("Stopping after this request, then cleaning up. Ctrl-C again to leave what is there.")
+        print_line("Stopping after this request, then cleaning up. Ctrl-C again to leave what is there.")
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

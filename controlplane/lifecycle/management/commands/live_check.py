@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from controlplane.elevenlabs import connect
 from controlplane.elevenlabs.scrub import scrub
-from controlplane.lifecycle.live import Check, look
-from controlplane.operations.run import CLICK
+from controlplane.lifecycle.live import Check, run_checks
+from controlplane.operations.run import CLICK_PATIENCE_S
 
 
 class Command(BaseCommand):
@@ -38,11 +38,11 @@ class Command(BaseCommand):
 
 def _checks() -> list[Check]:
     try:
-        client = connect(patience=CLICK, urgent=True)
+        client = connect(patience=CLICK_PATIENCE_S, urgent=True)
     except ValueError as error:
         mend = "Look at ELEVENLABS_BASE_URL and ELEVENLABS_API_KEY: a key belongs to one address."
         return [Check("address", "fail", str(error), mend)]
-    return look(client)[0]
+    return run_checks(client)[0]
 
 
 def _as_json(checks: list[Check]) -> str:

@@ -1,0 +1,357 @@
+"""The kinds of write on agents: create, duplicate, update, archive, delete."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+from agents import mirror, workflow
+from agents.models import SETTINGS
+from agents.unrequested_changes import MAX_NAMED, describe_unrequested
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import AgentSummary, ElevenLabs, NotFound, unstorable
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.json_paths import flatten, get, is_same, nest
+from controlplane.mirror.upsert import Reading
+from controlplane.operations.actions import Action, NothingToDo, PreconditionFailed, Reply, Secrets, Verdict, register
+from controlplane.operations.models import OPEN_STATES, Operation, State
+from controlplane.setting_names import short_name
+
+RECOGNIZED_BY_NAME = (
+    "The answer was lost; it was found as the only new agent with that name and the requested settings."
+)
+# What a copy has of its own: when, under which ids and by which token it is reached, whether it was archived.
+ASSIGNED_BY_SERVICE = re.compile(r"\.(id|version_id|branch_id|shareable_token|archived|\w+_unix_secs|\w+_at)$")
+
+
+class _NewAgent(Action):
+    """Create and duplicate. The remote takes no key of ours, so a lost answer is found again by the name: one
+    operation for a name at a time, and what bore that name before is remembered."""
+
+    object_type = "agent"
+
+    def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
+        return f"agent-name:{hashlib.sha256(str(wanted['name']).encode()).hexdigest()[:40]}"
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        return {"ids": sorted(self._namesakes(client, op))}
+
+    def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        if op.object_id:
+            return _get_agent(client, op.object_id)
+        known = set((op.before or {}).get("ids", []))
+        found = [_get_agent(client, agent_id) for agent_id in self._namesakes(client, op) if agent_id not in known]
+        agents = [agent for agent in found if agent is not None]
+        ours = [agent for agent in agents if self.fits(op, agent)]
+        if len(ours) == 1:
+            return ours[0]
+        return {"candidates": [agent["agent_id"] for agent in agents]} if agents else None
+
+    def _namesakes(self, client: ElevenLabs, op: Operation) -> list[str]:
+        """Archived ones too: what was made may have been archived since."""
+        name = op.wanted["name"]
+        rows = chain(*(client.all_agents(archived=archived, search=name) for archived in (False, True)))
+        return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == name]
+
+    def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
+        """Does this agent have every setting that was asked for?"""
+        return not self._not_kept(op, agent)
+
+    def _not_kept(self, op: Operation, agent: dict[str, Any]) -> list[str]:
+        wanted = flatten(op.wanted["body"])
+        return [path for path, value in wanted.items() if not workflow.holds(agent, path, value)]
+
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(
+                State.NOT_APPLIED, "Read back: no agent of this name was created. It is safe to create it again."
+            )
+        if ids := seen.get("candidates"):
+            return Verdict(
+                State.OVERTAKEN,
+                f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it is not known which of them, "
+                "if any, this request made. Compare them before you create another.",
+            )
+        not_kept = [short_name(path) for path in self._not_kept(op, seen)]
+        return Verdict(State.DONE, "" if op.object_id else RECOGNIZED_BY_NAME, not_kept)
+
+    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        if op.object_id:  # the answer named it
+            return seen is not None and op.object_id == object_id
+        known = (op.before or {}).get("ids", [])
+        if seen is None or object_id in known or seen.get("name") != op.wanted["name"]:
+            return False
+        return self.fits(op, seen)
+
+    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+        return {name: seen[name] for name in ("agent_id", "name", "candidates") if name in seen}
+
+    def found(self, seen: dict[str, Any]) -> str:
+        return str(seen.get("agent_id", ""))
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is None:
+            mirror.upsert_name(op.object_id, op.wanted["name"], cause, Reading.by(op))
+        elif "candidates" not in seen:
+            mirror.upsert_row(seen, cause, Reading.by(op))
+
+
+@register
+class CreateAgent(_NewAgent):
+    name = "agent.create"
+
+    def title(self, op: Operation) -> str:
+        return f"Create the agent {op.wanted['name']}"
+
+    def success_message(self, op: Operation) -> str:
+        return f"Created the agent {op.wanted['name']}."
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        if workflow.PART in op.wanted["body"]:
+            _refuse_workflow(workflow.problems(self._body(op)[workflow.PART]))
+        return super().precheck(client, op)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        return Reply(object_id=client.create_agent({"name": op.wanted["name"], **self._body(op)}))
+
+    def _body(self, op: Operation) -> dict[str, Any]:
+        body: dict[str, Any] = dict(op.wanted["body"])
+        if workflow.PART in body:
+            body[workflow.PART] = workflow.merged({}, body[workflow.PART])
+        return body
+
+
+@register
+class DuplicateAgent(_NewAgent):
+    name = "agent.duplicate"
+
+    def title(self, op: Operation) -> str:
+        return f"Duplicate {op.names['source']} as {op.wanted['name']}"
+
+    def success_message(self, op: Operation) -> str:
+        return f"Duplicated {op.names['source']} as {op.wanted['name']}. Its numbers stay with the original."
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        source = _existing_agent(client, op.wanted["source"], op.names["source"])
+        return {**super().precheck(client, op), "settings": _digest(source)}
+
+    def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
+        settings = (op.before or {}).get("settings")
+        return settings is not None and settings == _digest(agent)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        return Reply(object_id=client.duplicate_agent(op.wanted["source"], name=op.wanted["name"]))
+
+
+class _Patch(Action):
+    """A partial update: wanted["set"] is {path: value}, wanted["shown"] what the page showed there."""
+
+    object_type = "agent"
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        agent = op.found = _existing_agent(client, op.object_id, op.names["object"])
+        shown, now = op.wanted["shown"], self._values(op, agent)
+        missing = self._missing(op, agent)
+        if not missing:
+            raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", seen=agent)
+        moved = [path for path in missing if now[path] != shown.get(path)]
+        if moved:
+            named = ", ".join(map(short_name, moved))
+            raise PreconditionFailed(
+                f"{op.names['object']} was changed meanwhile, outside this page: {named}. "
+                "Check the current settings, then save again.",
+                seen=agent,
+            )
+        if any(workflow.is_in_workflow(path) for path in missing):
+            self._check_workflow(op, agent)
+        return now
+
+    def _check_workflow(self, op: Operation, agent: dict[str, Any]) -> None:
+        if not isinstance(agent.get(workflow.PART), dict):
+            raise PreconditionFailed(
+                f"ElevenLabs shows no workflow of {op.names['object']} that can be read, so a change of it would "
+                "replace parts that were never shown. Change it in the ElevenLabs console.",
+                seen=agent,
+                field="patch",
+            )
+        if whole := self._whole_workflow(op):
+            _refuse_workflow(workflow.problems(whole, agent[workflow.PART]), seen=agent)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        changing = self._changing(op)
+        patch = nest({path: value for path, value in changing.items() if not workflow.is_in_workflow(path)})
+        if whole := self._whole_workflow(op):
+            patch[workflow.PART] = whole
+        return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
+
+    def _whole_workflow(self, op: Operation) -> dict[str, Any] | None:
+        """What the check read with the change in it; None where the workflow stays as it is."""
+        agent = op.found or {}
+        missing = [path for path in self._missing(op, agent) if workflow.is_in_workflow(path)]
+        if not missing:
+            return None
+        return workflow.changed(agent.get(workflow.PART), {path: op.wanted["set"][path] for path in missing})
+
+    def _missing(self, op: Operation, agent: dict[str, Any]) -> list[str]:
+        """The requested paths at which the agent has another value."""
+        return [path for path, value in op.wanted["set"].items() if not workflow.holds(agent, path, value)]
+
+    def _changing(self, op: Operation) -> dict[str, Any]:
+        before = op.before or {}
+        return {path: value for path, value in op.wanted["set"].items() if not is_same(before.get(path), value)}
+
+    def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        return _get_agent(client, op.object_id)
+
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
+        before, now, missing = op.before or {}, self._values(op, seen), self._missing(op, seen)
+        changing = self._changing(op)
+        third = [path for path in changing if path in missing and now[path] != before.get(path)]
+        kept = [path for path in changing if path not in missing]
+        if third and not kept:
+            named = ", ".join(map(short_name, third))
+            return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
+        if not kept:
+            return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
+        not_kept = [short_name(path) for path in changing if path not in kept]
+        besides = "" if op.found is None else describe_unrequested(op.found, seen, op.wanted["set"])
+        return Verdict(State.DONE, besides, not_kept)
+
+    def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
+        return {path: get(agent, path) for path in op.wanted["set"]}
+
+    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+        return self._values(op, seen)
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is not None:
+            mirror.upsert_row(seen, cause, Reading.by(op))
+
+
+@register
+class UpdateAgent(_Patch):
+    name = "agent.update"
+
+    def title(self, op: Operation) -> str:
+        return f"Change {op.names['object']}: {', '.join(short_name(path) for path in op.wanted['set'])}"
+
+    def success_message(self, op: Operation) -> str:
+        return f"Saved {op.names['object']}: {', '.join(map(short_name, self._changing(op)))}."
+
+
+@register
+class ArchiveAgent(_Patch):
+    """Archive and restore: one setting of the agent, told in words of its own."""
+
+    name = "agent.archive"
+
+    def title(self, op: Operation) -> str:
+        return f"{'Archive' if self._archives(op) else 'Restore'} {op.names['object']}"
+
+    def success_message(self, op: Operation) -> str:
+        if self._archives(op):
+            return f"Archived {op.names['object']}. Numbers bound to it stay bound."
+        return f"Restored {op.names['object']}."
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        if self._archives(op):
+            _refuse_while_assigning(op)
+        return super().precheck(client, op)
+
+    def _archives(self, op: Operation) -> bool:
+        return bool(op.wanted["set"]["platform_settings.archived"])
+
+
+@register
+class DeleteAgent(Action):
+    name = "agent.delete"
+    object_type = "agent"
+    removes = True
+
+    def title(self, op: Operation) -> str:
+        return f"Delete the agent {op.names['object']}"
+
+    def success_message(self, op: Operation) -> str:
+        return f"Deleted the agent {op.names['object']}."
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        _refuse_while_assigning(op)
+        agent = _get_agent(client, op.object_id)
+        if agent is None:
+            raise NothingToDo(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
+        numbers = [RemoteNumber.parse(row) for row in client.all_numbers(agent_id=op.object_id)]
+        bound = [number.phone_number for number in numbers if number.agent_id == op.object_id]
+        if bound:
+            raise PreconditionFailed(
+                f"{op.names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
+                f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Unassign or move them first."
+            )
+        return self.summarize(op, agent)
+
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        client.delete_agent(op.object_id)
+        return Reply(op.object_id)
+
+    def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        return _get_agent(client, op.object_id)
+
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None:
+            return Verdict(State.DONE)
+        return Verdict(State.NOT_APPLIED, "Read back: the agent is still there. It is safe to delete it again.")
+
+    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+        return {"agent_id": seen["agent_id"], "name": seen.get("name")}
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if seen is None:
+            mirror.mark_gone(op.object_id, cause)
+        else:
+            mirror.upsert_row(seen, cause, Reading.by(op))
+
+
+def _refuse_workflow(problems: list[str], *, seen: dict[str, Any] | None = None) -> None:
+    if problems:
+        more = f" … and {len(problems) - MAX_NAMED} more." if len(problems) > MAX_NAMED else ""
+        raise PreconditionFailed(
+            f"The workflow would not be valid. {' '.join(problems[:MAX_NAMED])}{more}", seen=seen, field="patch"
+        )
+
+
+def _get_agent(client: ElevenLabs, agent_id: str) -> dict[str, Any] | None:
+    try:
+        return client.get_agent(agent_id).raw
+    except NotFound:
+        return None
+
+
+def _existing_agent(client: ElevenLabs, agent_id: str, name: str) -> dict[str, Any]:
+    agent = _get_agent(client, agent_id)
+    if agent is None:
+        mirror.mark_missing(agent_id)
+        raise PreconditionFailed(f"{name} does not exist any more: it was deleted at ElevenLabs.")
+    return agent
+
+
+def _refuse_while_assigning(op: Operation) -> None:
+    """A number may be on its way to this agent. Each side writes down its intent before it looks for the other's, so
+    at least one of the two sees the other; this look has to come before the remote is read."""
+    other = Operation.objects.filter(state__in=OPEN_STATES, wanted__agent_id=op.object_id).first()
+    if other is not None:
+        raise PreconditionFailed(
+            f"{op.names['object']} is needed for a number: {other.actor_name} requested at "
+            f"{other.created_at:%H:%M:%S} UTC to: {other.title}. Try again when that is decided."
+        )
+
+
+def _digest(agent: dict[str, Any]) -> str | None:
+    """Of everything that a copy takes over; None where that cannot be told."""
+    if unstorable(agent):
+        return None
+    flat = flatten({part: agent.get(part) or {} for part in SETTINGS})
+    kept = {path: value for path, value in flat.items() if not ASSIGNED_BY_SERVICE.search(path)}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

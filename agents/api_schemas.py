@@ -1,0 +1,83 @@
+"""What a caller may say of an agent: the fields of its form, each with a type, and the rest as JSON."""
+
+import json
+from typing import Any
+
+from ninja import Field
+from pydantic import ConfigDict
+
+from agents import settings_json
+from agents.fields import MAY_BE_EMPTY, PATHS, RANGES
+from agents.validators import VOICE_ID
+from controlplane.api.schemas import NOT_BLANK, Because, Json, Text
+
+OTHERS = (
+    "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
+    "Name only what should change: objects are merged, lists replaced whole, null clears. In `workflow`, a node or an "
+    "edge that is left out stays, and null removes it; the result has to be a whole, valid workflow. Kept in the "
+    "history: no passwords or keys here"
+)
+
+
+def _as_checked(schema: dict[str, Any]) -> None:
+    """The document tells the limits that `agents.validators` looks after, and what may be null."""
+    for name in PATHS:
+        said = schema["properties"][name]
+        kinds = said.get("anyOf", [said])
+        if name not in MAY_BE_EMPTY and "anyOf" in said:
+            said |= next(kind for kind in said.pop("anyOf") if kind["type"] != "null")
+            said.pop("default", None)
+            kinds = [said]
+        for kind in kinds:
+            if name in RANGES and kind["type"] != "null":
+                kind["minimum"], kind["maximum"] = RANGES[name]
+            elif kind["type"] == "string" and name not in MAY_BE_EMPTY:
+                kind |= {"pattern": f"^{VOICE_ID}$"} if name == "voice_id" else NOT_BLANK
+    schema["properties"]["settings"]["propertyNames"] = {"enum": list(settings_json.PARTS)}
+
+
+class _Settings(Because):
+    model_config = ConfigDict(json_schema_extra=_as_checked)
+
+    tags: list[Text] | None = Field(None, max_length=100)
+    voice_id: Text | None = Field(None, max_length=64)
+    first_message: Text | None = Field(None, max_length=100_000)
+    system_prompt: Text | None = Field(None, max_length=500_000)
+    language: Text | None = Field(None, max_length=40)
+    llm: Text | None = Field(None, max_length=120)
+    temperature: float | None = Field(None, description="0 to 2; null: not sent to the LLM at all")
+    model_id: Text | None = Field(None, max_length=120, description="The voice model")
+    stability: float | None = Field(None, description="0 to 1")
+    similarity_boost: float | None = Field(None, description="0 to 1")
+    speed: float | None = Field(None, description="0.7 to 1.2")
+    max_duration_seconds: int | None = None
+    agent_concurrency_limit: int | None = Field(None, description="-1: no limit but the workspace's")
+    daily_limit: int | None = None
+    settings: Json = Field(default_factory=dict, description=OTHERS)
+
+
+class NewAgent(_Settings):
+    name: Text = Field(max_length=300)
+
+
+class NewName(Because):
+    name: Text = Field(max_length=300, json_schema_extra=NOT_BLANK)
+
+
+class ChangedAgent(_Settings):
+    name: Text | None = Field(None, max_length=300)
+    expected_version: Text | None = Field(None, max_length=64)
+
+
+def values_of(body: _Settings) -> dict[str, Any]:
+    """{field: value} of what was said, and of nothing else; texts of one line without space around them."""
+    said = {name: getattr(body, name) for name in PATHS if name in body.model_fields_set}
+    lines = ("first_message", "system_prompt")
+    return {
+        name: value.strip() if isinstance(value, str) and name not in lines else value for name, value in said.items()
+    }
+
+
+def flat_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """{path: value}, checked as the form's JSON is. Raises Django's ValidationError."""
+    return settings_json.parse(json.dumps(settings)) if settings else {}

@@ -1,0 +1,96 @@
+"""How the remote's JSON of an agent becomes a row."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import Agent
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import Agent as RemoteAgent
+from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
+from controlplane.mirror import upsert
+from controlplane.mirror.json_paths import get
+from controlplane.mirror.upsert import Reading
+
+ARCHIVED = "platform_settings.archived"
+
+
+@transaction.atomic
+def upsert_row(data: dict[str, Any], cause: Cause, reading: Reading | None = None) -> bool:
+    """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
+    if why := unstorable(data):
+        raise BadShape(f"An agent cannot be kept: {why}.")
+    agent_id = RemoteAgent.parse(data).agent_id
+    return upsert.save(upsert.row_of(Agent, agent_id), row_values(data), cause=cause, reading=reading)
+
+
+def row_values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
+    """The fields of a row; `summary` is the agent's line in the listing, if one was read too. Raises BadShape."""
+    agent = RemoteAgent.parse(data)
+    found: dict[str, Any] = {
+        "name": agent.name or "",
+        "tags": list(agent.tags or []),
+        "archived": bool(get(data, ARCHIVED)),
+        "voice_id": _text(data, "conversation_config.tts.voice_id"),
+        "language": _text(data, "conversation_config.agent.language"),
+        "llm": _text(data, "conversation_config.agent.prompt.llm"),
+        "created_remotely_at": moment(get(data, "metadata.created_at_unix_secs")),
+        "details_as_of": get(data, "metadata.updated_at_unix_secs"),
+        "remote_data": data,
+        "missing_since": None,
+        "gone_at": None,
+    }
+    return found | summary_row_values(summary) if summary is not None else found
+
+
+@transaction.atomic
+def upsert_name(object_id: str, name: str, cause: Cause, reading: Reading | None = None) -> bool:
+    """Store an agent of which only id and name are known yet; the next sync brings the rest."""
+    row = upsert.row_of(Agent, object_id)
+    return upsert.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause, reading=reading)
+
+
+def mark_gone_with_name(object_id: str, name: str, cause: Cause) -> bool:
+    """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
+    now = timezone.now()
+    row_values = {"name": name[:300], "missing_since": now, "gone_at": now}
+    return upsert.save(Agent(remote_id=object_id), row_values, cause=cause)
+
+
+def mark_missing(object_id: str) -> None:
+    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell.
+
+    A tombstone is noted too: an agent that was deleted from here was not looked for before.
+    """
+    Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
+
+
+@transaction.atomic
+def mark_gone(object_id: str, cause: Cause) -> bool:
+    return upsert.mark_gone(upsert.row_of(Agent, object_id), {}, cause=cause)
+
+
+def summary_row_values(summary: AgentSummary) -> dict[str, Any]:
+    """What the listing alone tells. Its time of change is told apart: see `Agent.details_as_of`."""
+    return {
+        "last_call_at": moment(summary.last_call_time_unix_secs),
+        "details_as_of": getattr(summary, "updated_at_unix_secs", None),
+    }
+
+
+def moment(seconds: Any) -> datetime | None:
+    """A Unix time of the remote; None where it is absent or no real date."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _text(data: dict[str, Any], path: str) -> str:
+    """For the column of that name, cut where it ends: agents are found by it; the whole stands in `remote_data`."""
+    value, column = get(data, path), Agent._meta.get_field(path.rpartition(".")[2])
+    return value[: getattr(column, "max_length", None)] if isinstance(value, str) else ""

@@ -1,0 +1,17 @@
+"""Which deeds a page offers. Each deed's own page checks again: a button left out is no lock."""
+
+from collections.abc import Sequence
+
+from django.contrib.auth.models import AnonymousUser, User
+
+from agents.models import Agent
+
+ACTIONS = ("change", "duplicate", "archive", "delete")
+
+
+def annotate_permissions(agents: Sequence[Agent], user: User | AnonymousUser) -> Sequence[Agent]:
+    """Adds `rights`, read by `templates/agents/deeds.html`."""
+    rights = {deed for deed in ACTIONS if user.has_perm(f"agents.{deed}_agent")}
+    for agent in agents:
+        agent.__dict__["rights"] = rights
+    return agents

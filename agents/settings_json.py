@@ -1,0 +1,98 @@
+"""The JSON that staff type for settings that have no field: checked before anything is sent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from agents.fields import FIELD_AT, PATHS
+from agents.workflow import PART as WORKFLOW
+from agents.workflow import is_in_workflow
+from controlplane import strict_json
+from controlplane.elevenlabs import unstorable
+from controlplane.mirror.json_paths import flatten
+
+# The parts of an agent that ElevenLabs takes. Anything else it would drop without a word.
+PARTS = ("conversation_config", "platform_settings", "workflow")
+ARCHIVED = "platform_settings.archived"
+# More than anybody types or pastes by hand.
+MAX_CHARS = 200_000
+MAX_PATHS = 2_000
+MAX_ERRORS = 20
+# The reader's own words for what JSON calls by other names.
+TYPE_NAMES = {
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    type(None): "null",
+    int: "a number",
+    float: "a number",
+}
+
+
+def parse(text: str) -> dict[str, Any]:
+    """{path: value} of a typed patch. Raises ValidationError with everything that is wrong."""
+    if len(text) > MAX_CHARS:
+        raise ValidationError(f"This is too long: {len(text):,} characters, and {MAX_CHARS:,} are taken at once.")
+    value = _load(text)
+    if not isinstance(value, dict):
+        raise ValidationError(f"This has to be a JSON object in braces, not {TYPE_NAMES.get(type(value), 'this')}.")
+    if not value:
+        return {}
+    if why := unstorable(value):
+        raise ValidationError(f"This cannot be sent: {why}.")
+    flat = flatten(value)
+    if len(flat) > MAX_PATHS:
+        raise ValidationError(f"This sets {len(flat):,} values, and {MAX_PATHS:,} are taken at once. Save it in parts.")
+    wrong = [
+        f"“{part}” is not a part of an agent that can be set here: {', '.join(PARTS)}."
+        for part in value
+        if part not in PARTS and part not in PATHS.values()
+    ]
+    if both := _both_tool_forms(value):
+        wrong.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
+    for path, inner in flat.items():
+        if name := _field_in(path):
+            wrong.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
+        elif path == ARCHIVED:
+            wrong.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
+        elif inner == {} and (path == WORKFLOW or not is_in_workflow(path)):
+            wrong.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
+    if not isinstance(value.get(WORKFLOW, {}), dict):
+        wrong.append(
+            f"“{WORKFLOW}” has to be an object: an agent always has one. To remove a node or an edge, set that to null."
+        )
+    if len(wrong) > MAX_ERRORS:
+        wrong[MAX_ERRORS:] = [f"… and {len(wrong) - MAX_ERRORS:,} more."]
+    if wrong:
+        raise ValidationError(wrong)
+    return flat
+
+
+def _load(text: str) -> Any:
+    try:
+        return strict_json.loads(text)
+    except strict_json.NotJson as wrong:
+        raise ValidationError(str(wrong)) from None
+
+
+def _field_in(path: str) -> str | None:
+    """The form's field that a path sets, holds or reaches into."""
+    for own, name in FIELD_AT.items():
+        if own == path or own.startswith(f"{path}.") or path.startswith(f"{own}."):
+            return name.replace("_", " ")
+    return None
+
+
+def _both_tool_forms(value: Any, path: str = "") -> str | None:
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, Mapping):
+        return None
+    # Two nodes of a workflow may have these names too, but those are objects.
+    if {"tools", "tool_ids"} <= value.keys() and not isinstance(value["tool_ids"], Mapping):
+        return f"“{path}”" if path else "It"
+    for key, inner in value.items():
+        if found := _both_tool_forms(inner, f"{path}.{key}" if path else str(key)):
+            return found
+    return None

@@ -1,0 +1,25 @@
+"""How a request is read: strictly, because what is not known is a slip, and a slip may have meant "only if"."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.http import HttpRequest
+from ninja.parser import Parser
+
+from controlplane import strict_json
+from controlplane.api.problems import invalid
+
+
+class StrictParser(Parser):
+    def parse_body(self, request: HttpRequest) -> Any:
+        return strict_json.loads(request.body)
+
+
+def reject_unknown(request: HttpRequest, names: Collection[str]) -> None:
+    """Raises a 422 where the address says something else than these, or one of them twice."""
+    wrong = [(name, "Unknown query parameter.") for name in request.GET if name not in names]
+    twice = [
+        (name, "This query parameter is given more than once.") for name, said in request.GET.lists() if len(said) > 1
+    ]
+    if wrong or twice:
+        raise invalid(wrong or twice)

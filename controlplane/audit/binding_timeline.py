@@ -1,0 +1,58 @@
+"""Which agent answered a number, drawn to scale: each binding as a piece of a strip over a span of time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from controlplane.audit import point_in_time
+from controlplane.audit.point_in_time import Span
+
+SPANS = {"7": "7 days", "30": "30 days", "all": "All"}
+COLOURS = 6  # for so many agents that follow each other; then the first comes again
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One span as it is drawn: in percent of the strip. `colour` is 0 where nobody answered."""
+
+    span: Span
+    left: float
+    width: float
+    colour: int
+
+
+@dataclass(frozen=True)
+class Strip:
+    number_id: str
+    chosen: str
+    begins: datetime
+    ends: datetime
+    pieces: Sequence[Piece]  # the oldest first
+
+    @property
+    def newest_first(self) -> list[Piece]:
+        return list(reversed(self.pieces))
+
+    @property
+    def key(self) -> list[tuple[int, Span]]:
+        """Each agent once, with its colour, in the order of time; and nobody, where nobody answered."""
+        return list({piece.span.agent_id: (piece.colour, piece.span) for piece in self.pieces}.values())
+
+
+def of_number(number_id: str, chosen: str = "30") -> Strip:
+    """The last so many days, or all that is known. Without pieces where the history knows nothing of this number."""
+    spans, now = list(point_in_time.bindings_of(number_id)), timezone.now()
+    first = (spans[0].begins or point_in_time.history_begins_at() or now) if spans else now
+    begins = first if chosen == "all" else max(first, now - timedelta(days=int(chosen)))
+    inside = [span for span in spans if span.ends is None or span.ends > begins]
+    agents = list(dict.fromkeys(span.agent_id for span in inside if span.agent_id))
+    whole = max((now - begins).total_seconds(), 1e-3)
+    pieces = []
+    for span in inside:
+        left = max((span.begins or begins) - begins, timedelta()).total_seconds()
+        width = ((span.ends or now) - max(span.begins or begins, begins)).total_seconds()
+        colour = agents.index(span.agent_id) % COLOURS + 1 if span.agent_id else 0
+        pieces.append(Piece(span, round(100 * left / whole, 3), round(100 * width / whole, 3), colour))
+    return Strip(number_id, chosen, begins, now, pieces)

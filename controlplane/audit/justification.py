@@ -1,0 +1,57 @@
+"""Why somebody asks for something: one rule for every write of staff. What the system does by itself says so itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.contrib.auth.models import User
+
+MAX_REASON_CHARS = 500
+MAX_TICKET_CHARS = 100
+
+
+@dataclass(frozen=True)
+class Justification:
+    """What was typed: a reason and, where there is one, a ticket."""
+
+    reason: str = ""
+    ticket: str = ""
+
+    def or_else(self, reason: str) -> Justification:
+        """With this reason where none was typed; not where one has to be, which only a person can give."""
+        return self if self.reason or settings.REQUIRE_REASON else replace(self, reason=reason)
+
+
+NO_JUSTIFICATION = Justification()
+
+
+class ReasonRequired(Exception):
+    """Nothing was done: staff have to say why. `problems` is {field: words}."""
+
+    def __init__(self, justification_errors: dict[str, str]) -> None:
+        super().__init__(f"Not sent. {' '.join(justification_errors.values())}")
+        self.problems = justification_errors
+
+
+def justification_errors(justification: Justification) -> dict[str, str]:
+    """What is missing or wrong, in the words of the form's field."""
+    found = {}
+    if settings.REQUIRE_REASON and not any(letter.isalnum() for letter in justification.reason):
+        found["reason"] = "Enter a short reason. It is kept in the history."
+    pattern = settings.TICKET_PATTERN
+    if (
+        pattern
+        and (justification.ticket or settings.REQUIRE_REASON)
+        and not re.fullmatch(pattern, justification.ticket)
+    ):
+        what = f"“{justification.ticket}” is not a valid ticket" if justification.ticket else "Name the ticket"
+        found["ticket"] = f"{what}. It has to fit {pattern}"
+    return found
+
+
+def require_justification(justification: Justification, actor: User | None) -> None:
+    """Raises `NotSaid` where a person asks and has not said why."""
+    if actor is not None and (found := justification_errors(justification)):
+        raise ReasonRequired(found)

@@ -1,0 +1,53 @@
+"""What cannot be written down is not done, and whoever asked is told so in plain words."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import Error
+
+log = logging.getLogger(__name__)
+_sent: ContextVar[bool] = ContextVar("sent", default=False)
+
+
+class AuditUnavailable(Exception):
+    """The database did not take the record that comes before each request, so nothing was sent. What it said itself
+    is in the log only: it may hold values of the row."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Not sent. Your request could not be recorded here, and only recorded requests are sent to ElevenLabs. "
+            "Nothing was changed there. Contact the administrator of the database, which may be full, locked or set to "
+            "read only; details are in the server's log. Try again once it works. If Activity shows this as “being "
+            "checked”, it ends by itself within four minutes without sending anything."
+        )
+
+
+@contextmanager
+def audit_required() -> Iterator[None]:
+    """Around what is written before anything is sent, and only that: what fails after it was sent is not this."""
+    try:
+        yield
+    except Error as error:
+        log.exception("The database did not store the record of a request. Nothing was sent to ElevenLabs.")
+        raise AuditUnavailable from error
+
+
+@contextmanager
+def track_sending() -> Iterator[None]:
+    """Around one request: whatever fails in it may have failed after something was sent."""
+    token = _sent.set(False)
+    try:
+        yield
+    finally:
+        _sent.reset(token)
+
+
+def mark_as_sent() -> None:
+    """From now on nobody may say that nothing was sent, whatever fails."""
+    _sent.set(True)
+
+
+def may_have_been_sent() -> bool:
+    return _sent.get()

@@ -1,0 +1,46 @@
+"""A file that somebody takes away. That it was taken is an entry itself, written first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, StreamingHttpResponse
+
+from controlplane.audit import export as files
+from controlplane.audit import ledger
+from controlplane.audit.models import Entry
+from controlplane.operations.form_flow import current_staff
+from controlplane.operations.run import actor_label
+from controlplane.statement_timeout import longer
+
+
+def as_csv(
+    request: HttpRequest, what: str, name: str, head: Sequence[str], rows: Iterable[Sequence[object]]
+) -> StreamingHttpResponse:
+    """`what` stands in the history, `name` is the file's. Text that a spreadsheet would run is made harmless."""
+    note(request, {"told": f"exported as csv: {what}"})
+    return as_file(_lines(head, rows), f"{name}.csv", "text/csv; charset=utf-8")
+
+
+def note(request: HttpRequest, told: dict[str, Any]) -> None:
+    actor = current_staff(request)
+    cause = ledger.Cause(Entry.Cause.PERSON, "", actor, actor_label(actor))
+    with transaction.atomic():
+        ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
+
+
+def as_file(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(_patiently(lines), content_type=kind, headers=headers)
+
+
+def _patiently(lines: Iterator[str]) -> Iterator[str]:
+    with longer():
+        yield from lines
+
+
+def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    writer = files.writer_of_lines()
+    yield writer.writerow(head)
+    for row in rows:
+        yield writer.writerow([files.harmless(str(cell)) for cell in row])

@@ -1,0 +1,67 @@
+"""Is the record whole? How far the chain is sealed, what was found when it was read last, and the button that asks a
+worker to read it again."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from controlplane.audit import chain, tasks, triggers, verification
+from controlplane.audit.models import Cut, Entry, Link, Verification
+from controlplane.dashboard.history.admin_context import admin_context
+from controlplane.operations.enqueue import enqueue
+from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.run import actor_label
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def integrity(request: HttpRequest) -> HttpResponse:
+    find_request = request.GET.get("digest", "").strip().lower()
+    context = {
+        **admin_context("Integrity check", request),
+        **_progress(),
+        "last": Link.objects.order_by("-position").first(),
+        "waiting": Entry.objects.filter(pk__gt=_newest_sealed()).count(),
+        "guarded": triggers.is_installed(),
+        "cut": Cut.objects.first(),
+        "verifications": Verification.objects.exclude(state=Verification.State.OPEN)[:10],
+        "noted": find_request[:64],
+        "contained": chain.has(find_request) if find_request else None,
+    }
+    return render_form(request, "history/whole.html", context)
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def progress(request: HttpRequest) -> HttpResponse:
+    """The part of the page that moves; once the reading has ended, the whole page is drawn anew."""
+    facts = _progress()
+    response = render(request, "history/verification.html", facts)
+    if not facts["open"]:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+@permission_required("audit.add_verification", raise_exception=True)
+def request_check(request: HttpRequest) -> HttpResponse:
+    verification.request(actor_label(current_staff(request)))
+    if not enqueue(tasks.verify):
+        messages.warning(
+            request, "Requested, but the worker could not be notified; it will pick this up within a minute."
+        )
+    return redirect("admin:audit_entry_whole")
+
+
+def _progress() -> dict[str, Any]:
+    """The verification that is under way, and the newest that ended."""
+    under_way = Verification.objects.filter(state=Verification.State.OPEN).first()
+    return {"open": under_way, "newest": verification.newest()}
+
+
+def _newest_sealed() -> int:
+    return Link.objects.order_by("-entry_id").values_list("entry_id", flat=True).first() or 0

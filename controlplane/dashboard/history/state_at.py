@@ -1,0 +1,196 @@
+"""What was known at a moment that somebody chooses: every number and its binding, every agent, and each one whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from controlplane.audit import point_in_time
+from controlplane.audit.point_in_time import KnownState
+from controlplane.dashboard.history import download
+from controlplane.dashboard.history.admin_context import admin_context
+from controlplane.mirror.models import SyncRun
+from controlplane.operations.form_flow import render_form
+from controlplane.operations.humanize import humanize
+from controlplane.templatetags.names import visible
+
+ON_A_PAGE = 100
+
+
+@dataclass(frozen=True)
+class ObjectType:
+    """What can be listed: {its path in the history: how the file calls it}."""
+
+    object_type: str
+    words: str
+    paths: Mapping[str, str]
+
+    def cells(self, object_state_at: KnownState) -> list[str]:
+        return ["" if value in (None, []) else str(value) for value in map(object_state_at.settings.get, self.paths)]
+
+
+OBJECT_TYPES = {
+    "numbers": ObjectType(
+        "number",
+        "Numbers",
+        {"phone_number": "number", "label": "label", "agent_name": "agent", "agent_id": "agent_id"},
+    ),
+    "agents": ObjectType(
+        "agent",
+        "Agents",
+        {
+            "name": "agent",
+            "conversation_config.agent.language": "language",
+            "conversation_config.agent.prompt.llm": "llm",
+            "conversation_config.tts.voice_id": "voice_id",
+            "tags": "tags",
+        },
+    ),
+}
+
+
+class MomentForm(forms.Form):
+    at = forms.DateTimeField(
+        label="Point in time",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
+    )
+    q = forms.CharField(label="Search", required=False, max_length=200)
+    what = forms.ChoiceField(choices=[(name, sort.words) for name, sort in OBJECT_TYPES.items()], required=False)
+
+    def clean_at(self) -> datetime:
+        at: datetime = self.cleaned_data["at"]
+        if at > timezone.now():
+            raise forms.ValidationError("This is in the future. Choose a past point in time.")
+        kept = point_in_time.history_begins_at()
+        if kept and at < kept:
+            raise forms.ValidationError(
+                f"History from before {timezone.localtime(kept):%d %b %Y, %H:%M:%S %Z} was removed, so the "
+                "state at that time is not known any more."
+            )
+        return at
+
+    def clean_what(self) -> str:
+        return self.cleaned_data["what"] or "numbers"
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def state_at(request: HttpRequest) -> HttpResponse:
+    form = MomentForm(request.GET if "at" in request.GET else None, initial={"at": timezone.localtime()})
+    what = request.GET.get("what", "")
+    what = what if what in OBJECT_TYPES else "numbers"
+    context: dict[str, Any] = {
+        **admin_context("State at", request),
+        "form": form,
+        "zone": timezone.get_current_timezone_name(),
+        "what": what,
+        "kinds": [(name, sort.words, _query(request, what=name)) for name, sort in OBJECT_TYPES.items()],
+    }
+    if form.is_bound and form.is_valid():
+        at = form.cleaned_data["at"]
+        page = Paginator(_known(form), ON_A_PAGE).get_page(request.GET.get("page"))
+        context |= {
+            "at": at,
+            "page": page,
+            "rows": [
+                (object_state_at, [visible(cell) for cell in OBJECT_TYPES[what].cells(object_state_at)])
+                for object_state_at in page
+            ],
+            "picture": _picture(at),
+            "query": _query(request),
+        }
+    return render_form(request, "history/then.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+@permission_required("audit.view_entry", raise_exception=True)
+def object_state_at(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
+    """One object with all its settings, now where no moment is named."""
+    form = MomentForm(request.GET if "at" in request.GET else {"at": timezone.now()})
+    if object_type not in [sort.object_type for sort in OBJECT_TYPES.values()] or not form.is_valid():
+        raise Http404
+    at = form.cleaned_data["at"]
+    known = point_in_time.object_at(object_type, object_id, at)
+    if known is None:
+        raise Http404
+    context = {
+        **admin_context(f"State of {visible(known.name) or object_id}", request),
+        "one": known,
+        "object_type": object_type,
+        "at": at,
+        "picture": _picture(at),
+        "settings": [(path, visible(humanize(value))) for path, value in sorted(known.settings.items())],
+    }
+    return render_form(request, "history/then_one.html", context)
+
+
+@require_POST
+@permission_required("audit.export_entry", raise_exception=True)
+def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The same as CSV."""
+    form = MomentForm(request.GET)
+    if not form.is_valid():
+        return HttpResponse("Not a valid point in time.", status=400, content_type="text/plain")
+    at, what = form.cleaned_data["at"], form.cleaned_data["what"]
+    sort = OBJECT_TYPES[what]
+    sought = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""
+    rows = (
+        [
+            *sort.cells(object_state_at),
+            object_state_at.object_id,
+            object_state_at.since.isoformat() if object_state_at.since else "",
+        ]
+        for object_state_at in _known(form)
+    )
+    return download.as_csv(
+        request,
+        f"{what} at {at.isoformat()}{sought}",
+        f"{what}-{timezone.localtime(at):%Y%m%d-%H%M%S}",
+        [*sort.paths.values(), f"{sort.object_type}_id", "known_since"],
+        rows,
+    )
+
+
+def _known(form: MomentForm) -> list[KnownState]:
+    """Those that were there, in order, with all the words of the search in what the list shows."""
+    sort = OBJECT_TYPES[form.cleaned_data["what"]]
+    known = point_in_time.state_at(sort.object_type, form.cleaned_data["at"], list(sort.paths))
+    terms = form.cleaned_data["q"].casefold().split()
+    fits = [
+        object_state_at
+        for object_state_at in known.values()
+        if not object_state_at.is_gone
+        and all(
+            term in " ".join([*sort.cells(object_state_at), object_state_at.name, object_state_at.object_id]).casefold()
+            for term in terms
+        )
+    ]
+    return sorted(fits, key=lambda object_state_at: (object_state_at.name, object_state_at.object_id))
+
+
+def _query(request: HttpRequest, **changed: str) -> str:
+    """The address, to be linked to, without the page of the list."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    for name, value in changed.items():
+        query[name] = value
+    return query.urlencode()
+
+
+def _picture(at: datetime) -> dict[str, Any]:
+    """How fresh the picture was: the newest run that had listed everything by then, and how old it was. Of runs that
+    are thinned out by now one an hour is kept, so it may have been fresher."""
+    runs = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, ended_at__lte=at)
+    run = runs.order_by("-ended_at").values("started_at").first()
+    if run is None:
+        return {}
+    age = (at - run["started_at"]).total_seconds()
+    return {"as_of": run["started_at"], "age": age, "thinned": at < timezone.now() - settings.SYNC_RUNS_KEPT}

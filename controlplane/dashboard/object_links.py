@@ -1,0 +1,32 @@
+"""Where an object that is told of by its id has its page here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import OuterRef, Subquery, Value
+
+from agents.models import Agent
+from numbers.models import PhoneNumber
+
+MODELS = (("number_pk", PhoneNumber), ("agent_pk", Agent))
+
+
+def object_links(object_id: str = "object_id") -> dict[str, Subquery]:
+    """To annotate rows that name an object: `number_pk` or `agent_pk`, the key of the row that mirrors it."""
+    return {
+        name: Subquery(model._default_manager.filter(remote_id=OuterRef(object_id)).values("pk")[:1])
+        for name, model in MODELS
+    }
+
+
+def annotate_links(rows: Iterable[Any]) -> None:
+    """The same for rows that are read already: one question for all of them."""
+    ids = {row.object_id for row in rows}
+    asked = [
+        model._default_manager.filter(remote_id__in=ids).order_by().values_list(Value(name), "remote_id", "pk")
+        for name, model in MODELS
+    ]
+    found = {(name, remote_id): pk for name, remote_id, pk in asked[0].union(*asked[1:], all=True)}
+    for row in rows:
+        for name, _ in MODELS:
+            setattr(row, name, found.get((name, row.object_id)))

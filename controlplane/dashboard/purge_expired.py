@@ -1,0 +1,20 @@
+"""Remove what signing in leaves behind: expired sessions, counts of failed sign-ins whose window is over, ended API
+tokens, and the digests of old API requests. The history has an entry for every sign-in and token."""
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from controlplane.api.models import Request, Token
+from controlplane.sign_in import limits
+
+
+def purge_expired() -> int:
+    """How many rows went."""
+    now = timezone.now()
+    old = [
+        Session.objects.filter(expire_date__lt=now),
+        Request.objects.filter(created_at__lt=now - settings.API_KEYS_KEPT),
+        Token.objects.filter(expires_at__lt=now - settings.API_KEYS_KEPT),
+    ]
+    return limits.purge_expired() + sum(rows.delete()[0] for rows in old)

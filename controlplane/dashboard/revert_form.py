@@ -1,0 +1,37 @@
+"""The form that takes a change back, by one operation or by a change set: of outside changes, and of our own."""
+
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.mirror import outside
+from controlplane.operations import tasks
+from controlplane.operations.enqueue import enqueue
+from controlplane.operations.form_flow import action_kwargs, add_refusal, flash_result, htmx_redirect, submit, url_of
+from controlplane.operations.forms import KeyedForm
+from controlplane.operations.journal import KeyReused
+from numbers.revert_plan import NotRevertible
+
+AUTO_ID = "dialog_%s"  # the form may be shown above a page that asks why, too
+
+
+def submit_revert(
+    request: HttpRequest, form: KeyedForm, service: Any, thing: Any, *, several: bool, page: str
+) -> HttpResponse | None:
+    """Where to go then; None: the form says why nothing was sent. `service` is `numbers.revert` or `numbers.undo`."""
+    ask = action_kwargs(request, form)
+    try:
+        if several:
+            change_set = service.plan(thing, **ask)
+            enqueue(tasks.run_change_sets)
+            return htmx_redirect(request, url_of(change_set))
+        op = submit(form, partial(service.carry_out, thing, **ask))
+    except (NotRevertible, outside.Decided, KeyReused, AuditUnavailable) as refusal:
+        add_refusal(form, refusal)
+        return None
+    if op is None:
+        return None
+    flash_result(request, op)
+    return htmx_redirect(request, url_of(op) if op.is_open else page)

@@ -1,0 +1,73 @@
+"""Worker and beat note in the database that they live, each from its own sign of life.
+
+Celery's worker gives one every 2 s, also while its tasks are long, on both brokers and with threads and processes
+alike: on Redis from the loop that takes tasks, so none while it cannot reach the broker; on a folder from its timer.
+Beat publishes every 2 s.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from celery.signals import beat_embedded_init, beat_init, before_task_publish, heartbeat_sent
+from django.conf import settings
+from django.db import Error, connection
+from django.db.models.functions import Now
+
+from controlplane.health.models import Heartbeat
+
+log = logging.getLogger(__name__)
+
+BEATS_PER_TIMEOUT = 6  # so many notes in the time after which a process counts as lost
+
+
+def record_heartbeat(name: str) -> None:
+    """One row for each name, in one statement, so that two workers at once do no harm."""
+    heard = Heartbeat(name=name, at=Now(), process=f"{socket.gethostname()}, process {os.getpid()}")
+    Heartbeat.objects.bulk_create(
+        [heard], update_conflicts=True, unique_fields=["name"], update_fields=["at", "process"]
+    )
+
+
+class HeartbeatThread:
+    """Notes signs of life in a thread of its own: a database that is down or hangs holds up neither worker nor beat."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._sign = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def sign(self, **_: Any) -> None:
+        """A receiver of Celery's signals."""
+        self._sign.set()
+        if self._thread is None or not self._thread.is_alive():  # not alive: this process was forked from that one
+            self._thread = threading.Thread(target=self._note_signs, name=f"heartbeat {self.name}", daemon=True)
+            self._thread.start()
+
+    def _note_signs(self) -> None:
+        while self._sign.wait():
+            self._sign.clear()
+            try:
+                record_heartbeat(self.name)
+            except Error as error:
+                log.warning("The database did not take the heartbeat of the %s (%s).", self.name, type(error).__name__)
+            finally:
+                connection.close()  # a child that is forked meanwhile must not inherit it
+            time.sleep(settings.HEARTBEAT_STALE_AFTER.total_seconds() / BEATS_PER_TIMEOUT)
+
+
+_worker, _beat = HeartbeatThread("worker"), HeartbeatThread("beat")
+
+
+def connect() -> None:
+    heartbeat_sent.connect(_worker.sign, weak=False)
+    for started in (beat_init, beat_embedded_init):
+        started.connect(_beat_started, weak=False)
+
+
+def _beat_started(**_: Any) -> None:
+    _beat.sign()
+    before_task_publish.connect(_beat.sign, weak=False)  # here only: the pages publish too

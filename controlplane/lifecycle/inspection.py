@@ -1,0 +1,16 @@
+"""The step that looks at the lists as `live_check` does, while there is something in them."""
+
+from controlplane.lifecycle.experiment import Experiment, Plan
+from controlplane.lifecycle.live import run_checks
+from controlplane.lifecycle.step import Step
+
+
+def look_around(x: Experiment, step: Step) -> None:
+    checks, findings = run_checks(x.client)
+    x.findings += findings
+    wrong = [check for check in checks if check.level == "fail"]
+    told = [f"{check.name}: {check.says}" for check in wrong or checks if check.level != "ok"]
+    step.says(not wrong, " ".join(told) or "Every check of live_check passed.")
+
+
+LOOK = Plan("look", "Look at the lists as live_check does", "read", "Every list fits its schema.", look_around)

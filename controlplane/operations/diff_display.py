@@ -1,0 +1,74 @@
+"""What changed, for people to read: each setting in words, before, after, and now where that is something else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controlplane.operations.humanize import humanize, labels, with_id
+from controlplane.operations.line_diff import Line, line_diff
+from controlplane.templatetags.names import spelled, visible
+
+LONG_TEXT_CHARS = 120  # characters; longer texts, and those of several lines, are compared line by line
+MAX_CHARS = 20_000  # characters shown of one value
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`before` and `after` are as they were; what is shown of them is `old` and `new`, or the lines that differ."""
+
+    label: str
+    before: str
+    after: str
+    now: str | None = None  # where it is not as the change left it any more
+
+    @property
+    def is_long(self) -> bool:
+        return any("\n" in text or len(text) > LONG_TEXT_CHARS for text in (self.before, self.after))
+
+    @property
+    def old(self) -> str:
+        return self._shown(self.before)
+
+    @property
+    def new(self) -> str:
+        return self._shown(self.after)
+
+    @property
+    def lines(self) -> list[Line]:
+        return line_diff(self.before, self.after)
+
+    @property
+    def lines_back(self) -> list[Line]:
+        """As a way back would change it."""
+        return line_diff(self.after, self.before)
+
+    def _shown(self, text: str) -> str:
+        """Where nothing else tells them apart, each character that hides is spelled out."""
+        return spelled(text) if visible(self.before) == visible(self.after) else visible(text)
+
+
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any] | None = None
+) -> list[Setting]:
+    """Each {path: value} of a history entry in words."""
+    paths = [path for path in {**before, **after} if path not in ("gone", "agent_name")]
+    words = labels(paths)
+    return [_setting(path, visible(words[path]), before, after, after if now is None else now) for path in paths]
+
+
+def _setting(
+    path: str, label: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]
+) -> Setting:
+    moved = _cut(visible(_in_words(path, now))) if now.get(path) != after.get(path) else None
+    return Setting("Agent" if path == "agent_id" else label, _in_words(path, before), _in_words(path, after), moved)
+
+
+def _in_words(path: str, values: Mapping[str, Any]) -> str:
+    value = values.get(path)
+    if path != "agent_id":
+        return humanize(value)
+    return with_id(values.get("agent_name") or f"an agent …{value[-4:]}", value) if value else "no agent"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]}\n[… and {len(text) - MAX_CHARS:,} characters more]"

@@ -1,0 +1,28 @@
+"""Ask a worker to look at what is due. Best effort: beat looks anyway, so a broker that is down costs time only."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Signature, Task
+
+from controlplane import broker
+
+log = logging.getLogger(__name__)
+
+
+def enqueue(task: Task[Any, Any] | Signature[Any], *args: Any) -> bool:
+    """True if the broker took the message. Takes a second at most: somebody has clicked."""
+    try:
+        broker.with_timeout(lambda: _send(task, args))
+    except broker.CONNECTION_ERRORS as error:
+        log.warning("The broker did not take %s (%s); beat will find what is due.", task, type(error).__name__)
+        return False
+    return True
+
+
+def _send(task: Task[Any, Any] | Signature[Any], args: tuple[Any, ...]) -> None:
+    with broker.connection() as connection:
+        options: dict[str, Any] = {"retry": False, "connection": connection}
+        task.apply_async(args, **options)

@@ -1,0 +1,38 @@
+"""Settings and their values in words, for people who read what was wanted, what was before and what is now."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from controlplane.setting_names import short_name
+
+LABELS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
+
+
+def labels(paths: Iterable[str]) -> dict[str, str]:
+    """{path: its last step in words}, with the steps above it where two of these would be called the same."""
+    short = {path: _label(path) for path in paths}
+    often = Counter(short.values())
+    return {path: label if often[label] == 1 else _label(path, whole=True) for path, label in short.items()}
+
+
+def _label(path: str, *, whole: bool = False) -> str:
+    *parents, last = path.split(".")
+    words = LABELS.get(last) or short_name(path)
+    words = words[:1].upper() + words[1:]
+    return f"{words} ({' › '.join(parents).replace('_', ' ')})" if whole and parents else words
+
+
+def humanize(item: Any) -> str:
+    if item is None or item in ("", [], {}):
+        return "none"
+    if isinstance(item, bool):
+        return "yes" if item else "no"
+    if isinstance(item, list) and all(isinstance(one, str) for one in item):
+        return ", ".join(item)
+    return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, indent=2)
+
+
+def with_id(name: str, remote_id: str | None) -> str:
+    return f"{name} ({remote_id})" if remote_id else name

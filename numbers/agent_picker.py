@@ -1,0 +1,52 @@
+"""The agents that somebody can choose from: a list that narrows as one types, on the server."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import permission_required
+from django.db.models import Q, QuerySet
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from agents.models import Agent
+from controlplane.lookups import MAX_SEARCH_CHARS, parse_pk
+
+MAX_OPTIONS = 50
+
+
+def active_agents() -> QuerySet[Agent]:
+    return Agent.objects.filter(gone_at=None, archived=False).defer("remote_data")
+
+
+def picker_context(request: HttpRequest, form: Form | None = None, *, leaving: Agent | None = None) -> dict[str, Any]:
+    """What `numbers/agent_choice.html` needs: the agents that fit what was typed, and the one that was chosen."""
+    data = form.data if form is not None and form.is_bound else request.GET
+    typed = str(data.get("q", "")).strip()[:MAX_SEARCH_CHARS]
+    chosen = parse_pk(str(form["agent"].value() or "")) if form is not None and "agent" in form.fields else None
+    fits = active_agents()
+    if leaving is not None:
+        fits = fits.exclude(pk=leaving.pk)
+    if typed:
+        fits = fits.filter(Q(name__icontains=typed) | Q(remote_id__icontains=typed))
+    some = list(fits.order_by("name", "pk")[: MAX_OPTIONS + 1])
+    if chosen and not typed and chosen not in [agent.pk for agent in some]:
+        some = [*active_agents().filter(pk=chosen), *some]
+    return {
+        "agents": some[:MAX_OPTIONS],
+        "more_agents": len(some) > MAX_OPTIONS,
+        "chosen": chosen,
+        "q": typed,
+    }
+
+
+@require_GET
+@permission_required("numbers.assign_phonenumber", raise_exception=True)
+def options(request: HttpRequest) -> HttpResponse:
+    """Only the options, for the list of an open form. `not` is the agent that leaves, `none` an empty choice."""
+    leaving = Agent.objects.filter(pk=parse_pk(request.GET.get("not", "")) or 0).first()
+    return render(
+        request,
+        "numbers/agent_options.html",
+        {**picker_context(request, leaving=leaving), "none": request.GET.get("none", "")[:40]},
+    )

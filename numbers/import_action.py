@@ -1,0 +1,171 @@
+"""The kind of write that brings a Twilio number into ElevenLabs."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from controlplane.audit.ledger import Cause
+from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, KeyRefused
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.upsert import Reading
+from controlplane.operations.actions import Action, PreconditionFailed, Reply, Secrets, Verdict, register
+from controlplane.operations.models import Operation, State
+from numbers import mirror
+from numbers.actions import agent_name, binding, check_agent, get_number
+from numbers.e164 import same
+from numbers.models import PhoneNumber
+
+
+@register
+class ImportNumber(Action):
+    """wanted: phone_number (E.164), label, agent_id, enable_sms, region. Secrets: sid, token, account_auth_token,
+    region_token; they live in the memory of one request. A lost answer is found again by the number."""
+
+    name = "number.import"
+    object_type = "number"
+    patience = 100  # seconds: a new number takes a while to be listed, on top of the usual wait
+
+    def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
+        return f"import:{wanted['phone_number']}"
+
+    def title(self, op: Operation) -> str:
+        return f"Import {op.names['object']} from Twilio"
+
+    def success_message(self, op: Operation) -> str:
+        number, to = op.names["object"], op.names["to"]
+        if not op.wanted.get("agent_id"):
+            return f"Imported {number}. Usually it is listed within 5 seconds; it can be assigned then."
+        assigned = "" if "agent" in op.not_kept else f" Assigned to {to} when it was imported."
+        return f"Imported {number}.{assigned} Usually it is listed within 5 seconds."
+
+    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        if agent_id := op.wanted.get("agent_id"):
+            check_agent(client, agent_id, op.names["to"])
+        _refuse_second_import(op)
+        there = self._find(client, op)
+        if there is not None:
+            raise PreconditionFailed(
+                f"{op.names['object']} is already in ElevenLabs, answered by {agent_name(there)}. "
+                "It is in the list of numbers now.",
+                seen=there,
+                field="phone_number",
+            )
+        return {"phone_number_id": None}
+
+    @sensitive_variables("secrets", "body")
+    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
+        wanted = op.wanted
+        body: dict[str, Any] = {
+            "provider": "twilio",
+            "phone_number": wanted["phone_number"],
+            "label": wanted["label"],
+            "enable_sms": wanted["enable_sms"],
+            "sid": secrets["sid"],
+            "token": secrets["token"],
+        }
+        if secrets.get("account_auth_token"):
+            body["account_auth_token"] = secrets["account_auth_token"]
+        if wanted.get("agent_id"):
+            body["agent_id"] = wanted["agent_id"]
+        if region := wanted.get("region"):
+            body["region_config"] = {**region, "token": secrets["region_token"]}
+        return Reply(object_id=client.import_number(body))
+
+    def explain_refusal(self, op: Operation, error: ElevenLabsError) -> PreconditionFailed | None:
+        """ElevenLabs passes on what Twilio said, in words that nobody at our form can place."""
+        says = f"{' '.join(error.codes)} {error}".lower()
+        if isinstance(error, KeyRefused) and error.codes and "twilio" not in says:
+            return None  # about our own key
+        trace = f" (Trace {error.trace_id})" if error.trace_id else ""
+        if "number" in says and re.search(r"not found|not exist", says):
+            return PreconditionFailed(
+                f"ElevenLabs refused the import: {op.names['object']} was not found in this Twilio account. "
+                f"Nothing was stored.{trace}",
+                field="phone_number",
+            )
+        if error.status in (400, 401, 403) and re.search(r"twilio_error|authenticate\b|credential", says):
+            return PreconditionFailed(
+                "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type it "
+                f"again.{trace}",
+                field="token",
+            )
+        return None
+
+    def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        return get_number(client, op.object_id) if op.object_id else self._find(client, op)
+
+    def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
+        wanted = op.wanted["phone_number"]
+        rows = client.all_numbers(phone_number=wanted)
+        found = next((row for row in rows if same(str(row.get("phone_number")), wanted)), None)
+        return None if found is None else RemoteNumber.parse(found).raw
+
+    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+        if seen is None and op.http_status == 409:
+            return Verdict(
+                State.NOT_APPLIED,
+                "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace "
+                "may hold it. Nothing was stored.",
+            )
+        if seen is None:
+            return Verdict(State.NOT_APPLIED, "Read back: the number is not there. It is safe to import it again.")
+        if op.http_status == 409:
+            return Verdict(
+                State.OVERTAKEN,
+                "ElevenLabs answered that this number is there already, and it is: another user imported it "
+                "meanwhile. It is in the list of numbers now.",
+            )
+        differs = self._differs(op, seen)
+        if op.object_id:  # the answer named it, so it is ours whatever it shows
+            return Verdict(State.DONE, not_kept=differs)
+        if differs:
+            return Verdict(
+                State.OVERTAKEN,
+                f"Read back: the number is there, labelled “{seen.get('label')}” and with {agent_name(seen)}. That "
+                "is not what was requested: it was added or changed meanwhile. It is in the list of numbers now.",
+            )
+        return Verdict(
+            State.DONE,
+            "The answer was lost; the number was found in ElevenLabs with the requested label and agent.",
+        )
+
+    def _differs(self, op: Operation, seen: dict[str, Any]) -> list[str]:
+        label, agent = str(seen.get("label")).strip(), RemoteNumber.parse(seen).agent_id
+        wanted = op.wanted
+        differs = {"label": label != wanted["label"].strip(), "agent": agent != (wanted.get("agent_id") or None)}
+        return [name for name, it_does in differs.items() if it_does]
+
+    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+        if seen is None or op.object_id:
+            return seen is not None and op.object_id == object_id
+        return same(str(seen.get("phone_number")), op.wanted["phone_number"]) and not self._differs(op, seen)
+
+    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+        return {"phone_number_id": seen.get("phone_number_id"), **binding(seen)}
+
+    def found(self, seen: dict[str, Any]) -> str:
+        return str(seen["phone_number_id"])
+
+    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+        if op.state != State.DONE and seen is not None:
+            mirror.upsert_row(seen, cause, Reading.by(op), listed=True)
+            return
+        mirror.upsert_import(op.object_id, op.wanted, seen, cause, Reading.by(op))
+
+
+def _refuse_second_import(op: Operation) -> None:
+    """A number that was imported here and is in no listing yet: the remote's list cannot tell that it is there. One
+    that was looked for long enough, and not found by its id either, is not in the way of another import."""
+    sought = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
+    sought = sought.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
+    here = sought.filter(phone_number=op.wanted["phone_number"]).first()
+    if here is None:
+        return
+    accepted = f"its import was accepted at {here.imported_at:%H:%M:%S} UTC"
+    if here.gave_up_at is None:
+        why = f"is already on its way: {accepted}, and ElevenLabs does not list it yet."
+    else:
+        why = f"is already at ElevenLabs: {accepted}, but it is in no list. Check it again there, or remove it first."
+    raise PreconditionFailed(f"{op.names['object']} {why}", field="phone_number")

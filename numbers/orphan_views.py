@@ -1,0 +1,61 @@
+"""The page that proposes to release numbers whose agent is gone. Its button plans a change set."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.operations import tasks
+from controlplane.operations.enqueue import enqueue
+from controlplane.operations.form_flow import add_refusal, current_staff, htmx_redirect, render_form, url_of
+from controlplane.operations.journal import KeyReused
+from numbers import orphans
+from numbers.forms import OrphansForm
+from numbers.orphans import Proposal
+from numbers.views import framed
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("numbers.view_phonenumber", raise_exception=True)
+def orphans_page(request: HttpRequest) -> HttpResponse:
+    may_release = request.user.has_perm("numbers.assign_phonenumber")
+    if request.method == "POST" and not may_release:
+        raise PermissionDenied
+    offer = orphans.proposal()
+    form = OrphansForm(request.POST if request.method == "POST" else None, initial={"shown": _ids(offer)})
+    if form.is_bound and form.is_valid():
+        released = _release(request, form)
+        if released is not None:
+            return released
+        offer = orphans.proposal()  # the checks may have stored what the agents are now
+        form.show_instead("shown", _ids(offer))
+    context = {
+        "title": "Numbers whose agent is gone",
+        "form": form,
+        "offer": offer,
+        "may_release": may_release,
+        "by_itself": settings.ORPHAN_CLEANUP == orphans.AUTOMATIC,
+    }
+    return render_form(request, "numbers/orphans.html", framed(request, context), status=422 if form.errors else 200)
+
+
+def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
+    wanted = form.cleaned_data["shown"].split()
+    try:
+        released = orphans.release(
+            wanted, key=form.operation_key, asked_by=current_staff(request), justification=form.justification
+        )
+    except (orphans.NotReleased, KeyReused, AuditUnavailable) as refusal:
+        add_refusal(form, refusal)
+        return None
+    enqueue(tasks.run_change_sets)
+    if released.left_out:
+        messages.warning(request, f"Left out: {' '.join(released.left_out)}")
+    return htmx_redirect(request, url_of(released.change_set))
+
+
+def _ids(offer: Proposal) -> str:
+    return " ".join(orphan.number.remote_id for orphan in offer.ready)
