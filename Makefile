@@ -1,7 +1,7 @@
 # Everything that people and CI run. `make` alone lists it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test gate test-servers test-all coverage lint fmt screenshots findings bench lock hooks clean
+.PHONY: help run test gate test-servers test-all coverage lint fmt screenshots docs findings bench lock hooks clean
 
 # Another Python has an environment of its own: make test VENV=.venv-3.13 PYTHON3=python3.13
 PYTHON3 ?= python3
@@ -30,7 +30,7 @@ run: $(VENV)/runtime .env ## install what is missing, then run everything on thi
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
-BUDGET := --budget 900
+BUDGET := --budget 480
 COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
 
@@ -69,6 +69,9 @@ fmt: $(VENV)/dev ## let ruff rewrite what it can
 
 screenshots: $(VENV)/dev ## take the pictures of docs/screenshots again
 	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
+
+docs: $(VENV)/dev ## write the table of modules in docs/architecture.md again
+	$(PYTHON) docs/module_table.py
 
 findings: $(VENV)/dev ## write docs/findings.md again, from a run on the sandbox
 	@mkdir -p var/test

@@ -1,4 +1,4 @@
-"""The kinds of write on agents: create, duplicate, update, archive, delete."""
+"""Actions on agents: create, duplicate, update, archive, delete."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ class _NewAgent(Action):
 
     def _namesakes(self, client: ElevenLabs, op: Operation) -> list[str]:
         """Archived ones too: what was made may have been archived since."""
-        name = op.wanted["name"]
+        name = op.params["name"]
         rows = chain(*(client.all_agents(archived=archived, search=name) for archived in (False, True)))
         return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == name]
 
@@ -60,42 +60,42 @@ class _NewAgent(Action):
         return not self._not_kept(op, agent)
 
     def _not_kept(self, op: Operation, agent: dict[str, Any]) -> list[str]:
-        wanted = flatten(op.wanted["body"])
+        wanted = flatten(op.params["body"])
         return [path for path, value in wanted.items() if not workflow.holds(agent, path, value)]
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        if seen is None:
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        if observed is None:
             return Verdict(
                 State.NOT_APPLIED, "Read back: no agent of this name was created. It is safe to create it again."
             )
-        if ids := seen.get("candidates"):
+        if ids := observed.get("candidates"):
             return Verdict(
                 State.OVERTAKEN,
                 f"Agents of this name appeared meanwhile ({', '.join(ids)}), and it is not known which of them, "
                 "if any, this request made. Compare them before you create another.",
             )
-        not_kept = [short_name(path) for path in self._not_kept(op, seen)]
+        not_kept = [short_name(path) for path in self._not_kept(op, observed)]
         return Verdict(State.DONE, "" if op.object_id else RECOGNIZED_BY_NAME, not_kept)
 
-    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+    def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
         if op.object_id:  # the answer named it
-            return seen is not None and op.object_id == object_id
+            return observed is not None and op.object_id == object_id
         known = (op.before or {}).get("ids", [])
-        if seen is None or object_id in known or seen.get("name") != op.wanted["name"]:
+        if observed is None or object_id in known or observed.get("name") != op.params["name"]:
             return False
-        return self.fits(op, seen)
+        return self.fits(op, observed)
 
-    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
-        return {name: seen[name] for name in ("agent_id", "name", "candidates") if name in seen}
+    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+        return {name: observed[name] for name in ("agent_id", "name", "candidates") if name in observed}
 
-    def found(self, seen: dict[str, Any]) -> str:
-        return str(seen.get("agent_id", ""))
+    def created_id(self, observed: dict[str, Any]) -> str:
+        return str(observed.get("agent_id", ""))
 
-    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
-        if seen is None:
-            mirror.upsert_name(op.object_id, op.wanted["name"], cause, Reading.by(op))
-        elif "candidates" not in seen:
-            mirror.upsert_row(seen, cause, Reading.by(op))
+    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
+        if observed is None:
+            mirror.upsert_name(op.object_id, op.params["name"], cause, Reading.by(op))
+        elif "candidates" not in observed:
+            mirror.upsert_row(observed, cause, Reading.by(op))
 
 
 @register
@@ -103,21 +103,21 @@ class CreateAgent(_NewAgent):
     name = "agent.create"
 
     def title(self, op: Operation) -> str:
-        return f"Create the agent {op.wanted['name']}"
+        return f"Create the agent {op.params['name']}"
 
     def success_message(self, op: Operation) -> str:
-        return f"Created the agent {op.wanted['name']}."
+        return f"Created the agent {op.params['name']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        if workflow.PART in op.wanted["body"]:
+        if workflow.PART in op.params["body"]:
             _refuse_workflow(workflow.problems(self._body(op)[workflow.PART]))
         return super().precheck(client, op)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(object_id=client.create_agent({"name": op.wanted["name"], **self._body(op)}))
+        return Reply(object_id=client.create_agent({"name": op.params["name"], **self._body(op)}))
 
     def _body(self, op: Operation) -> dict[str, Any]:
-        body: dict[str, Any] = dict(op.wanted["body"])
+        body: dict[str, Any] = dict(op.params["body"])
         if workflow.PART in body:
             body[workflow.PART] = workflow.merged({}, body[workflow.PART])
         return body
@@ -128,13 +128,13 @@ class DuplicateAgent(_NewAgent):
     name = "agent.duplicate"
 
     def title(self, op: Operation) -> str:
-        return f"Duplicate {op.names['source']} as {op.wanted['name']}"
+        return f"Duplicate {op.display_names['source']} as {op.params['name']}"
 
     def success_message(self, op: Operation) -> str:
-        return f"Duplicated {op.names['source']} as {op.wanted['name']}. Its numbers stay with the original."
+        return f"Duplicated {op.display_names['source']} as {op.params['name']}. Its numbers stay with the original."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        source = _existing_agent(client, op.wanted["source"], op.names["source"])
+        source = _existing_agent(client, op.params["source"], op.display_names["source"])
         return {**super().precheck(client, op), "settings": _digest(source)}
 
     def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
@@ -142,7 +142,7 @@ class DuplicateAgent(_NewAgent):
         return settings is not None and settings == _digest(agent)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(object_id=client.duplicate_agent(op.wanted["source"], name=op.wanted["name"]))
+        return Reply(object_id=client.duplicate_agent(op.params["source"], name=op.params["name"]))
 
 
 class _Patch(Action):
@@ -151,18 +151,18 @@ class _Patch(Action):
     object_type = "agent"
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        agent = op.found = _existing_agent(client, op.object_id, op.names["object"])
-        shown, now = op.wanted["shown"], self._values(op, agent)
+        agent = op.precheck_object = _existing_agent(client, op.object_id, op.display_names["object"])
+        shown, now = op.params["shown"], self._values(op, agent)
         missing = self._missing(op, agent)
         if not missing:
-            raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", seen=agent)
+            raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", observed=agent)
         moved = [path for path in missing if now[path] != shown.get(path)]
         if moved:
             named = ", ".join(map(short_name, moved))
             raise PreconditionFailed(
-                f"{op.names['object']} was changed meanwhile, outside this page: {named}. "
+                f"{op.display_names['object']} was changed meanwhile, outside this page: {named}. "
                 "Check the current settings, then save again.",
-                seen=agent,
+                observed=agent,
             )
         if any(workflow.is_in_workflow(path) for path in missing):
             self._check_workflow(op, agent)
@@ -171,13 +171,13 @@ class _Patch(Action):
     def _check_workflow(self, op: Operation, agent: dict[str, Any]) -> None:
         if not isinstance(agent.get(workflow.PART), dict):
             raise PreconditionFailed(
-                f"ElevenLabs shows no workflow of {op.names['object']} that can be read, so a change of it would "
-                "replace parts that were never shown. Change it in the ElevenLabs console.",
-                seen=agent,
+                f"ElevenLabs shows no workflow of {op.display_names['object']} that can be read, so a change of it "
+                "would replace parts that were never shown. Change it in the ElevenLabs console.",
+                observed=agent,
                 field="patch",
             )
         if whole := self._whole_workflow(op):
-            _refuse_workflow(workflow.problems(whole, agent[workflow.PART]), seen=agent)
+            _refuse_workflow(workflow.problems(whole, agent[workflow.PART]), observed=agent)
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         changing = self._changing(op)
@@ -188,27 +188,27 @@ class _Patch(Action):
 
     def _whole_workflow(self, op: Operation) -> dict[str, Any] | None:
         """What the check read with the change in it; None where the workflow stays as it is."""
-        agent = op.found or {}
+        agent = op.precheck_object or {}
         missing = [path for path in self._missing(op, agent) if workflow.is_in_workflow(path)]
         if not missing:
             return None
-        return workflow.changed(agent.get(workflow.PART), {path: op.wanted["set"][path] for path in missing})
+        return workflow.changed(agent.get(workflow.PART), {path: op.params["set"][path] for path in missing})
 
     def _missing(self, op: Operation, agent: dict[str, Any]) -> list[str]:
         """The requested paths at which the agent has another value."""
-        return [path for path, value in op.wanted["set"].items() if not workflow.holds(agent, path, value)]
+        return [path for path, value in op.params["set"].items() if not workflow.holds(agent, path, value)]
 
     def _changing(self, op: Operation) -> dict[str, Any]:
         before = op.before or {}
-        return {path: value for path, value in op.wanted["set"].items() if not is_same(before.get(path), value)}
+        return {path: value for path, value in op.params["set"].items() if not is_same(before.get(path), value)}
 
     def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get_agent(client, op.object_id)
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        if seen is None:
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        if observed is None:
             return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
-        before, now, missing = op.before or {}, self._values(op, seen), self._missing(op, seen)
+        before, now, missing = op.before or {}, self._values(op, observed), self._missing(op, observed)
         changing = self._changing(op)
         third = [path for path in changing if path in missing and now[path] != before.get(path)]
         kept = [path for path in changing if path not in missing]
@@ -218,18 +218,20 @@ class _Patch(Action):
         if not kept:
             return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
         not_kept = [short_name(path) for path in changing if path not in kept]
-        besides = "" if op.found is None else describe_unrequested(op.found, seen, op.wanted["set"])
+        besides = (
+            "" if op.precheck_object is None else describe_unrequested(op.precheck_object, observed, op.params["set"])
+        )
         return Verdict(State.DONE, besides, not_kept)
 
     def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
-        return {path: get(agent, path) for path in op.wanted["set"]}
+        return {path: get(agent, path) for path in op.params["set"]}
 
-    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
-        return self._values(op, seen)
+    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+        return self._values(op, observed)
 
-    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
-        if seen is not None:
-            mirror.upsert_row(seen, cause, Reading.by(op))
+    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
+        if observed is not None:
+            mirror.upsert_row(observed, cause, Reading.by(op))
 
 
 @register
@@ -237,10 +239,10 @@ class UpdateAgent(_Patch):
     name = "agent.update"
 
     def title(self, op: Operation) -> str:
-        return f"Change {op.names['object']}: {', '.join(short_name(path) for path in op.wanted['set'])}"
+        return f"Change {op.display_names['object']}: {', '.join(short_name(path) for path in op.params['set'])}"
 
     def success_message(self, op: Operation) -> str:
-        return f"Saved {op.names['object']}: {', '.join(map(short_name, self._changing(op)))}."
+        return f"Saved {op.display_names['object']}: {', '.join(map(short_name, self._changing(op)))}."
 
 
 @register
@@ -250,12 +252,12 @@ class ArchiveAgent(_Patch):
     name = "agent.archive"
 
     def title(self, op: Operation) -> str:
-        return f"{'Archive' if self._archives(op) else 'Restore'} {op.names['object']}"
+        return f"{'Archive' if self._archives(op) else 'Restore'} {op.display_names['object']}"
 
     def success_message(self, op: Operation) -> str:
         if self._archives(op):
-            return f"Archived {op.names['object']}. Numbers bound to it stay bound."
-        return f"Restored {op.names['object']}."
+            return f"Archived {op.display_names['object']}. Numbers bound to it stay bound."
+        return f"Restored {op.display_names['object']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         if self._archives(op):
@@ -263,7 +265,7 @@ class ArchiveAgent(_Patch):
         return super().precheck(client, op)
 
     def _archives(self, op: Operation) -> bool:
-        return bool(op.wanted["set"]["platform_settings.archived"])
+        return bool(op.params["set"]["platform_settings.archived"])
 
 
 @register
@@ -273,21 +275,21 @@ class DeleteAgent(Action):
     removes = True
 
     def title(self, op: Operation) -> str:
-        return f"Delete the agent {op.names['object']}"
+        return f"Delete the agent {op.display_names['object']}"
 
     def success_message(self, op: Operation) -> str:
-        return f"Deleted the agent {op.names['object']}."
+        return f"Deleted the agent {op.display_names['object']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         _refuse_while_assigning(op)
         agent = _get_agent(client, op.object_id)
         if agent is None:
-            raise NothingToDo(f"{op.names['object']} was already gone at ElevenLabs; nothing was sent.")
+            raise NothingToDo(f"{op.display_names['object']} was already gone at ElevenLabs; nothing was sent.")
         numbers = [RemoteNumber.parse(row) for row in client.all_numbers(agent_id=op.object_id)]
         bound = [number.phone_number for number in numbers if number.agent_id == op.object_id]
         if bound:
             raise PreconditionFailed(
-                f"{op.names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
+                f"{op.display_names['object']} still answers {len(bound)} number{'s' if len(bound) > 1 else ''} "
                 f"({', '.join(bound[:3])}{' …' if len(bound) > 3 else ''}). Unassign or move them first."
             )
         return self.summarize(op, agent)
@@ -299,26 +301,26 @@ class DeleteAgent(Action):
     def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         return _get_agent(client, op.object_id)
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        if seen is None:
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        if observed is None:
             return Verdict(State.DONE)
         return Verdict(State.NOT_APPLIED, "Read back: the agent is still there. It is safe to delete it again.")
 
-    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
-        return {"agent_id": seen["agent_id"], "name": seen.get("name")}
+    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+        return {"agent_id": observed["agent_id"], "name": observed.get("name")}
 
-    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
-        if seen is None:
+    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
+        if observed is None:
             mirror.mark_gone(op.object_id, cause)
         else:
-            mirror.upsert_row(seen, cause, Reading.by(op))
+            mirror.upsert_row(observed, cause, Reading.by(op))
 
 
-def _refuse_workflow(problems: list[str], *, seen: dict[str, Any] | None = None) -> None:
+def _refuse_workflow(problems: list[str], *, observed: dict[str, Any] | None = None) -> None:
     if problems:
         more = f" … and {len(problems) - MAX_NAMED} more." if len(problems) > MAX_NAMED else ""
         raise PreconditionFailed(
-            f"The workflow would not be valid. {' '.join(problems[:MAX_NAMED])}{more}", seen=seen, field="patch"
+            f"The workflow would not be valid. {' '.join(problems[:MAX_NAMED])}{more}", observed=observed, field="patch"
         )
 
 
@@ -340,10 +342,10 @@ def _existing_agent(client: ElevenLabs, agent_id: str, name: str) -> dict[str, A
 def _refuse_while_assigning(op: Operation) -> None:
     """A number may be on its way to this agent. Each side writes down its intent before it looks for the other's, so
     at least one of the two sees the other; this look has to come before the remote is read."""
-    other = Operation.objects.filter(state__in=OPEN_STATES, wanted__agent_id=op.object_id).first()
+    other = Operation.objects.filter(state__in=OPEN_STATES, params__agent_id=op.object_id).first()
     if other is not None:
         raise PreconditionFailed(
-            f"{op.names['object']} is needed for a number: {other.actor_name} requested at "
+            f"{op.display_names['object']} is needed for a number: {other.actor_name} requested at "
             f"{other.created_at:%H:%M:%S} UTC to: {other.title}. Try again when that is decided."
         )
 

@@ -1,4 +1,4 @@
-"""The list of agents, as cards or lines. What changes an agent is in `views`; nothing is edited by a ModelForm."""
+"""The list of agents, as cards or as a table. Changes are made in `views`; no ModelForm edits an agent."""
 
 from django.contrib import admin
 from django.db.models import Count, F, Q, QuerySet

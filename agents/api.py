@@ -1,4 +1,4 @@
-"""Agents in the API. Deleting one stands in `numbers/api.py`, because it is about the agent's numbers."""
+"""API endpoints of agents, except deletion, which is in `numbers/api.py` because it moves the agent's numbers."""
 
 from datetime import datetime
 from typing import Any, Literal

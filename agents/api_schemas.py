@@ -1,4 +1,4 @@
-"""What a caller may say of an agent: the fields of its form, each with a type, and the rest as JSON."""
+"""Request schemas of the agents' endpoints."""
 
 import json
 from typing import Any

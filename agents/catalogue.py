@@ -1,5 +1,5 @@
-"""Voices and language models as ElevenLabs offers them, kept for a short while: pages read them, nothing depends on
-them. A remote that cannot be read is asked again after half a minute, and its page still works."""
+"""Caches the voices and language models that ElevenLabs offers. A failed read is retried after 30 seconds; pages
+work without it."""
 
 import hashlib
 import re

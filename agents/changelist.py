@@ -1,4 +1,4 @@
-"""How agents are found on their page: filters as selects, and the order of the list."""
+"""Filters, ordering and layout of the list of agents."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""The fields of an agent's form and where their values stand in ElevenLabs' JSON of an agent.
+"""The fields of the agent form and their paths in ElevenLabs' JSON. Each field bears the last part of its path as
+its name, so that a remote error can be shown at it: see `form_flow.field_of`.
 
 A field that a remote error may name bears the last step of its path: see `controlplane.operations.form_flow.field_of`.
 """

@@ -1,4 +1,4 @@
-"""What agents are narrowed down by, in the list and in the API alike. An empty value narrows nothing down."""
+"""Queryset filters of agents, shared by the list and the API. An empty value filters nothing."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""The forms of agents. The big one sends only what differs from what its page showed."""
+"""Forms to create, edit, duplicate and archive an agent. The edit form sends only what differs from what its page
+showed."""
 
 import hashlib
 import json
@@ -211,7 +212,7 @@ class AgentForm(KeyedForm):
     def changed_values(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """({path: value} to set, {path: value} that the page showed there)."""
         first = self._first()
-        before = first.wanted.get("shown", {}) if first else {}
+        before = first.params.get("shown", {}) if first else {}
         remote = self.agent.remote_data if self.agent else {}
         patched = {path: before.get(path, get(remote, path)) for path in self.patched}
         values = {PATHS[name]: value for name, value in self.changed.items()}

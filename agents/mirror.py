@@ -1,4 +1,4 @@
-"""How the remote's JSON of an agent becomes a row."""
+"""Turns ElevenLabs' JSON of an agent into its row."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The mirror of the remote's agents."""
+"""The mirrored agent."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ class Agent(RemoteObject):
             return "gone"
         return "archived" if self.archived else "active"
 
-    def told(self) -> dict[str, Any]:
+    def audit_snapshot(self) -> dict[str, Any]:
         if not self.remote_data:
             return {"gone": True} if self.gone_at else {}
         told = flatten({part: self.remote_data[part] for part in SETTINGS if part in self.remote_data})

@@ -1,5 +1,5 @@
-"""What an agent can be set to, as far as ElevenLabs' documentation says it. Anything else that an agent has stays
-selectable: languages and models come faster than releases of this project."""
+"""Languages and voice models to choose from, as ElevenLabs documents them. Any other value that an agent already has
+stays selectable."""
 
 from collections.abc import Iterable
 

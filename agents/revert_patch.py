@@ -1,4 +1,4 @@
-"""The patch that takes a change of an agent back. Before and after are as the ledger tells them: {path: value}."""
+"""Computes the patch that reverts a change of an agent. Before and after come from the history: {path: value}."""
 
 from collections.abc import Mapping
 from typing import Any

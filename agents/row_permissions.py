@@ -1,4 +1,4 @@
-"""Which deeds a page offers. Each deed's own page checks again: a button left out is no lock."""
+"""Which actions each agent's row offers to the current user. The page of each action checks again."""
 
 from collections.abc import Sequence
 

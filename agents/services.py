@@ -1,4 +1,4 @@
-"""What staff can ask for on agents. Each becomes one operation; see `controlplane/operations/run.py`."""
+"""Functions that request an action on an agent. Each makes one operation: see `controlplane/operations/run.py`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The JSON that staff type for settings that have no field: checked before anything is sent."""
+"""Validates the JSON in which staff set what has no form field, before anything is sent."""
 
 from collections.abc import Mapping
 from typing import Any

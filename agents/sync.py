@@ -1,4 +1,4 @@
-"""How a sync lists and keeps agents. The remote hides archived agents from a plain list, so it is read twice."""
+"""How a sync lists agents. ElevenLabs leaves archived agents out of a plain list, so it is read twice."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime

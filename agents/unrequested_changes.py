@@ -1,4 +1,4 @@
-"""What a write changed at ElevenLabs beyond what was requested."""
+"""Finds what a write changed at ElevenLabs beyond what was requested."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

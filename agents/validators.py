@@ -1,4 +1,4 @@
-"""What is wrong with a value that somebody wants an agent to have: the same words on a page and in the API."""
+"""Validators of agent settings, with the same messages on pages and in the API."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""The pages that create, show and change agents. Each checks its own permission and method; GET changes nothing.
+"""Pages that create, show and change agents. Each checks its own permission and method, and GET changes nothing.
 
 They are functions of their own because Django runs a ModelForm's page inside a transaction, and a write to the
 remote must never be made in one.

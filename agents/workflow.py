@@ -1,4 +1,4 @@
-"""An agent's workflow: its nodes, its edges, and how they are changed.
+"""Merges a change into an agent's workflow and validates it.
 
 ElevenLabs merges the other parts of a PATCH into what is there; a `workflow` replaces the whole one. A change is
 therefore merged here, by the rules of a JSON Merge Patch (RFC 7386: null removes a key), and the workflow is sent

@@ -43,7 +43,7 @@ def section() -> str:
     return (
         f"{LENGTH:,} characters of each shape, with one secret in memory: milliseconds, medians of {ROUNDS}. The floor "
         "is one pass of a regular expression that finds the beginning of each word, measured right before each. Aim: "
-        f"at most 10 ms. Of a text in the log {MAX_LOGGED_CHARS:,} characters are scrubbed, the rest is cut off before.\n\n"
+        f"at most 10 ms. Of a text in the log {MAX_LOGGED_CHARS:,} characters are scrubbed, the rest is cut off.\n\n"
         + harness.table(head, rows)
     )
 

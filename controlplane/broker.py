@@ -1,4 +1,4 @@
-"""The broker, for somebody who waits: on a connection of its own, without a second try, one second in all.
+"""Checks whether the broker is up, within one second.
 
 Workers and beat keep Celery's own connections, which wait for a broker that is down and try again.
 """

@@ -1,4 +1,4 @@
-"""What comes out of the broker, looked at before kombu and Celery act on it.
+"""Validates broker messages before kombu and Celery act on them.
 
 Both take for granted that a message is as they wrote it themselves. One that is not raises a KeyError, a TypeError or
 the like in the loop of the worker: the worker ends, or (on Redis) takes it for a lost connection, puts the message back

@@ -1,4 +1,4 @@
-"""New rows, many at a time."""
+"""Inserts many rows at once."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The Celery application. Its settings are Django's `CELERY_*`; its tasks only wake services."""
+"""The Celery application. Its settings are Django's `CELERY_*`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""System checks: one for each setting that can be missing or wrong. `manage.py check` runs them, and `up` too."""
+"""System checks: one for each setting that can be missing or wrong."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The IP address of the client, for the sign-in limits and the history."""
+"""The client's IP address, for sign-in limits and the history."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""The page for a form that failed the CSRF check."""
+"""The page shown when a form fails the CSRF check."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""What the environment says. Each variable may also be given as a file (`NAME_FILE=/run/secrets/name`)."""
+"""Reads environment variables. Each may also be given as a file (`NAME_FILE=/run/secrets/name`)."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is answered where the database failed: 503, in plain words. What the database said is in the log only."""
+"""The 503 response for a database that failed. The details are in the log only."""
 
 import sys
 

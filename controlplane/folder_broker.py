@@ -1,5 +1,4 @@
-"""Kombu's broker in a folder, made safe for several processes: there a message or a table that is just being written
-can be read half or empty, and the worker that reads it ends (celery/kombu#1551, iterative/dvc#7903).
+"""A kombu broker in a folder that is safe for several processes.
 
 What is not a message is moved to the folder `rejected` beside the messages, and the worker goes on with the next one.
 No process reads that folder. It is kept for inspection, and may be emptied at any time.

@@ -1,4 +1,4 @@
-"""Primary keys and search terms as they come from outside: from a URL or a form, which may hold anything."""
+"""Parses primary keys and search terms from URLs and forms."""
 
 from typing import TypeVar
 

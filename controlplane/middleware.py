@@ -1,5 +1,4 @@
-"""Answers that every page gives alike: to a script whose session has ended, to text that no database keeps, and where
-what was asked for could not be written down."""
+"""Middleware for ended sessions in htmx requests, NUL characters, and an unavailable audit log."""
 
 from collections.abc import Callable
 from http import HTTPStatus

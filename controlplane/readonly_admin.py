@@ -1,5 +1,4 @@
-"""Lists of the admin that answer only what they offer, and an admin for what people may read and nobody may edit by
-hand."""
+"""Base classes of read-only admin pages, and of lists that accept only their own filters."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Kombu's broker on Redis, made safe against what is not a message in its lists."""
+"""A kombu Redis broker that survives invalid messages."""
 
 import logging
 from queue import Empty

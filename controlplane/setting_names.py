@@ -1,4 +1,4 @@
-"""What a setting is called in a line of text, from its path (`controlplane.mirror.json_paths`)."""
+"""Short names of settings, from their JSON paths."""
 
 
 def short_name(path: str) -> str:

@@ -1,4 +1,5 @@
-"""All settings, in this order: ElevenLabs, Django, database, Celery, pages, logging.
+"""Django settings: ElevenLabs, Django, database, Celery, pages, logging. The README's table lists the environment
+variables.
 
 Those of sign-in, security and the API are in `settings_security.py`. What the environment may say is in the README's
 table.
@@ -117,7 +118,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "controlplane.dashboard.context.picture",
+                "controlplane.dashboard.context.data_age",
             ],
         },
     },

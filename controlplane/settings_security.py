@@ -1,4 +1,4 @@
-"""Settings of sign-in, security and the API."""
+"""Django settings of sign-in, security and the API."""
 
 from datetime import timedelta
 

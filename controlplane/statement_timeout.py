@@ -1,4 +1,4 @@
-"""A limit for each statement of the web process, so that no request holds a thread, or the database, for minutes.
+"""Limits the duration of each SQL statement of a web process.
 
 Workers, migrations and commands have none: `wsgi.py` is what only a web process imports, and it calls `install`.
 """

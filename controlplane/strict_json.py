@@ -1,4 +1,4 @@
-"""JSON as it stands in the book: no name twice in an object, no NaN. The words of what is wrong are for people."""
+"""A JSON parser that rejects duplicate keys and NaN."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a browser starts, what machines and people are told of the health, the API, and the admin."""
+"""The root URL configuration."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""The list of numbers and its filters. What changes a number is in `views`; nothing is edited by a ModelForm."""
+"""The list of numbers and its filters. Changes are made in `views`; no ModelForm edits a number."""
 
 from django.contrib import admin
 from django.db.models import QuerySet, Subquery

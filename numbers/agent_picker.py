@@ -1,4 +1,4 @@
-"""The agents that somebody can choose from: a list that narrows as one types, on the server."""
+"""The search box in which staff choose an agent; it filters on the server."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Numbers in the API, and the deletion of an agent, which is about its numbers."""
+"""API endpoints of numbers, and the deletion of an agent, which moves its numbers."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

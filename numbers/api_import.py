@@ -1,4 +1,4 @@
-"""Import a Twilio number by the API. What is wrong with it is told by the form of the page."""
+"""API endpoint that imports a Twilio number. The form of the page validates it."""
 
 import re
 import uuid

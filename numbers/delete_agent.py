@@ -1,4 +1,4 @@
-"""Delete an agent: first its numbers, then itself. Stands here because agents know nothing of numbers."""
+"""The page that deletes an agent after moving or unassigning its numbers."""
 
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied

@@ -1,4 +1,4 @@
-"""Phone numbers as people type them, as ElevenLabs keeps them, and as pages show them.
+"""Parses and formats phone numbers.
 
 What a person types for an import is judged strictly: it is one whole number of the numbering plan, and nothing of it is
 guessed. What ElevenLabs holds is never judged: it is compared and shown as it is stored.

@@ -1,5 +1,5 @@
-"""What numbers are narrowed down by, in the list and in the API alike. An empty value narrows nothing down, but that
-gone numbers are left out."""
+"""Queryset filters of numbers, shared by the list and the API. An empty value filters nothing, except that deleted
+numbers are left out."""
 
 from controlplane.mirror import outside
 from numbers.models import PhoneNumberQuerySet as Numbers

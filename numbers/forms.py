@@ -1,4 +1,4 @@
-"""The forms of numbers. Credentials are typed, handed on and forgotten: their fields are empty on every page."""
+"""Forms on numbers. Credentials are passed on and forgotten: no page shows them again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The kind of write that brings a Twilio number into ElevenLabs."""
+"""The action that imports a Twilio number into ElevenLabs."""
 
 import re
 from collections.abc import Mapping
@@ -31,32 +31,32 @@ class ImportNumber(Action):
         return f"import:{wanted['phone_number']}"
 
     def title(self, op: Operation) -> str:
-        return f"Import {op.names['object']} from Twilio"
+        return f"Import {op.display_names['object']} from Twilio"
 
     def success_message(self, op: Operation) -> str:
-        number, to = op.names["object"], op.names["to"]
-        if not op.wanted.get("agent_id"):
+        number, to = op.display_names["object"], op.display_names["to"]
+        if not op.params.get("agent_id"):
             return f"Imported {number}. Usually it is listed within 5 seconds; it can be assigned then."
         assigned = "" if "agent" in op.not_kept else f" Assigned to {to} when it was imported."
         return f"Imported {number}.{assigned} Usually it is listed within 5 seconds."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        if agent_id := op.wanted.get("agent_id"):
-            check_agent(client, agent_id, op.names["to"])
+        if agent_id := op.params.get("agent_id"):
+            check_agent(client, agent_id, op.display_names["to"])
         _refuse_second_import(op)
         there = self._find(client, op)
         if there is not None:
             raise PreconditionFailed(
-                f"{op.names['object']} is already in ElevenLabs, answered by {agent_name(there)}. "
+                f"{op.display_names['object']} is already in ElevenLabs, answered by {agent_name(there)}. "
                 "It is in the list of numbers now.",
-                seen=there,
+                observed=there,
                 field="phone_number",
             )
         return {"phone_number_id": None}
 
     @sensitive_variables("secrets", "body")
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        wanted = op.wanted
+        wanted = op.params
         body: dict[str, Any] = {
             "provider": "twilio",
             "phone_number": wanted["phone_number"],
@@ -81,7 +81,7 @@ class ImportNumber(Action):
         trace = f" (Trace {error.trace_id})" if error.trace_id else ""
         if "number" in says and re.search(r"not found|not exist", says):
             return PreconditionFailed(
-                f"ElevenLabs refused the import: {op.names['object']} was not found in this Twilio account. "
+                f"ElevenLabs refused the import: {op.display_names['object']} was not found in this Twilio account. "
                 f"Nothing was stored.{trace}",
                 field="phone_number",
             )
@@ -97,19 +97,19 @@ class ImportNumber(Action):
         return get_number(client, op.object_id) if op.object_id else self._find(client, op)
 
     def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
-        wanted = op.wanted["phone_number"]
+        wanted = op.params["phone_number"]
         rows = client.all_numbers(phone_number=wanted)
         found = next((row for row in rows if same(str(row.get("phone_number")), wanted)), None)
         return None if found is None else RemoteNumber.parse(found).raw
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        if seen is None and op.http_status == 409:
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        if observed is None and op.http_status == 409:
             return Verdict(
                 State.NOT_APPLIED,
                 "ElevenLabs reports that this number exists, but this workspace does not list it: another workspace "
                 "may hold it. Nothing was stored.",
             )
-        if seen is None:
+        if observed is None:
             return Verdict(State.NOT_APPLIED, "Read back: the number is not there. It is safe to import it again.")
         if op.http_status == 409:
             return Verdict(
@@ -117,42 +117,42 @@ class ImportNumber(Action):
                 "ElevenLabs answered that this number is there already, and it is: another user imported it "
                 "meanwhile. It is in the list of numbers now.",
             )
-        differs = self._differs(op, seen)
+        differs = self._differs(op, observed)
         if op.object_id:  # the answer named it, so it is ours whatever it shows
             return Verdict(State.DONE, not_kept=differs)
         if differs:
             return Verdict(
                 State.OVERTAKEN,
-                f"Read back: the number is there, labelled “{seen.get('label')}” and with {agent_name(seen)}. That "
-                "is not what was requested: it was added or changed meanwhile. It is in the list of numbers now.",
+                f"Read back: the number is there, labelled “{observed.get('label')}” and with {agent_name(observed)}. "
+                "That is not what was requested: it was added or changed meanwhile. It is in the list of numbers now.",
             )
         return Verdict(
             State.DONE,
             "The answer was lost; the number was found in ElevenLabs with the requested label and agent.",
         )
 
-    def _differs(self, op: Operation, seen: dict[str, Any]) -> list[str]:
-        label, agent = str(seen.get("label")).strip(), RemoteNumber.parse(seen).agent_id
-        wanted = op.wanted
+    def _differs(self, op: Operation, observed: dict[str, Any]) -> list[str]:
+        label, agent = str(observed.get("label")).strip(), RemoteNumber.parse(observed).agent_id
+        wanted = op.params
         differs = {"label": label != wanted["label"].strip(), "agent": agent != (wanted.get("agent_id") or None)}
         return [name for name, it_does in differs.items() if it_does]
 
-    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
-        if seen is None or op.object_id:
-            return seen is not None and op.object_id == object_id
-        return same(str(seen.get("phone_number")), op.wanted["phone_number"]) and not self._differs(op, seen)
+    def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
+        if observed is None or op.object_id:
+            return observed is not None and op.object_id == object_id
+        return same(str(observed.get("phone_number")), op.params["phone_number"]) and not self._differs(op, observed)
 
-    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
-        return {"phone_number_id": seen.get("phone_number_id"), **binding(seen)}
+    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+        return {"phone_number_id": observed.get("phone_number_id"), **binding(observed)}
 
-    def found(self, seen: dict[str, Any]) -> str:
-        return str(seen["phone_number_id"])
+    def created_id(self, observed: dict[str, Any]) -> str:
+        return str(observed["phone_number_id"])
 
-    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
-        if op.state != State.DONE and seen is not None:
-            mirror.upsert_row(seen, cause, Reading.by(op), listed=True)
+    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
+        if op.state != State.DONE and observed is not None:
+            mirror.upsert_row(observed, cause, Reading.by(op), listed=True)
             return
-        mirror.upsert_import(op.object_id, op.wanted, seen, cause, Reading.by(op))
+        mirror.upsert_import(op.object_id, op.params, observed, cause, Reading.by(op))
 
 
 def _refuse_second_import(op: Operation) -> None:
@@ -160,7 +160,7 @@ def _refuse_second_import(op: Operation) -> None:
     that was looked for long enough, and not found by its id either, is not in the way of another import."""
     sought = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
     sought = sought.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
-    here = sought.filter(phone_number=op.wanted["phone_number"]).first()
+    here = sought.filter(phone_number=op.params["phone_number"]).first()
     if here is None:
         return
     accepted = f"its import was accepted at {here.imported_at:%H:%M:%S} UTC"
@@ -168,4 +168,4 @@ def _refuse_second_import(op: Operation) -> None:
         why = f"is already on its way: {accepted}, and ElevenLabs does not list it yet."
     else:
         why = f"is already at ElevenLabs: {accepted}, but it is in no list. Check it again there, or remove it first."
-    raise PreconditionFailed(f"{op.names['object']} {why}", field="phone_number")
+    raise PreconditionFailed(f"{op.display_names['object']} {why}", field="phone_number")

@@ -1,4 +1,5 @@
-"""Wait for imported numbers to be listed. When to look next stands in each row, so any worker can go on."""
+"""Polls for imported numbers until ElevenLabs lists them. The next poll is stored in each row, so any worker can go
+on."""
 
 import logging
 import math

@@ -1,4 +1,4 @@
-"""How the remote's JSON of a phone number becomes a row."""
+"""Turns ElevenLabs' JSON of a phone number into its row."""
 
 from typing import Any
 

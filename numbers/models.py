@@ -1,4 +1,4 @@
-"""The mirror of the remote's phone numbers."""
+"""The mirrored phone number."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class PhoneNumber(RemoteObject):
             "import it again."
         )
 
-    def told(self) -> dict[str, Any]:
+    def audit_snapshot(self) -> dict[str, Any]:
         told: dict[str, Any] = {
             "phone_number": self.phone_number,
             "label": self.label,

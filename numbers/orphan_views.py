@@ -1,4 +1,4 @@
-"""The page that proposes to release numbers whose agent is gone. Its button plans a change set."""
+"""The page that proposes to unassign numbers of deleted agents. Its button plans a change set."""
 
 from django.conf import settings
 from django.contrib import messages

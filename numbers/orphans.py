@@ -1,5 +1,5 @@
-"""Numbers bound to an agent that is gone. They are proposed for release, and released only when that is sure: the agent
-answered 404 in two checks ten minutes apart, the newest listing was complete, and there are not suspiciously many."""
+"""Finds and unassigns numbers whose agent was deleted. An agent counts as deleted after 404 in two checks ten
+minutes apart, with a complete listing in between and not suspiciously many of them."""
 
 import hashlib
 import json
@@ -194,7 +194,7 @@ def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
         agent = dead[op.object_id]
         if agent is None or agent.gone_at is None or op.created_at < agent.gone_at:
             continue
-        if op.wanted == {"agent_id": None, "shown": agent.remote_id}:
+        if op.params == {"agent_id": None, "shown": agent.remote_id}:
             newest[op.object_id] = op
     return newest
 

@@ -1,4 +1,4 @@
-"""Take an outside change of a number or an agent back: see `numbers/revert_plan.py`."""
+"""Reverts an external change of a number or an agent: see `numbers/revert_plan.py`."""
 
 from functools import partial
 from typing import Any, TypeVar

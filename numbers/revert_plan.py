@@ -1,4 +1,5 @@
-"""The way back from a change that the history tells of: ordinary operations to the state before.
+"""Plans the operations that revert a recorded change. The precheck of each makes sure that the object is still as
+the change left it; otherwise nothing is sent.
 
 Each operation's own check makes sure that it still stands where the change left it; otherwise nothing is sent.
 """
@@ -50,7 +51,7 @@ class RevertPlan:
     @property
     def needs(self) -> set[str]:
         """The permissions of the writes themselves."""
-        return {PERMISSIONS[action_request.kind] for action_request in self.action_requests}
+        return {PERMISSIONS[action_request.action] for action_request in self.action_requests}
 
 
 def row_of(entry: Entry) -> PhoneNumber | Agent | None:
@@ -124,7 +125,7 @@ def _of_number(entry: Entry, number: PhoneNumber) -> RevertPlan:
         return RevertPlan(why_not=why_not, instead="assign")
     if not action_requests:
         return RevertPlan(why_not="Only what is known of its agent changed, nothing that is set on the number.")
-    now = number.told()
+    now = number.audit_snapshot()
     paths = [path for path in (*BINDING_FIELDS, "label") if path in after]
     return RevertPlan(action_requests, _changed_since([(now[path], before.get(path), after[path]) for path in paths]))
 
@@ -142,7 +143,7 @@ def _of_agent(entry: Entry, agent: Agent) -> RevertPlan:
     shown = {path: get(agent.remote_data, path) for path in values}
     if changes_a_tool(values):
         return RevertPlan(why_not="A tool itself was changed. Tools belong to the workspace: change it at ElevenLabs.")
-    now = agent.told()
+    now = agent.audit_snapshot()
     moved_on = _changed_since([(now.get(path), before.get(path), after.get(path)) for path in {**before, **after}])
     action_requests = []
     settings = {path: value for path, value in values.items() if path != agent_services.ARCHIVED}

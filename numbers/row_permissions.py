@@ -1,4 +1,4 @@
-"""What the person who looks may do with each row, told by the row, so that a cell needs no request."""
+"""Which actions each number's row offers to the current user, without a query for each row."""
 
 from typing import Any
 

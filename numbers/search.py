@@ -1,4 +1,4 @@
-"""Find numbers as people look for them: by digits in any grouping, by label, by id, by the agent's name."""
+"""Search for numbers by digits in any grouping, label, id or agent."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What staff can ask for on numbers. Each becomes one operation; see `controlplane/operations/run.py`."""
+"""Functions that request an action on a number. Each makes one operation: see `controlplane/operations/run.py`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How a sync lists and keeps numbers, and the run over everything."""
+"""How a sync lists numbers, and the sync of everything."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence

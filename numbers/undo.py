@@ -1,4 +1,4 @@
-"""Undo what an operation changed: a new operation to the state before, if it still stands where that entry left it."""
+"""Undoes an operation by a new operation, if the object is still as the first one left it."""
 
 from typing import TypeVar
 

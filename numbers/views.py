@@ -1,4 +1,4 @@
-"""The pages that change a number. Each is a page of its own and, opened from a list, the inside of a dialog."""
+"""Pages that change a number. Each is a page of its own and, opened from a list, the content of a dialog."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -97,7 +97,7 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         justification=why,
     )
     assert done.state == State.DONE, done.message
-    Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], known_by=text, not_kept=[text])
+    Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], evidence=text, not_kept=[text])
     ended = {"actor": person, "actor_name": text, "state": ChangeSet.State.STOPPED, "ended_at": timezone.now()}
     said = {"title": text, "problem": text, "reason": why.reason, "ticket": why.ticket}
     change_set = ChangeSet.objects.create(key=line, fingerprint="", **said, **ended)

@@ -1,4 +1,5 @@
-"""Who asks, and may they: each request loads its token and its user, so nobody is in longer than they may be."""
+"""Authentication and permissions of the API. Each request loads its token and its user, so a revoked one is refused
+at once."""
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a wish is carried out once, however often it is sent, and by however many processes at a time.
+"""`Idempotency-Key`: a request is carried out once, however often and by however many processes it is sent.
 
 The key becomes the operation's, made one's own by a digest with the user's id: nobody reads another's operation by
 guessing a key. The digest of what was asked is committed with the operation, without credentials: what is left out of

@@ -1,4 +1,4 @@
-"""Under `/api/` every error is a problem, whoever found it, and no body is read that is too large."""
+"""Turns every error under `/api/` into a problem document, and limits the size of bodies."""
 
 import re
 from collections.abc import Callable

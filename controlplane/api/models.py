@@ -1,4 +1,4 @@
-"""Who may use the API and for how long, how much of it at once, and which request came with which key."""
+"""API tokens, rate limits and idempotency keys."""
 
 from datetime import datetime
 

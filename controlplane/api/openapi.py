@@ -1,4 +1,4 @@
-"""The OpenAPI document says of every endpoint how it can end, problems included."""
+"""Adds every possible response, errors included, to the OpenAPI document."""
 
 from typing import Any
 

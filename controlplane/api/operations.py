@@ -1,4 +1,4 @@
-"""What was asked of ElevenLabs and what became of it: every write answers with one of these."""
+"""API endpoints of operations and change sets: what was requested of ElevenLabs and its result."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -44,6 +44,9 @@ class OperationOut(Schema):
     ended_at: datetime | None
 
 
+COLUMNS = {"wanted": "params", "seen": "observed", "known_by": "evidence"}  # names of fields that were published first
+
+
 class OperationWhole(OperationOut):
     wanted: dict[str, Any]
     before: dict[str, Any] | None
@@ -81,7 +84,7 @@ class OperationFilters(Schema):
 )
 def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Limit, cursor: Cursor) -> Any:
     """The newest first."""
-    rows = Operation.objects.defer("wanted", "before", "seen", "not_kept", "names")
+    rows = Operation.objects.defer("params", "before", "observed", "not_kept", "display_names")
     chosen = filters.model_dump(exclude={"q"}, exclude_defaults=True)
     rows = rows.filter(**chosen)
     if filters.q.strip():
@@ -101,8 +104,9 @@ def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
     op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= MAX_ID else None
     if op is None:
         raise Http404
-    whole = {name: getattr(op, name) for name in OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()}
-    return OperationWhole(**serialize_operation(op).model_dump(), **whole)
+    whole = OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()
+    values = {name: getattr(op, COLUMNS.get(name, name)) for name in whole}
+    return OperationWhole(**serialize_operation(op).model_dump(), **values)
 
 
 @router.get(
@@ -142,7 +146,7 @@ def serialize_change_set(found: ChangeSet) -> ChangeSetOut:
 def refusal(op: Operation) -> Problem:
     """An operation that ended without its wish, from what stands in its row: the same each time it is asked for."""
     status = {
-        State.NOT_SENT: 409 if op.known_by == CHECKED else 503,
+        State.NOT_SENT: 409 if op.evidence == CHECKED else 503,
         State.REFUSED: 422 if op.http_status in CLIENT_ERROR_STATUSES else 502,
     }.get(State(op.state), 409)
     fields = [(FORM_FIELDS.get(name, name), op.message) for name in op.error_fields]

@@ -1,4 +1,4 @@
-"""Pages by a cursor: the place in the order where the next page begins. It is signed, so it holds what we put in."""
+"""Cursor pagination. The cursor is signed and names the place where the next page begins."""
 
 from collections.abc import Sequence
 from datetime import datetime

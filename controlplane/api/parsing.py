@@ -1,4 +1,4 @@
-"""How a request is read: strictly, because what is not known is a slip, and a slip may have meant "only if"."""
+"""Strict parsing of requests: an unknown field or parameter is an error."""
 
 from collections.abc import Collection
 from typing import Any

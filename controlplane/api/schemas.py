@@ -1,4 +1,4 @@
-"""Shapes that several endpoints share. What comes in is strict: a field that is not known is a slip, and is refused."""
+"""Schemas shared by several endpoints."""
 
 from datetime import datetime
 from typing import Annotated, Any

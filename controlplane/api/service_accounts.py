@@ -1,4 +1,4 @@
-"""Service accounts: users for programs. They have roles as people do, and no way into the admin."""
+"""Service accounts: users for programs, with roles and without access to the admin."""
 
 from collections.abc import Iterable
 

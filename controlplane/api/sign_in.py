@@ -1,4 +1,5 @@
-"""Get, renew and give back tokens. The password is tried as at the admin's sign-in, and failures count there too."""
+"""API endpoints that issue, refresh and revoke tokens. Failed passwords count towards the limits of the sign-in
+page."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Ask for a sync, as the Sync button does: a worker lists, nothing remote is listed in a request."""
+"""API endpoints that request a sync and show its progress. A worker runs it."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""So many requests a minute for each token, over all processes.
+"""Limits the requests per minute of each token, across all processes.
 
 The generic cell rate algorithm: each request pushes `drawn_until` on by one interval, and what has drawn a minute ahead
 waits. One conditional UPDATE counts and decides, so two processes can never both take the last place.

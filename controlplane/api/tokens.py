@@ -1,5 +1,5 @@
-"""Give out, check and take back tokens. A refresh token is random and lives long; an access token is a signed JWT of a
-few minutes, and good only as long as its refresh token's row and its user are."""
+"""Issues, verifies and revokes tokens. A refresh token is random and long-lived; an access token is a JWT of a few
+minutes, valid only while its refresh token and user are."""
 
 import hashlib
 import secrets

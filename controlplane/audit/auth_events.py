@@ -1,5 +1,4 @@
-"""Sign-ins, people and roles in the history. By signals, because a shell and a command change them too; nothing here
-speaks to anybody but the database."""
+"""Records sign-ins and changes of users and roles. Uses signals, because a shell and a command change them too."""
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar

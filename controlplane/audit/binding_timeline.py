@@ -1,4 +1,4 @@
-"""Which agent answered a number, drawn to scale: each binding as a piece of a strip over a span of time."""
+"""Draws which agent answered a number over time, to scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

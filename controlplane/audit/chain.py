@@ -1,4 +1,4 @@
-"""A chain of digests over the history: whoever changes or removes an entry that is sealed breaks it there."""
+"""The hash chain over the history: changing or removing a sealed entry breaks it."""
 
 import hashlib
 from collections.abc import Iterator

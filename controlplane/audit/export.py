@@ -1,4 +1,4 @@
-"""History as a file: CSV or JSON lines, row by row, so that a million of them need no more memory than one."""
+"""Streams the history as CSV or JSON lines in constant memory."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Why somebody asks for something: one rule for every write of staff. What the system does by itself says so itself."""
+"""The reason and ticket that staff give for a write, and whether they are required."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the ledger. Call it inside the transaction of the change it tells: no entry, no change."""
+"""Writes history entries, in the transaction of the change they record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

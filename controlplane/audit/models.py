@@ -1,4 +1,4 @@
-"""The ledger: one append-only table of everything that happened."""
+"""The history: one append-only table of everything that happened."""
 
 import json
 from datetime import UTC

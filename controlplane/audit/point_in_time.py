@@ -1,5 +1,5 @@
-"""What was known at a moment: the newest entry of each setting of each object before it. Where history was pruned, a
-snapshot of each object stands for the entries that went."""
+"""The state of any object at a past moment, from its history. Where history was pruned, a snapshot replaces the
+removed entries."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Forget what is older than it has to be kept. The one way in which history ends, and it records itself.
+"""Removes history that is past its retention time, and records that.
 
 First what the entries say of each object is kept in a snapshot, then the cut is recorded, and only then entries go:
 a thousand in a transaction, the oldest links first. Killed at any point, the next run goes on from there.

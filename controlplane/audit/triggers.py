@@ -1,4 +1,4 @@
-"""The database itself refuses to change the history: triggers against UPDATE, DELETE and TRUNCATE on both databases.
+"""Database triggers that refuse UPDATE, DELETE and TRUNCATE on the history.
 
 DELETE passes for what a recorded cut covers, and for nothing else: so pruning lifts no trigger, and waits for nobody.
 """

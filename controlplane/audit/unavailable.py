@@ -1,4 +1,4 @@
-"""What cannot be written down is not done, and whoever asked is told so in plain words."""
+"""Refuses a write that cannot be recorded, with an explanation."""
 
 import logging
 from collections.abc import Iterator

@@ -1,5 +1,4 @@
-"""Have the history read against its chain, by a worker: asked for by somebody, or once a day. Nothing of it is done in
-a web request, and each thousand entries the row says how far it is."""
+"""Runs integrity checks of the history in a worker, on request or once a day, with progress."""
 
 import time
 from datetime import timedelta

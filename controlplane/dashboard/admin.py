@@ -1,5 +1,4 @@
-"""Sign-in, people and roles. Django's own pages in the theme's look, with limits: nobody gives, or takes over, more
-rights than they have themselves; roles are made by superusers; people are deactivated, never deleted."""
+"""Admin pages of users and roles, and the sign-in page. Nobody grants more permissions than they have."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The API put together, and its OpenAPI document. On top of everything, as the pages of this folder are."""
+"""Assembles the API and its OpenAPI document."""
 
 from functools import cached_property
 from typing import Any

@@ -1,4 +1,4 @@
-"""The command palette: an agent by name or id, a number by any of its digits or its label."""
+"""The command palette: finds an agent by name or id, a number by digits or label."""
 
 from django.http import HttpRequest
 from django.urls import reverse

@@ -1,4 +1,4 @@
-"""What every page says: which remote it speaks to, how old the picture is, what is not confirmed yet."""
+"""Template context of every page: the remote, how old the data is, and what is unconfirmed."""
 
 from datetime import timedelta
 from typing import Any

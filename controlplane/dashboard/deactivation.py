@@ -1,4 +1,4 @@
-"""What stands in the place of deleting people: they cannot sign in any more, and the history still names them."""
+"""Deactivates users in place of deleting them, so that the history still names them."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""One person who can sign in as a superuser remains, whichever way people are changed: without one, nobody could change
-roles, and no page could make a new one.
+"""Keeps at least one superuser who can sign in, however users are changed.
 
 `save()` and `delete()` are guarded by signals. `QuerySet.update()` and SQL send none, and are not.
 """

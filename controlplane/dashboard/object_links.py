@@ -1,4 +1,4 @@
-"""Where an object that is told of by its id has its page here."""
+"""Links to the page of an object, by its type and id."""
 
 from collections.abc import Iterable
 from typing import Any

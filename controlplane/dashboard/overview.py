@@ -1,4 +1,4 @@
-"""The front page: what needs somebody, how much there is, what happened last."""
+"""The front page: what needs attention, counts, and recent activity."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             agents_active=Count("pk", filter=Q(archived=False)), agents_archived=Count("pk", filter=Q(archived=True))
         )
     if may("operations.view_operation"):
-        recent = Operation.objects.defer("wanted", "before", "seen")
+        recent = Operation.objects.defer("params", "before", "observed")
         if waiting(request).get(OperationState.SENT):  # the sidebar has asked already how many
             context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])

@@ -1,4 +1,4 @@
-"""Nobody gives, or takes over, more rights than they have themselves."""
+"""Prevents users from granting or taking over permissions that they do not have."""
 
 from typing import Any
 

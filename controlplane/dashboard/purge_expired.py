@@ -1,5 +1,4 @@
-"""Remove what signing in leaves behind: expired sessions, counts of failed sign-ins whose window is over, ended API
-tokens, and the digests of old API requests. The history has an entry for every sign-in and token."""
+"""Purges expired sessions, counts of failed sign-ins, API tokens and idempotency keys."""
 
 from django.conf import settings
 from django.contrib.sessions.models import Session

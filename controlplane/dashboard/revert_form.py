@@ -1,4 +1,4 @@
-"""The form that takes a change back, by one operation or by a change set: of outside changes, and of our own."""
+"""The form that reverts a change, by one operation or a change set."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""The look of the admin: names, colours and the way around. Read by django-unfold."""
+"""Settings of the admin theme: names, colours and navigation."""
 
 from typing import Any
 

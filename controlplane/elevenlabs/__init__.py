@@ -1,4 +1,4 @@
-"""ElevenLabs over HTTP: the client, what it answers, and how it fails.
+"""The ElevenLabs API client, its typed responses and its errors.
 
 The function `scrub` is taken from its module of the same name: exported here, it would hide the module, and the
 logging configuration could not find the filter in it.

@@ -1,4 +1,4 @@
-"""Where the key may go. An API key belongs to one address, so the address is checked before the key is used."""
+"""Validates the base URL to which the API key may be sent."""
 
 import ipaddress
 import re

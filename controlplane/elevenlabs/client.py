@@ -1,4 +1,4 @@
-"""ElevenLabs' verbs: one method for each endpoint that this project uses. Every failure is an ElevenLabsError."""
+"""The client: one method for each ElevenLabs endpoint in use. Every failure raises an ElevenLabsError."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress

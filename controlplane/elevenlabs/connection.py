@@ -1,4 +1,4 @@
-"""Connections with a deadline for the whole call, and with the knowledge of whether a byte of the request left.
+"""HTTP connections with a deadline for the whole call, which know whether any byte of a request was sent.
 
 requests' timeout is for each read: an answer that drips outlives it, in its headers as in its body. So a watchdog
 ends the socket under the call. It must be `socket.socket.shutdown`: the method of an SSL socket would drop the

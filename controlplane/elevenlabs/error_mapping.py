@@ -1,4 +1,4 @@
-"""From what came back (or did not) to one of our errors: what happened, and what it means for a write."""
+"""Maps HTTP responses and network failures to exceptions."""
 
 import json
 import re

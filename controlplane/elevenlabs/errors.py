@@ -1,4 +1,4 @@
-"""What can go wrong with ElevenLabs, and what each failure means for a write.
+"""Exceptions of the client, and what each means for a write.
 
 `str(error)` is one line for staff: it never holds a secret, a prompt, a whole body or the name of an exception.
 """

@@ -1,4 +1,4 @@
-"""A list that comes in pages."""
+"""Iterates over paginated lists."""
 
 from collections.abc import Callable, Iterator
 

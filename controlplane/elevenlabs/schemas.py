@@ -1,4 +1,4 @@
-"""The shapes of ElevenLabs' answers: unknown fields are kept, wrong types are errors, nothing is converted."""
+"""Pydantic schemas of ElevenLabs' responses: unknown fields are kept, wrong types are errors, nothing is coerced."""
 
 import json
 import math

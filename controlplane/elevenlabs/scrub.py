@@ -1,4 +1,4 @@
-"""Keep secrets out of every text that leaves the process: logs, error messages, stored notes.
+"""Removes secrets from all text that leaves the process: logs, error messages, stored notes.
 
 Imports nothing of Django or ours: the logging configuration loads it first.
 """

@@ -1,4 +1,4 @@
-"""When a request may be sent: a transport asks before each attempt, and tells what came of it.
+"""The interface through which a transport asks whether a request may be sent, and reports its result.
 
 Who counts what is under way in other processes, and how, is not this package's business: see `controlplane.traffic`.
 """

@@ -1,4 +1,4 @@
-"""Requests to ElevenLabs and nothing else: one deadline for each call, reads repeated, writes sent once."""
+"""Sends HTTP requests: one deadline for each call, reads retried, writes sent once."""
 
 import json
 import logging

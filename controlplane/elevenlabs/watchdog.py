@@ -1,4 +1,4 @@
-"""The deadlines of all calls of a process, kept by one thread: one for each call would cost more than its own work."""
+"""One thread that enforces the deadlines of all calls of a process."""
 
 import os
 import threading

@@ -1,5 +1,4 @@
-"""What goes over the wire, for whoever counts and reports it: each attempt of a block of code, reads that were tried
-again included. Values of a success are never kept, nor what a refusal repeats of a request."""
+"""Records the HTTP attempts of a block of code, for reports. No value of a successful response is kept."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Worker and beat note in the database that they live, each from its own sign of life.
+"""Heartbeats of workers and beat, stored in the database.
 
 Celery's worker gives one every 2 s, also while its tasks are long, on both brokers and with threads and processes
 alike: on Redis from the loop that takes tasks, so none while it cannot reach the broker; on a folder from its timer.

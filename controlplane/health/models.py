@@ -1,4 +1,4 @@
-"""Which processes were heard, and when."""
+"""The last heartbeat of each process."""
 
 from django.db import models
 

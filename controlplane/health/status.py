@@ -1,4 +1,4 @@
-"""How well it all runs: five parts, each looked at for real, with a word, a sentence and what was measured."""
+"""The health checks: five parts, each with a status, an explanation and a measurement."""
 
 import time
 from collections.abc import Iterator

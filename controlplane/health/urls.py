@@ -1,3 +1,5 @@
+"""URLs of the health endpoints."""
+
 from django.contrib import admin
 from django.urls import path
 

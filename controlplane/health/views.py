@@ -1,4 +1,4 @@
-"""Two pages for machines, which need no sign-in and tell no secret, and a card for people."""
+"""`/healthz` and `/readyz` for machines, and a health card for staff."""
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, JsonResponse

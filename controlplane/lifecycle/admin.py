@@ -1,4 +1,4 @@
-"""Findings: what the last runs of `manage.py lifecycle` told. Nothing is asked of ElevenLabs from here."""
+"""The list of API check reports."""
 
 from django.contrib import admin
 from unfold.decorators import display

@@ -1,4 +1,4 @@
-"""The numbered lines of docs/assumptions.md, and what was found about them."""
+"""The numbered assumptions of docs/assumptions.md, and whether a run confirmed them."""
 
 import re
 from collections.abc import Iterable

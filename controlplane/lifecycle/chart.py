@@ -1,4 +1,4 @@
-"""Latencies from a millisecond to a minute on one scale: each step to the right is ten times as long."""
+"""A chart of latencies on a logarithmic scale."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The end of a run, and of those before it: clean up, name what is left, forget old reports."""
+"""Cleans up after this run and earlier ones, and lists what is left."""
 
 from threading import Event
 

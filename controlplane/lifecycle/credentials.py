@@ -1,5 +1,4 @@
-"""The Twilio number and its credentials: from the environment or the terminal, never from the command line, which
-every process of the machine can read."""
+"""Reads the Twilio number and credentials from the environment or the terminal, never from the command line."""
 
 import getpass
 import random

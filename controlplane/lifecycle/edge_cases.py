@@ -1,4 +1,4 @@
-"""The odd corners: bindings past our own checks, and an agent that goes while it answers a number."""
+"""Steps for edge cases: assignments that our checks refuse, and an agent deleted while it answers a number."""
 
 import uuid
 
@@ -27,7 +27,7 @@ def assign_in_use(x: Experiment, step: Step) -> None:
     taken_over = op.state == State.DONE and now == support.remote_id
     x.facts["in_use"] = "taken over without a word" if taken_over else f"{step.status}: {step.found}"
     kept = "Our own check stopped it" if ours.state == State.NOT_SENT else "Our own check did not stop it"
-    step.says(taken_over and ours.state == State.NOT_SENT, f"{kept}. Sent without it: {x.facts['in_use']}.")
+    step.conclude(taken_over and ours.state == State.NOT_SENT, f"{kept}. Sent without it: {x.facts['in_use']}.")
 
 
 def assign_to_nobody(x: Experiment, step: Step) -> None:
@@ -49,7 +49,7 @@ def _bind_to_no_agent(x: Experiment, step: Step, agent_id: str, *, part: bool) -
     x.finding(4, good, f"{words[0].upper()}{words[1:]} {changed}", part=part)
     if step.status == 404:
         x.finding(39, op.error is None or isinstance(op.error, NotFound), "404 for an unknown agent.", part=True)
-    step.says(good, f"{step.found} {changed}")
+    step.conclude(good, f"{step.found} {changed}")
 
 
 def label_null(x: Experiment, step: Step) -> None:
@@ -69,7 +69,7 @@ def label_null(x: Experiment, step: Step) -> None:
     good = op.state == State.DONE and (after.label, after.agent_id) == (before.label, before.agent_id)
     changed = "label and binding stayed" if good else f"label or binding changed, or it was refused: {step.found}"
     x.finding(6, good, f"`label: null` ({step.status}): {changed}.", part=True)
-    step.says(good, f"Answered {step.status}; {changed}.")
+    step.conclude(good, f"Answered {step.status}; {changed}.")
 
 
 def release(x: Experiment, step: Step) -> None:
@@ -79,13 +79,13 @@ def release(x: Experiment, step: Step) -> None:
     after = x.client.get_number(line.remote_id)
     good = op.state == State.DONE and after.agent_id is None and after.label == before.label
     x.finding(6, good, f"`agent_id: null` {'unbound it and left the label' if good else 'did not just unbind it'}.")
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 def bind_to_archived(x: Experiment, step: Step) -> None:
     support = here(x.support)
     if not _archive(x, step, support, archived=True):
-        step.says(False, step.found)
+        step.conclude(False, step.found)
         return
     op = _bind(x, step, support.remote_id, f"{SUPPORT}, which is archived")
     taken, words = op.state == State.DONE, step.found
@@ -99,7 +99,7 @@ def bind_to_archived(x: Experiment, step: Step) -> None:
     restored = _archive(x, step, support, archived=False)
     good = hidden and shown and by_itself and restored
     x.finding(25, good, "Archived, it was read, changed and listed apart." if good else "It did not behave so.")
-    step.says(taken and good, words)
+    step.conclude(taken and good, words)
 
 
 def merge(x: Experiment, step: Step) -> None:
@@ -112,7 +112,7 @@ def merge(x: Experiment, step: Step) -> None:
     kept = get(after, PROMPT) == get(before, PROMPT) and get(after, FIRST_MESSAGE) == "Good evening."
     good = op.state == State.DONE and kept
     x.finding(12, good, f"One setting sent: the others {'stayed' if kept else 'did not stay'}.", part=True)
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 # --- An agent that goes while it answers a number -----------------------------------------------------------------
@@ -125,16 +125,16 @@ def delete_bound(x: Experiment, step: Step) -> None:
         x.ask(step, lambda context: numbers.assign(line, agent, shown=now, **context))
 
     def deed(context: WriteContext) -> Operation:
-        params = ActionRequest(
+        probe = ActionRequest(
             probes.ProbeDeletion, agent.remote_id, {}, {"object": str(agent)}, context["justification"]
         )
-        return run(params, key=context["key"], actor=context["actor"])
+        return run(probe, key=context["key"], actor=context["actor"])
 
     op = x.ask(step, deed)
     step.observe()
     good = op.state == State.DONE
     x.finding(27, good, step.answered(op))
-    step.says(good, step.found)
+    step.conclude(good, step.found)
     if good:
         x.gone(agent.remote_id)
     if good and (write := step.write) is not None and write.status is not None:
@@ -163,7 +163,7 @@ def orphaned(x: Experiment, step: Step) -> None:
     x.finding(9, what == "dangling", f"{told} ({what})")
     gone = x.client.agent_summaries([agent.remote_id])
     x.finding(50, gone.get(agent.remote_id, "untold") is None, "The summary of a deleted agent was reported as gone.")
-    step.says(what == "dangling", told)
+    step.conclude(what == "dangling", told)
 
 
 # --- What several of them share -----------------------------------------------------------------------------------
@@ -178,14 +178,14 @@ def _bind(x: Experiment, step: Step, agent_id: str, name: str) -> Operation:
     names = {"object": line.display_name(), "from": "whoever answers it", "to": name}
 
     def deed(context: WriteContext) -> Operation:
-        params = ActionRequest(
+        probe = ActionRequest(
             probes.ProbeAssignment,
             line.remote_id,
             {"agent_id": agent_id, "shown": None},
             names,
             context["justification"],
         )
-        return run(params, key=context["key"], actor=context["actor"])
+        return run(probe, key=context["key"], actor=context["actor"])
 
     op = x.ask(step, deed)
     step.observe()

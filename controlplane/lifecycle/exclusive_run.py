@@ -1,4 +1,4 @@
-"""Carry one run through from its row to its report: one at a time, and cleaned up whatever interrupts it."""
+"""Runs one check at a time, from its row to its report, and cleans up whatever interrupts it."""
 
 import hashlib
 import logging

@@ -1,5 +1,4 @@
-"""The owner's experiment as a list of small steps. What each does stands in `steps.py`, `refused_imports.py` and
-`corners.py`."""
+"""The run as a list of steps."""
 
 import time
 from collections.abc import Callable
@@ -94,9 +93,9 @@ class Experiment:
             try:
                 plan.do(self, step)
             except (ElevenLabsError, ResourceLocked, Expired, ReasonRequired) as trouble:
-                step.says(False, str(trouble) or "It took too long to check.")
+                step.conclude(False, str(trouble) or "It took too long to check.")
             except CannotGoOn as trouble:
-                step.says(False, str(trouble))
+                step.conclude(False, str(trouble))
                 raise
             finally:
                 step.ends(time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The report as two files in a folder of somebody's choice."""
+"""Writes the report to two files in a folder."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""The step that looks at the lists as `live_check` does, while there is something in them."""
+"""The step that runs `live_check` while the workspace has objects."""
 
 from controlplane.lifecycle.experiment import Experiment, Plan
 from controlplane.lifecycle.live import run_checks
@@ -9,8 +9,8 @@ def look_around(x: Experiment, step: Step) -> None:
     checks, findings = run_checks(x.client)
     x.findings += findings
     wrong = [check for check in checks if check.level == "fail"]
-    told = [f"{check.name}: {check.says}" for check in wrong or checks if check.level != "ok"]
-    step.says(not wrong, " ".join(told) or "Every check of live_check passed.")
+    notes = [f"{check.name}: {check.message}" for check in wrong or checks if check.level != "ok"]
+    step.conclude(not wrong, " ".join(notes) or "Every check of live_check passed.")
 
 
 LOOK = Plan("look", "Look at the lists as live_check does", "read", "Every list fits its schema.", look_around)

@@ -1,4 +1,4 @@
-"""Is this key, address and workspace as the control plane needs it? Reads only, a few seconds, safe in production."""
+"""`live_check`: read-only checks of the key, the base URL and the workspace."""
 
 import re
 import statistics
@@ -37,7 +37,7 @@ TRY_LATER = "Run this again in a minute."
 class Check:
     name: str
     level: Level
-    says: str
+    message: str
     mend: str = ""  # how, where it is not ok
 
 

@@ -1,4 +1,4 @@
-"""What the reads of `live_check` tell of the numbered lines of docs/assumptions.md."""
+"""What the reads of `live_check` say about the numbered assumptions."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What `live_check` reads: one GET of each thing, with its answer or why there is none."""
+"""The reads of `live_check`."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The report for people: the JSON object of `report.py` as Markdown."""
+"""Renders the report as Markdown."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

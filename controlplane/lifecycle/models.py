@@ -1,4 +1,4 @@
-"""What `manage.py lifecycle` found, and what it asked for: the record by which it cleans up after a crash."""
+"""Reports, and the requests of each run, by which it is cleaned up after a crash."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Writes that our own checks would refuse, sent to see what ElevenLabs says. Each is an operation like any other:
-committed before it is sent, sent once, never repeated; only its check is left out. No page offers them."""
+"""Actions that skip our own checks, to see how ElevenLabs answers. Each is an operation like any other: committed
+before it is sent, sent once, never repeated."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ SENT_UNCHECKED = "Probe, sent without our own check:"
 def _there(client: ElevenLabs, op: Operation) -> dict[str, Any]:
     number = get_number(client, op.object_id)
     if number is None:
-        raise PreconditionFailed(f"{op.names['object']} is not in ElevenLabs.")
-    op.found = number
+        raise PreconditionFailed(f"{op.display_names['object']} is not in ElevenLabs.")
+    op.precheck_object = number
     return number
 
 
@@ -36,16 +36,17 @@ class ProbeAssignment(AssignNumber):
     name = "number.assign.probe"
 
     def title(self, op: Operation) -> str:
-        return f"{SENT_UNCHECKED} assign {op.names['object']} to {op.names['to']}"
+        return f"{SENT_UNCHECKED} assign {op.display_names['object']} to {op.display_names['to']}"
 
     def success_message(self, op: Operation) -> str:
-        return f"ElevenLabs took it, without our check: {op.names['object']} was assigned to {op.names['to']}."
+        names = op.display_names
+        return f"ElevenLabs took it, without our check: {names['object']} was assigned to {names['to']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         return binding(_there(client, op))
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().reconcile(op, seen)
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and observed is not None else super().reconcile(op, observed)
 
 
 @register
@@ -55,16 +56,16 @@ class ProbeLabel(RenameNumber):
     name = "number.rename.probe"
 
     def title(self, op: Operation) -> str:
-        return f"{SENT_UNCHECKED} send a label of null for {op.names['object']}"
+        return f"{SENT_UNCHECKED} send a label of null for {op.display_names['object']}"
 
     def success_message(self, op: Operation) -> str:
-        return f"ElevenLabs took a label of null for {op.names['object']}."
+        return f"ElevenLabs took a label of null for {op.display_names['object']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         return self.summarize(op, _there(client, op))
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and seen is not None else super().reconcile(op, seen)
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+        return Verdict(State.DONE) if _took_it(op) and observed is not None else super().reconcile(op, observed)
 
 
 @register
@@ -74,10 +75,10 @@ class ProbeImport(ImportNumber):
     name = "number.import.probe"
 
     def title(self, op: Operation) -> str:
-        return f"{SENT_UNCHECKED} import {op.names['object']} a second time"
+        return f"{SENT_UNCHECKED} import {op.display_names['object']} a second time"
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        rows = client.all_numbers(phone_number=op.wanted["phone_number"])
+        rows = client.all_numbers(phone_number=op.params["phone_number"])
         return {"ids": sorted(str(row["phone_number_id"]) for row in rows if row.get("phone_number_id"))}
 
     @sensitive_variables("secrets")
@@ -90,12 +91,12 @@ class ProbeImport(ImportNumber):
 
     def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         known = (op.before or {}).get("ids", [])
-        rows = client.all_numbers(phone_number=op.wanted["phone_number"])
+        rows = client.all_numbers(phone_number=op.params["phone_number"])
         found = next((row for row in rows if row.get("phone_number_id") not in known), None)
         return None if found is None else RemoteNumber.parse(found).raw
 
-    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
-        return object_id not in (op.before or {}).get("ids", []) and super().matches(op, object_id, seen)
+    def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
+        return object_id not in (op.before or {}).get("ids", []) and super().matches(op, object_id, observed)
 
 
 @register
@@ -105,7 +106,7 @@ class ProbeDeletion(DeleteAgent):
     name = "agent.delete.probe"
 
     def title(self, op: Operation) -> str:
-        return f"{SENT_UNCHECKED} delete the agent {op.names['object']} while it answers a number"
+        return f"{SENT_UNCHECKED} delete the agent {op.display_names['object']} while it answers a number"
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
         return self.summarize(op, client.get_agent(op.object_id).raw)

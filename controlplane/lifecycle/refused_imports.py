@@ -1,4 +1,4 @@
-"""Imports that should be refused. All but the last come before the real one, while the number is free."""
+"""Steps with imports that ElevenLabs should refuse."""
 
 from dataclasses import replace
 
@@ -26,26 +26,26 @@ def wrong_credentials(x: Experiment, step: Step) -> None:
     if step.status == 401:
         about_us = "invalid_api_key" in step.body
         x.finding(55, not about_us, f"Wrong credentials: {step.answered(op)}")
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 def malformed_sid(x: Experiment, step: Step) -> None:
     op = _import(x, step, replace(x.credentials, sid=MALFORMED_SID))
-    step.says(op.state == State.REFUSED and step.status in (400, 422), step.found)
+    step.conclude(op.state == State.REFUSED and step.status in (400, 422), step.found)
 
 
 def key_without_auth_token(x: Experiment, step: Step) -> None:
     op = _import(x, step, replace(x.credentials, sid=KEY_SID, account_auth_token=""))
     good = step.was_refused(op, 400, code="missing_required_field")
     x.finding(34, good, step.answered(op))
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 def not_in_account(x: Experiment, step: Step) -> None:
     op = _import(x, step, x.credentials, NOT_IN_ACCOUNT)
     good = step.was_refused(op, 400, code="invalid_parameters", param="phone_number")
     x.finding(2, good, step.answered(op))
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: str = "") -> Operation:
@@ -58,7 +58,7 @@ def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: s
     op = x.ask(step, deed, makes="number", name=number)
     step.observe()
     if op.object_id and op.state == State.DONE:
-        step.says(False, f"Taken, though it should be refused. {step.found}")
+        step.conclude(False, f"Taken, though it should be refused. {step.found}")
         if left := x.take_back(op):
             raise CannotGoOn(f"{step.found} It could not be removed: {left}")
     return op
@@ -78,7 +78,7 @@ def import_again(x: Experiment, step: Step) -> None:
     step.observe()
     good = step.was_refused(op, 409, code="resource_already_exists")
     x.finding(3, good, step.answered(op))
-    step.says(good, step.found)
+    step.conclude(good, step.found)
 
 
 _BY_FORM = " Our form would refuse it."

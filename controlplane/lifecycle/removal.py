@@ -1,4 +1,4 @@
-"""Remove what a run made, and nothing else: also after Ctrl-C or a crash, from the committed records alone."""
+"""Deletes what a run created, and nothing else, from the committed records alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

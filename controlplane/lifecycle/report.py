@@ -1,4 +1,4 @@
-"""All that a run tells, as one JSON object: what the page shows, and what the command writes into files."""
+"""The report of a run as one JSON object."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def as_json(
             "in_use": x.facts.get("in_use", ""),
             "after_delete": x.facts.get("after_delete", ""),
             "latencies": latencies(x.steps),
-            "steps": [step.told() for step in x.steps],
+            "steps": [step.as_dict() for step in x.steps],
             "assumptions": judged(x.findings),
             "left": [],
         }

@@ -1,4 +1,4 @@
-"""How a run asks for a write: its own committed record first, then the service or probe, then wait for the verdict."""
+"""Requests a write for a step: records it, runs it, waits for its result."""
 
 import uuid
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def close_abandoned(op: Operation) -> Operation:
     if op.state != State.INTENT:
         return op
     verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first.")
-    return journal.finish(op, verdict, seen=None, known_by="No request was recorded.", expected=State.INTENT)
+    return journal.finish(op, verdict, observed=None, evidence="No request was recorded.", expected=State.INTENT)
 
 
 def result_summary(op: Operation) -> str:

@@ -1,4 +1,4 @@
-"""What one step asked, and what came of it."""
+"""One step and its result."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -36,7 +36,7 @@ class Step:
     operation: int | None = None
     wire: list[Attempt] = field(default_factory=list, repr=False)
 
-    def says(self, good: bool, words: str) -> None:
+    def conclude(self, good: bool, words: str) -> None:
         self.outcome = AS_ASSUMED if good else OTHERWISE
         self.found = words
 
@@ -54,7 +54,7 @@ class Step:
             return {}
         return detail if isinstance(detail, dict) else {}
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "wire"}
 
     def observe(self) -> None:

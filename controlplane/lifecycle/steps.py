@@ -1,5 +1,4 @@
-"""The steps of a round: create, import, wait, assign, create, swap, remove, delete. All go through the services that
-the pages use."""
+"""The main steps: create, import, wait, assign, swap, remove, delete. They call the services that the pages use."""
 
 import time
 from typing import TypeVar
@@ -48,7 +47,7 @@ def _create(x: Experiment, step: Step, name: str) -> Agent:
     row = Agent.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if row is None:
         raise CannotGoOn(step.found)
-    step.says(True, step.found)
+    step.conclude(True, step.found)
     return row
 
 
@@ -68,7 +67,7 @@ def import_number(x: Experiment, step: Step) -> None:
     x.line = PhoneNumber.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if x.line is None:
         raise CannotGoOn(step.found)
-    step.says(True, step.found)
+    step.conclude(True, step.found)
 
 
 def wait_until_listed(x: Experiment, step: Step) -> None:
@@ -82,7 +81,7 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
     while not listed:
         if time.monotonic() - x.accepted > x.listed_within:
             x.finding(22, False, f"An import was in no list after {x.listed_within:.0f} s.")
-            step.says(False, f"It is in no list after {x.listed_within:.0f} s.")
+            step.conclude(False, f"It is in no list after {x.listed_within:.0f} s.")
             return
         x.runner.pause(POLL_INTERVAL_S)
         line.refresh_from_db()
@@ -95,7 +94,7 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
     words = f"Listed {took:.1f} s after the import was answered; by its id it was {'there' if by_id else 'not found'}"
     good = by_id and not at_once and ABOUT_FIVE[0] <= took <= ABOUT_FIVE[1]
     x.finding(22, good, f"{words} before that.")
-    step.says(good, f"{words} before that.")
+    step.conclude(good, f"{words} before that.")
 
 
 def assign(x: Experiment, step: Step) -> None:
@@ -103,8 +102,8 @@ def assign(x: Experiment, step: Step) -> None:
     op = x.ask(step, lambda context: numbers.assign(line, support, shown="", **context))
     if op.state != State.DONE:
         raise CannotGoOn(step.found)
-    x.finding(53, op.known_by == ANSWERED, "The answer to an assignment showed the binding that it had just set.")
-    step.says(True, step.found)
+    x.finding(53, op.evidence == ANSWERED, "The answer to an assignment showed the binding that it had just set.")
+    step.conclude(True, step.found)
 
 
 def swap(x: Experiment, step: Step) -> None:
@@ -123,7 +122,7 @@ def swap(x: Experiment, step: Step) -> None:
         raise CannotGoOn(step.found)
     needed = sum(attempt.status is not None and attempt.status < 300 for attempt in writes)  # a refused one did nothing
     x.facts["hot_swap"] = max(needed, x.facts.get("hot_swap", 0))
-    step.says(len(writes) == 1, step.found)
+    step.conclude(len(writes) == 1, step.found)
 
 
 def read_back(x: Experiment, step: Step) -> None:
@@ -141,7 +140,7 @@ def read_back(x: Experiment, step: Step) -> None:
     late = [where for where, there in seen.items() if not there]
     words = f"Not seen at once {', '.join(late)}." if late else f"Seen at once {', '.join(seen)}."
     x.finding(24, not late, f"After the swap: {words[0].lower()}{words[1:]}", part=True)
-    step.says(not late, words)
+    step.conclude(not late, words)
 
 
 def remove(x: Experiment, step: Step) -> None:
@@ -149,7 +148,7 @@ def remove(x: Experiment, step: Step) -> None:
     bound = x.client.get_number(line.remote_id).agent_id or ""
     op = x.ask(step, lambda context: numbers.remove(line, shown=bound, **context))
     if op.state != State.DONE:
-        step.says(False, step.found)
+        step.conclude(False, step.found)
         return
     x.gone(line.remote_id)
     if (write := step.write) is not None and write.status is not None:
@@ -161,7 +160,7 @@ def remove(x: Experiment, step: Step) -> None:
     except NotFound:
         gone = not any(row.get("phone_number_id") == line.remote_id for row in x.client.all_numbers())
     x.finding(24, gone, f"After the removal the number was {'gone' if gone else 'still there'} at once.")
-    step.says(gone, step.found if gone else f"{step.found} But a read right after it still showed it.")
+    step.conclude(gone, step.found if gone else f"{step.found} But a read right after it still showed it.")
 
 
 def delete_support(x: Experiment, step: Step) -> None:
@@ -176,7 +175,7 @@ def _delete(x: Experiment, step: Step, agent: Agent) -> None:
     op = x.ask(step, lambda context: agents.delete(agent, **context))
     if op.state == State.DONE:
         x.gone(agent.remote_id)
-    step.says(op.state == State.DONE, step.found)
+    step.conclude(op.state == State.DONE, step.found)
 
 
 def here(row: Row | None) -> Row:

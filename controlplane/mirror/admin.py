@@ -1,4 +1,4 @@
-"""Sync: the runs, what they hold, and the button that asks for one."""
+"""Admin pages of sync runs and holds."""
 
 from django.contrib import admin
 from django.urls import path

@@ -1,4 +1,4 @@
-"""What a complete list did not show. Gone means: not in two complete lists, and 404 to a GET each time."""
+"""Marks objects as deleted: missing from two complete listings, and 404 each time."""
 
 from datetime import datetime
 

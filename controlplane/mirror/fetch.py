@@ -1,4 +1,4 @@
-"""Reads that run ahead of what is done with their answers. The threads here speak to the remote, never to our rows."""
+"""Prefetches remote reads in threads. The threads never touch the database."""
 
 import sys
 from collections import deque

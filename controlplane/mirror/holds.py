@@ -1,4 +1,4 @@
-"""What a run finds that is more likely a fault than the truth: it is held until somebody decides, or it passes."""
+"""Holds: unlikely results of a sync that wait for a person to confirm them."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Nested JSON as {path: value} and back. A path joins keys with dots; a dot inside a key is written `~1`."""
+"""Flattens nested JSON to {path: value} and back. Dots join keys; a dot inside a key is written `~1`."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Read a whole list and store what differs, page by page. What a list that broke off did not show is left alone."""
+"""Reads a whole list and stores what differs, page by page."""
 
 from datetime import datetime
 from itertools import chain

@@ -1,4 +1,4 @@
-"""What every mirrored remote object has, the runs that keep the picture true, and what they found besides."""
+"""The base of mirrored objects, sync runs, holds and external changes."""
 
 import json
 from typing import Any, ClassVar
@@ -42,7 +42,7 @@ class RemoteObject(models.Model):
     def display_name(self) -> str:
         raise NotImplementedError
 
-    def told(self) -> dict[str, Any]:
+    def audit_snapshot(self) -> dict[str, Any]:
         """What the ledger compares and tells: {path: value}."""
         raise NotImplementedError
 

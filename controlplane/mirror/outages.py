@@ -1,4 +1,4 @@
-"""Errors while single objects are read: most are about that object alone, which is left out of this run."""
+"""Decides whether errors while reading single objects end a sync."""
 
 from controlplane.elevenlabs import BadShape, ElevenLabsError, KeyRefused, Limited, NoConnection, Unclear
 from controlplane.mirror.writer import MirrorWriter

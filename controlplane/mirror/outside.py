@@ -1,4 +1,4 @@
-"""Outside changes: which are open, and what is decided about them.
+"""External changes: which are open, and how they are decided.
 
 A decision is a conditional UPDATE with its ledger entry, in one transaction: of two people, one decides. A revert is
 decided together with the intent of its operation, or with the plan of its change set; `keep_up` opens it again where

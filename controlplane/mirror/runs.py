@@ -1,4 +1,4 @@
-"""Who may sync: one run at a time, by a claim that lapses with its worker. All of it stands in the run's own row."""
+"""Sync runs and their lease: one runs at a time, and the lease expires with its worker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

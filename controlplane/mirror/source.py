@@ -1,4 +1,4 @@
-"""One kind of remote object, as a sync needs to know it. `agents/sync.py` and `numbers/sync.py` say what is theirs."""
+"""The interface of one mirrored resource, which `agents/sync.py` and `numbers/sync.py` implement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: list everything, or mark nothing as gone; then look after what was not listed."""
+"""One sync: list everything, store the differences, verify what is missing."""
 
 import gc
 import logging

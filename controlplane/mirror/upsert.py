@@ -1,4 +1,4 @@
-"""The one door into the mirror: compare, save what differs, write the ledger with its cause."""
+"""Compares and saves mirrored rows, with their history entry."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def digest(data: Any) -> str:
 def compare(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
     """Set what differs on the row. `values` are model fields. A new row is always a change."""
     new = row._state.adding
-    before = {} if new else row.told()
+    before = {} if new else row.audit_snapshot()
     wanted = dict(values)
     if "remote_data" in wanted:
         wanted["digest"] = digest(wanted["remote_data"])
@@ -99,7 +99,7 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
     older than the row is not kept: see `Reading`."""
     if reading is not None and reading.is_older_than(row):
         return False
-    if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.told():
+    if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.audit_snapshot():
         cause = _created_by_operation(row) or cause
     return _save(compare(row, values, cause=cause))
 
@@ -107,7 +107,7 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
 def _created_by_operation(row: RemoteObject) -> ledger.Cause | None:
     """The operation that made what is known by its name alone: it could not read it, and another one does so now."""
     on_it = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
-    unread = on_it.filter(state=OperationState.DONE, seen__isnull=True)
+    unread = on_it.filter(state=OperationState.DONE, observed__isnull=True)
     maker = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
     return None if maker is None else cause_of(maker)
 
@@ -160,7 +160,7 @@ def record_external_change(entries: Sequence[Entry], since: Mapping[str, datetim
 
 
 def _entry(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> Entry | None:
-    after = row.told()
+    after = row.audit_snapshot()
     paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
     if not paths:
         return None

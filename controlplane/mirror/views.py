@@ -1,4 +1,4 @@
-"""The Sync button, the line in the header that says how old the picture is, a run as it goes, and what it holds."""
+"""Pages of the sync: its button, its status line, one run, one hold."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Is it the workspace that the picture is of? A key of another one would make everything here look gone."""
+"""Checks that the API key still opens the workspace that the mirror is of."""
 
 from collections.abc import Sequence
 

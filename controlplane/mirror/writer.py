@@ -1,4 +1,4 @@
-"""How what was seen becomes rows: some at a time, in one transaction that also renews the run's claim."""
+"""Writes observed objects to the mirror in batches, in one transaction with the renewal of the run's lease."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a kind of write has to say; `run` and `settle` do the rest and know no kind by name."""
+"""The base class of actions and their registry."""
 
 import hashlib
 import json
@@ -16,18 +16,18 @@ Secrets = Mapping[str, str]
 class PreconditionFailed(Exception):
     """A check says no: nothing was sent. `seen` is the object as the remote shows it instead, `field` the form's."""
 
-    def __init__(self, message: str, *, seen: Mapping[str, Any] | None = None, field: str = "") -> None:
+    def __init__(self, message: str, *, observed: Mapping[str, Any] | None = None, field: str = "") -> None:
         super().__init__(message)
-        self.seen = None if seen is None else dict(seen)
+        self.observed = None if observed is None else dict(observed)
         self.field = field
 
 
 class NothingToDo(Exception):
     """The remote is as wanted already: nothing needs sending. `seen` is what it shows."""
 
-    def __init__(self, message: str, *, seen: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, observed: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.seen = None if seen is None else dict(seen)
+        self.observed = None if observed is None else dict(observed)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reply:
     """What the one call answered: the id it names, and the object if the answer holds it."""
 
     object_id: str = ""
-    seen: dict[str, Any] | None = None
+    observed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,24 +84,24 @@ class Action:
         """Read back what the remote shows now; None if there is nothing."""
         raise NotImplementedError
 
-    def reconcile(self, op: Operation, seen: dict[str, Any] | None) -> Verdict:
+    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
         """Wanted, before or a third thing? Decides from `op` and `seen` alone."""
         raise NotImplementedError
 
-    def matches(self, op: Operation, object_id: str, seen: dict[str, Any] | None) -> bool:
+    def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
         """Does this object, found by a sync, show the effect of `op`?"""
-        return op.object_id == object_id and self.reconcile(op, seen).state == State.DONE
+        return op.object_id == object_id and self.reconcile(op, observed).state == State.DONE
 
-    def summarize(self, op: Operation, seen: dict[str, Any]) -> dict[str, Any]:
+    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
         """The few values of an object that this kind is about, for `before`, `seen` and the history."""
         raise NotImplementedError
 
-    def found(self, seen: dict[str, Any]) -> str:
+    def created_id(self, observed: dict[str, Any]) -> str:
         """The id of what was made, for a kind that makes something and may read it back without knowing its id; "" if
         it is not known which that is."""
         return ""
 
-    def store(self, op: Operation, seen: dict[str, Any] | None, cause: Cause) -> None:
+    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
         """Bring the mirror row to what was seen; None when done: as asked. In the verdict's transaction."""
         raise NotImplementedError
 

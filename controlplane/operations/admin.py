@@ -1,4 +1,4 @@
-"""Activity: what was asked of ElevenLabs and what became of it. Read-only, but for "Check now" and "Resume"."""
+"""The Activity list: every operation and change set with its result."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -79,7 +79,7 @@ class OperationAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
-        return Operation.objects.defer("wanted", "before", "seen", "not_kept", "names")
+        return Operation.objects.defer("params", "before", "observed", "not_kept", "display_names")
 
     def get_urls(self):
         wrap = self.admin_site.admin_view

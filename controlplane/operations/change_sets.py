@@ -1,4 +1,4 @@
-"""Several operations planned, confirmed and run together, in order, by a worker.
+"""Change sets: several operations planned together and run in order by a worker.
 
 All truth is in the rows: a worker that dies leaves steps planned, being checked or unconfirmed, and the next
 one goes on from there. Nothing here sends: each step is an ordinary operation.
@@ -162,7 +162,17 @@ def resume(change_set: ChangeSet, *, actor: User | None, justification: Justific
             _step(again, change_set, step.position)
 
 
-_COPIED = ("kind", "resource", "fingerprint", "object_type", "object_id", "names", "title", "wanted", "undoes_id")
+_COPIED = (
+    "kind",
+    "resource",
+    "fingerprint",
+    "object_type",
+    "object_id",
+    "display_names",
+    "title",
+    "params",
+    "undoes_id",
+)
 
 
 def _claim(change_set: ChangeSet, *, extend: bool = False) -> bool:

@@ -1,4 +1,4 @@
-"""What changed, for people to read: each setting in words, before, after, and now where that is something else."""
+"""Shows a change as settings in words: before, after, and now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

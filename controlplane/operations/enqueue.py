@@ -1,4 +1,4 @@
-"""Ask a worker to look at what is due. Best effort: beat looks anyway, so a broker that is down costs time only."""
+"""Enqueues a Celery task, best effort: beat runs it later if the broker is down."""
 
 from __future__ import annotations
 

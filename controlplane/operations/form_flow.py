@@ -1,4 +1,4 @@
-"""How a page asks for a write and tells what became of it. Used by the admin pages of agents and numbers."""
+"""Submits a form as a write and shows its result."""
 
 from collections.abc import Callable
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What every form that asks for a write has in common."""
+"""Base classes of forms that request a write."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings and their values in words, for people who read what was wanted, what was before and what is now."""
+"""Names of settings and their values, in words."""
 
 import json
 from collections import Counter

@@ -1,5 +1,5 @@
-"""The three commits of a write. Each is durable on its own, and each but the first is a conditional UPDATE,
-so that two processes can never both decide one operation."""
+"""The three commits of a write. Each is durable, and each but the first is a conditional UPDATE, so that two
+processes never both decide one operation."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from controlplane.operations.models import OPEN_STATES, ChangeSet, Operation, St
 BEGIN_TRIES = 3
 READ_BACK_AFTER_S = (2, 5, 10, 20)  # seconds after sending; from then on every `READ_BACK_EVERY_S`
 READ_BACK_EVERY_S = 20
-MOST_FIELDS, LONGEST_FIELD = 20, 200  # of what a refusal names; characters
+MAX_FIELDS, MAX_FIELD_CHARS = 20, 200  # of what a refusal names; characters
 LATE_WITHIN = timedelta(days=1)
 
 log = logging.getLogger(__name__)
@@ -118,11 +118,15 @@ def _store_precheck_object(op: Operation) -> None:
     lost = Operation.objects.filter(
         object_type=op.object_type, object_id=op.object_id, state=State.NOT_APPLIED, late_at=None
     )
-    if op.found is None or unstorable(op.found) or lost.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists():
+    if (
+        op.precheck_object is None
+        or unstorable(op.precheck_object)
+        or lost.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists()
+    ):
         return
     try:
         with transaction.atomic():
-            action_for(op.kind).store(op, op.found, seen_by_precheck(op))
+            action_for(op.kind).store(op, op.precheck_object, seen_by_precheck(op))
     except (BadShape, DataError) as error:
         log.warning("What operation %s read ahead of sending cannot be kept here: %s", op.pk, error)
 
@@ -152,51 +156,51 @@ def leave_unconfirmed(op: Operation, message: str, *, settle_at: datetime | None
 
 
 def finish(
-    op: Operation, verdict: Verdict, *, seen: dict[str, Any] | None, known_by: str, expected: State = State.SENT
+    op: Operation, verdict: Verdict, *, observed: dict[str, Any] | None, evidence: str, expected: State = State.SENT
 ) -> Operation:
     """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
     with audit_required() if expected == State.INTENT else nullcontext():  # by then nothing was sent
-        return _finish(op, action_for(op.kind), verdict, seen, known_by, expected)
+        return _finish(op, action_for(op.kind), verdict, observed, evidence, expected)
 
 
 def _finish(
-    op: Operation, kind: Action, verdict: Verdict, seen: dict[str, Any] | None, known_by: str, expected: State
+    op: Operation, action: Action, verdict: Verdict, observed: dict[str, Any] | None, evidence: str, expected: State
 ) -> Operation:
     message = storable(verdict.message)
-    if seen is not None and verdict.state == State.DONE:
-        op.object_id = op.object_id or kind.found(seen)
-    if seen is not None and (why := unstorable(seen)):
-        seen = None
+    if observed is not None and verdict.state == State.DONE:
+        op.object_id = op.object_id or action.created_id(observed)
+    if observed is not None and (why := unstorable(observed)):
+        observed = None
         message += f" What ElevenLabs shows now cannot be kept here ({why})."
     try:
         try:
-            return _commit(op, kind, verdict, seen, message, known_by, expected)
+            return _commit(op, action, verdict, observed, message, evidence, expected)
         except IntegrityError:  # a sync has just stored the new object: now it is there to be compared with
-            return _commit(op, kind, verdict, seen, message, known_by, expected)
+            return _commit(op, action, verdict, observed, message, evidence, expected)
     except (DataError, IntegrityError, BadShape) as error:
-        if seen is None:
+        if observed is None:
             raise
         why = str(error) if isinstance(error, BadShape) else f"The database refused it: {type(error).__name__}."
         message += f" What ElevenLabs shows now cannot be kept here. {why}"
-        return _commit(op, kind, verdict, None, message, known_by, expected)
+        return _commit(op, action, verdict, None, message, evidence, expected)
 
 
 def _commit(
     op: Operation,
-    kind: Action,
+    action: Action,
     verdict: Verdict,
-    seen: dict[str, Any] | None,
+    observed: dict[str, Any] | None,
     message: str,
-    known_by: str,
+    evidence: str,
     expected: State,
 ) -> Operation:
     values = {
         "state": verdict.state,
         "message": message,
-        "known_by": known_by,
+        "evidence": evidence,
         "not_kept": verdict.not_kept,
-        "error_fields": [storable(name)[:LONGEST_FIELD] for name in verdict.error_fields[:MOST_FIELDS]],
-        "seen": None if seen is None else kind.summarize(op, seen),
+        "error_fields": [storable(name)[:MAX_FIELD_CHARS] for name in verdict.error_fields[:MAX_FIELDS]],
+        "observed": None if observed is None else action.summarize(op, observed),
         "ended_at": timezone.now(),
         "settle_at": None,
         **_call_values(op),
@@ -204,16 +208,16 @@ def _commit(
     with transaction.atomic(durable=True):
         if Operation.objects.filter(pk=op.pk, state=expected).update(**values):
             _set(op, values)
-            _store_and_tell(op, kind, seen)
+            _store_and_tell(op, action, observed)
             return op
     op.refresh_from_db()
     return op
 
 
-def _store_and_tell(op: Operation, kind: Action, seen: dict[str, Any] | None) -> None:
+def _store_and_tell(op: Operation, action: Action, observed: dict[str, Any] | None) -> None:
     ours = op.state == State.DONE
-    if ours or seen is not None:
-        kind.store(op, seen, cause_of(op) if ours else seen_by_precheck(op))
+    if ours or observed is not None:
+        action.store(op, observed, cause_of(op) if ours else seen_by_precheck(op))
     record_event(op, str(op.state), op.message)
 
 
@@ -226,7 +230,7 @@ def record_event(op: Operation, what: str, message: str) -> None:
         f"operation.{what}",
         op.object_type,
         op.object_id,
-        op.names.get("object", ""),
+        op.display_names.get("object", ""),
         after=after,
         cause=cause_of(op),
     )
@@ -247,9 +251,9 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def patience(kind: Action) -> timedelta:
+def patience(action: Action) -> timedelta:
     """How long after sending a "no" is not believed: the remote may still apply it, or list it later."""
-    return settings.SETTLE_AFTER if kind.patience is None else timedelta(seconds=kind.patience)
+    return settings.SETTLE_AFTER if action.patience is None else timedelta(seconds=action.patience)
 
 
 def next_read_back(op: Operation, now: datetime) -> datetime:

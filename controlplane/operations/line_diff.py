@@ -1,4 +1,4 @@
-"""Two texts, line by line: what was removed, what was added, and some lines around. For people to read."""
+"""A line-by-line diff of two texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

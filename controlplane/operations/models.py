@@ -1,4 +1,4 @@
-"""What somebody asked of the remote, and what became of it."""
+"""Operations and change sets."""
 
 from __future__ import annotations
 
@@ -67,27 +67,27 @@ class Operation(models.Model):
 
     # Of this run only, never saved: what a check read, and the error that the remote answered.
     asked_at: datetime | None = None  # just before what was read last
-    found: dict[str, Any] | None = None  # the object, whole, as the check read it
+    precheck_object: dict[str, Any] | None = None  # the object, whole, as the check read it
     error: ElevenLabsError | None = None
 
     key = models.CharField(max_length=64, unique=True, default=uuid.uuid4)  # from the rendered form
     kind = models.CharField(max_length=40, db_index=True)
     resource = models.CharField(max_length=120)  # what it locks while it is open
-    fingerprint = models.CharField(max_length=64)  # of kind, resource and wanted: a key is good for one deed only
+    fingerprint = models.CharField(max_length=64)  # of kind, resource and params: a key is good for one request only
     state = models.CharField(max_length=12, choices=State.choices, default=State.INTENT)
 
     object_type = models.CharField(max_length=20)
     object_id = models.CharField(max_length=64, blank=True)  # empty until the remote has given one
-    names = models.JSONField(default=dict)  # of the things involved, as the page showed them
+    display_names = models.JSONField(default=dict)  # of the things involved, as the page showed them
     title = models.TextField()  # what was asked, in one sentence
-    wanted = models.JSONField(default=dict)  # never a secret
+    params = models.JSONField(default=dict)  # never a secret
     before = models.JSONField(null=True, blank=True)  # read from the remote just before sending
-    seen = models.JSONField(null=True, blank=True)  # read from the remote after
+    observed = models.JSONField(null=True, blank=True)  # read from the remote after
     not_kept = models.JSONField(default=list, blank=True)  # fields that the remote answered differently
 
     message = models.TextField(blank=True)  # what happened, for staff
     error_fields = models.JSONField(default=list, blank=True)  # names or paths of the fields that were refused
-    known_by = models.TextField(blank=True)  # how the verdict is known
+    evidence = models.TextField(blank=True)  # how the verdict is known
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     trace_id = models.CharField(max_length=80, blank=True)
     milliseconds = models.PositiveIntegerField(null=True, blank=True)

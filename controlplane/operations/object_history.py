@@ -1,4 +1,4 @@
-"""What was asked of one object, and what the history tells of it, for its page."""
+"""The operations and history entries of one object, for its page."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ def object_history(object_type: str, remote_id: str) -> dict[str, Any]:
     address = urlencode({"object_type": object_type, "object": remote_id})
     entries = list(Entry.objects.filter(**about).exclude(topic="operation")[: MAX_ENTRIES + 1])
     return {
-        "operations": Operation.objects.filter(**about).defer("wanted", "before", "seen")[:MAX_ENTRIES],
+        "operations": Operation.objects.filter(**about).defer("params", "before", "observed")[:MAX_ENTRIES],
         "told": [_history_row(entry) for entry in entries[:MAX_ENTRIES]],
         "has_more": len(entries) > MAX_ENTRIES,
         "timeline": f"{reverse('admin:audit_entry_changelist')}?{address}",

@@ -1,4 +1,4 @@
-"""Run one write: commit the intent, check, commit "sent", one attempt, commit the verdict.
+"""Runs one write: commit the intent, check, commit "sent", send once, commit the result.
 
 Never called inside a transaction: each commit must be durable before the next step, and no remote call may
 hold one open. `atomic(durable=True)` in the journal guards that.
@@ -41,12 +41,12 @@ OnBegin = Callable[[Operation], None]
 
 @dataclass(frozen=True)
 class ActionRequest:
-    """What somebody asks for. `names` is how the page showed the things involved; `wanted` holds no secret."""
+    """What somebody asks for. `display_names` are those that the page showed; `params` holds no secret."""
 
-    kind: type[Action]
+    action: type[Action]
     object_id: str
-    wanted: Mapping[str, Any]
-    names: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any]
+    display_names: Mapping[str, str] = field(default_factory=dict)
     justification: Justification = NO_JUSTIFICATION
     undoes: int | None = None  # the history entry that it takes back
 
@@ -57,25 +57,25 @@ class ActionRequest:
     def operation(self, *, key: str, actor: User | None, state: State) -> Operation:
         """Not saved yet. Raises `NotSaid`: every write of staff comes through here, and none without its reason."""
         require_justification(self.justification, actor)
-        kind = action_for(self.kind.name)
-        resource = kind.resource(self.object_id, self.wanted)
+        action = action_for(self.action.name)
+        resource = action.resource(self.object_id, self.params)
         op = Operation(
             key=key,
-            kind=kind.name,
+            kind=action.name,
             resource=resource,
-            fingerprint=fingerprint(kind.name, resource, self.wanted),
+            fingerprint=fingerprint(action.name, resource, self.params),
             state=state,
-            object_type=kind.object_type,
+            object_type=action.object_type,
             object_id=self.object_id,
-            names=dict(self.names),
-            wanted=dict(self.wanted),
+            display_names=dict(self.display_names),
+            params=dict(self.params),
             actor=actor,
             actor_name=actor_label(actor),
             reason=self.justification.reason,
             ticket=self.justification.ticket,
             undoes_id=self.undoes,
         )
-        op.title = kind.title(op)
+        op.title = action.title(op)
         return op
 
 
@@ -108,42 +108,42 @@ def run(
 @sensitive_variables("secrets")
 def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operation:
     """From a committed intent to a verdict, or to "unconfirmed"."""
-    kind = action_for(op.kind)
+    action = action_for(op.kind)
     try:
         _refuse_in_other_workspace()
         op.asked_at = timezone.now()
-        before = kind.precheck(client, op)
+        before = action.precheck(client, op)
     except NothingToDo as already:
         verdict = Verdict(State.DONE, str(already))
-        return journal.finish(op, verdict, seen=already.seen, known_by=CHECKED, expected=State.INTENT)
+        return journal.finish(op, verdict, observed=already.observed, evidence=CHECKED, expected=State.INTENT)
     except PreconditionFailed as stop:
         fields = [stop.field] if stop.field else []
         verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}", error_fields=fields)
-        return journal.finish(op, verdict, seen=stop.seen, known_by=CHECKED, expected=State.INTENT)
+        return journal.finish(op, verdict, observed=stop.observed, evidence=CHECKED, expected=State.INTENT)
     except ElevenLabsError as error:
         verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_advice(error)}")
-        return journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
+        return journal.finish(op, verdict, observed=None, evidence="Nothing was sent.", expected=State.INTENT)
     except DatabaseError:  # what cannot be read here can hardly be written: the intent ends by itself
         raise
     except Exception:  # a fault of ours must not leave the object locked
         words = "Not sent. The check ahead of sending failed by an error of this app; details are in the server's log."
         verdict = Verdict(State.NOT_SENT, words)
-        journal.finish(op, verdict, seen=None, known_by="Nothing was sent.", expected=State.INTENT)
+        journal.finish(op, verdict, observed=None, evidence="Nothing was sent.", expected=State.INTENT)
         raise
 
     if why := unstorable(before):
         verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")
-        return journal.finish(op, verdict, seen=None, known_by=CHECKED, expected=State.INTENT)
+        return journal.finish(op, verdict, observed=None, evidence=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
     mark_as_sent()
     op.asked_at = timezone.now()
     try:
-        reply = kind.send(client, op, secrets)
+        reply = action.send(client, op, secrets)
     except ElevenLabsError as error:
         journal.note_call(op, client.last_call)
-        return _after_error(op, kind, error)
+        return _after_error(op, action, error)
     journal.note_call(op, client.last_call)
-    return _after_reply(op, kind, client, reply)  # commit C
+    return _after_reply(op, action, client, reply)  # commit C
 
 
 def _refuse_in_other_workspace() -> None:
@@ -156,44 +156,44 @@ def _refuse_in_other_workspace() -> None:
         )
 
 
-def _after_reply(op: Operation, kind: Action, client: ElevenLabs, reply: Reply) -> Operation:
-    seen = reply.seen
+def _after_reply(op: Operation, action: Action, client: ElevenLabs, reply: Reply) -> Operation:
+    observed = reply.observed
     if reply.object_id and not op.object_id:
         journal.note_id(op, reply.object_id)
-    if seen is None and not kind.removes:
+    if observed is None and not action.removes:
         op.asked_at = timezone.now()
         try:
-            seen = kind.read_back(client, op)
+            observed = action.read_back(client, op)
         except ElevenLabsError:
-            seen = None  # the answer to the write stands; the next sync brings the rest
+            observed = None  # the answer to the write stands; the next sync brings the rest
     # Without the object there is only the answer to go by, and that said yes.
-    verdict = Verdict(State.DONE) if seen is None else kind.reconcile(op, seen)
+    verdict = Verdict(State.DONE) if observed is None else action.reconcile(op, observed)
     if verdict.state == State.NOT_APPLIED:
         return journal.leave_unconfirmed(
             op, "ElevenLabs took the request, but its answer shows what was before. It is read back until that is sure."
         )
     if verdict.state == State.DONE:
-        verdict = Verdict(State.DONE, success_text(op, kind, verdict), verdict.not_kept)
-    return journal.finish(op, verdict, seen=seen, known_by=ANSWERED)
+        verdict = Verdict(State.DONE, success_text(op, action, verdict), verdict.not_kept)
+    return journal.finish(op, verdict, observed=observed, evidence=ANSWERED)
 
 
-def _after_error(op: Operation, kind: Action, error: ElevenLabsError) -> Operation:
+def _after_error(op: Operation, action: Action, error: ElevenLabsError) -> Operation:
     op.error = error
-    if isinstance(error, NotFound) and kind.removes:
-        verdict = Verdict(State.DONE, f"{kind.success_message(op)} It was already gone at ElevenLabs.")
-        return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
+    if isinstance(error, NotFound) and action.removes:
+        verdict = Verdict(State.DONE, f"{action.success_message(op)} It was already gone at ElevenLabs.")
+        return journal.finish(op, verdict, observed=None, evidence=ANSWERED)
     if error.outcome is Outcome.REFUSED:
-        stop = kind.explain_refusal(op, error)
+        stop = action.explain_refusal(op, error)
         named = [stop.field if stop else "", error.param, *(place for place, _ in error.fields)]
         verdict = Verdict(
             State.REFUSED,
             str(stop or f"{error} Nothing was changed."),
             error_fields=[name for name in dict.fromkeys(named) if name],
         )
-        return journal.finish(op, verdict, seen=None, known_by=ANSWERED)
+        return journal.finish(op, verdict, observed=None, evidence=ANSWERED)
     if error.outcome is Outcome.NOT_SENT:
         verdict = Verdict(State.NOT_SENT, f"Not sent. {error} Nothing was changed; it is safe to try again.")
-        return journal.finish(op, verdict, seen=None, known_by="The request never left this machine.")
+        return journal.finish(op, verdict, observed=None, evidence="The request never left this machine.")
     return journal.leave_unconfirmed(
         op, f"{error} ElevenLabs may or may not have done it. Until that is known, it cannot be changed here."
     )
@@ -205,7 +205,7 @@ def _advice(error: ElevenLabsError) -> str:
     return "" if "Try again" in str(error) else " Try again in a minute."
 
 
-def success_text(op: Operation, kind: Action, verdict: Verdict) -> str:
+def success_text(op: Operation, action: Action, verdict: Verdict) -> str:
     op.not_kept = verdict.not_kept
     not_kept = f"ElevenLabs did not keep: {', '.join(verdict.not_kept)}." if verdict.not_kept else ""
-    return " ".join(part for part in (kind.success_message(op), verdict.message, not_kept) if part)
+    return " ".join(part for part in (action.success_message(op), verdict.message, not_kept) if part)

@@ -1,4 +1,4 @@
-"""Find operations as people look for them."""
+"""Search for operations."""
 
 import re
 

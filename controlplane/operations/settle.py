@@ -1,4 +1,4 @@
-"""Decide the operations whose outcome is unknown by reading the remote back. Writes nothing to the remote."""
+"""Settles operations with an unknown outcome by reading the remote back."""
 
 import logging
 from collections.abc import Callable
@@ -64,27 +64,27 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     op.refresh_from_db()
     if not claimed or op.sent_at is None:
         return op
-    kind = action_for(op.kind)
+    action = action_for(op.kind)
     op.asked_at = timezone.now()
     try:
-        seen = kind.read_back(client, op)
+        observed = action.read_back(client, op)
     except ElevenLabsError as error:
         op.error = error
         again = journal.next_read_back(op, timezone.now())
         return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=again)
-    verdict = kind.reconcile(op, seen)
+    verdict = action.reconcile(op, observed)
     if verdict.state != State.DONE and (known := _seen_by_a_sync(op)):
-        verdict, seen = known, None
-    if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(kind):
+        verdict, observed = known, None
+    if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(action):
         return journal.leave_unconfirmed(
             op,
             "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet.",
             settle_at=journal.next_read_back(op, timezone.now()),
         )
     if verdict.state == State.DONE:
-        verdict = Verdict(State.DONE, success_text(op, kind, verdict), verdict.not_kept)
+        verdict = Verdict(State.DONE, success_text(op, action, verdict), verdict.not_kept)
     return journal.finish(
-        op, verdict, seen=seen, known_by=f"Read back from ElevenLabs at {timezone.now():%H:%M:%S} UTC."
+        op, verdict, observed=observed, evidence=f"Read back from ElevenLabs at {timezone.now():%H:%M:%S} UTC."
     )
 
 
@@ -112,7 +112,7 @@ def _close_expired_intents() -> None:
     old = Operation.objects.filter(state=State.INTENT, created_at__lt=timezone.now() - INTENT_EXPIRES_AFTER)
     for op in old:
         verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first; try again.")
-        journal.finish(op, verdict, seen=None, known_by="No request was recorded.", expected=State.INTENT)
+        journal.finish(op, verdict, observed=None, evidence="No request was recorded.", expected=State.INTENT)
 
 
 def late_work(object_type: str) -> Explain:
@@ -124,7 +124,7 @@ def late_work(object_type: str) -> Explain:
     """
     lately = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
     lost = Q(state=State.SENT, object_id="") | lately & (
-        Q(state=State.NOT_APPLIED) | Q(state=State.DONE, seen__isnull=True)
+        Q(state=State.NOT_APPLIED) | Q(state=State.DONE, observed__isnull=True)
     )
     known = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
 

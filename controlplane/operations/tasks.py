@@ -1,4 +1,5 @@
-"""Wake-ups: each runs what is due in the database, so a message lost, doubled or late does no harm."""
+"""Celery tasks of operations. Each runs what is due in the database, so a lost, duplicate or late message does no
+harm."""
 
 from celery import shared_task
 

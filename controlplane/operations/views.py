@@ -1,4 +1,4 @@
-"""The pages of one operation and of one change set."""
+"""Pages of one operation and of one change set."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -74,9 +74,9 @@ def _facts(op: Operation) -> dict[str, Any]:
         "object_url": _object_url(op),
         "change": change_of(op),
         "values": [
-            ("Wanted", _rows(op, op.wanted)),
+            ("Wanted", _rows(op, op.params)),
             ("Before, read just ahead of sending", _rows(op, op.before)),
-            ("Seen after", _rows(op, op.seen)),
+            ("Seen after", _rows(op, op.observed)),
         ],
     }
 
@@ -90,15 +90,15 @@ def _rows(op: Operation, values: dict[str, Any] | None) -> list[tuple[str, str]]
 
 def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The things involved, as the page showed them when it was asked for."""
-    if values is op.wanted:
-        if "from" in op.names:
-            yield "From", with_id(op.names["from"], values.get("shown"))
-        if "to" in op.names:
-            yield "To", with_id(op.names["to"], values.get("agent_id"))
-        if "source" in op.names:
-            yield "Copy of", with_id(op.names["source"], values.get("source"))
+    if values is op.params:
+        if "from" in op.display_names:
+            yield "From", with_id(op.display_names["from"], values.get("shown"))
+        if "to" in op.display_names:
+            yield "To", with_id(op.display_names["to"], values.get("agent_id"))
+        if "source" in op.display_names:
+            yield "Copy of", with_id(op.display_names["source"], values.get("source"))
         if "phone_number" in values:
-            yield "Number", with_id(op.names.get("object", ""), values["phone_number"])
+            yield "Number", with_id(op.display_names.get("object", ""), values["phone_number"])
     elif "agent_id" in values:
         agent_id, name = values["agent_id"], values.get("agent_name") or values.get("name") or "an agent without a name"
         yield "Agent", with_id(f"{name} …{agent_id[-4:]}", agent_id) if agent_id else "no agent"

@@ -1,4 +1,4 @@
-"""The caller's account, the speech models and an empty list of conversations."""
+"""Endpoints of the account, the speech models and the empty list of conversations."""
 
 from typing import Annotated
 

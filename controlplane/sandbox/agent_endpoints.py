@@ -1,4 +1,4 @@
-"""`/v1/convai/agents`."""
+"""Endpoints of agents: `/v1/convai/agents`."""
 
 import json
 from typing import Annotated, Literal

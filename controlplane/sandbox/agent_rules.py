@@ -1,4 +1,4 @@
-"""What the service refuses about an agent beyond the shape of the body.
+"""Rules about agents beyond the shape of the body.
 
 `invalid_config` is the current form of such an answer, `input_invalid` the older one, which still comes for the
 rule about voice models: its message is JSON inside a string and repeats the whole configuration.

@@ -1,4 +1,4 @@
-"""Agents as they are kept: read, created, patched, duplicated, deleted."""
+"""Stored agents: read, create, patch, duplicate, delete."""
 
 import json
 import sqlite3

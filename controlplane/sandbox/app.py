@@ -1,4 +1,4 @@
-"""One request to one answer, in the order of the real service: route, then 422, then key, then the endpoint."""
+"""Routes one request to its response, in the order of the real service: route, 422, key, endpoint."""
 
 import sys
 import traceback

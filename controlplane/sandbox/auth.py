@@ -1,4 +1,4 @@
-"""Who may call: one key, and the real service's answers to everything else."""
+"""Authentication by one API key."""
 
 import re
 

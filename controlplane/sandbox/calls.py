@@ -1,4 +1,4 @@
-"""The calls that arrived, whether or not anything came of them. In memory, and bounded."""
+"""A bounded log of all calls, in memory."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What somebody does in the ElevenLabs console behind the control plane's back; the ledger says `by: console`."""
+"""Changes made in the ElevenLabs console; the ledger says `by: console`."""
 
 import json
 from typing import Annotated, Any, Literal

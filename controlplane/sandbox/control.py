@@ -1,4 +1,4 @@
-"""`/_sandbox/`: switches, faults, ledger, calls, clock, and a hand in the ElevenLabs console."""
+"""Control endpoints for tests: `/_sandbox/` sets switches, faults and the clock, and reads the ledger."""
 
 from typing import Annotated, Any
 

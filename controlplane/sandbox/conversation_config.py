@@ -1,4 +1,4 @@
-"""The shape, limits and defaults of `conversation_config`.
+"""Schema, limits and defaults of `conversation_config`.
 
 Unknown fields are dropped without a word, as the real service does. What is stored is only what was set
 (`model_dump(exclude_unset=True)`); the defaults are added when an agent is read.

@@ -1,4 +1,4 @@
-"""Writes that take effect long after their caller was told of a failure.
+"""Writes that take effect long after their caller was given an error.
 
 They are kept in the state file, so that a restart does not lose them; an import's credentials are replaced first,
 after a trial run has shown that the service would have accepted it.

@@ -1,4 +1,4 @@
-"""Refusals, in the four body shapes of the real service.
+"""Error responses, in the four shapes of the real service.
 
 A, current: `{"detail": {type, code, message, status, request_id, param?}}`; B, legacy: `{"detail": {status, message}}`;
 C, a 422 with a list; D, plain text in `detail`. https://elevenlabs.io/docs/eleven-api/resources/errors

@@ -1,4 +1,4 @@
-"""How a scripted fault looks on the wire."""
+"""Applies a scripted fault to a connection."""
 
 import select
 import socket
@@ -88,7 +88,7 @@ def speak(world: SandboxState, fault: Fault, generation: int, wire: Wire, true: 
 
 def scripted(fault: Fault, true: Answer) -> Answer:
     """The answer of a fault that is still HTTP. Whatever the script says goes first."""
-    if fault.fault in ("pause", "drip", "truncate", "edit") and not told(fault):
+    if fault.fault in ("pause", "drip", "truncate", "edit") and not reported(fault):
         return true
     if fault.raw is not None:
         return Answer(raw=fault.raw, status=fault.status or 200, headers=fault.headers)
@@ -108,7 +108,7 @@ def scripted(fault: Fault, true: Answer) -> Answer:
     return answer
 
 
-def told(fault: Fault) -> bool:
+def reported(fault: Fault) -> bool:
     return fault.status is not None or fault.body is not None or fault.raw is not None
 
 

@@ -1,4 +1,4 @@
-"""Scripted faults: each waits for the calls it matches, and is used up by them in the order of the script."""
+"""Scripted faults, matched to calls in order."""
 
 import random
 import threading

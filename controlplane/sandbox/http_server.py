@@ -1,4 +1,4 @@
-"""HTTP over sockets: one thread for each connection, kept alive, one write for each answer."""
+"""The HTTP server: one thread for each connection, with keep-alive."""
 
 import re
 import socket
@@ -69,9 +69,14 @@ class Handler(BaseHTTPRequestHandler):
                 self.write(answer, request.trace_id)
                 return
             arrival.fault = f"{fault.fault} {fault.when}"
+
+            def send(answer: Answer) -> None:
+                world.calls.ended(arrival, answer.status)
+                self.write(answer, request.trace_id)
+
             wire = Wire(
                 self.connection,
-                send=lambda answer: self.write(answer, request.trace_id),
+                send=send,
                 head=lambda answer, length: self.head(answer, length, request.trace_id),
             )
             if fault.fault not in ("status", "pause", "empty", "html", "garbage", "edit"):

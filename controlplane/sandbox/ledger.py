@@ -1,4 +1,4 @@
-"""Every write that was applied, whoever made it: what a test compares the control plane's own story with.
+"""A log of every applied write, against which tests compare the control plane's own history.
 
 No secret of Twilio's can be here: the stored objects, which `before` and `after` are made of, never hold one.
 """

@@ -1,4 +1,4 @@
-"""The language models on offer. The real list grew by fifteen in three months: this one only has to be plausible."""
+"""The language models on offer."""
 
 from .messages import Json
 

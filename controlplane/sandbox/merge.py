@@ -1,4 +1,4 @@
-"""How a PATCH changes a stored object: objects are merged deeply, everything else is replaced, null included."""
+"""Merges a PATCH into a stored object: objects deeply, everything else replaced, null included."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What comes in and what goes out, free of sockets."""
+"""Requests and responses, independent of sockets."""
 
 import json
 import secrets

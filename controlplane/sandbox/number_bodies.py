@@ -1,4 +1,4 @@
-"""The bodies of an import and of a PATCH, and the magic values of an import.
+"""Request bodies of imports and PATCHes of numbers, and the magic values of an import.
 
 Nothing is ever asked of Twilio, so the sandbox has values of its own for what Twilio would say: docs/sandbox.md.
 """

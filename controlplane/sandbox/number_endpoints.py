@@ -1,4 +1,4 @@
-"""`/v1/convai/phone-numbers` and its second list."""
+"""Endpoints of numbers: `/v1/convai/phone-numbers`, and its second list."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""The command line, shared by `manage.py sandbox` and `python -m controlplane.sandbox`."""
+"""Command-line options, shared by `manage.py sandbox` and `python -m controlplane.sandbox`."""
 
 import argparse
 from pathlib import Path

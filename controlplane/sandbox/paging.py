@@ -1,5 +1,4 @@
-"""Cursors: the place of the last row seen (nothing is lost or doubled), or a plain count (`paging: offset`, in which
-a row that goes away between two pages hides another one)."""
+"""Cursor and offset pagination."""
 
 import base64
 import binascii

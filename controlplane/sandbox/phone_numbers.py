@@ -1,4 +1,4 @@
-"""Phone numbers as they are kept. No Twilio credential is ever stored: it is looked at on import, and dropped."""
+"""Stored phone numbers. No Twilio credential is ever stored."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""The shape and defaults of `platform_settings`: what belongs to the agent beside its conversation."""
+"""Schema and defaults of `platform_settings`."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""Which call goes where, and what its query and body must look like."""
+"""The routing table, with the schemas of queries and bodies."""
 
 import re
 from collections.abc import Callable

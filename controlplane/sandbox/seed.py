@@ -1,4 +1,4 @@
-"""A workspace full of plausible agents and numbers, the same ones every time (but for their ids)."""
+"""Fills a workspace with plausible agents and numbers, the same ones every time except for their ids."""
 
 import json
 from collections.abc import Iterator

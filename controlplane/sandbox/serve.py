@@ -1,4 +1,4 @@
-"""Starts the sandbox, says so in one line, and stops it on SIGTERM or SIGINT."""
+"""Starts the server, and stops it on SIGTERM or SIGINT."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""The awkward truths of the remote that can be switched, at the start and while it runs."""
+"""Switches for the remote's behaviours, set at the start or while it runs."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Everything one sandbox is made of, and what an endpoint is given."""
+"""The whole state of one sandbox, as endpoints receive it."""
 
 from dataclasses import dataclass
 from typing import Any

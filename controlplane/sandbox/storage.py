@@ -1,4 +1,4 @@
-"""The sandbox's memory: one SQLite file, one connection, one lock.
+"""Storage in one SQLite file, with one connection and one lock.
 
 Journal mode WAL with synchronous OFF: what was committed is in the operating system's hands, so a killed process
 loses nothing, and no call waits for a disk.

@@ -1,4 +1,4 @@
-"""SIP trunk settings of a number. Passwords are dropped; what remains is that there were some."""
+"""SIP trunk settings of a number. Passwords are dropped."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Bodies and queries against their models, with FastAPI's 422 for what does not fit."""
+"""Validates bodies and queries, with FastAPI's 422 responses."""
 
 import json
 from typing import Any, TypeVar

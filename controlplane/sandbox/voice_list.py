@@ -1,4 +1,4 @@
-"""The voices of the sandbox's workspace. Names and ids are those of the premade voices or made up in their manner."""
+"""The voices of the sandbox's workspace."""
 
 from typing import NamedTuple
 

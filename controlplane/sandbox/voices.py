@@ -1,4 +1,4 @@
-"""Voices: `/v2/voices`, one voice, and the sound behind `preview_url`."""
+"""Endpoints of voices and their previews."""
 
 import math
 import struct

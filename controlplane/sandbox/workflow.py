@@ -1,4 +1,4 @@
-"""The workflow of an agent: stored whole, whatever stood there before (assumption 12)."""
+"""The workflow of an agent, always replaced as a whole (assumption 12)."""
 
 from typing import Annotated, Literal
 

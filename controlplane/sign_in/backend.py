@@ -1,4 +1,4 @@
-"""The limits at Django's own door: every `authenticate()` with a request passes here first, a page's and the API's."""
+"""An authentication backend that applies the sign-in limits."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Browsers that an account has signed in from before, known by a signed cookie (OWASP: "device cookies").
+"""Devices that an account has signed in from before, known by a signed cookie (OWASP: "device cookies").
 
 The cookie opens nothing. It only keeps its account's failures on this device apart from those of everybody else.
 """

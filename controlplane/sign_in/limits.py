@@ -1,4 +1,4 @@
-"""How many sign-ins may fail, and what the history says about it: docs/decisions/0014-sign-in-limits.md.
+"""Limits failed sign-ins per account, device and address: docs/decisions/0014-sign-in-limits.md.
 
 An attempt is counted before its password is looked at, and the count is taken back if the password was right. So any
 number of attempts at once, on any number of processes, hash no more passwords than the limit.

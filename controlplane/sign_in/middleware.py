@@ -1,4 +1,4 @@
-"""What a browser gets at the sign-in page: a cookie that makes the device known, or the page that says it is locked."""
+"""Sets the device cookie, and shows the page of a locked sign-in."""
 
 from collections.abc import Callable
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Failed sign-ins, counted."""
+"""Counts of failed sign-ins."""
 
 from django.conf import settings
 from django.db import models

@@ -1,4 +1,4 @@
-"""What the overview and each page of the history say above everything else."""
+"""Template tags of the history."""
 
 from django import template
 

@@ -1,5 +1,4 @@
-"""Names as pages show them. Some characters show nothing, or turn round what stands next to them: with these, one name
-can pass for another. They are marked; what is stored stays as it is."""
+"""Template filters that mark misleading characters in names."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Times as pages tell them: relative, with the exact time and zone on hover."""
+"""Template filters for relative times, with the exact time on hover."""
 
 from datetime import datetime
 

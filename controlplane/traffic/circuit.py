@@ -1,4 +1,4 @@
-"""May this request be sent, by what the remote said to others lately? And what follows from its answer.
+"""A circuit breaker shared by all processes: pauses after 429 and outages, stops after a refused key.
 
 No memory in the process: an answer that one process got holds for the next request of every other one. So each
 request asks, by one line of SQL in the statement that takes its slot: a query set would take ten times as long to

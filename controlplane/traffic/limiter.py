@@ -1,4 +1,4 @@
-"""At most so many requests under way over all processes, and those that somebody waits for go first."""
+"""Limits concurrent requests across all processes. Requests that a person waits for go first."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Named locks over processes and machines, which are free again by themselves when their holder dies.
+"""Named locks across processes and machines, released by the OS or the database when their holder dies.
 
 Nothing here waits, and nothing expires: the operating system or the database knows who is alive.
 """

@@ -1,4 +1,4 @@
-"""What a remote holds against us, where it does: nothing is kept of one that answers well."""
+"""The state of the circuit breaker for each remote."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The traffic of all processes to one remote: what `controlplane.elevenlabs` asks before it sends."""
+"""Combines the limiter and the circuit breaker for the client."""
 
 import logging
 from collections.abc import Iterator

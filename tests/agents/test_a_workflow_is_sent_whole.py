@@ -248,7 +248,7 @@ def test_true_is_not_one(agent, remote, save):
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": {**WORKFLOW, "later": 1}})
     agent = stored(agent.remote_id)
     save(agent, patch='{"workflow": {"later": true, "nodes": {"start": {"position": {"x": 0}}}}}')
-    assert Operation.objects.get().wanted["set"] == {"workflow.later": True}
+    assert Operation.objects.get().params["set"] == {"workflow.later": True}
     assert at_remote(remote, agent)["workflow"]["later"] is True
     response = save(stored(agent.remote_id), patch='{"workflow": {"prevent_subagent_loops": 0}}')
     assert "“workflow.prevent_subagent_loops” has to be true or false" in str(response.context["form"].errors["patch"])

@@ -110,7 +110,7 @@ def test_an_unknown_llm_stays_selectable_and_is_kept(remote, operator, save):
     assert '<option value="gpt-99-unheard-of" selected>gpt-99-unheard-of (not in the list)</option>' in page
     assert "gpt-4-turbo (deprecated, use gpt-4.1)" in page
     save(agent, daily_limit="7")
-    assert list(Operation.objects.get().wanted["set"]) == ["platform_settings.call_limits.daily_limit"]
+    assert list(Operation.objects.get().params["set"]) == ["platform_settings.call_limits.daily_limit"]
 
 
 def test_without_the_list_of_llms_the_stored_one_stays(remote, operator):

@@ -97,7 +97,7 @@ def test_only_what_differs_is_sent_and_null_clears(remote, save):
     agent = mirrored(remote, turn={"turn_timeout": 9, "initial_wait_time": 3})
     typed = '{"conversation_config": {"turn": {"turn_timeout": 9, "initial_wait_time": null}}}'
     assert save(agent, patch=typed).status_code == 302
-    assert Operation.objects.get().wanted == {
+    assert Operation.objects.get().params == {
         "set": {"conversation_config.turn.initial_wait_time": None},
         "shown": {"conversation_config.turn.initial_wait_time": 3.0},
     }

@@ -17,7 +17,7 @@ CONFIG = {
 
 
 def wanted() -> dict:
-    return Operation.objects.get(kind="agent.update").wanted
+    return Operation.objects.get(kind="agent.update").params
 
 
 def test_one_changed_field_is_the_whole_patch(remote, operator, save):
@@ -60,7 +60,7 @@ def test_every_field_reaches_its_place(half, remote, save):
     for field, typed, path, value in FIELDS[half::2]:
         assert save(agent, **{field: typed}).status_code == 302
         op = Operation.objects.latest("pk")
-        assert (op.wanted["set"], op.state) == ({path: value}, State.DONE), field
+        assert (op.params["set"], op.state) == ({path: value}, State.DONE), field
         assert get(at_remote(remote, agent), path) == value, field
         agent.refresh_from_db()
 

@@ -175,7 +175,7 @@ def test_another_body_that_comes_between_the_look_and_the_record_is_told_so(remo
             return None
         return first(*asked)
 
-    monkeypatch.setattr(idempotency, "seen_before", quicker)
+    monkeypatch.setattr(idempotency, "find_earlier", quicker)
     problem(call("PATCH", path, {"agent_id": sales, "reason": "two"}, key="k"), 409, "key-reused")
     assert len(remote.calls(method="PATCH", path="/v1/*")) == Operation.objects.count() == 1
 

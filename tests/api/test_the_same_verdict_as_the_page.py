@@ -146,9 +146,9 @@ def told(op: Operation) -> dict[str, str]:
     said = {
         "title": op.title,
         "message": op.message,
-        "known_by": op.known_by,
-        "wanted": json.dumps(op.wanted, sort_keys=True),
-        "seen": json.dumps(op.seen, sort_keys=True),
+        "known_by": op.evidence,
+        "wanted": json.dumps(op.params, sort_keys=True),
+        "seen": json.dumps(op.observed, sort_keys=True),
     }
     plain = {name: ITS_OWN.sub("~", text) for name, text in said.items()}
     return plain | {"kind": op.kind, "state": op.state, "status": str(op.http_status)}

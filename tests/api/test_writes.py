@@ -169,8 +169,8 @@ def test_pages_and_api_share_the_lock_and_the_journal(remote, workspace, operato
     operator.post(url, {**form, "agent": workspace.sales.pk, "reason": "", "ticket": "", "q": ""})
     page = Operation.objects.latest("pk")
     assert page.key == str(form["key"])
-    assert (page.kind, page.state, page.message, page.wanted, page.fingerprint) == (
-        *(api.kind, State.DONE, api.message, api.wanted, api.fingerprint),
+    assert (page.kind, page.state, page.message, page.params, page.fingerprint) == (
+        *(api.kind, State.DONE, api.message, api.params, api.fingerprint),
     )
     assert call.get(f"/operations/{page.pk}")["message"] == page.message
 

@@ -146,7 +146,7 @@ def test_a_write_that_waited_for_its_turn_has_its_whole_deadline_after(serve, mo
     deadlines = []
     flight = transport.CallDeadline
     monkeypatch.setattr(transport.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(transport, "Flight", lambda seconds: [deadlines.append(seconds), flight(seconds)][1])
+    monkeypatch.setattr(transport, "CallDeadline", lambda seconds: [deadlines.append(seconds), flight(seconds)][1])
 
     class Slow(Notes):
         @contextmanager

@@ -16,7 +16,7 @@ ASKS = re.compile(r'id="cp-health" hx-get="([^"]+)" hx-trigger="([^"]+)"')
 
 @pytest.mark.parametrize("page", ["/admin/", "/admin/mirror/syncrun/"])
 def test_the_pages_let_it_ask_for_itself(page, operator, well, monkeypatch):
-    monkeypatch.setattr("controlplane.broker.look", None)  # whatever the broker does, it does not hold up the page
+    monkeypatch.setattr("controlplane.broker.check", None)  # whatever the broker does, it does not hold up the page
     asks = ASKS.findall(operator.get(page).content.decode())
     assert asks == [("/admin/health/", "load, every 15s")]
 

@@ -173,7 +173,7 @@ def test_an_error_of_ours_cleans_up_too(only, lifecycle, remote, monkeypatch):
     def breaks(*args: object) -> None:
         raise RuntimeError("a secret, perhaps")
 
-    monkeypatch.setattr("controlplane.lifecycle.steps.propagation.check_again", breaks)
+    monkeypatch.setattr("controlplane.lifecycle.steps.import_polling.check_again", breaks)
     status, printed = lifecycle()
     assert status == 5
     assert "an error of this program (RuntimeError)" in printed

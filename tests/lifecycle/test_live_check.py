@@ -171,7 +171,7 @@ def test_an_agent_whose_id_is_none_is_not_read(live_check, remote):
 
 def test_a_time_is_told_in_plain_figures(live_check, remote, monkeypatch):
     """What is left of the patience is no round number."""
-    monkeypatch.setattr("controlplane.lifecycle.management.commands.live_check.CLICK", 0.5)
+    monkeypatch.setattr("controlplane.lifecycle.management.commands.live_check.CLICK_PATIENCE_S", 0.5)
     remote.fault("GET", "*", "hang", times=99)
     status, checks = live_check()
     assert (status, checks["connection"]["says"]) == (1, "ElevenLabs did not answer within 0.5 seconds.")

@@ -28,7 +28,7 @@ def overtaken_by_nobody(ledger: list[dict[str, Any]]) -> list[str]:
     """Operations that say that another write came between, or just before and not listed yet, where none did."""
     found = []
     for op in Operation.objects.filter(state=State.OVERTAKEN):
-        about = {op.object_id, *(op.wanted.get(part) for part in ("source", "phone_number", "name", "agent_id"))}
+        about = {op.object_id, *(op.params.get(part) for part in ("source", "phone_number", "name", "agent_id"))}
         others = [
             entry
             for entry in ledger

@@ -221,7 +221,7 @@ def test_what_we_made_and_could_not_read_at_once(name, unreadable, clock):
     else:
         op = numbers.import_number(NEW_LINE, label=" New ", credentials=CREDENTIALS, agent=source, key="k", actor=None)
     assert op.state == State.DONE, op.message
-    assert op.seen is None or not unreadable
+    assert op.observed is None or not unreadable
     passes(clock)
     run_over_all()
     run_over_all()

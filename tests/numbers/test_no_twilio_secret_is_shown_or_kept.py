@@ -121,7 +121,7 @@ def ask(sid: str, token: str) -> Operation:
 
 def assert_nowhere(secret: str, op: Operation, log: str) -> None:
     op.refresh_from_db()
-    told = f"{op.message}\n{op.known_by}\n{op.error!r}\n{op.error and op.error.fields!r}"
+    told = f"{op.message}\n{op.evidence}\n{op.error!r}\n{op.error and op.error.fields!r}"
     for where, text in (("the answer to staff", told), ("the database", whole_database()), ("the log", log)):
         found = [form for form in forms_of(secret) if form in text]
         assert not found, f"in {where}: {found}"

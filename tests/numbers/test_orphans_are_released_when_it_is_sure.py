@@ -200,7 +200,7 @@ def test_an_agent_that_is_closed_to_the_key_does_not_hold_the_others(clock):
     ten_minutes(clock)
     clock.remote.fault("GET", f"/v1/convai/agents/{closed.remote_id}", "status", status=403)
     released = orphans.release(ids(), key="key", asked_by=None)
-    assert [step.wanted["shown"] for step in released.change_set.steps.all()] == [gone.remote_id]
+    assert [step.params["shown"] for step in released.change_set.steps.all()] == [gone.remote_id]
     assert [str(closed) in why for why in released.left_out] == [True]
 
 

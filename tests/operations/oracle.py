@@ -76,18 +76,18 @@ def is_effect_of(entry: dict[str, Any], op: Operation) -> bool:
     after, before = entry["after"] or {}, entry["before"] or {}
     match op.kind:
         case "agent.create" | "agent.duplicate":
-            return after["name"] == op.wanted["name"]
+            return after["name"] == op.params["name"]
         case "number.import" | "number.import.probe":
-            return after["phone_number"] == op.wanted["phone_number"]
+            return after["phone_number"] == op.params["phone_number"]
     if entry["object_id"] != op.object_id:
         return False
     match op.kind:
         case "agent.update" | "agent.archive":
-            return all(get(after, path) == value for path, value in op.wanted["set"].items())
+            return all(get(after, path) == value for path, value in op.params["set"].items())
         case "number.assign":
-            return after["agent_id"] == op.wanted["agent_id"] != before["agent_id"]
+            return after["agent_id"] == op.params["agent_id"] != before["agent_id"]
         case "number.rename":
-            return after["label"] == op.wanted["label"] != before["label"]
+            return after["label"] == op.params["label"] != before["label"]
     return True
 
 

@@ -91,7 +91,7 @@ def test_a_stale_page_changes_nothing_and_learns_what_is_now(name, console, now,
     assert {call["method"] for call in clock.remote.calls(since=calls)} == {"GET"}
     assert now in op.message
     assert op.sent_at is None
-    assert op.seen is not None
+    assert op.observed is not None
     recover(clock)
     assert violations(clock.remote) == []
 
@@ -156,16 +156,16 @@ def test_overtaken_and_both_values_kept(name, console, third, when, clock):
     assert op.state == State.OVERTAKEN, op.message
     if console in (removes_the_number, deletes_the_agent):
         assert "meanwhile" in op.message
-        assert op.seen is None
+        assert op.observed is None
     elif name == "update":
-        assert op.seen == third
-        assert op.wanted["set"] != third
+        assert op.observed == third
+        assert op.params["set"] != third
     elif name == "rename":
-        assert (op.wanted["label"], op.seen) == ("Night line", {"label": third})
+        assert (op.params["label"], op.observed) == ("Night line", {"label": third})
     else:
-        assert op.seen is not None
-        assert op.seen["agent_name"] == third
-        assert op.seen["agent_id"] != op.wanted["agent_id"]
+        assert op.observed is not None
+        assert op.observed["agent_name"] == third
+        assert op.observed["agent_id"] != op.params["agent_id"]
     assert len(clock.remote.ledger()) == writes, "nothing is pushed again"
     assert violations(clock.remote) == []
 

@@ -59,7 +59,7 @@ def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
 
 
 def _index(bots: list[Agent], op: Operation) -> int:
-    return [bot.remote_id for bot in bots].index(op.wanted["agent_id"])
+    return [bot.remote_id for bot in bots].index(op.params["agent_id"])
 
 
 class _TwoAtOnce:
@@ -148,7 +148,7 @@ def test_the_second_is_told_whom_it_was_moved_to(clock):
     late = services.assign(line, other, shown=shown, key="second", actor=None)
     assert late.state == State.NOT_SENT
     assert "is with Sales Bot" in late.message
-    assert late.seen is not None, "the page can show it, and offer to go on from there"
+    assert late.observed is not None, "the page can show it, and offer to go on from there"
 
 
 @pytest.mark.django_db

@@ -24,7 +24,7 @@ def test_the_next_write_reads_it_first(shown, verdict, clock):
     sync_all()
     clock.remote.fault("GET", "/v1/convai/agents/*", "status", status=404)
     made = agents.create(name="Help Desk", body=BODY, key="create", actor=None)
-    assert (made.state, made.seen) == (State.DONE, None)
+    assert (made.state, made.observed) == (State.DONE, None)
     row = Agent.objects.get()
     assert row.remote_data == {}
 

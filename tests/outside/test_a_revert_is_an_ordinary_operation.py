@@ -101,7 +101,7 @@ def test_settings_of_an_agent_go_back_and_nothing_else_is_sent(scene):
     assert (now["name"], now["tags"], get(now, PROMPT), get(now, TEMPERATURE)) == ("Support Bot", [], "", 0)
     [write] = scene.clock.remote.ledger(since=before[-1]["id"])
     assert write["kind"] == "update_agent"
-    assert set(op.wanted["set"]) == {"name", "tags", PROMPT, TEMPERATURE}
+    assert set(op.params["set"]) == {"name", "tags", PROMPT, TEMPERATURE}
 
 
 def test_an_entry_that_came_whole_goes_whole(scene):

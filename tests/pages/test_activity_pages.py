@@ -153,7 +153,7 @@ def test_the_settings_of_an_agent_are_words(operator, workspace):
         kind="agent.create",
         object_type="agent",
         title="x",
-        wanted={"name": "Night", "body": body},
+        params={"name": "Night", "body": body},
         seen={"name": "Night"},
     )
     made.save()

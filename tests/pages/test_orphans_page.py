@@ -54,7 +54,7 @@ def test_it_lists_number_label_agent_age_and_from_when(operator, orphan, workspa
 
 def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remote, monkeypatch):
     woken = []
-    monkeypatch.setattr("numbers.orphan_views.wake", lambda task: woken.append(task.name))
+    monkeypatch.setattr("numbers.orphan_views.enqueue", lambda task: woken.append(task.name))
     page = operator.get(PAGE).content.decode()
     assert "Unassign all 1" in text_of(page)
     writes = len(remote.calls(method="PATCH"))

@@ -62,7 +62,7 @@ def call_of(op: Operation) -> tuple[str, str]:
         case "agent.create":
             return "POST", f"{agents}/create"
         case "agent.duplicate":
-            return "POST", f"{agents}/{op.wanted['source']}/duplicate"
+            return "POST", f"{agents}/{op.params['source']}/duplicate"
         case "number.import":
             return "POST", numbers
     method = "DELETE" if op.kind in ("agent.delete", "number.remove") else "PATCH"

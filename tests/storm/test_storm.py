@@ -192,9 +192,9 @@ def recover(remote: Sandbox) -> None:
 
 def word(op: Operation) -> str:
     if op.kind == "agent.archive":
-        return "archive" if op.wanted["set"]["platform_settings.archived"] else "restore"
+        return "archive" if op.params["set"]["platform_settings.archived"] else "restore"
     if op.kind == "number.assign":
-        return "release" if op.wanted["agent_id"] is None else "move" if op.wanted["shown"] else "assign"
+        return "release" if op.params["agent_id"] is None else "move" if op.params["shown"] else "assign"
     return WORDS[op.kind]
 
 

@@ -1,4 +1,4 @@
-"""History: everything that happened, for people to find and nobody to change."""
+"""The history's list page."""
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters

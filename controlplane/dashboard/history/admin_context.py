@@ -1,4 +1,4 @@
-"""What the pages beside the timeline share."""
+"""Template context shared by the history's pages."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The history in the API, narrowed down as on the timeline."""
+"""API endpoint of the history, with the filters of the page."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Which agent answered one number when: as a strip, as a list, as a file."""
+"""Which agent answered a number when, as a chart, a list and a file."""
 
 from collections.abc import Iterator
 

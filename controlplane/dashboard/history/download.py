@@ -1,4 +1,4 @@
-"""A file that somebody takes away. That it was taken is an entry itself, written first."""
+"""File downloads of the history. Each download is recorded first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

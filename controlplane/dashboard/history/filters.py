@@ -1,5 +1,5 @@
-"""What entries are narrowed down by, on the timeline and in the API alike. Each is answered by an index of `Entry`, and
-an empty value narrows nothing down."""
+"""Queryset filters of history entries, shared by the page and the API. Each is backed by an index; an empty value
+filters nothing."""
 
 from datetime import UTC, datetime
 

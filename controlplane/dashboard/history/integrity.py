@@ -1,5 +1,4 @@
-"""Is the record whole? How far the chain is sealed, what was found when it was read last, and the button that asks a
-worker to read it again."""
+"""The integrity check page: how much is sealed, the last result, and a button to verify again."""
 
 from typing import Any
 

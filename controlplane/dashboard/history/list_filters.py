@@ -1,5 +1,4 @@
-"""What people narrow the history down by. Each stands in the address and is answered by an index, so that the first
-page comes as soon for a million entries as for ten: see `Entry.Meta.indexes`."""
+"""Filters shown beside the history's list. Each is a URL parameter and backed by an index."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is kept, and for how long: how much of each there is, which setting says so, and what removes it."""
+"""The data retention page: how much is kept of what, for how long, and what removes it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

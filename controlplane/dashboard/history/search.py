@@ -1,4 +1,4 @@
-"""Find entries by what was typed into one box, soon, among a million.
+"""Full-text search of the history that stays fast with a million entries.
 
 Numbers, agents and people are found first, by what they are called now, and their entries over all of the history by
 index. What only the entries know (reasons, former names) is looked for in the newest of them, as far back as the page

@@ -1,4 +1,4 @@
-"""What was known at a moment that somebody chooses: every number and its binding, every agent, and each one whole."""
+"""Pages that show every number and agent, or one of them, as of a chosen moment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

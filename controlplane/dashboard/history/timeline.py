@@ -1,4 +1,4 @@
-"""The list of entries: it counts so far only, and says what it is narrowed down to."""
+"""The history's changelist: a bounded count, and a summary of the active filters."""
 
 from dataclasses import dataclass
 from datetime import datetime

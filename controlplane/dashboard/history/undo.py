@@ -1,4 +1,4 @@
-"""Undo of what an operation changed, from its history entry. GET says what will happen; POST asks for that."""
+"""The page that undoes an operation from its history entry. GET previews, POST requests."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
             return done
         way = service.plan_revert(found)  # the check may have read and stored what it is now
     row = row_of(found)
-    now = row.told() if row is not None and not row.gone_at else None
+    now = row.audit_snapshot() if row is not None and not row.gone_at else None
     context = {
         **admin.site.each_context(request),
         "subtitle": None,

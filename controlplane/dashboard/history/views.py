@@ -1,4 +1,4 @@
-"""The page of one history entry: what it says whole, and how far it is sealed."""
+"""The page of one history entry, and the export."""
 
 from typing import Any
 

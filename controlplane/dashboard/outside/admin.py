@@ -1,4 +1,4 @@
-"""The list of outside changes, its filters, and what is decided for many of them at once."""
+"""The list of external changes, with filters and bulk decisions."""
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet, TextField, Value

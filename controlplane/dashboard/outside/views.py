@@ -1,4 +1,4 @@
-"""The page of one outside change, and what is decided there. GET changes nothing; each deed checks its own rights."""
+"""The page of one external change, where it is accepted, dismissed or reverted."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The list of API tokens. What is shown of one is everything but the token, which nobody has any more."""
+"""The list of API tokens. The token itself is never shown again."""
 
 from django.contrib import admin
 from django.http import HttpRequest

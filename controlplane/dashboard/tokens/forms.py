@@ -1,4 +1,4 @@
-"""The forms that give out and revoke API tokens."""
+"""Forms that create and revoke API tokens."""
 
 from typing import Any
 

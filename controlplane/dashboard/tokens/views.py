@@ -1,4 +1,4 @@
-"""Give out an API token, look at one, revoke it."""
+"""Pages that create, show and revoke an API token."""
 
 from datetime import timedelta
 from typing import Any

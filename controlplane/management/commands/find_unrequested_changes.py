@@ -1,4 +1,5 @@
-"""`manage.py find_unrequested_changes`: writes after which more differed at ElevenLabs than had been requested."""
+"""`manage.py find_unrequested_changes`: lists writes after which more differed at ElevenLabs than had been
+requested."""
 
 import json
 import sys
@@ -106,7 +107,7 @@ def _with_operations(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Operatio
 
 
 def _requested(operation: Operation) -> Iterable[str]:
-    return OF_A_NUMBER.get(operation.kind) or operation.wanted["set"]
+    return OF_A_NUMBER.get(operation.kind) or operation.params["set"]
 
 
 def _in_words(found: Finding) -> str:

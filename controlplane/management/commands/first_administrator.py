@@ -1,4 +1,4 @@
-"""Creates the administrator `admin` with a generated password, where there is no superuser yet."""
+"""`manage.py first_administrator`: creates `admin` with a generated password if there is no superuser."""
 
 import secrets
 from typing import Any

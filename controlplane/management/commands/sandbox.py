@@ -1,3 +1,5 @@
+"""`manage.py sandbox`: runs the ElevenLabs sandbox."""
+
 import sys
 from pathlib import Path
 from typing import Any

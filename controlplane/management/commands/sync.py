@@ -1,4 +1,4 @@
-"""`manage.py sync`: one run in the foreground. Exit status: 0 complete, 3 partial, 4 held, 5 another did not end."""
+"""`manage.py sync`: runs one sync. Exit status: 0 complete, 3 partial, 4 held, 5 another sync did not end."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, full: bool, json: bool, wait: float, **options: Any) -> None:
         self.progress = not json
-        self.told = ""
+        self.reported = ""
         run = self._run(full, time.monotonic() + wait)
         if json:
             self.stdout.write(_as_json(run))
@@ -55,9 +55,9 @@ class Command(BaseCommand):
 
     def _line(self, words: str) -> None:
         """Over itself on a terminal, a line each elsewhere."""
-        if not self.progress or words == self.told or not words:
+        if not self.progress or words == self.reported or not words:
             return
-        self.told = words
+        self.reported = words
         if sys.stdout.isatty():
             self.stdout.write(f"\r\033[K{words}", ending="")
         else:

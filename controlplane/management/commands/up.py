@@ -1,4 +1,4 @@
-"""`make run`: everything on this machine, in one terminal, until Ctrl-C."""
+"""`make run`: runs every process in one terminal until Ctrl-C."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Give out, list and revoke API tokens from a terminal."""
+"""`manage.py api_token`: create, list and revoke API tokens."""
 
 from argparse import ArgumentParser
 from datetime import timedelta

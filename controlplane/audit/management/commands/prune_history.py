@@ -1,5 +1,5 @@
-"""Forget history that is older than HISTORY_KEPT_DAYS. It asks first, records itself, and can be stopped: the next one
-goes on from there."""
+"""`manage.py prune_history`: removes history older than HISTORY_KEPT_DAYS. It asks first, records itself, and can be
+interrupted and continued."""
 
 import getpass
 from typing import Any

@@ -1,4 +1,5 @@
-"""Is the history what was written? Exit status: 0 yes, 3 an entry was changed or removed, 4 it is not protected."""
+"""`manage.py verify_history`: verifies the hash chain. Exit status: 0 intact, 3 an entry was changed or removed, 4
+not protected."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`manage.py lifecycle`: the owner's experiment against the configured remote, with a report."""
+"""`manage.py lifecycle`: checks the remote's behaviour by a whole lifecycle of agents and numbers."""
 
 import getpass
 import signal

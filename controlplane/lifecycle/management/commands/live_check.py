@@ -1,4 +1,4 @@
-"""`manage.py live_check`: reads only. Exit status: 0 nothing failed, 1 something did."""
+"""`manage.py live_check`: read-only checks. Exit status: 0 all passed, 1 some failed."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             self.stdout.write(_as_json(checks))
         else:
             for check in checks:
-                self.stdout.write(scrub(f"{check.level:<4}  {check.name}: {check.says}"))
+                self.stdout.write(scrub(f"{check.level:<4}  {check.name}: {check.message}"))
                 if check.mend:
                     self.stdout.write(f"      {check.mend}")
         if any(check.level == "fail" for check in checks):
@@ -46,5 +46,7 @@ def _checks() -> list[Check]:
 
 
 def _as_json(checks: list[Check]) -> str:
-    told = [{name: scrub(value) for name, value in asdict(check).items()} for check in checks]
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    # `says` is the name of `message` in earlier releases, for one more.
+    rows = [asdict(check) | {"says": check.message} for check in checks]
+    scrubbed = [{name: scrub(value) for name, value in row.items()} for row in rows]
+    return json.dumps(scrubbed, indent=2, ensure_ascii=False)
