@@ -22,7 +22,7 @@ from numbers.models import PhoneNumber
 
 log = logging.getLogger(__name__)
 
-# Each second for a minute, then each minute to ten: docs/decisions/0006 says why.
+# Every second for a minute, then every minute up to ten: docs/decisions/0006-imports-are-polled-every-second.md
 EACH, FOR = timedelta(seconds=1), timedelta(minutes=1)
 EARLY_S = EACH / 2  # a tick that comes a moment early takes what is due a moment later: the next is a second away
 THEN_EACH, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)
