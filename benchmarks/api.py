@@ -28,11 +28,11 @@ def measure() -> dict[str, Any]:
     found: dict[str, Any] = {}
     floor: list[float] = []
     for name, path in pages(client).items():
-        asked = 0
+        queries = 0
 
         def count(execute: Any, *call: Any) -> Any:
-            nonlocal asked
-            asked += 1
+            nonlocal queries
+            queries += 1
             return execute(*call)
 
         _get(client, path)
@@ -42,13 +42,13 @@ def measure() -> dict[str, Any]:
         for _ in range(ROUNDS):
             floor.append(_time(client, FLOOR))
             times.append(_time(client, path))
-        found[name] = harness.percentiles(times) | {"queries": asked, "rows": rows}
+        found[name] = harness.percentiles(times) | {"queries": queries, "rows": rows}
     found["floor"] = harness.percentiles(floor)
     return found
 
 
 def pages(client: Any) -> dict[str, str]:
-    """With the cursor of a page far back, which should cost what the first one costs."""
+    """URLs by name. One has the cursor of a page far back, which should cost as much as the first page."""
     from controlplane.api.paging import cursor_after
     from numbers.api import NumberFilters
     from numbers.models import PhoneNumber
@@ -70,7 +70,7 @@ def pages(client: Any) -> dict[str, str]:
 
 
 def fill() -> None:
-    """Rows as a sync makes them; straight into the tables, because it is reading that is measured."""
+    """Insert rows as a sync would create them, directly into the tables, because only reading is measured."""
     from django.conf import settings
     from django.db import connection
     from django.utils import timezone
@@ -114,7 +114,7 @@ def fill() -> None:
                 object_id=f"phnum_{at:07}",
                 title="Assign it",
                 before=long,
-                seen=long,
+                observed=long,
             )
             for at in range(OPERATIONS)
         ),
@@ -148,9 +148,9 @@ def _get(client: Any, path: str) -> Any:
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
         f"{NUMBERS:,} numbers, {AGENTS:,} agents, {OPERATIONS:,} operations (one in a thousand open) and {NUMBERS:,} "
-        f"entries of history; {ROUNDS} requests each by the test client, with all middleware, the check of the token "
-        "and its rate. The floor is `/healthz`, which asks nobody, in turn with each. Milliseconds. Aim: p95 of one "
-        f"page of {ROWS} numbers under {AIM}.\n"
+        f"history entries; {ROUNDS} requests each with the test client, including all middleware, the check of the "
+        "token and its rate limit. The floor is `/healthz`, which runs no query, alternating with each. Milliseconds. "
+        f"Aim: p95 of one page of {ROWS} numbers under {AIM}.\n"
     )
     for kind, found in results.items():
         floor = found.pop("floor")

@@ -1,4 +1,4 @@
-"""How old the picture gets: from a change in the console until a worker's sync has brought it here."""
+"""How stale the mirror gets: the time from a change in the ElevenLabs console until a worker's sync has stored it."""
 
 import random
 import time
@@ -7,10 +7,10 @@ from typing import Any
 import harness
 
 AGENTS, NUMBERS = 2_000, 10_000
-INTERVAL = 10  # seconds between two syncs here, so that many samples fit into a few minutes
+INTERVAL = 10  # seconds between syncs, short so that many samples fit into a few minutes
 CHANGES = 20
-LOOK_EVERY = 0.02
-GIVE_UP = 120.0
+POLL_EVERY_S = 0.02
+TIMEOUT_S = 120.0
 
 
 def measure() -> dict[str, Any]:
@@ -25,37 +25,38 @@ def measure() -> dict[str, Any]:
 
 
 def shown_after(sandbox: Any) -> float:
-    """Seconds from a change in the console to the row that shows it."""
+    """Seconds from a change in the console until the row has it."""
     from numbers.models import PhoneNumber
 
     number = random.choice(list(PhoneNumber.objects.values_list("remote_id", flat=True)))
     label = f"Changed {random.random()}"
-    time.sleep(random.uniform(0, INTERVAL))  # anywhere between two syncs
+    time.sleep(random.uniform(0, INTERVAL))  # at any time between two syncs
     sandbox.console("patch_number", number=number, patch={"label": label})
     began = time.monotonic()
     until(lambda: PhoneNumber.objects.filter(remote_id=number, label=label).exists())
     return time.monotonic() - began
 
 
-def until(true: Any) -> None:
-    ends = time.monotonic() + GIVE_UP
-    while not true():
-        assert time.monotonic() < ends, "it never came true"
-        time.sleep(LOOK_EVERY)
+def until(condition: Any) -> None:
+    ends = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < ends, "the condition was not met in time"
+        time.sleep(POLL_EVERY_S)
 
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
-        f"{AGENTS:,} agents, {NUMBERS:,} numbers, worker and beat as `make run` starts them, a sync each {INTERVAL} s. "
-        f"{CHANGES} changes of a number in the console, at moments of chance: seconds until the row here shows it. The "
-        "floor is the interval: nothing tells of a change before the next listing. Aim: at most that and 2 s.\n\n"
+        f"{AGENTS:,} agents, {NUMBERS:,} numbers, worker and beat as `make run` starts them, a sync every "
+        f"{INTERVAL} s. {CHANGES} changes of a number in the ElevenLabs console, at random times: seconds until the "
+        "row has the change. The floor is the interval: no change is visible before the next list is read. Aim: at "
+        "most the interval plus 2 s.\n\n"
     )
     rows = []
     for kind, found in results.items():
-        mean, most = sum(found["changes"]) / CHANGES, max(found["changes"])
-        rows.append([kind, f"{mean:.1f}", f"{most:.1f}", f"{most / INTERVAL:.2f}"])
-    return text + harness.table(["database", "mean", "most", "most / interval"], rows)
+        mean, longest = sum(found["changes"]) / CHANGES, max(found["changes"])
+        rows.append([kind, f"{mean:.1f}", f"{longest:.1f}", f"{longest / INTERVAL:.2f}"])
+    return text + harness.table(["database", "mean", "max", "max / interval"], rows)
 
 
 if __name__ == "__main__":
-    harness.main("A change made outside", measure, section)
+    harness.main("An external change", measure, section)

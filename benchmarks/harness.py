@@ -1,6 +1,7 @@
-"""What the benchmarks share: a fresh database of each kind, a sandbox, percentiles, and the page of results.
+"""Shared by the benchmarks: an empty database of each kind, a sandbox, percentiles, and the page of results.
 
-A script run by hand starts itself once for each database; `main` writes what the runs print to docs/benchmarks.md.
+Each script starts itself once per database in a child process, which prints its results as JSON; `main` writes them to
+docs/benchmarks.md.
 """
 
 import json
@@ -23,7 +24,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 SERVER = os.environ.get("BENCH_POSTGRES", "postgres://postgres@127.0.0.1:5432")
 HEAD = """# Benchmarks
 
-Written by the scripts in `benchmarks/` (`make bench`). Each figure stands beside a floor measured in the same run.
+Written by the scripts in `benchmarks/` (`make bench`). Each figure is compared with a floor measured in the same run.
 """
 sys.path.insert(0, str(ROOT))
 
@@ -36,7 +37,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[str | None]:
-    """A URL of an empty database, or None where no PostgreSQL answers."""
+    """Yield the URL of an empty database, or None if PostgreSQL cannot be reached."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'bench.sqlite3'}"
         return
@@ -56,7 +57,7 @@ def database(kind: str, folder: Path) -> Iterator[str | None]:
 
 @contextmanager
 def remote(*args: str) -> Iterator[Any]:
-    """A sandbox of its own; Django's settings are pointed at it."""
+    """Start a separate sandbox and point Django's settings at it."""
     from django.conf import settings
 
     from tests.sandbox_process import Sandbox
@@ -72,7 +73,7 @@ def remote(*args: str) -> Iterator[Any]:
 
 @contextmanager
 def workers(url: str, **settings: str) -> Iterator[None]:
-    """Worker and beat as `make run` starts them, on this run's database and that sandbox."""
+    """Run worker and beat as `make run` starts them, on this run's database and the sandbox at `url`."""
     from controlplane.management.commands.up import processes
 
     environment = (
@@ -91,8 +92,8 @@ def workers(url: str, **settings: str) -> Iterator[None]:
 
 
 def run_measurement(measure: Callable[[], dict[str, Any]]) -> None:
-    """In the child: set Django up on the database of the environment, migrate, measure, print JSON."""
-    import controlplane  # noqa: F401 - first, for the name `numbers`
+    """In the child process: set up Django with the database from the environment, migrate, measure, print JSON."""
+    import controlplane  # noqa: F401 - has to come first, so that `numbers` can be imported
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "controlplane.settings"
     import django
@@ -107,7 +108,7 @@ def run_measurement(measure: Callable[[], dict[str, Any]]) -> None:
 def main(
     title: str, measure: Callable[[], dict[str, Any]], section: Callable[[dict[str, dict[str, Any]]], str]
 ) -> None:
-    """Measure on each database in a process of its own and write the section called `title`."""
+    """Measure on each database in a separate process and write the section called `title`."""
     if "--child" in sys.argv:
         run_measurement(measure)
         return
@@ -115,7 +116,7 @@ def main(
     for kind in ("SQLite", "PostgreSQL"):
         with tempfile.TemporaryDirectory() as folder, database(kind.lower(), Path(folder)) as url:
             if url is None:
-                print(f"{title}: no PostgreSQL at {SERVER}, left out")
+                print(f"{title}: no PostgreSQL at {SERVER}, skipped")
                 continue
             environment = os.environ | {
                 "SECRET_KEY": "for-benchmarks-only-0123456789-0123456789-0123456789",
@@ -134,7 +135,7 @@ def main(
 
 
 def write_section(title: str, text: str, file: Path = PAGE) -> None:
-    """Replace the section of this title in a page of the docs, or add it."""
+    """Replace the section with this title in the file, or append it."""
     page = file.read_text() if file.exists() else HEAD
     body = f"## {title}\n\n{text.strip()}\n\n{machine()}\n"
     pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.DOTALL)

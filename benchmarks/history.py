@@ -1,4 +1,4 @@
-"""The history with a million entries: its first page, each filter, an object's page, a state at a time, an export."""
+"""The history with a million entries: first page, each filter, an object's page, the state at a moment, an export."""
 
 import resource
 import time
@@ -13,7 +13,7 @@ FLOOR = "/admin/password_change/"
 BUSY, RARE = history_rows.number(77), history_rows.agent(77)
 TIMELINE = {
     "First page": "",
-    "Page 200, the last that is offered": "?p=200",
+    "Page 200, the last one offered": "?p=200",
     "Kind: changes of agents": "?what=agent",
     "Kind: sync holds, 1 in 1,000": "?what=hold",
     "Kind: without entries": "?what=number.back",
@@ -29,7 +29,7 @@ TIMELINE = {
     "Time: one day a year ago": "?at_from_0=2024-12-01&at_to_0=2024-12-01",
     "Time: before the second month": "?at_to_0=2024-01-31",
     "Person, kind and month": "?person=7&what=operation&at_from_0=2024-06-01&at_to_0=2024-06-30",
-    "Holds of a person that has none": "?person=7&what=hold",
+    "Holds of a person who has none": "?person=7&what=hold",
     "Text: a number": f"?q={BUSY[1][2:]}",
     "Text: part of many agents' names": "?q=night+desk",
     "Text: a person": "?q=person7",
@@ -71,7 +71,7 @@ def measure() -> dict[str, Any]:
 
 
 def fill() -> Any:
-    """Whoever may see it all."""
+    """Fill the database; return a superuser."""
     from django.contrib.auth.models import User
 
     from agents.models import Agent
@@ -102,7 +102,7 @@ def _time(client: Any, path: str) -> float:
 
 
 def _states() -> dict[str, float]:
-    """Seconds for what was known of each number at a moment."""
+    """Seconds to compute the state of each number at a moment."""
     from controlplane.audit.point_in_time import state_at
 
     first, each = history_rows.FIRST, history_rows.EACH
@@ -117,7 +117,7 @@ def _states() -> dict[str, float]:
 
 
 def _export(client: Any, name: str) -> dict[str, float]:
-    """All of it, as a browser would take it: in pieces, none of them kept."""
+    """Export everything and read it as a browser would: in chunks that are not kept."""
     began = time.perf_counter()
     answer = client.post(f"{LIST}export/", {"format": name})
     size = sum(len(part) for part in answer.streaming_content)
@@ -127,15 +127,15 @@ def _export(client: Any, name: str) -> dict[str, float]:
 
 
 def _memory() -> float:
-    """The most that this process ever held, in MB."""
+    """Peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
         f"{ENTRIES:,} entries of {NUMBERS:,} numbers, {AGENTS:,} agents and {PEOPLE} people, over two years; {ROUNDS} "
-        "requests each by the test client, all middleware included. The floor is the theme's own page with one form "
-        "and no list (change of password), asked in turn with each. Milliseconds. Aim: p95 under 500.\n"
+        "requests each with the test client, including all middleware. The floor is the theme's own page with one form "
+        "and no list (change of password), requested alternately with each. Milliseconds. Aim: p95 under 500.\n"
     )
     for kind, found in results.items():
         floor = found["floor"]
@@ -149,8 +149,8 @@ def section(results: dict[str, dict[str, Any]]) -> str:
             + "\n"
         )
     text += (
-        "\nWhat was known of each number at a moment, with that share of the entries before it: seconds. It is not "
-        "among the aims.\n\n"
+        "\nThe state of each number at a moment, with that share of the entries before it: seconds. There is no aim "
+        "for it.\n\n"
     )
     shares = ["a tenth", "half", "all"]
     text += harness.table(
@@ -158,11 +158,11 @@ def section(results: dict[str, dict[str, Any]]) -> str:
         [[kind, *(f"{found['states'][share]:.2f}" for share in shares)] for kind, found in results.items()],
     )
     text += (
-        f"\n\nAn export of all {ENTRIES:,} entries, and the most that the process ever held, in MB, before the exports "
-        "and after them. Aim: under 200.\n\n"
+        f"\n\nAn export of all {ENTRIES:,} entries, and the peak memory of the process in MB before and after the "
+        "exports. Aim: under 200.\n\n"
     )
     text += harness.table(
-        ["database", "format", "seconds", "entries each second", "file, MB", "MB before", "MB after"],
+        ["database", "format", "seconds", "entries per second", "file, MB", "MB before", "MB after"],
         [
             [
                 *(kind, name, f"{one['seconds']:.0f}", f"{one['rate']:,.0f}", f"{one['size']:.0f}"),

@@ -1,4 +1,4 @@
-"""A million entries as years of work leave them, written past the ORM."""
+"""A million history entries, as after years of use, inserted without the ORM."""
 
 import json
 import random
@@ -13,7 +13,7 @@ COLUMNS = (
 )
 VERDICTS = ["done"] * 17 + ["refused", "not_sent", "overtaken"]
 PROMPT = "You answer calls for desk {}.\n" + "Be short and polite.\nNever give a price.\nHand over when asked.\n" * 4
-BEFORE = 1_000  # ids that are left to what was written before
+BEFORE = 1_000  # ids reserved for entries written before
 
 
 def number(at: int) -> tuple[str, str]:
@@ -25,7 +25,7 @@ def agent(at: int) -> tuple[str, str]:
 
 
 def rows(count: int, *, numbers: int, agents: int, people: list[tuple[int, str]]) -> Iterator[tuple[Any, ...]]:
-    """A tenth are operations sent, a tenth their verdicts, a tenth what they changed; half was found by syncs."""
+    """A tenth are operations sent, a tenth their results, a tenth their changes; half were found by syncs."""
     dice = random.Random(7)
     operation = 0
     for pk in range(BEFORE + 1, BEFORE + 1 + count):
@@ -68,7 +68,8 @@ def write(entries: Iterator[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction
 
     names = ", ".join([*COLUMNS, "ticket"])
-    ticketed = ((*row, f"OPS-{row[0] % 9_000}" if row[-1] else "") for row in entries)  # who says why names a ticket
+    # Entries with a reason have a ticket.
+    ticketed = ((*row, f"OPS-{row[0] % 9_000}" if row[-1] else "") for row in entries)
     flat = (tuple(json.dumps(value) if isinstance(value, dict) else value for value in row) for row in ticketed)
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -82,4 +83,4 @@ def write(entries: Iterator[tuple[Any, ...]]) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT setval(pg_get_serial_sequence('audit_entry', 'id'), max(id)) FROM audit_entry")
-            cursor.execute("VACUUM ANALYZE")  # as it does by itself, some minutes later
+            cursor.execute("VACUUM ANALYZE")  # autovacuum would do so some minutes later

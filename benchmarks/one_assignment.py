@@ -1,7 +1,7 @@
-"""How much code one assignment through the API goes through, in process: own files, functions, moves, SQL statements.
+"""How much code one assignment through the API runs, in process: own files, functions, moves, SQL statements.
 
-A move is a call from one of the project's files into another. Counted on the second of two assignments, so that what
-happens once in a process (imports, the OpenAPI document) is left out. Aims: 28 files, 110 moves, 26 statements.
+A move is a call from one of the project's files into another. The second of two assignments is counted, so that what
+happens once per process (imports, the OpenAPI document) is excluded. Aims: 28 files, 110 moves, 26 statements.
 """
 
 import sys

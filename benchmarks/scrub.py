@@ -1,4 +1,4 @@
-"""How long hostile texts take to scrub, beside one plain pass over each of them."""
+"""How long it takes to scrub hostile texts, compared with one plain pass over each of them."""
 
 import re
 import time
@@ -12,13 +12,13 @@ SHAPES = {
     "words of a log line": "GET /v1/convai/agents 200 in 12 ms ",
     "backslashes": "\\",
     "escaped quotes": '\\"',
-    "blanks behind a name": "token" + " " * 50,
+    "blanks after a name": "token" + " " * 50,
     "names and values": 'token="a" ',
     "beginnings of names": "to se pa xi ",
     "account ids": f"AC{'0' * 32} ",
     "words of digits": f"secret {'0' * 32} ",
 }
-FLOOR = re.compile(r"\b\w")  # one pass that looks at each character
+FLOOR = re.compile(r"\b\w")  # one pass that examines each character
 
 
 def milliseconds(run: Callable[[str], object], text: str) -> float:
@@ -43,7 +43,7 @@ def section() -> str:
     return (
         f"{LENGTH:,} characters of each shape, with one secret in memory: milliseconds, medians of {ROUNDS}. The floor "
         "is one pass of a regular expression that finds the beginning of each word, measured right before each. Aim: "
-        f"at most 10 ms. Of a text in the log {MAX_LOGGED_CHARS:,} characters are scrubbed, the rest is cut off.\n\n"
+        f"at most 10 ms. A text in the log is first cut to {MAX_LOGGED_CHARS:,} characters, then scrubbed.\n\n"
         + harness.table(head, rows)
     )
 

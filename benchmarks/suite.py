@@ -1,7 +1,7 @@
 """How long CI and `make test` take, each in a fresh clone of the last commit with an empty environment.
 
-Not part of `make bench`, since it runs the suite several times: `python benchmarks/suite.py --ci 3 --gates 2`. Nothing
-else should run on the machine meanwhile. Writes the section "Run times" of docs/testing.md.
+Not part of `make bench`, because it runs the suite several times: `python benchmarks/suite.py --ci 3 --gates 2`.
+Nothing else should run on the machine at the same time. Writes the section "Run times" of docs/testing.md.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Run:
 
 
 def slowness() -> float:
-    """How many times slower than the reference of the time budget a core is now."""
+    """How many times slower a core is now than the reference of the time budget."""
     return median(work_seconds() for _ in range(50)) / REFERENCE_S
 
 
@@ -94,9 +94,9 @@ def section(runs: list[Run]) -> str:
         )
     head = ["command", "result", "`make test`", "`make test-servers`", "whole", "tests", "slowness"]
     return (
-        f"Runs one after the other, each in a fresh clone of {commit} with an empty environment, so installing the "
-        "packages counts. Minutes and seconds. Aims: `make test` under 6 minutes, CI under 15. `slowness` is how many "
-        "times slower than the reference of the time budget a core was right before the run.\n\n"
+        f"Sequential runs, each in a fresh clone of {commit} with an empty environment, so the times include "
+        "installing the packages. Minutes and seconds. Aims: `make test` under 6 minutes, CI under 15. `slowness` is "
+        "how many times slower than the reference of the time budget a core was right before the run.\n\n"
         + harness.table(head, rows)
     )
 

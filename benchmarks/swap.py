@@ -1,4 +1,4 @@
-"""How much a swap adds to its three remote calls: the journal's three commits, the ledger, the mirror."""
+"""How much time a swap adds to its three remote calls: the journal's three commits, the history, the mirror."""
 
 import time
 from typing import Any
@@ -27,7 +27,7 @@ def measure() -> dict[str, Any]:
         session = requests.Session()
         session.headers["xi-api-key"] = sandbox.key
         floor, swap = [], []
-        for turn in range(ROUNDS):  # in turn, so that both see the same machine
+        for turn in range(ROUNDS):  # alternating, so that both run under the same load
             old, new = agents[turn % 2], agents[1 - turn % 2]
             began = time.perf_counter()
             session.get(f"{sandbox.url}/v1/convai/agents/{new}").json()
@@ -63,8 +63,9 @@ def section(results: dict[str, dict[str, Any]]) -> str:
         "swap / floor at p50",
     ]
     return (
-        f"{ROUNDS} swaps in turn with {ROUNDS} times the same three calls (GET agent, GET number, PATCH number) by "
-        "bare `requests` to the same sandbox. Milliseconds. Aim: added p95 under 40.\n\n" + harness.table(head, rows)
+        f"{ROUNDS} swaps, alternating with {ROUNDS} times the same three calls (GET agent, GET number, PATCH number) "
+        "by plain `requests` to the same sandbox. Milliseconds. Aim: added p95 under 40.\n\n"
+        + harness.table(head, rows)
     )
 
 

@@ -1,4 +1,4 @@
-"""A sync beside its floor: the same pages and details fetched by bare requests, parsed and thrown away."""
+"""A sync compared with its floor: the same pages and details fetched by plain requests, parsed and discarded."""
 
 import os
 import threading
@@ -13,13 +13,13 @@ import requests
 
 AGENTS, NUMBERS = 2_000, 10_000
 UNCHANGED_AT = (50, 20, 0)  # ms that the sandbox adds to each call
-FIRST_ROUNDS = {20: 3, 0: 1}  # at so many ms
+FIRST_ROUNDS = {20: 3, 0: 1}  # by latency in ms
 UNCHANGED_ROUNDS = 7
 WIDTH = 2  # requests in flight, as in a sync
 
 
 class Floor:
-    """No client of ours: a session for each thread, JSON parsed by requests."""
+    """Reads without our client: one session per thread, JSON parsed by requests."""
 
     def __init__(self, sandbox: Any) -> None:
         self.url, self.key = sandbox.url, sandbox.key
@@ -55,12 +55,12 @@ class Floor:
         self.pages("/v1/convai/v2/phone-numbers", "phone_numbers")
 
 
-TRICKLE = 2  # details that an unchanged run reads again, whatever the list says: all of 2,000 within a day
+TRICKLE = 2  # details that an unchanged run reads again in any case, so that all 2,000 are read within a day
 
 
-def timed(deed: Callable[[], Any]) -> float:
+def timed(action: Callable[[], Any]) -> float:
     began = time.perf_counter()
-    deed()
+    action()
     return time.perf_counter() - began
 
 
@@ -97,15 +97,15 @@ def empty() -> None:
 
     from controlplane.audit import triggers
 
-    triggers.remove(connection)  # `flush` brings the triggers back
+    triggers.remove(connection)  # `flush` installs the triggers again
     call_command("flush", interactive=False, verbosity=0)
 
 
-def beside_the_floor(latency: int) -> dict[str, float]:
+def compared_with_floor(latency: int) -> dict[str, float]:
     with harness.remote("--agents", str(AGENTS), "--numbers", str(NUMBERS), "--latency", str(latency)) as sandbox:
         floor = Floor(sandbox)
         floor.everything(details=False)
-        found = first_beside_the_floor(floor, FIRST_ROUNDS[latency]) if latency in FIRST_ROUNDS else {}
+        found = first_compared_with_floor(floor, FIRST_ROUNDS[latency]) if latency in FIRST_ROUNDS else {}
         if not found:
             synced(added=AGENTS + NUMBERS)
         pairs = [
@@ -119,8 +119,8 @@ def beside_the_floor(latency: int) -> dict[str, float]:
     }
 
 
-def first_beside_the_floor(floor: Floor, rounds: int) -> dict[str, float]:
-    """Medians. The database holds the last one afterwards."""
+def first_compared_with_floor(floor: Floor, rounds: int) -> dict[str, float]:
+    """Medians. Afterwards the database contains the result of the last run."""
     floors, firsts = [timed(lambda: floor.everything(details=True))], []
     for _ in range(rounds):
         empty()
@@ -130,19 +130,18 @@ def first_beside_the_floor(floor: Floor, rounds: int) -> dict[str, float]:
 
 
 def measure() -> dict[str, Any]:
-    return {f"{latency} ms": beside_the_floor(latency) for latency in UNCHANGED_AT}
+    return {f"{latency} ms": compared_with_floor(latency) for latency in UNCHANGED_AT}
 
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
         f"First: {AGENTS:,} agents with their details and {NUMBERS:,} numbers into an empty database, at 20 ms the "
         f"median of {FIRST_ROUNDS[20]}. Unchanged: the same again, median of {UNCHANGED_ROUNDS}. The floor is the same "
-        "requests by bare requests to the same sandbox, parsed and thrown away: lists page by page, one after the "
-        f"other, as a sync reads them, and {WIDTH} details at a time; measured before and after each first and before "
-        "each unchanged one. The sandbox adds a latency to each call; real ones are above 20 ms, and 0 shows what a "
-        "sync costs where nothing is waited for. Seconds. Aims: first at most 1.25 times the floor, unchanged at most "
-        "1.1 times. In each unchanged run the number of UPDATEs to rows was checked to be at most one, that of history "
-        "entries to be none.\n"
+        "requests sent by plain `requests` to the same sandbox, parsed and discarded: lists page by page, one after "
+        f"the other, as a sync reads them, and {WIDTH} details at a time; measured before and after each first and "
+        "before each unchanged run. The sandbox adds a latency to each call; real latencies are above 20 ms, and 0 "
+        "shows the cost of a sync without waiting. Seconds. Aims: first at most 1.25 times the floor, unchanged at "
+        "most 1.1 times. Each unchanged run was checked to make at most one UPDATE of rows and no history entry.\n"
     )
     rows = []
     for kind, found in results.items():

@@ -1,4 +1,4 @@
-"""A sync of ten times as many numbers, beside its floor: does its time grow faster than they do?"""
+"""A sync of ten times as many numbers, compared with its floor: does its time grow faster than the number of rows?"""
 
 import os
 import resource
@@ -12,14 +12,14 @@ from sync import WIDTH, Floor, empty, synced, timed
 
 AGENTS = 50
 FEW, MANY = 10_000, 100_000
-ROUNDS = (FEW, FEW, MANY, FEW, FEW, MANY, FEW, FEW)  # in turn: a machine is not as fast at any time
+ROUNDS = (FEW, FEW, MANY, FEW, FEW, MANY, FEW, FEW)  # interleaved, because a machine's speed varies over time
 UNCHANGED = 2  # in each round
 
 Pair = tuple[float, float]  # seconds of the floor and of the sync right after it
 
 
 def measure() -> dict[str, Any]:
-    """{"first" and "unchanged": {how many numbers: pairs}, "memory": MB}"""
+    """Return {"first" and "unchanged": {number count: pairs}, "memory": MB}."""
     from django.conf import settings
 
     first: dict[int, list[Pair]] = {FEW: [], MANY: []}
@@ -48,12 +48,12 @@ def growth(few: float, many: float) -> float:
 
 def section(results: dict[str, dict[str, Any]]) -> str:
     text = (
-        f"{AGENTS} agents, {FEW:,} and {MANY:,} numbers in turn, no latency: seconds, medians of {ROUNDS.count(FEW)} "
-        f"and {ROUNDS.count(MANY)} first runs into an empty database, and of {UNCHANGED} times as many unchanged. The "
-        "floor is the same requests by bare requests, measured right before each. Growth is the time's divided by the "
-        "rows'; that of the floor shows how much of it is the remote's and the machine's, and the last growth is that "
-        "of sync / floor. Aim: at most 1.1. The memory is the most that the process ever held, in MB; aim: under "
-        "300.\n\n"
+        f"{AGENTS} agents, {FEW:,} and {MANY:,} numbers alternately, no latency: seconds, medians of "
+        f"{ROUNDS.count(FEW)} and {ROUNDS.count(MANY)} first runs into an empty database, and of {UNCHANGED} times as "
+        "many unchanged runs. The floor is the same requests sent by plain `requests`, measured right before each. "
+        "Growth is that of the time divided by that of the rows; the growth of the floor shows how much of it is due "
+        "to the remote and the machine, and the last column is the growth of sync / floor. Aim: at most 1.1. The "
+        "memory is the peak memory of the process in MB; aim: under 300.\n\n"
     )
     rows = []
     for kind, found in results.items():
