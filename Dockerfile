@@ -16,7 +16,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles \
     VAR_DIR=/var/lib/controlplane \
     PORT=8000
-# Root owns the code, so the application cannot change it. The key here is used for nothing and kept nowhere.
+# Root owns the code, so the application cannot change it. This key is only for the build and is not stored.
 RUN SECRET_KEY=only-while-building VAR_DIR=/tmp/build python manage.py collectstatic --noinput \
     && python -m compileall -q /app \
     && rm -rf /tmp/build

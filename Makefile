@@ -1,32 +1,32 @@
-# Everything that people and CI run. `make` alone lists it.
+# All commands for development and CI. `make` alone lists them.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test gate test-servers test-all coverage lint fmt screenshots docs findings bench lock hooks clean
 
-# Another Python has an environment of its own: make test VENV=.venv-3.13 PYTHON3=python3.13
+# Each Python version has its own environment: make test VENV=.venv-3.13 PYTHON3=python3.13
 PYTHON3 ?= python3
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Tests, lint and benchmarks never use the real key of `.env`, nor the files of a running `make run`.
-# With cached bytecode, the many processes of the tests start in half the time.
+# Tests, lint and benchmarks use neither the real key of `.env` nor the files of a running `make run`.
+# Cached bytecode halves the startup time of the tests' many processes.
 ISOLATED := PYTHONDONTWRITEBYTECODE= SECRET_KEY=only-for-tests-0123456789-0123456789-0123456789-0123456789 ELEVENLABS_API_KEY=sk_sandbox \
 	ELEVENLABS_BASE_URL= ALLOWED_HOSTS=localhost,127.0.0.1 DEBUG=false HTTPS=false VAR_DIR=$(CURDIR)/var/test
 
-# One resolution for every platform and every Python from 3.11 on, with the hash of every file that PyPI has of a release.
+# One resolution for every platform and every Python from 3.11 on, with the hashes of all files of each release on PyPI.
 COMPILE := $(PYTHON) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--annotation-style line --no-strip-extras --custom-compile-command "make lock"
 
-help: ## list these targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-run: $(VENV)/runtime .env ## install what is missing, then run everything on this machine
+run: $(VENV)/runtime .env ## install missing packages, then run everything on this machine
 	@test -n "$$HTTPS" || grep -Eqs '^ *(export +)?HTTPS(_FILE)? *=' .env || export HTTPS=false; \
 		DEBUG=false exec $(PYTHON) manage.py up
 
-# Which tests each target runs, and where: docs/testing.md. With ARGS, pytest gets nothing but those, and the database of
-# the last such run, migrated further if need be.
+# Which tests each target runs, and where: docs/testing.md. With ARGS, pytest gets only those arguments, and reuses the
+# database of the last such run, migrated further if necessary.
 IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
@@ -38,19 +38,19 @@ ifdef ARGS
 test: $(VENV)/dev
 	@$(PYTEST) --reuse-db $(ARGS)
 else
-test: lint gate ## lint, types, migrations, then every behaviour once (ARGS=tests/health for these tests alone)
+test: lint gate ## lint, types, migrations, then every behaviour once (ARGS=tests/health runs only these tests)
 endif
 
 gate: $(VENV)/dev
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" -p tests.budget $(BUDGET) $(COVER)
 
-test-servers: $(VENV)/dev ## what depends on a database, a broker or processes (.ci/with-servers brings PostgreSQL and Redis)
+test-servers: $(VENV)/dev ## tests of databases, brokers and processes (.ci/with-servers starts PostgreSQL and Redis)
 	@$(PYTEST) $(IN_PARALLEL) -m "$(ON_SERVERS)" $(COVER)
 
 test-all: lint ## all tests: also the full cross products, the long fuzzing and the storm
 	@$(PYTEST) $(IN_PARALLEL) $(COVER)
 
-coverage: $(VENV)/dev ## the gate, with the lines that it misses
+coverage: $(VENV)/dev ## the gate, and the lines it does not cover
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" --cov --cov-report=term-missing:skip-covered
 
 lint: $(VENV)/dev ## ruff, djlint, whitespace, mypy, missing migrations, system checks
@@ -63,17 +63,17 @@ lint: $(VENV)/dev ## ruff, djlint, whitespace, mypy, missing migrations, system 
 	$(ISOLATED) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(ISOLATED) $(PYTHON) manage.py check --fail-level WARNING
 
-fmt: $(VENV)/dev ## let ruff rewrite what it can
+fmt: $(VENV)/dev ## fix and format the code with ruff
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-screenshots: $(VENV)/dev ## take the pictures of docs/screenshots again
+screenshots: $(VENV)/dev ## update the screenshots in docs/screenshots
 	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
 
-docs: $(VENV)/dev ## write the table of modules in docs/architecture.md again
+docs: $(VENV)/dev ## update the table of modules in docs/architecture.md
 	$(PYTHON) docs/module_table.py
 
-findings: $(VENV)/dev ## write docs/findings.md again, from a run on the sandbox
+findings: $(VENV)/dev ## update docs/findings.md from a run on the sandbox
 	@mkdir -p var/test
 	$(ISOLATED) FINDINGS=docs $(PYTHON) -m pytest -q tests/lifecycle/test_the_document.py
 	@rm docs/findings.json
@@ -82,19 +82,19 @@ bench: $(VENV)/dev ## run each of benchmarks/*.py
 	@mkdir -p var/test
 	@set -e; for file in $(filter-out benchmarks/harness.py benchmarks/history_rows.py benchmarks/suite.py,$(wildcard benchmarks/[!_]*.py)); do echo "== $$file"; $(ISOLATED) $(PYTHON) "$$file"; done
 
-lock: $(VENV)/dev ## write both lock files after a change of requirements*.txt (ARGS=--upgrade for what they bring along)
+lock: $(VENV)/dev ## write both lock files after a change of requirements*.txt (ARGS=--upgrade also for transitive dependencies)
 	$(COMPILE) requirements.txt --output-file requirements.lock $(ARGS)
 	$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock $(ARGS)
 
-hooks: $(VENV)/dev ## have git run .pre-commit-config.yaml before each commit
+hooks: $(VENV)/dev ## install a git hook that runs .pre-commit-config.yaml before each commit
 	$(PYTHON) -m pre_commit install
 
-clean: ## remove what can be made again; .env and the database stay
+clean: ## remove generated files; .env and the database stay
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov test-results var/static var/test
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# uv installs in seconds what takes pip a minute and a half. Where it cannot reach an index that only pip is configured
-# for, pip does it.
+# uv installs in seconds what takes pip a minute and a half. If the index is only configured for pip, so that uv cannot
+# reach it, pip is used.
 INSTALL = $(PYTHON) -m uv pip install --quiet --system-certs --require-hashes -r $(1) || \
 	$(PYTHON) -m pip install --quiet --require-hashes -r $(1)
 
@@ -114,5 +114,5 @@ $(VENV)/dev: $(VENV)/runtime requirements-dev.lock
 
 .env: | $(VENV)/runtime
 	@umask 077 && $(PYTHON) -c 'import secrets; \
-		print("# Written once by make run; .env.example tells what else can stand here."); \
+		print("# Written once by make run; .env.example lists all settings."); \
 		print("SECRET_KEY=" + secrets.token_urlsafe(50))' > $@
