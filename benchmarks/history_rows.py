@@ -40,8 +40,8 @@ def rows(count: int, *, numbers: int, agents: int, people: list[tuple[int, str]]
             operation += 1
         if draw < 0.2:
             kind = "operation.sent" if draw < 0.1 else f"operation.{dice.choice(VERDICTS)}"
-            told = {"asked": f"Move {line} to {name}", "message": "On its way to ElevenLabs."}
-            yield (pk, at, kind, "number", own, line, {}, told, *who, "operation", str(operation), reason)
+            details = {"asked": f"Move {line} to {name}", "message": "On its way to ElevenLabs."}
+            yield (pk, at, kind, "number", own, line, {}, details, *who, "operation", str(operation), reason)
         elif draw < 0.3:
             change = {"agent_id": None, "agent_name": None}, {"agent_id": bound, "agent_name": name}
             yield (pk, at, "number.changed", "number", own, line, *change, *who, "operation", str(operation), reason)
@@ -54,14 +54,14 @@ def rows(count: int, *, numbers: int, agents: int, people: list[tuple[int, str]]
             yield (pk, at, "agent.changed", "agent", bound, name, *change, *system, "sync", str(pk // 50), "")
         elif draw < 0.995:
             key, login = who
-            told = {"told": "signed in from 10.0.0.7"}
-            yield (pk, at, "person.signed_in", "person", str(key), login, {}, told, *who, "person", "", "")
+            details = {"told": "signed in from 10.0.0.7"}
+            yield (pk, at, "person.signed_in", "person", str(key), login, {}, details, *who, "person", "", "")
         elif draw < 0.999:
-            told = {"change": "label"}
-            yield (pk, at, "outside.adopted", "number", own, line, {}, told, *who, "system", "outside change 1", "")
+            details = {"change": "label"}
+            yield (pk, at, "outside.adopted", "number", own, line, {}, details, *who, "system", "outside change 1", "")
         else:
-            told = {"missing": "40"}
-            yield (pk, at, "hold.opened", "sync", str(pk // 50), "40 numbers", {}, told, *system, "sync", "1", "")
+            details = {"missing": "40"}
+            yield (pk, at, "hold.opened", "sync", str(pk // 50), "40 numbers", {}, details, *system, "sync", "1", "")
 
 
 def write(entries: Iterator[tuple[Any, ...]]) -> None:

@@ -30,9 +30,9 @@ def measure() -> dict[str, Any]:
         while PhoneNumber.objects.filter(listed_at=None).exists():
             assert time.monotonic() < ends, "no worker polled for them"
             time.sleep(0.2)
-        asked = {entry["object_id"]: entry["at"] for entry in sandbox.ledger()}
+        imported_at = {entry["object_id"]: entry["at"] for entry in sandbox.ledger()}
         rows = PhoneNumber.objects.filter(remote_id__in=lags)
-        late = [row.listed_at.timestamp() - asked[row.remote_id] - lags[row.remote_id] for row in rows]
+        late = [row.listed_at.timestamp() - imported_at[row.remote_id] - lags[row.remote_id] for row in rows]
         lags.clear()
         return late
 
@@ -46,9 +46,9 @@ def measure() -> dict[str, Any]:
         began = time.monotonic()
         for at in range(ONE_BY_ONE + 1, ONE_BY_ONE + AT_ONCE + 1):
             request(at, 20.0)
-        asked_for = len(sandbox.calls())
+        calls_before = len(sandbox.calls())
         together = found()
-        calls = len(sandbox.calls()) - asked_for
+        calls = len(sandbox.calls()) - calls_before
         seconds = time.monotonic() - began
     return {
         "one by one": harness.percentiles(one_by_one) | {"max": max(one_by_one) * 1000},
