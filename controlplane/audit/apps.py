@@ -16,7 +16,7 @@ class AuditConfig(AppConfig):
 
 
 def protect(using: str, **more: Any) -> None:
-    """After each `migrate`: on SQLite a change of a table makes it anew, without its triggers."""
+    """After each `migrate`: on SQLite, altering a table recreates it without its triggers."""
     from django.db import connections
 
     from controlplane.audit import triggers

@@ -1,4 +1,5 @@
-"""Records sign-ins and changes of users and roles. Uses signals, because a shell and a command change them too."""
+"""Records sign-ins and changes of users and roles. Uses signals, because the shell and management commands change them
+too."""
 
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -14,25 +15,25 @@ from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.client_address import client_address
 
-UNKNOWN_USER = "an unknown user name"  # what is typed there by mistake may be a password: it is not kept
+UNKNOWN_USER = "an unknown user name"  # a password may be typed there by mistake, so the name is not stored
 FLAGS = {"is_active": "active", "is_staff": "staff", "is_superuser": "superuser"}
 
-_asks: ContextVar[User | None] = ContextVar("asks", default=None)
+_current_user: ContextVar[User | None] = ContextVar("current_user", default=None)
 
 
 class CurrentUserMiddleware:
-    """Middleware: who is behind what this request changes."""
+    """Remembers the user of the current request, as the actor of the changes it makes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = getattr(request, "user", None)
-        token = _asks.set(user if user is not None and user.is_authenticated else None)
+        token = _current_user.set(user if user is not None and user.is_authenticated else None)
         try:
             return self.get_response(request)
         finally:
-            _asks.reset(token)
+            _current_user.reset(token)
 
 
 def connect() -> None:
@@ -44,19 +45,19 @@ def connect() -> None:
     post_delete.connect(_deleted, sender=User, dispatch_uid="audit")
     post_delete.connect(_deleted, sender=Group, dispatch_uid="audit")
     for through in (User.groups.through, User.user_permissions.through, Group.permissions.through):
-        m2m_changed.connect(_given_or_taken, sender=through, dispatch_uid="audit")
+        m2m_changed.connect(_granted_or_revoked, sender=through, dispatch_uid="audit")
 
 
-def _record(row: User | Group | None, verb: str, told: str, *, actor: User | None = None, name: str = "") -> None:
-    actor = actor or _asks.get()
+def _record(row: User | Group | None, verb: str, message: str, *, actor: User | None = None, name: str = "") -> None:
+    actor = actor or _current_user.get()
     cause = ledger.Cause(
         Entry.Cause.PERSON, "", actor, actor.get_username() if actor else ledger.SYSTEM
-    )  # the first administrator comes from a command, so "system" may be behind a person too
+    )  # the first administrator is created by a command, so "system" may also be a person
     kind = "role" if isinstance(row, Group) else "person"
     with transaction.atomic():
         ledger.record(
             ledger.entry(
-                f"{kind}.{verb}", kind, str(row.pk) if row else "", str(row) if row else name, after={"told": told},
+                f"{kind}.{verb}", kind, str(row.pk) if row else "", str(row) if row else name, after={"told": message},
                 cause=cause,
             )
         )  # fmt: skip
@@ -82,11 +83,11 @@ def _from(request: HttpRequest | None) -> str:
 
 
 def _before_saving(instance: User, **more: Any) -> None:
-    instance._stood = User.objects.filter(pk=instance.pk).first() if instance.pk else None  # type: ignore[attr-defined]
+    instance._stored = User.objects.filter(pk=instance.pk).first() if instance.pk else None  # type: ignore[attr-defined]
 
 
 def _saved(instance: User, created: bool, **more: Any) -> None:
-    before: User | None = getattr(instance, "_stood", None)
+    before: User | None = getattr(instance, "_stored", None)
     if created or before is None:
         _record(instance, "added", "was added")
         return
@@ -100,7 +101,7 @@ def _saved(instance: User, created: bool, **more: Any) -> None:
 
 
 def _is_rehashed(before: User, now: User) -> bool:
-    """At a sign-in Django may store the same password with more rounds."""
+    """At sign-in Django may store the same password again with more rounds."""
     return getattr(now, "_password", None) is None and before.password.split("$")[0] == now.password.split("$")[0]
 
 
@@ -108,7 +109,7 @@ def _deleted(instance: User | Group, **more: Any) -> None:
     _record(instance, "deleted", "was deleted")
 
 
-def _given_or_taken(
+def _granted_or_revoked(
     instance: Any, action: str, reverse: bool, model: type[Group | Permission], pk_set: set[int] | None, **more: Any
 ) -> None:
     if action == "pre_clear":
@@ -121,7 +122,7 @@ def _given_or_taken(
     if action not in verbs:
         return
     pks = pk_set if pk_set is not None else getattr(instance, "_cleared", set())
-    if reverse:  # a role that is given to people, from the role's side
+    if reverse:  # a role assigned to users, from the role's side
         for person in model._default_manager.filter(pk__in=pks):
             _record(person, "changed", f"{verbs[action]} {instance}")  # type: ignore[arg-type]
     elif pks:
@@ -129,7 +130,7 @@ def _given_or_taken(
         _record(instance, "changed", f"{verbs[action]} {'the role' if model is Group else 'the right'} {names}")
 
 
-def _given(row: Any, model: type[Group | Permission]) -> set[int]:
+def _granted(row: Any, model: type[Group | Permission]) -> set[int]:
     if model is Group:
         return set(row.groups.values_list("pk", flat=True))
     rights = row.permissions if isinstance(row, Group) else row.user_permissions

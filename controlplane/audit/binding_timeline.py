@@ -10,12 +10,12 @@ from controlplane.audit import point_in_time
 from controlplane.audit.point_in_time import Span
 
 SPANS = {"7": "7 days", "30": "30 days", "all": "All"}
-COLOURS = 6  # for so many agents that follow each other; then the first comes again
+COLOURS = 6  # number of colours; further agents reuse them from the first
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One span as it is drawn: in percent of the strip. `colour` is 0 where nobody answered."""
+    """One span as drawn, in percent of the strip. `colour` is 0 where no agent answered."""
 
     span: Span
     left: float
@@ -37,15 +37,16 @@ class Strip:
 
     @property
     def key(self) -> list[tuple[int, Span]]:
-        """Each agent once, with its colour, in the order of time; and nobody, where nobody answered."""
+        """The legend: each agent once with its colour, in chronological order, and the empty agent where none
+        answered."""
         return list({piece.span.agent_id: (piece.colour, piece.span) for piece in self.pieces}.values())
 
 
 def of_number(number_id: str, chosen: str = "30") -> Strip:
-    """The last so many days, or all that is known. Without pieces where the history knows nothing of this number."""
+    """The last `chosen` days, or all that is known. Has no pieces if the history does not know this number."""
     spans, now = list(point_in_time.bindings_of(number_id)), timezone.now()
-    first = (spans[0].begins or point_in_time.history_begins_at() or now) if spans else now
-    begins = first if chosen == "all" else max(first, now - timedelta(days=int(chosen)))
+    known_since = (spans[0].begins or point_in_time.history_begins_at() or now) if spans else now
+    begins = known_since if chosen == "all" else max(known_since, now - timedelta(days=int(chosen)))
     inside = [span for span in spans if span.ends is None or span.ends > begins]
     agents = list(dict.fromkeys(span.agent_id for span in inside if span.agent_id))
     whole = max((now - begins).total_seconds(), 1e-3)

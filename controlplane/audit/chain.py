@@ -15,15 +15,16 @@ from controlplane.audit.models import Cut, Entry, Link, Snapshot
 Row = TypeVar("Row", Entry, Link)
 
 BATCH_ROWS = 1000
-# A transaction that ends late brings an entry with a lower id than some that are sealed already: so far back is looked
-# each time. What comes later still is found by the look over everything.
+# A transaction that commits late adds an entry with a lower id than some already sealed ones. Each run looks back this
+# many ids; anything older is found by `seal(everything=True)`.
 LOOK_BACK_ROWS = 10_000
 PRUNED = "history.pruned"
-SNAPSHOTS = "digest of the snapshots"  # as the entry of a pruning calls it
+SNAPSHOTS = "digest of the snapshots"  # key in the `after` of a pruning entry
 
 
 def seal(*, everything: bool = False) -> int:
-    """Add what is not in the chain yet; how many entries. Two at once do no harm: one of them finds its place taken."""
+    """Append unsealed entries to the chain and return how many. Safe to run concurrently: the loser gets an
+    `IntegrityError` on the position and stops."""
     newest = None if everything else Link.objects.order_by("-entry_id").first()
     above, sealed = newest.entry_id - LOOK_BACK_ROWS if newest else 0, 0
     while links := _seal_some(above):
@@ -32,7 +33,8 @@ def seal(*, everything: bool = False) -> int:
 
 
 def _seal_some(above: int) -> list[Link]:
-    """The next entries whose ids are above this one; what was looked through once is not looked through again."""
+    """Seal the next batch of entries with an id above `above`. Callers raise `above` each time, so no range is scanned
+    twice."""
     last = Link.objects.order_by("-position").first()
     links_above = Link.objects.filter(entry_id=OuterRef("pk"), entry_id__gt=above)
     open_ = Entry.objects.filter(pk__gt=above).exclude(Exists(links_above))
@@ -45,20 +47,21 @@ def _seal_some(above: int) -> list[Link]:
         with transaction.atomic():
             Link.objects.bulk_create(links)
     except IntegrityError:
-        return []  # somebody else seals
+        return []  # another process is sealing
     return links
 
 
 def digest_of(before: str, entry: Entry, sealed_at: datetime | None = None) -> str:
-    """Without the time of sealing: as the first chains were made."""
-    said = [before, entry.seen_whole()]
+    """The digest of one link. `sealed_at=None` gives the digest without the sealing time, as in the first chains."""
+    fields = [before, entry.seen_whole()]
     if sealed_at is not None:
-        said.append(sealed_at.astimezone(UTC).isoformat(timespec="microseconds"))
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()
+        fields.append(sealed_at.astimezone(UTC).isoformat(timespec="microseconds"))
+    return hashlib.sha256("\n".join(fields).encode()).hexdigest()
 
 
 def _matches_seal(before: str, entry: Entry, link: Link) -> bool:
-    """A link of the first chains holds no time. One that does is not good without: its digest is another."""
+    """Links of the first chains do not include the sealing time. A newer link does not match without it, because its
+    digest differs."""
     return link.digest == digest_of(before, entry, link.sealed_at) or link.digest == digest_of(before, entry)
 
 
@@ -68,14 +71,14 @@ class Finding:
 
     sealed: int = 0  # entries that are as they were sealed
     unsealed: int = 0
-    head: str = ""  # the last digest: whoever noted it elsewhere can ask later whether it is still in the chain
+    head: str = ""  # the last digest; if noted elsewhere, `has` can later check that it is still in the chain
     position: int = 0  # of that link
-    broken: str = ""  # in words, naming the first
+    broken: str = ""  # message that names the first broken entry
     entry_id: int | None = None
 
 
 def verify() -> Finding:
-    """Read everything once, in memory of a thousand entries."""
+    """Read the whole chain once, holding one batch of a thousand rows in memory."""
     found = Finding()
     for found in read():  # noqa: B007 - the last one counts
         pass
@@ -87,7 +90,8 @@ def unsealed() -> int:
 
 
 def read(found: Finding | None = None) -> Iterator[Finding]:
-    """What is found so far, after each thousand entries. It can be ended at any of them, and gone on from there."""
+    """Yield the finding so far after each batch of a thousand entries. Can be stopped after any batch and resumed from
+    its finding."""
     found = found or Finding()
     while not found.broken:
         links = _links(found.position)
@@ -104,7 +108,8 @@ def read(found: Finding | None = None) -> Iterator[Finding]:
 
 
 def _links(position: int) -> list[Link]:
-    """The next ones. What is no time any more, because somebody changed the database's file, is none."""
+    """The next batch of links. A `sealed_at` that cannot be parsed, because the database file was edited, is read as
+    None."""
     following = Link.objects.filter(position__gt=position).order_by("position")
     try:
         return list(following[:BATCH_ROWS])
@@ -116,7 +121,8 @@ def _links(position: int) -> list[Link]:
 
 
 def _readable(model: type[Row], ids: list[int]) -> dict[int, Row]:
-    """A byte that was changed in the file of the database may leave no text at all: that one is left out."""
+    """Rows by id, leaving out those that cannot be decoded: a byte changed in the database file may leave invalid
+    text."""
     try:
         return model._default_manager.in_bulk(ids)
     except (ValueError, DatabaseError):
@@ -125,7 +131,8 @@ def _readable(model: type[Row], ids: list[int]) -> dict[int, Row]:
 
 
 def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
-    cut = Cut.objects.first() if entry is None or link.position != found.position + 1 else None  # pruned meanwhile?
+    # may have been pruned in the meantime
+    cut = Cut.objects.first() if entry is None or link.position != found.position + 1 else None
     if entry is None and cut is not None and link.position <= cut.position:
         good = link.position < cut.position or link.digest == cut.digest
         why = "" if good else f"Link {link.position}, at which pruning ended, is not the one that was recorded."
@@ -144,22 +151,23 @@ def _next(found: Finding, link: Link, entry: Entry | None) -> Finding:
 
 
 def _broken_cut() -> str:
-    """Is the newest cut what its entry says, and are the snapshots what they were?"""
+    """Check that the newest cut matches its history entry and that its snapshots match the recorded digest."""
     cut = Cut.objects.first()
     if cut is None:
         return ""
     record = Entry.objects.filter(pk=cut.entry_id, kind=PRUNED).first()
-    told = record.after if record else {}
-    if [told.get(name) for name in ("link", "digest", "before")] != [cut.position, cut.digest, cut.before.isoformat()]:
+    recorded = record.after if record else {}
+    expected = [cut.position, cut.digest, cut.before.isoformat()]
+    if [recorded.get(name) for name in ("link", "digest", "before")] != expected:
         return f"The cut at link {cut.position} is not the one that was recorded."
     digest = hashlib.sha256()
     for row in Snapshot.objects.filter(cut=cut.position).order_by("pk").iterator(chunk_size=BATCH_ROWS):
         digest.update(row.seen_whole().encode() + b"\n")
-    if digest.hexdigest() != told.get(SNAPSHOTS):
+    if digest.hexdigest() != recorded.get(SNAPSHOTS):
         return f"The state kept at the cut at link {cut.position} is not the recorded one."
     return ""
 
 
 def has(digest: str) -> bool:
-    """Was this digest, noted earlier, the head of this very chain?"""
+    """Whether this digest, noted earlier, belongs to a link of the chain."""
     return Link.objects.filter(digest=digest).exists()

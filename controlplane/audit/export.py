@@ -14,12 +14,12 @@ FIELDS = (
     "id", "at", "kind", "object_type", "object_id", "object_name", "before", "after", "actor_name", "cause", "cause_id",
     "reason", "ticket",
 )  # fmt: skip
-# A spreadsheet would take what begins so for a formula; some, in East Asia, also the wide forms of these signs.
+# A spreadsheet treats text that begins with these as a formula; some in East Asia also accept the full-width forms.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
-# What a spreadsheet may take for the end of a cell: which one it is depends on the country of whoever opens the file.
+# What a spreadsheet may treat as a cell separator, depending on the reader's locale.
 ENDS = r";,\t|\r\n"
 _BEGINS_OF_CELLS = rf"""(?:\A|(?<=[{ENDS}]))"""
-_RUNS = rf"""(?="*['{re.escape("".join(RUNS))}])"""  # also behind quotes, which are not part of a cell's value
+_RUNS = rf"""(?="*['{re.escape("".join(RUNS))}])"""  # also after quotes, which are not part of a cell's value
 BATCH_ROWS = 1000
 
 
@@ -28,25 +28,26 @@ _QUOTED = re.compile(_BEGINS_OF_CELLS + "'" + _RUNS)
 
 
 class Echo:
-    """What `csv` writes to; it hands each line on."""
+    """File-like target for `csv.writer` that returns each line instead of storing it."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def harmless(text: str) -> str:
-    """No formula, also where a program splits the cell at another separator than ours. At each place where a cell may
-    begin, an apostrophe stands before what could be run, and before what is an apostrophe already."""
+    """Escape formulas, also for programs that split a cell at another separator than ours: wherever a cell may begin,
+    an apostrophe is put before a formula sign and before an existing apostrophe."""
     return _TO_BE_QUOTED.sub("'", text)
 
 
 def as_written(cell: str) -> str:
-    """Exactly the text that `harmless` was given."""
+    """The inverse of `harmless`: exactly the original text."""
     return _QUOTED.sub("", cell)
 
 
 def writer_of_lines() -> Any:
-    """Its `writerow` gives the line. Every cell is quoted: a separator of another country does not end it."""
+    """A csv writer whose `writerow` returns the line. Every cell is quoted, so another locale's separator does not end
+    it."""
     return csv.writer(Echo(), quoting=csv.QUOTE_ALL)
 
 
@@ -63,8 +64,8 @@ def json_lines(entries: QuerySet[Entry]) -> Iterator[str]:
 
 
 def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
-    """In the order of time, in pieces: nothing is held between two of them, neither rows nor a transaction, so an
-    export that somebody takes slowly is in nobody's way. Each piece goes on where an index was left."""
+    """Rows in chronological order, in batches. Neither rows nor a transaction are held between batches, so a slow
+    download blocks no other query. Each batch resumes by index from the last row."""
     entries = entries.order_by("at", "pk")
     rows = list(entries.values(*FIELDS)[:BATCH_ROWS])
     while rows:
@@ -74,5 +75,5 @@ def _rows(entries: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
 
 
 def _as_text(row: dict[str, Any]) -> list[Any]:
-    told = {"at": row["at"].isoformat(), "before": json.dumps(row["before"]), "after": json.dumps(row["after"])}
-    return list((row | told).values())
+    text = {"at": row["at"].isoformat(), "before": json.dumps(row["before"]), "after": json.dumps(row["after"])}
+    return list((row | text).values())

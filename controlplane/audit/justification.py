@@ -14,13 +14,14 @@ MAX_TICKET_CHARS = 100
 
 @dataclass(frozen=True)
 class Justification:
-    """What was typed: a reason and, where there is one, a ticket."""
+    """The reason and the optional ticket as typed."""
 
     reason: str = ""
     ticket: str = ""
 
     def or_else(self, reason: str) -> Justification:
-        """With this reason where none was typed; not where one has to be, which only a person can give."""
+        """With `reason` as the default where none was typed. No default is applied under `REQUIRE_REASON`: then a
+        person has to give one."""
         return self if self.reason or settings.REQUIRE_REASON else replace(self, reason=reason)
 
 
@@ -28,7 +29,7 @@ NO_JUSTIFICATION = Justification()
 
 
 class ReasonRequired(Exception):
-    """Nothing was done: staff have to say why. `problems` is {field: words}."""
+    """Nothing was done: a reason or ticket is missing or invalid. `problems` is {field: message}."""
 
     def __init__(self, justification_errors: dict[str, str]) -> None:
         super().__init__(f"Not sent. {' '.join(justification_errors.values())}")
@@ -36,7 +37,7 @@ class ReasonRequired(Exception):
 
 
 def justification_errors(justification: Justification) -> dict[str, str]:
-    """What is missing or wrong, in the words of the form's field."""
+    """What is missing or invalid, as {form field: message}."""
     found = {}
     if settings.REQUIRE_REASON and not any(letter.isalnum() for letter in justification.reason):
         found["reason"] = "Enter a short reason. It is kept in the history."
@@ -52,6 +53,7 @@ def justification_errors(justification: Justification) -> dict[str, str]:
 
 
 def require_justification(justification: Justification, actor: User | None) -> None:
-    """Raises `NotSaid` where a person asks and has not said why."""
+    """Raises `ReasonRequired` if a person made the request without a valid reason. Requests without an actor need
+    none."""
     if actor is not None and (found := justification_errors(justification)):
         raise ReasonRequired(found)

@@ -10,12 +10,12 @@ from django.db import transaction
 from controlplane import bulk_insert
 from controlplane.audit.models import Entry
 
-SYSTEM = "system"  # the name of the workers, where no person asked
+SYSTEM = "system"  # the workers' actor name, for changes that no person requested
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why something changed and who is behind it."""
+    """Why something changed, and the user behind it."""
 
     kind: Entry.Cause
     id: str
@@ -35,7 +35,7 @@ def entry(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """An entry not yet written; `record` writes it."""
+    """An unsaved entry; `record` saves it."""
     return Entry(
         kind=kind,
         object_type=object_type,
@@ -53,7 +53,7 @@ def entry(
 
 
 def record(*entries: Entry) -> None:
-    """Write entries. Raises `TransactionManagementError` outside a transaction."""
+    """Save entries. Raises `TransactionManagementError` outside a transaction."""
     connection = transaction.get_connection()
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("The ledger is written in the transaction of the change it tells.")

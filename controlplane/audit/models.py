@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from controlplane.setting_names import short_name
 
-SHORT = 60  # characters of a value, where a change is shown in one line
+SHORT = 60  # characters of a value in a one-line change
 DECISIONS = {"adopted": "accepted", "ignored": "dismissed"}  # as stored -> as shown
 
 
 class Entry(models.Model):
-    """One change of one object, written in the transaction of the change it tells."""
+    """One change of one object, written in the same transaction as the change."""
 
     class Cause(models.TextChoices):
         OPERATION = "operation", "requested here"
@@ -26,7 +26,7 @@ class Entry(models.Model):
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     kind = models.CharField(max_length=60)  # "number.changed", "agent.gone", "operation.refused"
-    topic = models.GeneratedField(  # "number", "agent", "operation": what stands before the dot, for filters
+    topic = models.GeneratedField(  # the part before the dot, for filters
         expression=Substr("kind", 1, StrIndex(Concat("kind", models.Value(".")), models.Value(".")) - models.Value(1)),
         output_field=models.CharField(max_length=60),
         db_persist=True,
@@ -36,10 +36,10 @@ class Entry(models.Model):
     object_name = models.TextField(blank=True)
     before = models.JSONField(default=dict)  # {path: value}, only what differs
     after = models.JSONField(default=dict)
-    actor = models.ForeignKey(  # protected: whoever stands here is deactivated, not deleted
+    actor = models.ForeignKey(  # protected: a user in the history is deactivated, not deleted
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    actor_name = models.TextField()  # as text too: it outlives the user
+    actor_name = models.TextField()  # also as text: it outlives the user
     cause = models.CharField(max_length=12, choices=Cause.choices)
     cause_id = models.CharField(max_length=64, blank=True)
     reason = models.TextField(blank=True)
@@ -50,7 +50,8 @@ class Entry(models.Model):
         permissions = [("export_entry", "Can export history")]
         verbose_name_plural = "history entries"
         ordering = ["-id"]
-        # One for each filter of the timeline, in its order: the first page of a million is read from the end of one.
+        # One per filter of the timeline, in its sort order, so that the first page of a million rows is read from an
+        # index end.
         indexes = [
             models.Index(fields=["object_type", "object_id", "-id"], name="entry_of_object"),
             models.Index(fields=["topic", "at", "id"], name="entry_by_topic"),
@@ -65,9 +66,9 @@ class Entry(models.Model):
         return f"{self.kind} {self.object_name or self.object_id}"
 
     def seen_whole(self) -> str:
-        """Everything that the entry says, as text that is the same each time it is read from the database. Also what no
-        longer is a time or JSON, because somebody changed the database's file: then it is another text."""
-        said = [
+        """All fields as canonical text for the digest: the same at each read from the database. A value that is no
+        longer a valid time or JSON, because the database file was edited, is included as different text (its repr)."""
+        fields = [
             self.pk,
             self.at and self.at.astimezone(UTC).isoformat(timespec="microseconds"),
             self.kind,
@@ -82,10 +83,11 @@ class Entry(models.Model):
             self.cause_id,
             self.reason,
         ]
-        # What came later is said by name and only where it says something: older entries are as they were sealed.
+        # Fields added later are included by name and only if set, so that older entries keep the digest they were
+        # sealed with.
         if later := {name: value for name, value in (("ticket", self.ticket),) if value}:
-            said.append(later)
-        return json.dumps(said, sort_keys=True, separators=(",", ":"), default=repr)
+            fields.append(later)
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), default=repr)
 
     @property
     def verb(self) -> str:
@@ -93,13 +95,13 @@ class Entry(models.Model):
 
     @property
     def is_change(self) -> bool:
-        """Of the object itself: `before` and `after` are its settings."""
+        """A change of the object itself: `before` and `after` hold its settings."""
         return self.verb in ("changed", "added", "gone", "back")
 
     @property
     def words(self) -> str:
         """The change in one line: "agent: none → Sales Bot …4f2a"."""
-        if "told" in self.after:  # of people and roles
+        if "told" in self.after:  # of users and roles
             return str(self.after["told"])
         if self.kind.startswith("operation."):
             return f"{self.after.get('asked', '')}: {self.kind.removeprefix('operation.').replace('_', ' ')}"
@@ -114,7 +116,7 @@ class Entry(models.Model):
         if self.kind.endswith(".back"):
             return "there again at ElevenLabs"
         names = {path: short_name(path) for path in {**self.before, **self.after}}
-        if "agent_name" in names:  # it says the same as the id, for people
+        if "agent_name" in names:  # the readable form of agent_id
             names["agent_name"] = "agent"
             names.pop("agent_id", None)
         changes = [f"{name}: {_change(self.before.get(path), self.after.get(path))}" for path, name in names.items()]
@@ -122,15 +124,15 @@ class Entry(models.Model):
 
 
 class Link(models.Model):
-    """One link of the chain over the entries: nothing may change in an entry, or go, without the chain showing it.
+    """One link of the hash chain over the entries: an entry cannot be changed or removed without breaking the chain.
 
-    Links are made after the entries, in the background (`chain.seal`): writers do not wait for each other, and the
-    order of the chain is the one in which they were sealed.
+    Links are created after the entries, in the background (`chain.seal`): writers do not wait for each other, and the
+    order of the chain is the order of sealing.
     """
 
     position = models.BigIntegerField(primary_key=True)  # 1, 2, 3 ... without a gap
-    entry_id = models.BigIntegerField(unique=True)  # no foreign key: a link outlives an entry that was pruned
-    digest = models.CharField(max_length=64)  # SHA-256 of the digest before, of the entry, and of when it was sealed
+    entry_id = models.BigIntegerField(unique=True)  # no foreign key: a link outlives a pruned entry
+    digest = models.CharField(max_length=64)  # SHA-256 of the previous digest, the entry, and the time of sealing
     sealed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -141,12 +143,13 @@ class Link(models.Model):
 
 
 class Cut(models.Model):
-    """Where pruning ended: what stands in the chain up to this link may go, and nothing else (see `guard`)."""
+    """Where pruning ended: entries up to this link may be deleted, and nothing else (see `triggers`)."""
 
-    position = models.BigIntegerField(primary_key=True)  # the last link that goes; it stays itself, without its entry
+    # the last pruned link; the link itself stays, without its entry
+    position = models.BigIntegerField(primary_key=True)
     digest = models.CharField(max_length=64)
-    entry_id = models.BigIntegerField()  # of the entry that records it
-    before = models.DateTimeField()  # the state at a time is known from here on
+    entry_id = models.BigIntegerField()  # the entry that records the cut
+    before = models.DateTimeField()  # past states are known from here on
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -158,15 +161,15 @@ class Cut(models.Model):
 
 
 class Snapshot(models.Model):
-    """One object as it was known at a cut: what the entries say that went there, in one row."""
+    """The state of one object at a cut, replacing the entries that were pruned there."""
 
-    cut = models.BigIntegerField()  # its position; no foreign key, because the rows are written first
+    cut = models.BigIntegerField()  # its position; no foreign key, because snapshots are written before the cut
     object_type = models.CharField(max_length=20)
     object_id = models.CharField(max_length=64)
     object_name = models.TextField(blank=True)
     settings = models.JSONField(default=dict)  # {path: value}
-    since = models.DateTimeField()  # when the newest of these entries was written
-    entry_id = models.BigIntegerField()  # the newest of them: later ones are changes of this
+    since = models.DateTimeField()  # when the newest pruned entry of the object was written
+    entry_id = models.BigIntegerField()  # that entry; later entries are changes of this state
 
     class Meta:
         default_permissions = ()
@@ -178,33 +181,33 @@ class Snapshot(models.Model):
         return f"{self.object_type} {self.object_name or self.object_id} at cut {self.cut}"
 
     def seen_whole(self) -> str:
-        said = [self.object_type, self.object_id, self.object_name, self.settings, self.entry_id]
-        said.append(self.since.astimezone(UTC).isoformat(timespec="microseconds"))
-        return json.dumps(said, sort_keys=True, separators=(",", ":"))
+        fields = [self.object_type, self.object_id, self.object_name, self.settings, self.entry_id]
+        fields.append(self.since.astimezone(UTC).isoformat(timespec="microseconds"))
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
 
 class Verification(models.Model):
-    """One reading of the whole history against its chain, by a worker. All of it stands in this row, so that another
-    worker goes on where one died."""
+    """One check of the whole history against its chain, by a worker. All progress is stored in this row, so that
+    another worker can resume if one dies."""
 
     class State(models.TextChoices):
-        OPEN = "open", "under way"  # asked for, or being done
+        OPEN = "open", "under way"  # requested or running
         WHOLE = "whole", "verified"
         BROKEN = "broken", "altered"
-        UNGUARDED = "unguarded", "not protected"  # as it was written, but the database would not refuse a change
+        UNGUARDED = "unguarded", "not protected"  # intact, but the database would not refuse a change
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     asked_at = models.DateTimeField(default=timezone.now)
     asked_by_name = models.TextField()
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    claimed_until = models.DateTimeField(default=timezone.now)  # a worker holds it until then
-    position = models.BigIntegerField(default=0)  # up to this link all is as it was sealed ...
-    digest = models.CharField(max_length=64, blank=True)  # ... and this is the link
-    sealed = models.PositiveBigIntegerField(default=0)  # entries that were read and are as they were sealed
-    due = models.PositiveBigIntegerField(default=0)  # about so many are to be read
+    claimed_until = models.DateTimeField(default=timezone.now)  # lease of the worker running it
+    position = models.BigIntegerField(default=0)  # everything up to this link is intact ...
+    digest = models.CharField(max_length=64, blank=True)  # ... and this is its digest
+    sealed = models.PositiveBigIntegerField(default=0)  # entries read and found intact
+    due = models.PositiveBigIntegerField(default=0)  # approximate number of entries to read
     unsealed = models.PositiveBigIntegerField(default=0)
-    problem = models.TextField(blank=True)  # in words; names the first entry that is not what was sealed
+    problem = models.TextField(blank=True)  # message; names the first entry that differs from what was sealed
     entry_id = models.BigIntegerField(null=True, blank=True)  # that entry
 
     class Meta:
@@ -223,18 +226,18 @@ class Verification(models.Model):
 
 
 def _change(before: Any, after: Any) -> str:
-    """Of long texts only where they begin to differ."""
+    """ "old → new"; long texts are cut to begin shortly before the first difference."""
     old, new = _text(before), _text(after)
-    begins = 0
+    start = 0
     if max(len(old), len(new)) > SHORT:
         pairs = enumerate(zip(old, new, strict=False))
-        begins = max(0, next((at for at, (one, other) in pairs if one != other), min(len(old), len(new))) - SHORT // 3)
-    return f"{_part(old, begins)} → {_part(new, begins)}"
+        start = max(0, next((at for at, (one, other) in pairs if one != other), min(len(old), len(new))) - SHORT // 3)
+    return f"{_part(old, start)} → {_part(new, start)}"
 
 
 def _text(value: Any) -> str:
     return "none" if value in (None, "", [], {}) else str(value)
 
 
-def _part(text: str, begins: int) -> str:
-    return f"{'…' if begins else ''}{text[begins : begins + SHORT]}{'…' if len(text) > begins + SHORT else ''}"
+def _part(text: str, start: int) -> str:
+    return f"{'…' if start else ''}{text[start : start + SHORT]}{'…' if len(text) > start + SHORT else ''}"

@@ -10,7 +10,8 @@ from django.db.models import Max, Q, QuerySet
 
 from controlplane.audit.models import Cut, Entry, Snapshot
 
-OBJECT_VERBS = ("added", "changed", "gone", "back")  # tell of the object itself; the others of operations and decisions
+# entries about the object itself; the others are about operations and decisions
+OBJECT_VERBS = ("added", "changed", "gone", "back")
 ENTRY_COLUMNS = ("pk", "kind", "object_id", "object_name", "at", "before", "after", "actor_name", "cause")
 BATCH_ROWS = 5000
 
@@ -21,40 +22,40 @@ class HistoryPruned(Exception):
 
 @dataclass
 class KnownState:
-    """One object as it was known: {path: value}, and when its newest entry was written."""
+    """The known state of one object: {path: value}, and when its newest entry was written."""
 
     object_id: str
     name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     since: datetime | None = None
     is_gone: bool = False
-    entry_id: int = 0  # the newest that was read
+    entry_id: int = 0  # the newest entry applied
 
 
 @dataclass(frozen=True)
 class Span:
-    """Which agent answered a number, "" for nobody: from a moment until the next span; None where that is how it is
-    now. `begins` is None where it began in history that was pruned."""
+    """Which agent answered a number ("" for none), from `begins` until `ends`. `begins` is None if the span began in
+    history that was pruned; `ends` is None for the current span."""
 
     agent_id: str
     agent_name: str
     begins: datetime | None
     ends: datetime | None = None
     is_gone: bool = False  # the number itself
-    entry_id: int | None = None  # with which it began
+    entry_id: int | None = None  # the entry that began it
     actor_name: str = ""
     cause: str = ""
 
 
 def history_begins_at() -> datetime | None:
-    """The first moment of which the state is kept; None: all since the beginning."""
+    """The earliest moment whose state is known; None if nothing was pruned."""
     cut = Cut.objects.first()
     return cut.before if cut else None
 
 
 def state_at(object_type: str, moment: datetime, paths: Sequence[str]) -> dict[str, KnownState]:
-    """Every object of a type that was known then, with these of its settings, by remote id; those that were gone by
-    then say so. Raises `NotKept`."""
+    """Every object of a type known at `moment`, with these settings, by remote id. Objects that were gone by then have
+    `is_gone` set. Raises `HistoryPruned`."""
     known = {one.object_id: one for one in _snapshots(object_type, moment, paths)}
     for entry in _needed(object_type, moment, paths):
         one = known.setdefault(entry["object_id"], KnownState(entry["object_id"]))
@@ -65,7 +66,7 @@ def state_at(object_type: str, moment: datetime, paths: Sequence[str]) -> dict[s
 
 
 def object_at(object_type: str, object_id: str, moment: datetime) -> KnownState | None:
-    """One object with all its settings. Raises `NotKept`."""
+    """One object with all its settings. Raises `HistoryPruned`."""
     known = next(iter(_snapshots(object_type, moment, None, object_id=object_id)), None)
     for entry in entries_of(object_type, [object_id]).filter(at__lte=moment):
         known = known or KnownState(object_id)
@@ -74,7 +75,7 @@ def object_at(object_type: str, object_id: str, moment: datetime) -> KnownState 
 
 
 def bindings_of(number_id: str) -> Iterator[Span]:
-    """Which agent answered this number when, the oldest first, with the times when nobody did."""
+    """Which agent answered this number and when, oldest first, including the times when none did."""
     cut = history_begins_at()
     known = next(iter(_snapshots("number", cut, None, object_id=number_id)), None) if cut else None
     current = _span(known, None) if known else None
@@ -83,14 +84,14 @@ def bindings_of(number_id: str) -> Iterator[Span]:
         if entry["pk"] <= known.entry_id:
             continue
         apply(known, entry)
-        begun = _span(known, entry)
+        span = _span(known, entry)
         if current is None:
-            current = begun
-        elif (current.agent_id, current.is_gone) != (begun.agent_id, begun.is_gone):
+            current = span
+        elif (current.agent_id, current.is_gone) != (span.agent_id, span.is_gone):
             yield replace(current, ends=entry["at"])
-            current = begun
-        elif not current.agent_name:  # learnt after the binding itself
-            current = replace(current, agent_name=begun.agent_name)
+            current = span
+        elif not current.agent_name:  # the name was learned after the binding
+            current = replace(current, agent_name=span.agent_name)
     if current is not None:
         yield current
 
@@ -105,8 +106,8 @@ def _span(known: KnownState, entry: dict[str, Any] | None) -> Span:
 
 
 def of_snapshot(row: Snapshot, paths: Sequence[str] | None = None) -> KnownState:
-    told = row.settings if paths is None else {path: row.settings[path] for path in paths if path in row.settings}
-    return KnownState(row.object_id, row.object_name, told, row.since, bool(row.settings.get("gone")), row.entry_id)
+    settings = row.settings if paths is None else {path: row.settings[path] for path in paths if path in row.settings}
+    return KnownState(row.object_id, row.object_name, settings, row.since, bool(row.settings.get("gone")), row.entry_id)
 
 
 def _snapshots(object_type: str, moment: datetime, paths: Sequence[str] | None, **which: str) -> Iterator[KnownState]:
@@ -121,24 +122,24 @@ def _snapshots(object_type: str, moment: datetime, paths: Sequence[str] | None, 
 
 
 def _needed(object_type: str, moment: datetime, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The newest entry of each object, and the newest that tells of each path, in their order: the others say nothing
-    more. Found in one pass by the database, because there may be a hundred times as many."""
+    """The newest entry of each object and the newest entry for each path, in order; older ones add nothing. Selected in
+    one pass by the database, because there may be a hundred times as many."""
     newest = {
         f"path_{at}": Max("pk", filter=Q(after__has_key=path) | Q(before__has_key=path))
         for at, path in enumerate(paths)
     }
-    # By kind alone: with its type too, SQLite would walk an index and fetch each row from somewhere else.
-    told = Entry.objects.filter(kind__in=_kinds(object_type), at__lte=moment).order_by()
-    rows = told.values("object_id").annotate(newest=Max("pk"), **newest).values_list("newest", *newest)
+    # Filter by kind only: with `object_type` too, SQLite would walk an index and fetch each row from elsewhere.
+    entries = Entry.objects.filter(kind__in=_kinds(object_type), at__lte=moment).order_by()
+    rows = entries.values("object_id").annotate(newest=Max("pk"), **newest).values_list("newest", *newest)
     pks = sorted({pk for row in rows for pk in row if pk is not None})
     for at in range(0, len(pks), BATCH_ROWS):
         yield from Entry.objects.filter(pk__in=pks[at : at + BATCH_ROWS]).order_by("pk").values(*ENTRY_COLUMNS)
 
 
 def entries_of(object_type: str, object_ids: Sequence[str]) -> QuerySet[Entry, dict[str, Any]]:
-    """All that the entries say of these objects, in their order."""
-    told = Entry.objects.filter(object_type=object_type, object_id__in=object_ids, kind__in=_kinds(object_type))
-    rows: QuerySet[Entry, dict[str, Any]] = told.order_by("pk").values(*ENTRY_COLUMNS)
+    """All entries about these objects, in order, as dicts of `ENTRY_COLUMNS`."""
+    entries = Entry.objects.filter(object_type=object_type, object_id__in=object_ids, kind__in=_kinds(object_type))
+    rows: QuerySet[Entry, dict[str, Any]] = entries.order_by("pk").values(*ENTRY_COLUMNS)
     return rows
 
 
@@ -147,7 +148,7 @@ def _kinds(object_type: str) -> list[str]:
 
 
 def apply(one: KnownState, entry: dict[str, Any]) -> None:
-    """The next entry that tells of it. One that its snapshot holds already says nothing more."""
+    """Apply the next entry to the state. Entries that the snapshot already includes are skipped."""
     if entry["pk"] <= one.entry_id:
         return
     one.name, one.since, one.entry_id = entry["object_name"], entry["at"], entry["pk"]

@@ -1,7 +1,7 @@
 """Removes history that is past its retention time, and records that.
 
-First what the entries say of each object is kept in a snapshot, then the cut is recorded, and only then entries go:
-a thousand in a transaction, the oldest links first. Killed at any point, the next run goes on from there.
+The state of each object is first kept in a snapshot, then the cut is recorded, and only then are entries deleted: a
+thousand per transaction, oldest links first. If the process is killed at any point, the next run resumes.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from controlplane.audit.models import Cut, Entry, Link, Snapshot
 
 BATCH_ROWS = 1000
 BATCH_OBJECTS = 200
-TYPES = ("agent", "number")  # whose state at a time is asked for
+TYPES = ("agent", "number")  # object types whose past state can be queried
 
 
-def _ignore_progress(gone: int) -> None:
+def _ignore_progress(deleted: int) -> None:
     pass
 
 
@@ -30,30 +30,33 @@ class NothingToPrune(Exception):
 
 
 class PrunedElsewhere(Exception):
-    """Somebody else prunes at the same time. Nothing went that was not recorded."""
+    """Another prune is running at the same time. Nothing was deleted that is not recorded."""
 
 
 def prune(before: datetime, *, actor_name: str, tell: Callable[[int], None] = _ignore_progress) -> dict[str, Any]:
-    """Remove the beginning of the chain up to the last entry before this moment; what the record of it says. `tell`
-    is told how many entries went so far. The link of the last entry stays, so that the chain goes on from it."""
-    gone = delete_cut_entries(tell)
+    """Remove the beginning of the chain, up to the last entry before `before`, and return the `after` of the recorded
+    entry. `tell` is called with the number of entries deleted so far. The link of the last entry stays, so that the
+    chain continues from it."""
+    deleted = delete_cut_entries(tell)
     chain.seal(everything=True)
-    last = _last_to_go(before)
+    last = _last_to_prune(before)
     if last is None:
-        if gone:
+        if deleted:
             return dict(Entry.objects.get(pk=Cut.objects.latest("position").entry_id).after)
         raise NothingToPrune
-    _forget_snapshots()
+    _delete_stale_snapshots()
     count, digest = _write_snapshots(last, before)
-    told = _record(last, before, count, digest, actor_name)
+    summary = _record(last, before, count, digest, actor_name)
     delete_cut_entries(tell)
-    return told
+    return summary
 
 
-def _last_to_go(before: datetime) -> Link | None:
-    """The link before the first whose entry is young enough, or is still to be decided about."""
+def _last_to_prune(before: datetime) -> Link | None:
+    """The link before the first one to keep: an entry that is recent enough, or whose outside change is still
+    undecided."""
     first = Link.objects.order_by("position").first()
-    # By its name, because outside changes stand above this package: one that nobody has decided keeps its entry.
+    # By relation name, because outside changes belong to a layer above this package. An undecided change keeps its
+    # entry.
     kept = Entry.objects.filter(Q(at__gte=before) | Q(outside_change__state="open")).values("pk")
     first_kept = Link.objects.filter(entry_id__in=kept).aggregate(first=Min("position"))["first"]
     links = Link.objects.filter(position__lt=first_kept) if first_kept else Link.objects.all()
@@ -64,7 +67,8 @@ def _last_to_go(before: datetime) -> Link | None:
 
 
 def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
-    """What is known of each object up to this link. How many rows, and the digest of all of them in their order."""
+    """Write the state of each object up to this link. Returns the number of rows and the digest of all of them in
+    order."""
     digest, count = hashlib.sha256(), 0
     up_to = Link.objects.filter(position__lte=last.position).aggregate(newest=Max("entry_id"))["newest"]
     for object_type in TYPES:
@@ -78,8 +82,8 @@ def _write_snapshots(last: Link, before: datetime) -> tuple[int, str]:
 
 
 def _objects(object_type: str, last: Link) -> Iterator[list[str]]:
-    told = Entry.objects.filter(object_type=object_type).order_by("object_id").values_list("object_id", flat=True)
-    ids = set(told.distinct()) | set(_before(object_type).values_list("object_id", flat=True))
+    entries = Entry.objects.filter(object_type=object_type).order_by("object_id").values_list("object_id", flat=True)
+    ids = set(entries.distinct()) | set(_before(object_type).values_list("object_id", flat=True))
     ordered = sorted(ids)
     for at in range(0, len(ordered), BATCH_OBJECTS):
         yield ordered[at : at + BATCH_OBJECTS]
@@ -92,14 +96,14 @@ def _before(object_type: str) -> Any:
 
 def _known(object_type: str, ids: list[str], last: Link, up_to: int) -> list[Snapshot]:
     known = {row.object_id: point_in_time.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
-    told, newest = point_in_time.entries_of(object_type, ids).filter(pk__lte=up_to), 0
-    # By keys of links, some at a time: a question for "all links up to the cut" would be answered anew for each object.
-    while entries := list(told.filter(pk__gt=newest)[:BATCH_ROWS]):
+    entries_up_to, newest = point_in_time.entries_of(object_type, ids).filter(pk__lte=up_to), 0
+    # Look up links by key, in batches: a subquery for "all links up to the cut" would run again for each object.
+    while entries := list(entries_up_to.filter(pk__gt=newest)[:BATCH_ROWS]):
         newest = entries[-1]["pk"]
         links = Link.objects.filter(entry_id__in=[entry["pk"] for entry in entries], position__lte=last.position)
-        goes = set(links.values_list("entry_id", flat=True))
+        pruned_ids = set(links.values_list("entry_id", flat=True))
         for entry in entries:
-            if entry["pk"] in goes:
+            if entry["pk"] in pruned_ids:
                 point_in_time.apply(
                     known.setdefault(entry["object_id"], point_in_time.KnownState(entry["object_id"])), entry
                 )
@@ -119,10 +123,10 @@ def _known(object_type: str, ids: list[str], last: Link, up_to: int) -> list[Sna
 
 
 def _record(last: Link, before: datetime, snapshots: int, digest: str, actor_name: str) -> dict[str, Any]:
-    goes = Entry.objects.filter(pk__in=Link.objects.filter(position__lte=last.position).values("entry_id"))
-    span = goes.aggregate(first=Min("at"), last=Max("at"))
-    told = {
-        "entries": goes.count(),
+    pruned = Entry.objects.filter(pk__in=Link.objects.filter(position__lte=last.position).values("entry_id"))
+    span = pruned.aggregate(first=Min("at"), last=Max("at"))
+    summary = {
+        "entries": pruned.count(),
         "from": span["first"].isoformat(),
         "until": span["last"].isoformat(),
         "before": before.isoformat(),
@@ -132,31 +136,31 @@ def _record(last: Link, before: datetime, snapshots: int, digest: str, actor_nam
         chain.SNAPSHOTS: digest,
     }
     cause = ledger.Cause(Entry.Cause.SYSTEM, "prune_history", actor_name=actor_name)
-    entry = ledger.entry(chain.PRUNED, "history", "", "History", after=told, cause=cause)
+    entry = ledger.entry(chain.PRUNED, "history", "", "History", after=summary, cause=cause)
     with transaction.atomic():
-        if connection.vendor == "postgresql":  # else somebody could remove snapshots while we look at them
+        if connection.vendor == "postgresql":  # otherwise snapshots could be deleted while we count them
             with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE audit_snapshot IN SHARE ROW EXCLUSIVE MODE")
         if Snapshot.objects.filter(cut=last.position).count() != snapshots:
             raise PrunedElsewhere
         ledger.record(entry)
         Cut.objects.create(position=last.position, digest=last.digest, entry_id=entry.pk, before=before)
-    return told
+    return summary
 
 
 def delete_cut_entries(tell: Callable[[int], None] = _ignore_progress) -> int:
-    """What a recorded cut covers and still stands here; how many entries went."""
+    """Delete what a recorded cut covers and is still stored. Returns the number of entries."""
     cut = Cut.objects.first()
-    gone = 0
-    while cut is not None and (some := _remove_some(cut)):
-        gone += some
-        tell(gone)
-    _forget_snapshots()
-    return gone
+    deleted = 0
+    while cut is not None and (batch := _remove_batch(cut)):
+        deleted += batch
+        tell(deleted)
+    _delete_stale_snapshots()
+    return deleted
 
 
-def _remove_some(cut: Cut) -> int:
-    """The links that come first, but the last of them, which the chain goes on from, and the entries of all of them."""
+def _remove_batch(cut: Cut) -> int:
+    """Delete the first links with all their entries, except the last link: the chain continues from it."""
     links = list(Link.objects.filter(position__lte=cut.position).order_by("position")[: BATCH_ROWS + 1])
     entries = Entry.objects.filter(pk__in=[link.entry_id for link in links]).only("pk")
     if not links or (len(links) == 1 and not entries.exists()):
@@ -168,8 +172,8 @@ def _remove_some(cut: Cut) -> int:
     return max(count, 1)
 
 
-def _forget_snapshots() -> None:
-    """Those of cuts before the newest, and what a run that was killed had begun."""
+def _delete_stale_snapshots() -> None:
+    """Snapshots of earlier cuts, and those left by a run that was killed."""
     cut = Cut.objects.first()
     rows = Snapshot.objects.exclude(cut=cut.position if cut else 0)
     while pks := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH_ROWS]):

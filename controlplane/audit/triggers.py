@@ -1,6 +1,7 @@
 """Database triggers that refuse UPDATE, DELETE and TRUNCATE on the history.
 
-DELETE passes for what a recorded cut covers, and for nothing else: so pruning lifts no trigger, and waits for nobody.
+DELETE is allowed for rows that a recorded cut covers and for nothing else, so pruning disables no trigger and waits for
+no lock.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# What is unique in each table.
+# The unique columns of each table.
 TABLES = {
     "audit_entry": ["id"],
     "audit_link": ["position", "entry_id"],
@@ -18,29 +19,30 @@ TABLES = {
 CUT = "(SELECT max(position) FROM audit_cut)"
 MAY_GO = {
     "audit_entry": f"EXISTS (SELECT 1 FROM audit_link WHERE entry_id = OLD.id AND position <= {CUT})",  # noqa: S608
-    "audit_link": f"OLD.position < {CUT}",  # the last one stays: the chain goes on from it
+    "audit_link": f"OLD.position < {CUT}",  # the last link stays: the chain continues from it
     "audit_cut": "false",
-    "audit_snapshot": f"OLD.cut <> COALESCE({CUT}, 0)",  # of cuts before, and of one that was begun and not recorded
+    # of earlier cuts, and of a cut that was started but not recorded
+    "audit_snapshot": f"OLD.cut <> COALESCE({CUT}, 0)",
 }
 REFUSAL = "The history is append-only."
 NAMES = ("update", "delete", "truncate", "replace")
 
 
 def install(using: BaseDatabaseWrapper) -> None:
-    """To be repeated without harm."""
+    """Idempotent."""
     with transaction.atomic(using=using.alias):
         if using.vendor != "postgresql":
-            remove(using)  # it has no CREATE OR REPLACE TRIGGER
+            remove(using)  # SQLite has no CREATE OR REPLACE TRIGGER
         for statement in _functions() if using.vendor == "postgresql" else ():
             _execute(using, statement)
         for statement in _triggers(using.vendor).values():
             _execute(using, statement)
-        for table in _switched_off(using):  # CREATE OR REPLACE leaves a trigger so
+        for table in _disabled(using):  # CREATE OR REPLACE does not enable a disabled trigger
             _execute(using, f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def remove(using: BaseDatabaseWrapper) -> None:
-    """For a test that empties its tables."""
+    """For tests that truncate the tables."""
     for table in TABLES:
         for name in NAMES:
             where = f" ON {table}" if using.vendor == "postgresql" else ""
@@ -60,7 +62,7 @@ def _functions() -> Iterator[str]:
 
 
 def _triggers(vendor: str) -> dict[str, str]:
-    """{name: the statement that makes it}"""
+    """{trigger name: CREATE statement}"""
     made: dict[str, str] = {}
     for table, unique in TABLES.items():
         if vendor == "postgresql":
@@ -73,12 +75,12 @@ def _triggers(vendor: str) -> dict[str, str]:
             continue
         refuse = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
         same = " OR ".join(f"{name} = NEW.{name}" for name in unique)
-        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
+        exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
         made |= {
             f"{table}_no_update": f"BEFORE UPDATE ON {table} {refuse}",
             f"{table}_no_delete": f"BEFORE DELETE ON {table} WHEN NOT COALESCE({MAY_GO[table]}, 0) {refuse}",
-            # INSERT OR REPLACE deletes without a word to the trigger above
-            f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {there} {refuse}",
+            # INSERT OR REPLACE deletes without firing the DELETE trigger
+            f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {exists} {refuse}",
         }
     create = "CREATE OR REPLACE TRIGGER" if vendor == "postgresql" else "CREATE TRIGGER"
     return {name: f"{create} {name} {rest}" for name, rest in made.items()}
@@ -89,7 +91,7 @@ def _execute(using: BaseDatabaseWrapper, statement: str) -> None:
         cursor.execute(statement)
 
 
-def _switched_off(using: BaseDatabaseWrapper) -> list[str]:
+def _disabled(using: BaseDatabaseWrapper) -> list[str]:
     if using.vendor != "postgresql":
         return []
     with using.cursor() as cursor:
@@ -102,7 +104,7 @@ def _switched_off(using: BaseDatabaseWrapper) -> list[str]:
 
 
 def is_installed() -> bool:
-    """Asks the database itself: each trigger is there, is the one that was made, and is not switched off."""
+    """Whether the database has every trigger, with our definition, and enabled."""
     wanted = _triggers(connection.vendor)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

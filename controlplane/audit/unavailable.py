@@ -12,8 +12,8 @@ _sent: ContextVar[bool] = ContextVar("sent", default=False)
 
 
 class AuditUnavailable(Exception):
-    """The database did not take the record that comes before each request, so nothing was sent. What it said itself
-    is in the log only: it may hold values of the row."""
+    """The database did not store the record that precedes each request, so nothing was sent. The database's message
+    goes to the log only, because it may contain values of the row."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -26,7 +26,8 @@ class AuditUnavailable(Exception):
 
 @contextmanager
 def audit_required() -> Iterator[None]:
-    """Around what is written before anything is sent, and only that: what fails after it was sent is not this."""
+    """Wrap only the writes that precede sending: a database error raised after something was sent must not be reported
+    as `AuditUnavailable`."""
     try:
         yield
     except Error as error:
@@ -36,7 +37,7 @@ def audit_required() -> Iterator[None]:
 
 @contextmanager
 def track_sending() -> Iterator[None]:
-    """Around one request: whatever fails in it may have failed after something was sent."""
+    """Wrap one request, so that a failure can be reported correctly if something may already have been sent."""
     token = _sent.set(False)
     try:
         yield
@@ -45,7 +46,7 @@ def track_sending() -> Iterator[None]:
 
 
 def mark_as_sent() -> None:
-    """From now on nobody may say that nothing was sent, whatever fails."""
+    """Call before sending. From here on, no failure may be reported as "nothing was sent"."""
     _sent.set(True)
 
 

@@ -11,8 +11,8 @@ from controlplane.audit import chain, ledger, triggers
 from controlplane.audit.models import Entry, Link, Verification
 
 INTERVAL = timedelta(days=1)
-MAX_RUNTIME_S = 600.0  # seconds: well under the time limit of a task; the next wake-up goes on from there
-LEASE = timedelta(seconds=90)  # longer than a thousand entries take
+MAX_RUNTIME_S = 600.0  # seconds: well below the task time limit; the next scheduled run resumes
+LEASE = timedelta(seconds=90)  # longer than one batch of a thousand entries takes
 NOT_PROTECTED = (
     "The triggers that refuse changes of the history are not all there, or were switched off: entries "
     "could be changed by anyone with access to the database. `manage.py migrate` installs them again."
@@ -21,7 +21,7 @@ State = Verification.State
 
 
 def request(name: str) -> Verification:
-    """The one that is under way, or a new one for the next worker."""
+    """The verification in progress, or a new one for the next worker."""
     try:
         with transaction.atomic():
             return Verification.objects.create(asked_by_name=name)
@@ -30,20 +30,20 @@ def request(name: str) -> Verification:
 
 
 def newest() -> Verification | None:
-    """The newest that came to an end."""
+    """The newest finished verification."""
     return Verification.objects.exclude(state=State.OPEN).first()
 
 
 def run_due() -> Verification | None:
-    """Do the one that was asked for, or today's. None where there is none, or another worker does it."""
+    """Run the requested verification, or the daily one. Returns None if none is due or another worker holds it."""
     one = Verification.objects.first()
     if one is None or (one.state != State.OPEN and one.asked_at < timezone.now() - INTERVAL):
         one = request(ledger.SYSTEM)
     if one.state != State.OPEN or not _claim(one):
         return None
     until = time.monotonic() + MAX_RUNTIME_S
-    found = begun = chain.Finding(sealed=one.sealed, head=one.digest, position=one.position)
-    for found in chain.read(begun):
+    found = start = chain.Finding(sealed=one.sealed, head=one.digest, position=one.position)
+    for found in chain.read(start):
         one.sealed, one.digest, one.position = found.sealed, found.head, found.position
         over = time.monotonic() > until
         one.claimed_until = timezone.now() + (timedelta() if over else LEASE)
@@ -59,8 +59,8 @@ def run_due() -> Verification | None:
 
 def _claim(one: Verification) -> bool:
     now = timezone.now()
-    begun = one.started_at or now
-    if not _row(one).filter(claimed_until__lte=now).update(claimed_until=now + LEASE, started_at=begun):
+    started_at = one.started_at or now
+    if not _row(one).filter(claimed_until__lte=now).update(claimed_until=now + LEASE, started_at=started_at):
         return False
     if one.started_at is None:
         chain.seal(everything=True)
@@ -70,7 +70,7 @@ def _claim(one: Verification) -> bool:
 
 
 def _end(one: Verification, found: chain.Finding) -> None:
-    """What was found; that it is not whole stands in the history too, once."""
+    """Store the result. A problem is also recorded in the history, once."""
     last = newest()
     problem = found.broken or ("" if triggers.is_installed() else NOT_PROTECTED)
     state = State.BROKEN if found.broken else State.UNGUARDED if problem else State.WHOLE
@@ -80,8 +80,8 @@ def _end(one: Verification, found: chain.Finding) -> None:
             return
         if problem and (last is None or last.problem != problem):
             cause = ledger.Cause(Entry.Cause.SYSTEM, "verify_history")
-            told = {"told": f"integrity check failed: {problem}"}
-            ledger.record(ledger.entry("history.broken", "history", "", "History", after=told, cause=cause))
+            summary = {"told": f"integrity check failed: {problem}"}
+            ledger.record(ledger.entry("history.broken", "history", "", "History", after=summary, cause=cause))
     one.refresh_from_db()
 
 

@@ -1,5 +1,5 @@
-"""`manage.py prune_history`: removes history older than HISTORY_KEPT_DAYS. It asks first, records itself, and can be
-interrupted and continued."""
+"""`manage.py prune_history`: removes history older than HISTORY_KEPT_DAYS. It asks for confirmation, records itself in
+the history, and can be interrupted and resumed."""
 
 import getpass
 from typing import Any
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         if not yes and input(f"Remove all history before {before:%d %b %Y %H:%M} UTC? Type yes: ") != "yes":
             raise CommandError("Nothing was removed.")
         try:
-            told = prune(before, actor_name=f"{getpass.getuser()} (prune_history)", tell=self._tell)
+            summary = prune(before, actor_name=f"{getpass.getuser()} (prune_history)", tell=self._report_progress)
         except NothingToPrune:
             self.stdout.write("Nothing is that old.")
             return
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Another prune_history runs at the same time. Nothing was removed by this one."
             ) from None
-        self.stdout.write(f"Removed {told['entries']} entries, from {told['from']} to {told['until']}.")
+        self.stdout.write(f"Removed {summary['entries']} entries, from {summary['from']} to {summary['until']}.")
 
-    def _tell(self, gone: int) -> None:
-        self.stdout.write(f"{gone} entries removed so far.")
+    def _report_progress(self, deleted: int) -> None:
+        self.stdout.write(f"{deleted} entries removed so far.")

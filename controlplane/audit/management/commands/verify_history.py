@@ -1,5 +1,5 @@
-"""`manage.py verify_history`: verifies the hash chain. Exit status: 0 intact, 3 an entry was changed or removed, 4
-not protected."""
+"""`manage.py verify_history`: verifies the hash chain. Exit status: 0 intact, 3 an entry was changed or removed, 4 not
+protected."""
 
 import json
 from dataclasses import asdict
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         chain.seal(everything=True)
         found = chain.verify()
         guarded = triggers.is_installed()
-        self.stdout.write(_as_json(found, guarded) if json else _in_words(found))
+        self.stdout.write(_as_json(found, guarded) if json else _summary(found))
         if found.broken:
             raise CommandError(f"The history was tampered with. {found.broken}", returncode=BROKEN)
         if contains and not chain.has(contains):
@@ -36,7 +36,7 @@ def _as_json(found: chain.Finding, guarded: bool) -> str:
     return json.dumps(asdict(found) | {"guarded": guarded})
 
 
-def _in_words(found: chain.Finding) -> str:
+def _summary(found: chain.Finding) -> str:
     if found.broken:
         return f"{found.sealed} entries verified. {found.broken}"
     head = f" The chain ends with {found.head}." if found.head else ""
