@@ -1,4 +1,4 @@
-"""Authentication and permissions of the API. Each request loads its token and its user, so a revoked one is refused
+"""Authentication and permissions of the API. Each request loads its token and its user, so a revoked token is rejected
 at once."""
 
 from django.contrib.auth.models import User
@@ -12,9 +12,9 @@ from controlplane.api.problems import unauthorized
 
 
 class Bearer(HttpBearer):
-    """Asks for these permissions before anything of the request is read. A session's cookie counts for nothing."""
+    """Checks the token and these permissions before the rest of the request is parsed. Session cookies are ignored."""
 
-    openapi_bearerFormat = "JWT"  # noqa: N815 - a name of OpenAPI
+    openapi_bearerFormat = "JWT"  # noqa: N815 - OpenAPI defines this name
 
     def __init__(self, *permissions: str) -> None:
         super().__init__()
@@ -28,16 +28,16 @@ class Bearer(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Token:
         try:
-            found = tokens.of_access_token(token)
+            row = tokens.of_access_token(token)
         except tokens.Refused:
             raise unauthorized(
                 "This access token is invalid or expired. Get a new one at /api/token/refresh."
             ) from None
-        throttle.take_permit(found)
-        request.user = found.user
-        if not found.user.has_perms(self.permissions):
+        throttle.take_permit(row)
+        request.user = row.user
+        if not row.user.has_perms(self.permissions):
             raise PermissionDenied
-        return found
+        return row
 
 
 def requires(*permissions: str) -> Bearer:

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a request is carried out once, however often and by however many processes it is sent.
 
-The key becomes the operation's, made one's own by a digest with the user's id: nobody reads another's operation by
-guessing a key. The digest of what was asked is committed with the operation, without credentials: what is left out of
-`said`. So what is refused before anything is recorded leaves its key free.
+The operation's key is a digest of the user's id and this key, so no one reads another user's operation by guessing a
+key. The digest of the request is committed together with the operation; credentials are left out of it (they are not
+part of `payload`). A request that is refused before anything is recorded therefore leaves its key free.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ Made = Operation | ChangeSet
 
 
 class CallerContext(TypedDict):
-    """What every service is told beside the wish itself."""
+    """Keyword arguments passed to every service in addition to the request's own values."""
 
     key: str
     actor: User
@@ -38,30 +38,31 @@ def run_idempotently(
     request: HttpRequest,
     response: HttpResponse,
     key: str,
-    said: Mapping[str, Any],
-    ask: Callable[[CallerContext], Made],
+    payload: Mapping[str, Any],
+    execute: Callable[[CallerContext], Made],
     *,
     made: int = 200,
 ) -> Status[OperationOut] | Status[ChangeSetOut]:
-    """Carry out `ask`, or tell what this key did before. `made` is the status of a wish that came true."""
-    own, digests = key_of(request, key), digests_of(request, said)
+    """Run `execute`, or return the result of the earlier request with this key. `made` is the status of a successful
+    request."""
+    operation_key, digests = key_of(request, key), digests_of(request, payload)
 
     def on_begin(_: Made) -> None:
-        store_request(own, digests)
+        store_request(operation_key, digests)
 
-    found = find_earlier(own, digests)
+    found = find_earlier(operation_key, digests)
     if found is None:
         try:
-            found = ask(CallerContext(key=own, actor=current_user(request), on_begin=on_begin))
-        except KeyReused:  # by the same body, unless that is said here: another process was quicker
-            found = find_earlier(own, digests)
+            found = execute(CallerContext(key=operation_key, actor=current_user(request), on_begin=on_begin))
+        except KeyReused:  # another process was faster; the same body unless `find_earlier` raises
+            found = find_earlier(operation_key, digests)
             if found is None:
                 raise
-        find_request(own, digests)
+        find_request(operation_key, digests)
     if isinstance(found, ChangeSet):
-        told = serialize_change_set(found)
-        response["Location"] = told.url
-        return Status(202, told)
+        out = serialize_change_set(found)
+        response["Location"] = out.url
+        return Status(202, out)
     if found.is_open:
         op = serialize_operation(found)
         response["Location"] = op.url
@@ -72,34 +73,35 @@ def run_idempotently(
 
 
 def key_of(request: HttpRequest, key: str) -> str:
-    """The key of the operation."""
+    """The operation's key: a digest of user id and idempotency key."""
     return "api-" + hashlib.sha256(f"{current_user(request).pk}:{key}".encode()).hexdigest()[:60]
 
 
-def digests_of(request: HttpRequest, said: Mapping[str, Any]) -> list[str]:
-    """The request's digest under the secret key, then under each earlier one: a retry may come after a rotation."""
-    asked = json.dumps([request.method, request.path, said], sort_keys=True)
+def digests_of(request: HttpRequest, payload: Mapping[str, Any]) -> list[str]:
+    """The request's digest under the current secret key, then under each earlier one: a retry may come after a key
+    rotation."""
+    content = json.dumps([request.method, request.path, payload], sort_keys=True)
     secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return [salted_hmac("controlplane.api.once", asked, secret, algorithm="sha256").hexdigest() for secret in secrets]
+    return [salted_hmac("controlplane.api.once", content, secret, algorithm="sha256").hexdigest() for secret in secrets]
 
 
-def find_earlier(own: str, digests: Sequence[str]) -> Made | None:
-    """What this key did. None also where it came so long ago that its digest is forgotten: then the journal, which
-    forgets no key, compares the deeds. Raises a 409 where it came with something else."""
-    if find_request(own, digests) is None:
+def find_earlier(operation_key: str, digests: Sequence[str]) -> Made | None:
+    """The operation or change set that this key created. Raises a 409 if the key was used with another request. Also
+    None for a key so old that its digest is deleted: the journal, which keeps every key, then compares the actions."""
+    if find_request(operation_key, digests) is None:
         return None
-    return Operation.objects.filter(key=own).first() or ChangeSet.objects.filter(key=own).first()
+    return Operation.objects.filter(key=operation_key).first() or ChangeSet.objects.filter(key=operation_key).first()
 
 
-def find_request(own: str, digests: Sequence[str]) -> Request | None:
-    """The row of this key, if there is one. Raises a 409 where the key came with something else."""
-    row = Request.objects.filter(key=own).first()
+def find_request(operation_key: str, digests: Sequence[str]) -> Request | None:
+    """The row of this key, or None. Raises a 409 if the key was used with another request."""
+    row = Request.objects.filter(key=operation_key).first()
     if row is not None and row.digest not in digests:
-        raise key_reused(Operation.objects.filter(key=own).first())
+        raise key_reused(Operation.objects.filter(key=operation_key).first())
     return row
 
 
-def store_request(own: str, digests: Sequence[str]) -> Request:
-    """The row of this key, new or not. Raises a 409 where the key came with something else."""
-    row, is_new = Request.objects.get_or_create(key=own, defaults={"digest": digests[0]})
-    return row if is_new else find_request(own, digests) or row
+def store_request(operation_key: str, digests: Sequence[str]) -> Request:
+    """The row of this key, created if needed. Raises a 409 if the key was used with another request."""
+    row, is_new = Request.objects.get_or_create(key=operation_key, defaults={"digest": digests[0]})
+    return row if is_new else find_request(operation_key, digests) or row

@@ -28,30 +28,32 @@ class ProblemJsonMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
-        if wrong := _not_taken(request):
-            return answer(wrong)
-        response = _of_head(request, self.get_response) if request.method == "HEAD" else self.get_response(request)
+        if problem := _rejection(request):
+            return answer(problem)
+        response = (
+            _head_response(request, self.get_response) if request.method == "HEAD" else self.get_response(request)
+        )
         if response.status_code >= 400 and response.get("Content-Type") != MEDIA_TYPE:
             response = _as_problem(response)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
-def _not_taken(request: HttpRequest) -> Problem | None:
-    """What is wrong with a request before anything of it is looked at."""
-    if settings.SECURE_SSL_REDIRECT and not request.is_secure():  # but for the pages, which were redirected before
+def _rejection(request: HttpRequest) -> Problem | None:
+    """Checks made before anything else of the request is read."""
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():  # pages were redirected before, by SecurityMiddleware
         return Problem(403, "https-only", "Use https. A token or password that was sent like this may have been read.")
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         return Problem(411, "length-required", "Send the length of the body in Content-Length.")
-    of_token = request.path_info.startswith(TOKENS)
-    most = settings.API_MOST_BYTES_OF_A_TOKEN if of_token else settings.API_MOST_BYTES
-    if _size(request) > most:
-        return Problem(413, "too-large", f"The body of this request may have {most:,} bytes at most.")
+    is_token_url = request.path_info.startswith(TOKENS)
+    max_bytes = settings.API_MOST_BYTES_OF_A_TOKEN if is_token_url else settings.API_MOST_BYTES
+    if _size(request) > max_bytes:
+        return Problem(413, "too-large", f"The body of this request may have {max_bytes:,} bytes at most.")
     return None
 
 
-def _of_head(request: HttpRequest, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    """As to a GET; the server leaves the body out, so it has to know."""
+def _head_response(request: HttpRequest, get_response: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+    """Handle a HEAD as a GET. The server drops the body, so the method is restored for it."""
     request.method = "GET"
     response = get_response(request)
     request.method = "HEAD"
@@ -59,8 +61,8 @@ def _of_head(request: HttpRequest, get_response: Callable[[HttpRequest], HttpRes
 
 
 def _size(request: HttpRequest) -> int:
-    said = request.META.get("CONTENT_LENGTH") or "0"
-    return int(said) if said.isascii() and said.isdecimal() and len(said) < 19 else settings.API_MOST_BYTES + 1
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else settings.API_MOST_BYTES + 1
 
 
 def _as_problem(response: HttpResponse) -> HttpResponse:

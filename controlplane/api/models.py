@@ -8,18 +8,17 @@ from django.utils import timezone
 
 
 class Token(models.Model):
-    """One leave to use the API as this user: the refresh token that was given out, of which only a digest is kept.
-    Access tokens name this row, so they end with it."""
+    """One refresh token of a user, stored only as a digest. Access tokens refer to this row and end with it."""
 
-    key = models.CharField(max_length=64, unique=True)  # of the form that asked for it: sent twice, it is issued once
+    key = models.CharField(max_length=64, unique=True)  # of the form: submitted twice, it issues one token
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="api_tokens")
-    name = models.CharField(max_length=100)  # what it is for
+    name = models.CharField(max_length=100)  # purpose, as typed
     digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the refresh token
-    stamp = models.CharField(max_length=64)  # of the user's password, as in a session: a new password ends it
+    stamp = models.CharField(max_length=64)  # the user's session auth hash: a new password ends the token
     issued_at = models.DateTimeField(default=timezone.now)
     issued_by_name = models.TextField()
     expires_at = models.DateTimeField()
-    refreshed_at = models.DateTimeField(null=True, blank=True)  # when an access token was taken last
+    refreshed_at = models.DateTimeField(null=True, blank=True)  # when an access token was last issued
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by_name = models.TextField(blank=True)
 
@@ -50,7 +49,7 @@ class Token(models.Model):
     def is_of_this_password(self) -> bool:
         if self.stamp == self.user.get_session_auth_hash():
             return True
-        return self.stamp in self.user.get_session_auth_fallback_hash()  # of the keys before a rotation
+        return self.stamp in self.user.get_session_auth_fallback_hash()  # of the secret keys before a rotation
 
     @property
     def ended_at(self) -> datetime | None:
@@ -58,7 +57,7 @@ class Token(models.Model):
 
 
 class Allowance(models.Model):
-    """How far a token has drawn on its rate: see `throttle`. A row of its own, because each request writes it."""
+    """The rate limit state of a token: see `throttle`. A separate row, because each request writes it."""
 
     token = models.OneToOneField(Token, primary_key=True, on_delete=models.CASCADE, related_name="allowance")
     drawn_until = models.DateTimeField(default=timezone.now)
@@ -71,12 +70,12 @@ class Allowance(models.Model):
 
 
 class Request(models.Model):
-    """A write that came with this key: the same key with another body is refused. What came of it stands in the
-    operation or change set that bears the key."""
+    """The digest of a write by idempotency key: the same key with another request is refused. The result is in the
+    operation or change set with this key."""
 
-    key = models.CharField(max_length=64, unique=True)  # as the operation's
-    digest = models.CharField(max_length=64)  # of method, address and body, without credentials
-    sync_run = models.BigIntegerField(null=True, blank=True)  # the run that it asked for
+    key = models.CharField(max_length=64, unique=True)  # the operation's key
+    digest = models.CharField(max_length=64)  # of method, URL and body, without credentials
+    sync_run = models.BigIntegerField(null=True, blank=True)  # the sync run it requested
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

@@ -30,22 +30,25 @@ def with_problems(document: OpenAPISchema) -> OpenAPISchema:
     document["components"]["schemas"].update(_schemas())
     for path, methods in document["paths"].items():
         for method, details in methods.items():
-            for status, words in _ends(path, method, "security" in details).items():
-                details["responses"].setdefault(status, _problem(words))
+            for status, description in _responses(path, method, "security" in details).items():
+                details["responses"].setdefault(status, _problem(description))
             if 202 in details["responses"]:
                 details["responses"][202]["description"] = "Not decided yet: watch `url`"
     return document
 
 
-def _ends(path: str, method: str, is_signed_in: bool) -> dict[int, str]:
-    ends = OF_ALL | (OF_SIGNED_IN if is_signed_in else OF_TOKENS)
+def _responses(path: str, method: str, is_signed_in: bool) -> dict[int, str]:
+    responses = OF_ALL | (OF_SIGNED_IN if is_signed_in else OF_TOKENS)
     if "{" in path:
-        ends |= OF_ONE
-    return ends | (OF_WRITES if is_signed_in and method != "get" else {})
+        responses |= OF_ONE
+    return responses | (OF_WRITES if is_signed_in and method != "get" else {})
 
 
-def _problem(words: str) -> dict[str, Any]:
-    return {"description": words, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}}
+def _problem(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+    }
 
 
 def _schemas() -> dict[str, Any]:

@@ -16,8 +16,8 @@ from controlplane.operations.run import CHECKED
 
 router = Router(tags=["Operations"])
 MAX_ID = 2**63 - 1
-FORM_FIELDS = {"agent": "agent_id", "patch": "settings"}  # fields that have another name here than in the forms
-CLIENT_ERROR_STATUSES = (400, 404, 409, 413, 422)  # answers of the remote that are about what was asked
+FORM_FIELDS = {"agent": "agent_id", "patch": "settings"}  # API field names that differ from the form's
+CLIENT_ERROR_STATUSES = (400, 404, 409, 413, 422)  # remote statuses caused by the request's own values
 
 
 OperationState = Annotated[State, one_of(State)]
@@ -44,7 +44,8 @@ class OperationOut(Schema):
     ended_at: datetime | None
 
 
-COLUMNS = {"wanted": "params", "seen": "observed", "known_by": "evidence"}  # names of fields that were published first
+# published field names that differ from the model's
+COLUMNS = {"wanted": "params", "seen": "observed", "known_by": "evidence"}
 
 
 class OperationWhole(OperationOut):
@@ -83,10 +84,10 @@ class OperationFilters(Schema):
     "/operations", summary="List operations", response=Page[OperationOut], auth=requires("operations.view_operation")
 )
 def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Limit, cursor: Cursor) -> Any:
-    """The newest first."""
+    """Newest first."""
     rows = Operation.objects.defer("params", "before", "observed", "not_kept", "display_names")
-    chosen = filters.model_dump(exclude={"q"}, exclude_defaults=True)
-    rows = rows.filter(**chosen)
+    exact = filters.model_dump(exclude={"q"}, exclude_defaults=True)
+    rows = rows.filter(**exact)
     if filters.q.strip():
         rows = search.matching(rows, filters.q)
     found, following = page(rows, "-id", name="operations", narrowed=filters, limit=limit, cursor=cursor)
@@ -100,12 +101,12 @@ def operations(request: HttpRequest, filters: Query[OperationFilters], limit: Li
     auth=requires("operations.view_operation"),
 )
 def operation(request: HttpRequest, operation_id: Path[int]) -> Any:
-    """Watch an unconfirmed one here: workers read the remote back until `state` is a verdict."""
+    """Poll an unconfirmed operation here: workers read ElevenLabs back until `state` is final."""
     op = Operation.objects.filter(pk=operation_id).first() if 0 < operation_id <= MAX_ID else None
     if op is None:
         raise Http404
-    whole = OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()
-    values = {name: getattr(op, COLUMNS.get(name, name)) for name in whole}
+    extra = OperationWhole.model_fields.keys() - OperationOut.model_fields.keys()
+    values = {name: getattr(op, COLUMNS.get(name, name)) for name in extra}
     return OperationWhole(**serialize_operation(op).model_dump(), **values)
 
 
@@ -124,9 +125,9 @@ def change_set(request: HttpRequest, change_set_id: Path[int]) -> Any:
 
 
 def serialize_operation(op: Operation) -> OperationOut:
-    plain = OperationOut.model_fields.keys() - {"url", "actor", "change_set"}
+    names = OperationOut.model_fields.keys() - {"url", "actor", "change_set"}
     return OperationOut(
-        **{name: getattr(op, name) for name in plain},
+        **{name: getattr(op, name) for name in names},
         url=f"/api/operations/{op.pk}",
         actor=op.actor_name,
         change_set=op.change_set_id,
@@ -134,9 +135,9 @@ def serialize_operation(op: Operation) -> OperationOut:
 
 
 def serialize_change_set(found: ChangeSet) -> ChangeSetOut:
-    plain = ("id", "title", "state", "problem", "created_at", "ended_at")
+    names = ("id", "title", "state", "problem", "created_at", "ended_at")
     return ChangeSetOut(
-        **{name: getattr(found, name) for name in plain},
+        **{name: getattr(found, name) for name in names},
         url=f"/api/change-sets/{found.pk}",
         actor=found.actor_name,
         steps=[serialize_operation(op) for op in change_sets.current_steps(found)],
@@ -144,7 +145,8 @@ def serialize_change_set(found: ChangeSet) -> ChangeSetOut:
 
 
 def refusal(op: Operation) -> Problem:
-    """An operation that ended without its wish, from what stands in its row: the same each time it is asked for."""
+    """The problem document of an operation that did not succeed. Built from the row alone, so it is the same each
+    time."""
     status = {
         State.NOT_SENT: 409 if op.evidence == CHECKED else 503,
         State.REFUSED: 422 if op.http_status in CLIENT_ERROR_STATUSES else 502,

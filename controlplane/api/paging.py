@@ -25,15 +25,18 @@ class Page(Schema, Generic[Item]):
 def page(
     rows: QuerySet[Row], order: str, *, name: str, narrowed: Schema, limit: int, cursor: str, following: str = ""
 ) -> tuple[list[Row], str | None]:
-    """`order` is a field, with "-" for the newest first; the row's key tells equals apart. No count and no offset: a
-    page far back costs what the first costs, and rows that come or go meanwhile shift nothing. A cursor is good for the
-    list called `name` as it was `narrowed` down: whoever forgets the filters later would get other rows unawares.
-    `following` is another name for the cursor of the next page."""
-    down, field = order.startswith("-"), order.removeprefix("-")
+    """One page of rows and the cursor of the next page, or None.
+
+    `order` is a field name, with "-" for descending; the primary key breaks ties. There is no count and no offset: late
+    pages cost what the first one costs, and rows inserted or deleted in between shift nothing. A cursor is valid only
+    for the list called `name` with the same filters (`narrowed`), because a caller who dropped the filters would
+    silently get other rows. `following` is the list name of the next page's cursor, if it differs.
+    """
+    descending, field = order.startswith("-"), order.removeprefix("-")
     salt = _salt(name, narrowed)
     if cursor:
-        rows = _from(rows, field, down, *_read(cursor, salt))
-    found = list(rows.order_by(order, "-pk" if down else "pk")[: limit + 1])
+        rows = _from(rows, field, descending, *_read(cursor, salt))
+    found = list(rows.order_by(order, "-pk" if descending else "pk")[: limit + 1])
     if len(found) <= limit:
         return found, None
     return found[:limit], _after(found[limit - 1], field, _salt(following or name, narrowed))
@@ -48,7 +51,7 @@ def is_cursor_of(cursor: str, *, name: str, narrowed: Schema) -> bool:
 
 
 def cursor_after(row: Model, order: str, *, name: str, narrowed: Schema) -> str:
-    """The cursor of the page that begins behind this row."""
+    """The cursor of the page that begins after this row."""
     return _after(row, order.removeprefix("-"), _salt(name, narrowed))
 
 
@@ -58,10 +61,13 @@ def _after(row: Model, field: str, salt: str) -> str:
     return signing.dumps([plain, row.pk], salt=salt, compress=True)
 
 
-def _from(rows: QuerySet[Row], field: str, down: bool, value: Any, pk: int) -> QuerySet[Row]:
-    way = "lt" if down else "gt"
-    # The first condition alone is one range of an index; the second leaves out the equals that were shown.
-    return rows.filter(**{f"{field}__{way}e": value}).filter(Q(**{f"{field}__{way}": value}) | Q(**{f"pk__{way}": pk}))
+def _from(rows: QuerySet[Row], field: str, descending: bool, value: Any, pk: int) -> QuerySet[Row]:
+    lookup = "lt" if descending else "gt"
+    # The first condition alone is one index range; the second skips rows with an equal value that were already
+    # returned.
+    return rows.filter(**{f"{field}__{lookup}e": value}).filter(
+        Q(**{f"{field}__{lookup}": value}) | Q(**{f"pk__{lookup}": pk})
+    )
 
 
 def _read(cursor: str, salt: str) -> Sequence[Any]:

@@ -16,10 +16,12 @@ class StrictParser(Parser):
 
 
 def reject_unknown(request: HttpRequest, names: Collection[str]) -> None:
-    """Raises a 422 where the address says something else than these, or one of them twice."""
-    wrong = [(name, "Unknown query parameter.") for name in request.GET if name not in names]
-    twice = [
-        (name, "This query parameter is given more than once.") for name, said in request.GET.lists() if len(said) > 1
+    """Raises a 422 for a query parameter that is unknown or given more than once."""
+    unknown = [(name, "Unknown query parameter.") for name in request.GET if name not in names]
+    repeated = [
+        (name, "This query parameter is given more than once.")
+        for name, values in request.GET.lists()
+        if len(values) > 1
     ]
-    if wrong or twice:
-        raise invalid(wrong or twice)
+    if unknown or repeated:
+        raise invalid(unknown or repeated)

@@ -22,7 +22,7 @@ from controlplane.statement_timeout import took_too_long
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:agent-control-plane:problem:"
-MAX_NAME_CHARS = 200  # of a field, which the caller may have made up
+MAX_NAME_CHARS = 200  # of a field name, which the caller may have made up
 
 
 class Wrong(Schema):
@@ -31,7 +31,7 @@ class Wrong(Schema):
 
 
 class ProblemOut(Schema):
-    """`type` ends in a word that a program can go by; `detail` is for people."""
+    """`type` ends in a machine-readable code; `detail` is for people."""
 
     type: str
     title: str
@@ -61,19 +61,19 @@ class Problem(Exception):
 
 
 def answer(problem: Problem) -> HttpResponse:
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "type": TYPE + problem.code,
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
     }
     if problem.operation is not None:
-        said["operation"] = problem.operation
+        document["operation"] = problem.operation
     if problem.trace_id:
-        said["trace_id"] = problem.trace_id
+        document["trace_id"] = problem.trace_id
     if problem.fields:
-        said["fields"] = [{"field": name[:MAX_NAME_CHARS], "detail": words} for name, words in problem.fields]
-    return HttpResponse(json.dumps(said), status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
+        document["fields"] = [{"field": name[:MAX_NAME_CHARS], "detail": detail} for name, detail in problem.fields]
+    return HttpResponse(json.dumps(document), status=problem.status, content_type=MEDIA_TYPE, headers=problem.headers)
 
 
 def invalid(fields: Sequence[tuple[str, str]], detail: str = "Nothing was done: some fields are wrong.") -> Problem:
@@ -94,8 +94,8 @@ def key_reused(first: Operation | None) -> Problem:
 
 
 def of_database(request: HttpRequest, error: Error) -> Problem:
-    """What the database's failure means to a caller: for a write, whether it may be asked for again. A token is no
-    write: nothing of it is for ElevenLabs."""
+    """A database failure as a problem. For writes, it says whether the request may be repeated. Token endpoints do not
+    count as writes: they send nothing to ElevenLabs."""
     log.error("The database failed under %s %s.", request.method, request.path, exc_info=error)
     if may_have_been_sent():
         return Problem(
@@ -112,7 +112,7 @@ def of_database(request: HttpRequest, error: Error) -> Problem:
 
 
 def of_exception(error: Exception) -> Problem:
-    """What each exception of the services means to a caller."""
+    """The problem for each exception that services raise."""
     match error:
         case Problem():
             return error
@@ -132,7 +132,7 @@ def of_exception(error: Exception) -> Problem:
             return Problem(404, "not-found", "Not found.")
         case ValidationError():
             return invalid([(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors])
-        case HttpError(status_code=400):  # our framework's only one: a body that cannot be read
+        case HttpError(status_code=400):  # the framework raises a 400 only for an unreadable body
             return Problem(400, "malformed", f"The body cannot be read. {error.__cause__}")
         case HttpError():
             return Problem(error.status_code, "refused", HTTPStatus(error.status_code).phrase)
@@ -140,7 +140,7 @@ def of_exception(error: Exception) -> Problem:
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """("body", "body", "tags", 0) -> "tags.0". What was sent is never repeated: it may be a credential."""
+    """("body", "body", "tags", 0) -> "tags.0". The value itself is never repeated: it may be a credential."""
     source, *steps = loc
     return ".".join(str(step) for step in (steps[1:] if source == "body" else steps)) or str(source)
 

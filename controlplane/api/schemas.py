@@ -28,32 +28,31 @@ def keepable(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def no_bare_number(said: Any) -> Any:
-    """2026 is a year to who says it, and a second of 1970 to who reads it as one."""
+def no_bare_number(value: Any) -> Any:
+    """Rejects bare numbers: 2026 is meant as a year but would be parsed as seconds since 1970."""
     try:
-        float(said)
+        float(value)
     except ValueError:
-        return said
+        return value
     raise ValueError("Write a time as 2026-11-27T06:00:00Z.")
 
 
 def one_of(choices: type[TextChoices]) -> WithJsonSchema:
-    """Written out where it stands: the document knows schemas by their names, and several of ours are called State."""
+    """An inline enum: the document identifies schemas by class name, and several of ours are called State."""
     return WithJsonSchema({"type": "string", "enum": choices.values})
 
 
-NO_NUL = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})  # told in the document; the words come from above
+# for the document only; `storable` gives the error message
+NO_NUL = Field(json_schema_extra={"pattern": "^[^\\u0000]*$"})
 NOT_BLANK: dict[str, Any] = {
     "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
-}  # for the document too; each endpoint checks it
+}  # for the document; each endpoint checks it itself
 Text = Annotated[str, AfterValidator(storable), NO_NUL]
 Secret = Annotated[SecretStr, AfterValidator(sendable), NO_NUL]
 Json = Annotated[dict[str, Any], AfterValidator(keepable)]
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 RemoteId = Annotated[str, Field(pattern=ID)]
-IdInPath = Annotated[
-    str, WithJsonSchema({"type": "string", "pattern": ID})
-]  # another text is an address of nothing: 404
+IdInPath = Annotated[str, WithJsonSchema({"type": "string", "pattern": ID})]  # any other text is a 404
 Moment = Annotated[datetime, BeforeValidator(no_bare_number)]
 Key = Annotated[
     str,
@@ -72,7 +71,7 @@ class Strict(Schema):
 
 
 class Because(Strict):
-    """Why it is asked: needed where this site says so (`REQUIRE_REASON`, `TICKET_PATTERN`)."""
+    """Why the request is made. Required if the site is configured so (`REQUIRE_REASON`, `TICKET_PATTERN`)."""
 
     reason: Text = Field("", max_length=MAX_REASON_CHARS, description="Kept in the history: no passwords or keys here")
     ticket: Text = Field("", max_length=MAX_TICKET_CHARS)
@@ -82,5 +81,5 @@ class Because(Strict):
         return Justification(self.reason.strip(), self.ticket.strip())
 
     def said(self) -> dict[str, Any]:
-        """What a repeated key has to say again."""
+        """The payload that a repeated idempotency key has to match."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -37,7 +37,7 @@ class RefreshToken(Strict):
 
 class AccessToken(Schema):
     access_token: str
-    token_type: str = "Bearer"  # noqa: S105 - its kind
+    token_type: str = "Bearer"  # noqa: S105 - the token type, not a secret
     expires_in: int = Field(description="Seconds")
 
 
@@ -49,14 +49,15 @@ class TokenPair(AccessToken):
 @router.post("/token", summary="Sign in with a password", response=TokenPair, auth=None)
 @sensitive_variables()
 def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
-    """Sign in with a password: an access token of a few minutes, and a refresh token as long as a session."""
+    """Sign in with a password: returns an access token valid for a few minutes, and a refresh token valid as long as a
+    session."""
     if not settings.API_PASSWORD_SIGN_IN:
         raise Problem(403, "forbidden", "Signing in with a password is switched off: ask an administrator for a token.")
     password = body.password.get_secret_value()
     with secrets_in_memory(password):
-        user = _right(request, body.username, password)
-        lives = timedelta(seconds=settings.SESSION_COOKIE_AGE)
-        token, secret = tokens.issue(user, name=body.name, lives=lives, by=user, by_name=actor_label(user))
+        user = _authenticate(request, body.username, password)
+        lifetime = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+        token, secret = tokens.issue(user, name=body.name, lives=lifetime, by=user, by_name=actor_label(user))
     return TokenPair(
         access_token=tokens.access_token(token),
         expires_in=_seconds(),
@@ -82,14 +83,14 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
 @router.post("/token/revoke", summary="Revoke a token", response={204: None}, auth=None)
 @sensitive_variables()
 def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
-    """End this refresh token and every access token made of it. What is no token is answered alike."""
+    """End this refresh token and every access token issued from it. An unknown token gets the same answer."""
     token = tokens.label(body.refresh_token.get_secret_value())
-    if token is not None:  # also one that opens nothing now: its user may come back
+    if token is not None:  # also an inactive one: its user may be reactivated
         tokens.revoke(token, by=token.user, by_name=actor_label(token.user))
     return Status(204, None)
 
 
-def _right(request: HttpRequest, username: str, password: str) -> User:
+def _authenticate(request: HttpRequest, username: str, password: str) -> User:
     try:
         user = authenticate(request, username=username, password=password)
     except Locked as locked:
@@ -97,7 +98,7 @@ def _right(request: HttpRequest, username: str, password: str) -> User:
         raise Problem(429, "locked-out", str(locked), headers=headers) from None
     if not isinstance(user, User) or not user.is_staff:
         raise unauthorized(INVALID_CREDENTIALS)
-    user_logged_in.send(sender=User, request=request, user=user)  # history, and the count of failures begins anew
+    user_logged_in.send(sender=User, request=request, user=user)  # records the sign-in and resets the count of failures
     return user
 
 

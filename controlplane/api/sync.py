@@ -22,7 +22,7 @@ router = Router(tags=["Sync"])
 
 
 class SyncAsked(Strict):
-    """Nothing has to be said."""
+    """An empty body."""
 
 
 class SyncRunOut(Schema):
@@ -41,34 +41,34 @@ class SyncRunOut(Schema):
 
 @router.post("/sync", summary="Start a sync", response={202: SyncRunOut}, auth=requires("mirror.add_syncrun"))
 def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked = SyncAsked()) -> Any:  # noqa: B008
-    """The run that is under way or asked for already, or a new one. The same key tells of the same run."""
+    """Returns the run that is in progress or already requested, or a new one. The same key returns the same run."""
     row = store_request(key_of(request, key), digests_of(request, {}))
-    run = _of(row)
+    run = _run_of(row)
     if run is None:
         run = runs.request_sync(current_user(request))
         if not Request.objects.filter(pk=row.pk, sync_run=row.sync_run).update(sync_run=run.pk):
-            row.refresh_from_db()  # another process was quicker, with the same key
-            run = _of(row) or run
+            row.refresh_from_db()  # another process with the same key was faster
+            run = _run_of(row) or run
         if run.state == SyncRun.State.ASKED:
             enqueue(current_app.signature(SYNC_TASK_NAME))
-    told = _told(run)
-    response["Location"] = told.url
-    return Status(202, told)
+    out = _serialize(run)
+    response["Location"] = out.url
+    return Status(202, out)
 
 
 @router.get("/sync/{run_id}", summary="Watch a sync", response=SyncRunOut, auth=requires("mirror.view_syncrun"))
 def sync_run(request: HttpRequest, run_id: Path[int]) -> Any:
-    """One run, as it goes."""
+    """The state of one run while it progresses."""
     run = SyncRun.objects.filter(pk=run_id).first() if 0 < run_id <= MAX_ID else None
     if run is None:
         raise Http404
-    return _told(run)
+    return _serialize(run)
 
 
-def _of(row: Request) -> SyncRun | None:
+def _run_of(row: Request) -> SyncRun | None:
     return SyncRun.objects.filter(pk=row.sync_run).first() if row.sync_run else None
 
 
-def _told(run: SyncRun) -> SyncRunOut:
-    same = SyncRunOut.model_fields.keys() - {"id", "url"}
-    return SyncRunOut(id=run.pk, url=f"/api/sync/{run.pk}", **{name: getattr(run, name) for name in same})
+def _serialize(run: SyncRun) -> SyncRunOut:
+    names = SyncRunOut.model_fields.keys() - {"id", "url"}
+    return SyncRunOut(id=run.pk, url=f"/api/sync/{run.pk}", **{name: getattr(run, name) for name in names})

@@ -1,7 +1,7 @@
 """Limits the requests per minute of each token, across all processes.
 
-The generic cell rate algorithm: each request pushes `drawn_until` on by one interval, and what has drawn a minute ahead
-waits. One conditional UPDATE counts and decides, so two processes can never both take the last place.
+Uses the generic cell rate algorithm: each request advances `drawn_until` by one interval, and a token that is a minute
+ahead has to wait. One conditional UPDATE counts and decides, so two processes can never both take the last permit.
 """
 
 import math
@@ -19,14 +19,14 @@ WINDOW = timedelta(minutes=1)
 
 
 def take_permit(token: Token) -> None:
-    """Raises a 429 where the token has no place left."""
+    """Raises a 429 if the token has used up its rate limit."""
     interval = WINDOW / settings.API_RATE_PER_MINUTE
     now = timezone.now()
-    mine = Allowance.objects.filter(pk=token.pk)
-    free = mine.filter(drawn_until__lte=now + WINDOW - interval)
-    if free.update(drawn_until=Greatest(F("drawn_until"), Value(now)) + interval):
+    allowance = Allowance.objects.filter(pk=token.pk)
+    available = allowance.filter(drawn_until__lte=now + WINDOW - interval)
+    if available.update(drawn_until=Greatest(F("drawn_until"), Value(now)) + interval):
         return
-    drawn = mine.values_list("drawn_until", flat=True).first() or now + WINDOW
+    drawn = allowance.values_list("drawn_until", flat=True).first() or now + WINDOW
     wait = max(1, math.ceil((drawn + interval - WINDOW - now).total_seconds()))
     raise Problem(
         429,

@@ -19,18 +19,18 @@ from controlplane.audit import ledger
 from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.audit.models import Entry
 
-PREFIX = "acp_"  # told apart from other secrets where one turns up
+PREFIX = "acp_"  # identifies our tokens in a leak
 ALGORITHM = "HS256"
 AUDIENCE = "agent-control-plane-api"
-MAX_TOKEN_CHARS = 2_000  # characters that are looked at
+MAX_TOKEN_CHARS = 2_000  # longer input is truncated
 
 
 class Refused(Exception):
-    """The token opens nothing; the words say no more than that."""
+    """The token is not valid. The message does not say why."""
 
 
 def is_service(user: User) -> bool:
-    """A service account has no way into the admin: it is not staff, and no password is right."""
+    """A service account cannot sign in to the admin: it is not staff, and its password is unusable."""
     return not user.is_staff and not user.has_usable_password()
 
 
@@ -44,7 +44,7 @@ def issue(
     key: str = "",
     justification: Justification = NO_JUSTIFICATION,
 ) -> tuple[Token, str]:
-    """The row, and the refresh token: it is shown once and not kept."""
+    """The row and the refresh token, which is shown once and not stored."""
     secret = PREFIX + secrets.token_urlsafe(32)
     token = Token(
         key=key or str(uuid.uuid4()),
@@ -64,7 +64,7 @@ def issue(
 
 
 def revoke(token: Token, *, by: User | None, by_name: str, justification: Justification = NO_JUSTIFICATION) -> bool:
-    """False if it was revoked before. Access tokens made of it end with it."""
+    """False if it was already revoked. Access tokens issued from it end with it."""
     with transaction.atomic():
         ended = Token.objects.filter(pk=token.pk, revoked_at=None).update(
             revoked_at=timezone.now(), revoked_by_name=by_name
@@ -75,12 +75,12 @@ def revoke(token: Token, *, by: User | None, by_name: str, justification: Justif
 
 
 def label(secret: str) -> Token | None:
-    """The row of a refresh token, good or not."""
+    """The row of a refresh token, valid or not."""
     return Token.objects.select_related("user").filter(digest=_digest(secret[:MAX_TOKEN_CHARS])).first()
 
 
 def of_refresh_token(secret: str) -> Token:
-    """The row of a refresh token that is good. Raises `Refused`."""
+    """The row of a valid refresh token. Raises `Refused`."""
     return _valid_token(label(secret))
 
 
@@ -99,15 +99,16 @@ def access_token(token: Token) -> str:
 
 
 def of_access_token(text: str) -> Token:
-    """The row behind an access token, with its user as it is now. Raises `Refused`."""
+    """The row of an access token, with the current user. Raises `Refused`."""
     claims = _claims(text[:MAX_TOKEN_CHARS])
     token = Token.objects.select_related("user").filter(pk=claims["sid"]).first()
     return _valid_token(token if token is not None and str(token.user_id) == claims["sub"] else None)
 
 
 def _claims(text: str) -> dict[str, Any]:
-    """Of a token that was signed with the secret key or, after a rotation, with an earlier one. Raises `Refused`."""
-    needed: Any = {"require": ["exp", "iat", "aud", "iss", "sub", "sid"]}
+    """The claims of a token signed with the current secret key or, after a rotation, with an earlier one. Raises
+    `Refused`."""
+    options: Any = {"require": ["exp", "iat", "aud", "iss", "sub", "sid"]}
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -116,11 +117,11 @@ def _claims(text: str) -> dict[str, Any]:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=AUDIENCE,
-                options=needed,
+                options=options,
             )
         except jwt.InvalidSignatureError:
             continue
-        except (jwt.InvalidTokenError, ValueError):  # also for characters that no token has
+        except (jwt.InvalidTokenError, ValueError):  # ValueError: characters that cannot occur in a token
             break
         return claims
     raise Refused
@@ -137,13 +138,13 @@ def _digest(secret: str) -> str:
 
 
 def _signing_key(secret: str) -> bytes:
-    """Made from a secret key for this use alone."""
+    """Derived from a secret key for this purpose only."""
     return salted_hmac("controlplane.api.tokens", "access", secret, algorithm="sha256").digest()
 
 
-def _record(token: Token, verb: str, told: str, by: User | None, by_name: str, justification: Justification) -> None:
+def _record(token: Token, verb: str, message: str, by: User | None, by_name: str, justification: Justification) -> None:
     cause = ledger.Cause(Entry.Cause.PERSON, "", by, by_name, justification.reason, justification.ticket)
     user = token.user
     ledger.record(
-        ledger.entry(f"token.{verb}", "person", str(user.pk), user.get_username(), after={"told": told}, cause=cause)
+        ledger.entry(f"token.{verb}", "person", str(user.pk), user.get_username(), after={"told": message}, cause=cause)
     )
