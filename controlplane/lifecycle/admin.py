@@ -38,7 +38,7 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @display(description="Verdict", ordering="state", label=COLOURS)
     def outcome(self, report: Report) -> tuple[str, str]:
-        """What colours it, and what it says: something that is left over is for somebody to look at."""
+        """(colour key, text). Leftovers are shown until they are removed or forgotten, because they need attention."""
         state, left = report.get_state_display(), len(report.data.get("left", []))
         if not left or report.asked.exclude(forgotten_at=None).exists():
             return state, state

@@ -22,7 +22,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one step saw of one line. `part`: of that line's several statements, only what `evidence` names."""
+    """What one step observed about one assumption. `part`: only the part of the statement that `evidence` names."""
 
     number: int
     holds: bool
@@ -36,20 +36,21 @@ def numbered() -> list[Assumption]:
 
 
 def judged(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Each line with its verdict, for the report. One finding against a line refutes it, whatever else was seen."""
-    of_each: dict[int, list[Finding]] = {}
+    """Each assumption with its verdict, for the report. One contradicting finding refutes it, whatever else was
+    observed. Raises ValueError for a number that the file does not have."""
+    by_number: dict[int, list[Finding]] = {}
     for finding in findings:
-        of_each.setdefault(finding.number, []).append(finding)
+        by_number.setdefault(finding.number, []).append(finding)
     lines = numbered()
-    if unknown := set(of_each) - {line.number for line in lines}:
+    if unknown := set(by_number) - {line.number for line in lines}:
         raise ValueError(f"docs/assumptions.md has no line {', '.join(map(str, sorted(unknown)))}.")
-    return [asdict(line) | _verdict(of_each.get(line.number, [])) for line in lines]
+    return [asdict(line) | _verdict(by_number.get(line.number, [])) for line in lines]
 
 
 def _verdict(found: list[Finding]) -> dict[str, Any]:
     if not found:
         return {"verdict": NOT_TRIED, "part": False, "evidence": ""}
-    against = [finding for finding in found if not finding.holds]
-    told = list(dict.fromkeys(finding.evidence for finding in against or found))
-    part = not against and all(finding.part for finding in found)
-    return {"verdict": REFUTED if against else CONFIRMED, "part": part, "evidence": " ".join(told)}
+    contradicting = [finding for finding in found if not finding.holds]
+    evidence = list(dict.fromkeys(finding.evidence for finding in contradicting or found))
+    part = not contradicting and all(finding.part for finding in found)
+    return {"verdict": REFUTED if contradicting else CONFIRMED, "part": part, "evidence": " ".join(evidence)}

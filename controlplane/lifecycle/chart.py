@@ -12,7 +12,7 @@ class Row:
     count: int
     p50: str
     p95: str
-    at50: str  # places on the scale, as CSS percentages
+    at50: str  # positions on the scale, as CSS percentages
     at95: str
     between: str
 
@@ -20,14 +20,14 @@ class Row:
 @dataclass(frozen=True)
 class Chart:
     rows: list[Row]
-    ticks: list[tuple[str, str]]  # (place, words)
+    ticks: list[tuple[str, str]]  # (position, label)
 
 
 def chart(latencies: Sequence[dict[str, Any]]) -> Chart:
     longest = max((one["p95"] for one in latencies), default=1)
     decades = max(math.ceil(math.log10(max(longest, 1))), 1)
 
-    def place(milliseconds: float) -> float:
+    def position(milliseconds: float) -> float:
         return 100 * math.log10(max(milliseconds, 1)) / decades
 
     rows = [
@@ -36,9 +36,9 @@ def chart(latencies: Sequence[dict[str, Any]]) -> Chart:
             one["count"],
             in_words(one["p50"]),
             in_words(one["p95"]),
-            _percent(place(one["p50"])),
-            _percent(place(one["p95"])),
-            _percent(place(one["p95"]) - place(one["p50"])),
+            _percent(position(one["p50"])),
+            _percent(position(one["p95"])),
+            _percent(position(one["p95"]) - position(one["p50"])),
         )
         for one in latencies
     ]

@@ -25,15 +25,17 @@ class Wanted:
 
 
 def ask_for(*, sandbox: bool) -> Wanted:
-    """Raises CommandError where something is missing and nobody can be asked."""
+    """Raises CommandError if a value is missing and there is no terminal to prompt on."""
     try:
-        if sandbox and not _given("TWILIO_SID"):
-            return Wanted(e164.parse(_given("TWILIO_PHONE_NUMBER") or _made_up_number()), _made_up())
-        typed = _given("TWILIO_PHONE_NUMBER") or input("Twilio number to import: ")
+        if sandbox and not _from_environment("TWILIO_SID"):
+            return Wanted(
+                e164.parse(_from_environment("TWILIO_PHONE_NUMBER") or _generated_number()), _generated_credentials()
+            )
+        typed = _from_environment("TWILIO_PHONE_NUMBER") or input("Twilio number to import: ")
         phone_number = e164.parse(typed)
-        sid = _given("TWILIO_SID") or input("Twilio SID (AC… or SK…): ").strip()
-        token = _given("TWILIO_TOKEN") or getpass.getpass("Twilio token (is not shown): ")
-        auth = _given("TWILIO_ACCOUNT_AUTH_TOKEN")
+        sid = _from_environment("TWILIO_SID") or input("Twilio SID (AC… or SK…): ").strip()
+        token = _from_environment("TWILIO_TOKEN") or getpass.getpass("Twilio token (is not shown): ")
+        auth = _from_environment("TWILIO_ACCOUNT_AUTH_TOKEN")
         if sid.startswith("SK") and not auth:
             auth = getpass.getpass("The account's auth token, which a key's SID needs (is not shown): ")
     except ValueError as error:
@@ -45,13 +47,13 @@ def ask_for(*, sandbox: bool) -> Wanted:
     return Wanted(phone_number, TwilioCredentials(sid=sid, token=token.strip(), account_auth_token=auth))
 
 
-def _given(name: str) -> str:
+def _from_environment(name: str) -> str:
     return str(env.str(name, default="")).strip()
 
 
-def _made_up() -> TwilioCredentials:
+def _generated_credentials() -> TwilioCredentials:
     return TwilioCredentials(sid=f"AC{uuid.uuid4().hex}", token=uuid.uuid4().hex)
 
 
-def _made_up_number() -> str:
+def _generated_number() -> str:
     return f"+1415555{random.randint(1000, 9999)}"  # noqa: S311 - no secret; two runs should not collide

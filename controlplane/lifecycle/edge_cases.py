@@ -19,7 +19,8 @@ NOBODY = "an agent that does not exist"
 
 
 def assign_in_use(x: Experiment, step: Step) -> None:
-    """As if nobody had looked: our own service stops that, ElevenLabs does as it is told."""
+    """Send the assignment although another agent answers the number: our own service refuses this, ElevenLabs accepts
+    it."""
     line, support = here(x.line), here(x.support)
     ours = x.ask(step, lambda context: numbers.assign(line, support, shown="", **context))
     op = _bind(x, step, support.remote_id, str(support))
@@ -57,13 +58,13 @@ def label_null(x: Experiment, step: Step) -> None:
     before = x.client.get_number(line.remote_id)
     params = {"label": None, "shown": before.label}
 
-    def deed(context: WriteContext) -> Operation:
+    def send(context: WriteContext) -> Operation:
         probe = ActionRequest(
             probes.ProbeLabel, line.remote_id, params, {"object": str(line)}, context["justification"]
         )
         return run(probe, key=context["key"], actor=context["actor"])
 
-    op = x.ask(step, deed)
+    op = x.ask(step, send)
     step.observe()
     after = x.client.get_number(line.remote_id)
     good = op.state == State.DONE and (after.label, after.agent_id) == (before.label, before.agent_id)
@@ -82,7 +83,7 @@ def release(x: Experiment, step: Step) -> None:
     step.conclude(good, step.found)
 
 
-def bind_to_archived(x: Experiment, step: Step) -> None:
+def assign_to_archived(x: Experiment, step: Step) -> None:
     support = here(x.support)
     if not _archive(x, step, support, archived=True):
         step.conclude(False, step.found)
@@ -105,9 +106,9 @@ def bind_to_archived(x: Experiment, step: Step) -> None:
 def merge(x: Experiment, step: Step) -> None:
     support = here(x.support)
     before = x.client.get_agent(support.remote_id).raw
-    said_first = {FIRST_MESSAGE: get(before, FIRST_MESSAGE)}
+    shown = {FIRST_MESSAGE: get(before, FIRST_MESSAGE)}
     values = {FIRST_MESSAGE: "Good evening."}
-    op = x.ask(step, lambda context: agents.update(support, values=values, shown=said_first, **context))
+    op = x.ask(step, lambda context: agents.update(support, values=values, shown=shown, **context))
     after = x.client.get_agent(support.remote_id).raw
     kept = get(after, PROMPT) == get(before, PROMPT) and get(after, FIRST_MESSAGE) == "Good evening."
     good = op.state == State.DONE and kept
@@ -115,7 +116,7 @@ def merge(x: Experiment, step: Step) -> None:
     step.conclude(good, step.found)
 
 
-# --- An agent that goes while it answers a number -----------------------------------------------------------------
+# --- An agent deleted while it answers a number --------------------------------------------------------------------
 
 
 def delete_bound(x: Experiment, step: Step) -> None:
@@ -124,13 +125,13 @@ def delete_bound(x: Experiment, step: Step) -> None:
         now = x.client.get_number(line.remote_id).agent_id or ""
         x.ask(step, lambda context: numbers.assign(line, agent, shown=now, **context))
 
-    def deed(context: WriteContext) -> Operation:
+    def send(context: WriteContext) -> Operation:
         probe = ActionRequest(
             probes.ProbeDeletion, agent.remote_id, {}, {"object": str(agent)}, context["justification"]
         )
         return run(probe, key=context["key"], actor=context["actor"])
 
-    op = x.ask(step, deed)
+    op = x.ask(step, send)
     step.observe()
     good = op.state == State.DONE
     x.finding(27, good, step.answered(op))
@@ -154,19 +155,19 @@ def orphaned(x: Experiment, step: Step) -> None:
     shows = x.client.get_number(line.remote_id).agent_id
     still = any(row.get("phone_number_id") == line.remote_id for row in x.client.all_numbers(agent_id=agent.remote_id))
     what = "dangling" if shows == agent.remote_id else "null" if still else "released"
-    told = {
+    words = {
         "dangling": "It still shows the id of the deleted agent.",
         "null": "It shows no agent, but is still found by the deleted agent's id.",
         "released": "It shows no agent.",
     }[what]
     x.facts["after_delete"] = what
-    x.finding(9, what == "dangling", f"{told} ({what})")
+    x.finding(9, what == "dangling", f"{words} ({what})")
     gone = x.client.agent_summaries([agent.remote_id])
     x.finding(50, gone.get(agent.remote_id, "untold") is None, "The summary of a deleted agent was reported as gone.")
-    step.conclude(what == "dangling", told)
+    step.conclude(what == "dangling", words)
 
 
-# --- What several of them share -----------------------------------------------------------------------------------
+# --- Helpers ---------------------------------------------------------------------------------------------------------
 
 
 def _archive(x: Experiment, step: Step, agent: Agent, *, archived: bool) -> bool:
@@ -177,7 +178,7 @@ def _bind(x: Experiment, step: Step, agent_id: str, name: str) -> Operation:
     line = here(x.line)
     names = {"object": line.display_name(), "from": "whoever answers it", "to": name}
 
-    def deed(context: WriteContext) -> Operation:
+    def send(context: WriteContext) -> Operation:
         probe = ActionRequest(
             probes.ProbeAssignment,
             line.remote_id,
@@ -187,7 +188,7 @@ def _bind(x: Experiment, step: Step, agent_id: str, name: str) -> Operation:
         )
         return run(probe, key=context["key"], actor=context["actor"])
 
-    op = x.ask(step, deed)
+    op = x.ask(step, send)
     step.observe()
     return op
 
@@ -198,7 +199,7 @@ CORNERS = [
     Plan("assign to empty", "Assign it to an empty id", "client alone", "404, nothing changes.", assign_to_empty),
     Plan("label null", "Send a label of null", "client alone", "Nothing changes.", label_null),
     Plan("unassign", "Unassign it by null", "service", "Unbound, the label stays.", release),
-    Plan("bind to archived", f"Assign it to “{SUPPORT}”, archived", "client alone", "Accepted.", bind_to_archived),
+    Plan("bind to archived", f"Assign it to “{SUPPORT}”, archived", "client alone", "Accepted.", assign_to_archived),
     Plan("merge", f"Change one setting of “{SUPPORT}”", "service", "The others stay.", merge),
     Plan("delete bound", f"Delete “{SUPPORT}” with the number bound", "client alone", "Not refused.", delete_bound),
     Plan("orphaned", "See what the number shows then", "read", "The id of the deleted agent.", orphaned),

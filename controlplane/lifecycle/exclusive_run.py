@@ -45,7 +45,7 @@ class Busy(Exception):
 
 @contextmanager
 def exclusive() -> Iterator[None]:
-    """One run for each database. The lock dies with its process, so what a killed one left open is nobody's."""
+    """At most one run per database. The lock ends with its process, so what a killed run left open has no owner."""
     release = locks().first_free([_lock()])
     if release is None:
         raise Busy
@@ -56,7 +56,8 @@ def exclusive() -> Iterator[None]:
 
 
 def _lock() -> str:
-    """PostgreSQL's locks are those of one database. Several SQLite files may stand in one folder."""
+    """PostgreSQL's advisory locks are per database. Several SQLite files may be in one folder, so their lock names the
+    file."""
     if connection.vendor == "postgresql":
         return "lifecycle"
     file = Path(connection.settings_dict["NAME"]).resolve()
@@ -64,7 +65,7 @@ def _lock() -> str:
 
 
 def workspace_of(client: ElevenLabs) -> str:
-    """Empty where the key may not tell."""
+    """The workspace id; empty if the key may not read it."""
     try:
         return (client.get_user().workspace_id or "")[:64]
     except ElevenLabsError:
@@ -72,28 +73,28 @@ def workspace_of(client: ElevenLabs) -> str:
 
 
 def run(x: Experiment, rounds: int) -> dict[str, Any]:
-    """The report's data. Inside `alone`."""
+    """Run all rounds and return the report's data. Must be called inside `exclusive`."""
     report = x.runner.report
 
-    def keep() -> None:
+    def save_progress() -> None:
         report.data = _data(x)
         report.save(update_fields=["data"])
 
-    keep()
+    save_progress()
     try:
         for number in range(1, rounds + 1):
-            x.after_step = keep if number == 1 else _nothing  # later ones are kept as a whole
+            x.after_step = save_progress if number == 1 else _no_op  # later rounds are saved only when complete
             x.run(FIRST if number == 1 else steps.AGAIN, number)
-            keep()
-    except CannotGoOn as trouble:
-        log.info("The run cannot go on: %s", trouble)
+            save_progress()
+    except CannotGoOn as error:
+        log.info("The run cannot go on: %s", error)
     except Stopped:
         x.broken_off = "it was stopped."
     except KeyboardInterrupt:
         x.broken_off = "it was stopped at once."
-    except Exception as trouble:
+    except Exception as error:
         log.exception("The run ended with an error.")
-        x.broken_off = f"it ended with an error of this program ({type(trouble).__name__})."
+        x.broken_off = f"it ended with an error of this program ({type(error).__name__})."
     left = end(x.runner, x.print_line)
     data = with_leftovers(_data(x), left)
     good = is_as_assumed(data)
@@ -103,8 +104,8 @@ def run(x: Experiment, rounds: int) -> dict[str, Any]:
     return data
 
 
-def _nothing() -> None:
-    """After a step of a later round."""
+def _no_op() -> None:
+    """For later rounds, which are not saved after each step."""
 
 
 _STATES = {True: Report.State.AS_ASSUMED, False: Report.State.OTHERWISE}

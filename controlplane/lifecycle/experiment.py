@@ -22,12 +22,12 @@ from numbers.services import TwilioCredentials
 
 
 class CannotGoOn(Exception):
-    """What the following steps build on is not there."""
+    """Something that the following steps depend on is missing."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One line of the experiment. `do` fills the step in and tells the experiment what it found."""
+    """One planned step. `do` fills in the step and reports its findings to the experiment."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass
 class Experiment:
-    """What the steps share. The agents and the number are set by the steps that make them."""
+    """State shared by the steps. The agents and the number are set by the steps that create them."""
 
     runner: Runner
     phone_number: str
@@ -58,17 +58,17 @@ class Experiment:
     support: Agent | None = None
     sales: Agent | None = None
     line: PhoneNumber | None = None
-    accepted: float = 0.0  # when the import was answered, or found where its answer was lost
-    told_when: bool = False  # whether it was answered
+    accepted: float = 0.0  # when the import was answered, or found if its response was lost
+    told_when: bool = False  # whether the import was answered
 
     @property
     def client(self) -> ElevenLabs:
         return self.runner.client
 
     def ask(
-        self, step: Step, deed: Callable[[WriteContext], Operation], *, makes: str = "", name: str = ""
+        self, step: Step, action: Callable[[WriteContext], Operation], *, makes: str = "", name: str = ""
     ) -> Operation:
-        op = self.runner.ask(deed, makes=makes, name=name)
+        op = self.runner.ask(action, makes=makes, name=name)
         step.operation = op.pk
         step.found = result_summary(op)
         return op
@@ -77,7 +77,7 @@ class Experiment:
         self.findings.append(Finding(number, holds, evidence, part))
 
     def run(self, plans: list[Plan], number: int) -> None:
-        """One round. Each step that is not reached is told as not tried."""
+        """Run one round. Steps that are not reached are reported as not tried."""
         steps = [plan.step(number) for plan in plans]
         self.steps += steps
         for plan, step in zip(plans, steps, strict=True):
@@ -88,26 +88,26 @@ class Experiment:
         if self.runner.stopping.is_set():
             raise Stopped
         self.print_line(f"{step.title} …")
-        began = time.monotonic()
+        started = time.monotonic()
         with recording() as step.wire:
             try:
                 plan.do(self, step)
-            except (ElevenLabsError, ResourceLocked, Expired, ReasonRequired) as trouble:
-                step.conclude(False, str(trouble) or "It took too long to check.")
-            except CannotGoOn as trouble:
-                step.conclude(False, str(trouble))
+            except (ElevenLabsError, ResourceLocked, Expired, ReasonRequired) as error:
+                step.conclude(False, str(error) or "It took too long to check.")
+            except CannotGoOn as error:
+                step.conclude(False, str(error))
                 raise
             finally:
-                step.ends(time.monotonic() - began)
+                step.ends(time.monotonic() - started)
         self.print_line(f"  {OUTCOMES.get(step.outcome, step.outcome)}: {step.found}")
 
     def gone(self, object_id: str) -> None:
-        """A step has removed something that this run made."""
-        made = self.runner.report.asked.filter(removed_at=None).exclude(makes="")
-        of_it = Operation.objects.filter(key__in=list(made.values_list("key", flat=True)), object_id=object_id)
-        made.filter(key__in=list(of_it.values_list("key", flat=True))).update(removed_at=timezone.now())
+        """Mark something that this run created as removed by a step."""
+        requested = self.runner.report.asked.filter(removed_at=None).exclude(makes="")
+        creating = Operation.objects.filter(key__in=list(requested.values_list("key", flat=True)), object_id=object_id)
+        requested.filter(key__in=list(creating.values_list("key", flat=True))).update(removed_at=timezone.now())
 
     def take_back(self, op: Operation) -> Leftover | None:
-        """Remove at once what should not have been made."""
+        """Remove at once what should not have been created."""
         asked = Asked.objects.get(key=op.key)
         return remove(self.runner, asked, self.print_line)

@@ -5,7 +5,7 @@ from controlplane.lifecycle.live import run_checks
 from controlplane.lifecycle.step import Step
 
 
-def look_around(x: Experiment, step: Step) -> None:
+def inspect(x: Experiment, step: Step) -> None:
     checks, findings = run_checks(x.client)
     x.findings += findings
     wrong = [check for check in checks if check.level == "fail"]
@@ -13,4 +13,4 @@ def look_around(x: Experiment, step: Step) -> None:
     step.conclude(not wrong, " ".join(notes) or "Every check of live_check passed.")
 
 
-LOOK = Plan("look", "Look at the lists as live_check does", "read", "Every list fits its schema.", look_around)
+LOOK = Plan("look", "Look at the lists as live_check does", "read", "Every list fits its schema.", inspect)

@@ -26,8 +26,8 @@ from controlplane.lifecycle.live_reads import READS, Read, get
 from controlplane.mirror.models import Hold, SyncRun
 
 Level = Literal["ok", "warn", "fail"]
-CLOCK_WARN, CLOCK_FAIL = 5.0, 120.0  # seconds that the clocks may differ
-SLOW_MS = 1500.0  # milliseconds of the median read
+CLOCK_WARN, CLOCK_FAIL = 5.0, 120.0  # allowed clock difference in seconds
+SLOW_MS = 1500.0  # median read, in milliseconds
 NAME = re.compile(r"[A-Za-z0-9_]{1,60}")
 MAX_NAMED = 5
 TRY_LATER = "Run this again in a minute."
@@ -38,14 +38,14 @@ class Check:
     name: str
     level: Level
     message: str
-    mend: str = ""  # how, where it is not ok
+    mend: str = ""  # how to fix it, if not ok
 
 
 def run_checks(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
-    """Each thing that is looked at, and what that tells of docs/assumptions.md."""
+    """All checks, and their findings about docs/assumptions.md."""
     reads = [get(client, *READS[0])]
-    if (trouble := _no_way_in(reads[0])) is not None:
-        return [trouble], []
+    if (failure := _connection_failure(reads[0])) is not None:
+        return [failure], []
     reads += [get(client, *one) for one in READS[1:]]
     agents = [read.answer for read in reads[:2] if isinstance(read.answer, Page)]
     ids = (row.get("agent_id") for page in agents for row in page.rows)
@@ -66,8 +66,8 @@ def run_checks(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
     return checks, found
 
 
-def _no_way_in(read: Read) -> Check | None:
-    """The first read tells whether there is any use in the others."""
+def _connection_failure(read: Read) -> Check | None:
+    """The failure of the first read, if it makes all other reads pointless."""
     error = read.error
     if isinstance(error, KeyRefused) and not error.lacks_a_permission:
         mend = "Put a good key into ELEVENLABS_API_KEY, and the address of its region into ELEVENLABS_BASE_URL."
@@ -79,7 +79,7 @@ def _no_way_in(read: Read) -> Check | None:
 
 
 def _key(client: ElevenLabs, reads: list[Read]) -> Check:
-    """Only an answer, or a scope that it lacks, tells that a key is good: an error of the remote comes to any key."""
+    """Only a response, or an error about a missing scope, shows that a key is valid: any key may get a remote error."""
     if any(read.error is None or _lacks_a_scope(read.error) for read in reads):
         return Check("key", "ok", f"{client.base_url} takes it.")
     mend = "Run this again in a minute. If it stays so: is ELEVENLABS_BASE_URL ElevenLabs' own address?"
@@ -92,44 +92,44 @@ def _lacks_a_scope(error: ElevenLabsError | None) -> TypeGuard[KeyRefused]:
 
 def _scopes(reads: list[Read]) -> Check:
     lacking = {read.error.permission or read.scope: read.what for read in reads if _lacks_a_scope(read.error)}
-    there = list(dict.fromkeys(read.scope for read in reads if read.error is None))
-    untold = "convai_write is not tried: this writes nothing."
-    if not lacking and not there:
+    working = list(dict.fromkeys(read.scope for read in reads if read.error is None))
+    note = "convai_write is not tried: this writes nothing."
+    if not lacking and not working:
         return Check("scopes", "warn", "No answer contained any.", TRY_LATER)
     if not lacking:
-        return Check("scopes", "ok", f"{', '.join(there)} work; {untold}")
+        return Check("scopes", "ok", f"{', '.join(working)} work; {note}")
     named = ", ".join(f"{scope} ({what})" for scope, what in lacking.items())
     return Check(
         "scopes",
         "fail" if "convai_read" in lacking else "warn",
-        f"The key lacks {named}. {', '.join(there) or 'Nothing else'} works; {untold}",
+        f"The key lacks {named}. {', '.join(working) or 'Nothing else'} works; {note}",
         "Give the key these scopes at ElevenLabs (Developers, API keys), or make a new one with them.",
     )
 
 
 def _workspace(reads: list[Read]) -> Check:
     user = next((read.answer for read in reads if isinstance(read.answer, User)), None)
-    here = user.workspace_id if user is not None else None
+    workspace_id = user.workspace_id if user is not None else None
     hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).exists()
-    known = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).exclude(workspace="").first()
-    if hold or (here and known is not None and known.workspace != here):
+    last_run = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).exclude(workspace="").first()
+    if hold or (workspace_id and last_run is not None and last_run.workspace != workspace_id):
         return Check(
             "workspace",
             "fail",
-            f"The key opens …{(here or 'unknown')[-6:]}, not the workspace that is shown here.",
+            f"The key opens …{(workspace_id or 'unknown')[-6:]}, not the workspace that is shown here.",
             "Set the right key, or accept the other workspace under Sync, Holds.",
         )
-    unread = next((read.error for read in reads if read.what == "workspace" and not _lacks_a_scope(read.error)), None)
-    if unread is not None:
-        return Check("workspace", "warn", f"Which one it is could not be read: {unread}", TRY_LATER)
-    if not here:
+    error = next((read.error for read in reads if read.what == "workspace" and not _lacks_a_scope(read.error)), None)
+    if error is not None:
+        return Check("workspace", "warn", f"Which one it is could not be read: {error}", TRY_LATER)
+    if not workspace_id:
         return Check(
             "workspace",
             "warn",
             "The key may not read which workspace it belongs to.",
             "Give it the scope user_read, so that a key of another workspace is known at once.",
         )
-    return Check("workspace", "ok", f"…{here[-6:]}{', the one that is shown here' if known else ''}.")
+    return Check("workspace", "ok", f"…{workspace_id[-6:]}{', the one that is shown here' if last_run else ''}.")
 
 
 def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
@@ -149,7 +149,7 @@ def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
 
 
 def _second_page(client: ElevenLabs, agents: Read) -> Check:
-    """Does a cursor lead on? Two pages of one agent each tell it."""
+    """Whether a cursor leads to the next page, tested with two pages of one agent each."""
     words = "Every list is as it should be"
     if not isinstance(agents.answer, Page) or len(agents.answer.rows) < 2:
         return Check("page shapes", "ok", f"{words}.")
@@ -170,7 +170,7 @@ def _is_shape(error: ElevenLabsError | None) -> bool:
 
 
 def _shapes(reads: list[Read]) -> Iterator[Check]:
-    """Each row against its schema; what the schemas do not know is told, and does no harm."""
+    """Check each row against its schema. Fields that the schema does not know are reported, and are harmless."""
     wrong: list[str] = []
     unknown: dict[str, None] = {}
     rows = 0
@@ -209,22 +209,22 @@ def _clock(reads: list[Read]) -> Check:
     offsets = [read.offset for read in reads if read.offset is not None]
     if not offsets:
         return Check("clock", "warn", "No answer contained the time.", "Nothing, if the clock of this machine is set.")
-    off = min(offsets, key=abs)
-    if abs(off) <= CLOCK_WARN:
-        return Check("clock", "ok", f"Within {max(abs(off), 1):.0f} s of ElevenLabs'.")
-    words = f"This machine's clock is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} ElevenLabs'."
+    offset = min(offsets, key=abs)
+    if abs(offset) <= CLOCK_WARN:
+        return Check("clock", "ok", f"Within {max(abs(offset), 1):.0f} s of ElevenLabs'.")
+    words = f"This machine's clock is {abs(offset):.0f} s {'behind' if offset > 0 else 'ahead of'} ElevenLabs'."
     mend = "Set it (NTP): deadlines, the history's times and what counts as fresh go by it."
-    return Check("clock", "fail" if abs(off) > CLOCK_FAIL else "warn", words, mend)
+    return Check("clock", "fail" if abs(offset) > CLOCK_FAIL else "warn", words, mend)
 
 
 def _latency(reads: list[Read]) -> Iterator[Check]:
-    """Of what was answered: how quickly an error comes tells nothing."""
+    """Successful reads only: the time of an error says nothing about latency."""
     took = [read.attempt.milliseconds for read in reads if read.attempt is not None and read.error is None]
     if not took:
         return
-    middle, longest = statistics.median(took), max(took)
-    words = f"A read takes {middle:.0f} ms, the longest took {longest:.0f} ms."
-    if middle > SLOW_MS:
+    median, longest = statistics.median(took), max(took)
+    words = f"A read takes {median:.0f} ms, the longest took {longest:.0f} ms."
+    if median > SLOW_MS:
         mend = "Is the address that of the nearest region, and is the network of this machine busy?"
         yield Check("latency", "warn", words, mend)
     else:
@@ -232,11 +232,11 @@ def _latency(reads: list[Read]) -> Iterator[Check]:
 
 
 def _assumptions(found: list[Finding]) -> Iterator[Check]:
-    """What the reads tell of the numbered lines."""
-    against = [f"{finding.number} ({finding.evidence})" for finding in found if not finding.holds]
-    if against:
+    """What the reads show about the numbered assumptions."""
+    refuted = [f"{finding.number} ({finding.evidence})" for finding in found if not finding.holds]
+    if refuted:
         mend = "Look up these lines in docs/assumptions.md, which lists where they matter."
-        yield Check("assumptions", "warn", f"Refuted: {', '.join(against)}.", mend)
+        yield Check("assumptions", "warn", f"Refuted: {', '.join(refuted)}.", mend)
     elif found:
         lines = ", ".join(str(number) for number in sorted({finding.number for finding in found}))
         yield Check("assumptions", "ok", f"Confirmed by reads: lines {lines} of docs/assumptions.md.")

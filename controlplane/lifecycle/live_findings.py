@@ -6,11 +6,11 @@ from controlplane.elevenlabs import BadShape, ElevenLabs, NotFound, Page
 from controlplane.lifecycle.assumptions import Finding
 from controlplane.lifecycle.live_reads import Read, get
 
-NO_SUCH_LIST = frozenset({405, 410, 501})  # besides a 404: how a remote may say that it has no such list
+NO_SUCH_LIST = frozenset({405, 410, 501})  # besides 404: statuses by which a remote may say that it has no such list
 
 
 def findings(client: ElevenLabs, reads: list[Read]) -> Iterator[Finding]:
-    """Where a line is doubted, a few reads more tell whether it is that, or a moment's trouble."""
+    """If an assumption is in doubt, a few more reads distinguish a refutation from a temporary error."""
     numbers = next(read for read in reads if read.what == "numbers")
     if numbers.attempt is not None and "/v2/" in numbers.attempt.path:
         yield from _page_size(client, numbers)
@@ -33,19 +33,20 @@ def _page_size(client: ElevenLabs, numbers: Read) -> Iterator[Finding]:
 
 
 def _two_lists(client: ElevenLabs, numbers: Read) -> Iterator[Finding]:
-    """The older list beside the paged one, where both are there; or where the paged one is missing in other words."""
+    """Compare the older list with the paged one, if both exist; or find the paged list missing with an unexpected
+    error."""
     if numbers.error is not None:
         missing = isinstance(numbers.error, NotFound) or numbers.error.status in NO_SUCH_LIST
         if missing and _older(client).error is None:
             words = f"The paged list of numbers is missing ({numbers.error.status}), and is not told as a wrong path."
             yield Finding(43, False, words)
         return
-    if (there := _whole(numbers)) is None or (older := _whole(_older(client))) is None:
+    if (paged := _whole(numbers)) is None or (older := _whole(_older(client))) is None:
         return
-    lacks = there - older
-    if lacks and (again := _whole(_paged(client))) is not None:
-        lacks &= again  # what was removed meanwhile is in neither
-    words = f"lacks {len(lacks)} of the {len(there)} numbers" if lacks else f"has each of the {len(there)} numbers"
+    lacks = paged - older
+    if lacks and (paged_again := _whole(_paged(client))) is not None:
+        lacks &= paged_again  # what was removed in the meantime is in neither
+    words = f"lacks {len(lacks)} of the {len(paged)} numbers" if lacks else f"has each of the {len(paged)} numbers"
     yield Finding(43, not lacks, f"The older list {words} of the paged one.", part=True)
 
 
@@ -58,7 +59,7 @@ def _older(client: ElevenLabs) -> Read:
 
 
 def _whole(read: Read) -> set[str] | None:
-    """The ids of a list that came in one page."""
+    """The ids of a list that fits on one page; None if there are more pages."""
     if not isinstance(read.answer, Page) or read.answer.has_more:
         return None
     return {str(row.get("phone_number_id")) for row in read.answer.rows}

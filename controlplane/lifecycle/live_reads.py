@@ -11,14 +11,14 @@ from controlplane.elevenlabs.error_mapping import http_date
 
 @dataclass
 class Read:
-    """One GET of the list below: what it gave, or why not."""
+    """One GET of the list below, with its response or error."""
 
     what: str
     scope: str
     answer: Any = None
     error: ElevenLabsError | None = None
     attempt: Attempt | None = None
-    offset: float | None = None  # of the remote's clock, in seconds
+    offset: float | None = None  # the remote clock minus ours, in seconds
 
 
 READS: list[tuple[str, str, Callable[[ElevenLabs], Any]]] = [
@@ -31,22 +31,23 @@ READS: list[tuple[str, str, Callable[[ElevenLabs], Any]]] = [
 ]
 
 
-def get(client: ElevenLabs, what: str, scope: str, ask: Callable[[ElevenLabs], Any]) -> Read:
+def get(client: ElevenLabs, what: str, scope: str, fetch: Callable[[ElevenLabs], Any]) -> Read:
     found = Read(what, scope)
     with recording() as wire:
-        began = time.time()
+        started = time.time()
         try:
-            found.answer = ask(client)
+            found.answer = fetch(client)
         except ElevenLabsError as error:
             found.error = error
         ended = time.time()
     if wire:
         found.attempt = wire[-1]
         if len(wire) == 1 and wire[0].date:
-            found.offset = _offset(wire[0].date, (began + ended) / 2)
+            found.offset = _offset(wire[0].date, (started + ended) / 2)
     return found
 
 
 def _offset(date: str, ours: float) -> float | None:
     remote = http_date(date)
-    return None if remote is None else remote.timestamp() + 0.5 - ours  # the header leaves out the part of a second
+    # the header has whole seconds: half a second on average is missing
+    return None if remote is None else remote.timestamp() + 0.5 - ours

@@ -27,7 +27,9 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield "# API check report\n"
     if data["sandbox"]:
         yield SANDBOX + "\n"
-    where = "the sandbox" if data["sandbox"] else f"{data['remote']}, workspace {_said(data['workspace']) or 'unknown'}"
+    where = (
+        "the sandbox" if data["sandbox"] else f"{data['remote']}, workspace {_escaped(data['workspace']) or 'unknown'}"
+    )
     yield (
         f"Written by `manage.py lifecycle` from a run on {where}, from {data['began']} to {data['ended']}, "
         f"{data['rounds']} round{'' if data['rounds'] == 1 else 's'}, with the number {data['number']}.\n"
@@ -35,7 +37,7 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield f"**{verdict(data)}**\n"
     if data["left"]:
         yield "## Left over\n"
-        yield from (f"- {_plain(_said(one))}" for one in data["left"])
+        yield from (f"- {_plain(_escaped(one))}" for one in data["left"])
         yield ""
     yield "## In short\n"
     yield from _in_short(data)
@@ -57,14 +59,14 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
                 OUTCOMES.get(step["outcome"], step["outcome"]),
                 step["status"] or "",
                 *(step[name] for name in ("requests", "writes")),
-                _said(step["found"]),
+                _escaped(step["found"]),
             )
             for step in steps
         ],
     )
     if again := [step for step in data["steps"] if step["round"] > 1 and step["outcome"] == OTHERWISE]:
         yield "\n## Unexpected in a later round\n"
-        yield from _table(("round", "step", "found"), [(s["round"], s["title"], _said(s["found"])) for s in again])
+        yield from _table(("round", "step", "found"), [(s["round"], s["title"], _escaped(s["found"])) for s in again])
     yield "\n## Refusals\n"
     yield "Status and body of each, without secrets and prompts, and cut where it is long.\n"
     refused = [step for step in data["steps"] if (step["status"] or 0) >= 400]
@@ -72,7 +74,7 @@ def _lines(data: dict[str, Any]) -> Iterator[str]:
     yield "\n## Assumptions\n"
     yield "The numbered lines of [assumptions.md](assumptions.md).\n"
     lines = [
-        (one["number"], _verdict(one), _said(one["evidence"], "<[&"), one["assumed"]) for one in data["assumptions"]
+        (one["number"], _verdict(one), _escaped(one["evidence"], "<[&"), one["assumed"]) for one in data["assumptions"]
     ]
     yield from _table(("#", "verdict", "evidence", "assumed"), lines)
 
@@ -81,11 +83,11 @@ def verdict(data: dict[str, Any]) -> str:
     if data["broken_off"]:
         return f"Aborted: {data['broken_off']}"
     counted = {name: sum(one["verdict"] == name for one in data["assumptions"]) for name in ("confirmed", "refuted")}
-    otherwise = sum(step["outcome"] == OTHERWISE for step in data["steps"])
-    untold = len(data["assumptions"]) - sum(counted.values())
-    words = f"{counted['confirmed']} assumptions confirmed, {counted['refuted']} refuted, {untold} not tried"
-    steps = "1 step" if otherwise == 1 else f"{otherwise} steps"
-    good = not otherwise and not counted["refuted"]
+    unexpected = sum(step["outcome"] == OTHERWISE for step in data["steps"])
+    not_tried = len(data["assumptions"]) - sum(counted.values())
+    words = f"{counted['confirmed']} assumptions confirmed, {counted['refuted']} refuted, {not_tried} not tried"
+    steps = "1 step" if unexpected == 1 else f"{unexpected} steps"
+    good = not unexpected and not counted["refuted"]
     return f"{'As expected' if good else 'Unexpected'}: {words}; {steps} with an unexpected result."
 
 
@@ -94,7 +96,7 @@ def _in_short(data: dict[str, Any]) -> Iterator[str]:
     if swap:
         yield f"- Hot-swap: {'one request' if swap == 1 else f'{swap} requests'}."
     if data["in_use"]:
-        yield f"- A number in use, assigned to another agent: {_plain(_said(data['in_use']))}."
+        yield f"- A number in use, assigned to another agent: {_plain(_escaped(data['in_use']))}."
     if data["after_delete"]:
         yield f"- A number whose agent was deleted: {AFTER_DELETE[data['after_delete']]}."
     for one in data["latencies"]:
@@ -114,17 +116,19 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[st
         yield f"| {' | '.join(_plain(str(cell)) for cell in row)} |"
 
 
-def _said(text: str, marks: str = "\\`<[&") -> str:
-    """What the remote may have put in: no HTML, link, picture or code of its own. `marks` are what would begin one."""
-    return "".join(f"\\{one}" if one in marks else one for one in text).replace("|", "&#124;")
+def _escaped(text: str, special: str = "\\`<[&") -> str:
+    """Escape text that the remote may have supplied, so that it cannot form HTML, links, images or code. `marks` are
+    the characters to escape."""
+    return "".join(f"\\{one}" if one in special else one for one in text).replace("|", "&#124;")
 
 
 def _verbatim(text: str) -> str:
-    """JSON as code, between more backticks than stand in it. A bar would end the cell even there."""
+    """JSON as inline code, fenced with more backticks than it contains. A bar would end the table cell even inside
+    code."""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}".replace("|", "\\u007c") if text else ""
 
 
 def _plain(text: str) -> str:
-    """One cell: no line break, and no bar that would end it."""
+    """Text for one table cell: without line breaks, and with bars escaped."""
     return " ".join(text.split()).replace("\\|", "|").replace("|", "\\|")

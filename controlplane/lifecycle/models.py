@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from controlplane.operations.models import Operation
 
-MAX_REPORTS = 50  # reports; older ones go when a new run begins
+MAX_REPORTS = 50  # older reports are deleted when a new run starts
 
 
 class Report(models.Model):
-    """One run. `data` is all that it tells, as the command writes it into a file: see `report.py`."""
+    """One run. `data` is the full report as the command writes it to a file: see `report.py`."""
 
     class State(models.TextChoices):
         RUNNING = "running", "not ended"
@@ -23,7 +23,7 @@ class Report(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
     base_url = models.CharField(max_length=200)
-    workspace = models.CharField(max_length=64, blank=True)  # empty where the key may not tell
+    workspace = models.CharField(max_length=64, blank=True)  # empty if the key may not read it
     actor_name = models.TextField()
     data = models.JSONField(default=dict)
 
@@ -35,15 +35,15 @@ class Report(models.Model):
 
 
 class Asked(models.Model):
-    """Committed before its operation is: under this key, which nobody else knows, a run asks for one write. So what an
-    operation with this key made is the run's own work, whatever became of the process."""
+    """The idempotency key under which a run requests one write, committed before the operation. No one else knows the
+    key, so whatever an operation with this key created belongs to the run, even if its process died."""
 
     report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="asked")
     key = models.CharField(max_length=64, unique=True)
     makes = models.CharField(max_length=10, blank=True)  # "agent", "number", or nothing
-    name = models.TextField(blank=True)  # of what it makes
-    removed_at = models.DateTimeField(null=True, blank=True)  # what it made is gone from the remote again
-    forgotten_at = models.DateTimeField(null=True, blank=True)  # somebody said that it may stay where it is
+    name = models.TextField(blank=True)  # of the object to be created
+    removed_at = models.DateTimeField(null=True, blank=True)  # when the created object was removed from the remote
+    forgotten_at = models.DateTimeField(null=True, blank=True)  # when a user decided to leave the object there
     forgotten_by = models.TextField(blank=True)
 
     class Meta:
@@ -54,5 +54,5 @@ class Asked(models.Model):
 
     @property
     def operation(self) -> Operation | None:
-        """None: the process ended before it was committed, so nothing was sent."""
+        """None if the process ended before the operation was committed: then nothing was sent."""
         return Operation.objects.filter(key=self.key).first()

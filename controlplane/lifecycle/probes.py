@@ -1,4 +1,4 @@
-"""Actions that skip our own checks, to see how ElevenLabs answers. Each is an operation like any other: committed
+"""Actions that skip our own checks, to see how ElevenLabs answers. Each probe is an operation like any other: committed
 before it is sent, sent once, never repeated."""
 
 from typing import Any
@@ -16,7 +16,7 @@ from numbers.import_action import ImportNumber
 SENT_UNCHECKED = "Probe, sent without our own check:"
 
 
-def _there(client: ElevenLabs, op: Operation) -> dict[str, Any]:
+def _existing_number(client: ElevenLabs, op: Operation) -> dict[str, Any]:
     number = get_number(client, op.object_id)
     if number is None:
         raise PreconditionFailed(f"{op.display_names['object']} is not in ElevenLabs.")
@@ -24,14 +24,15 @@ def _there(client: ElevenLabs, op: Operation) -> dict[str, Any]:
     return number
 
 
-def _took_it(op: Operation) -> bool:
-    """ElevenLabs answered yes. What the number shows then is what the probe wants to know, so any of it is done."""
+def _was_accepted(op: Operation) -> bool:
+    """Whether ElevenLabs responded with success. Any state of the number afterwards counts as done, because finding out
+    that state is the purpose of the probe."""
     return op.http_status is not None and 200 <= op.http_status < 300
 
 
 @register
 class ProbeAssignment(AssignNumber):
-    """wanted: agent_id, whatever it is; the agent is not looked at, nor who answers the number now."""
+    """`params["agent_id"]` is sent as it is: neither the agent nor the number's current agent is checked."""
 
     name = "number.assign.probe"
 
@@ -43,15 +44,15 @@ class ProbeAssignment(AssignNumber):
         return f"ElevenLabs took it, without our check: {names['object']} was assigned to {names['to']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        return binding(_there(client, op))
+        return binding(_existing_number(client, op))
 
     def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and observed is not None else super().reconcile(op, observed)
+        return Verdict(State.DONE) if _was_accepted(op) and observed is not None else super().reconcile(op, observed)
 
 
 @register
 class ProbeLabel(RenameNumber):
-    """wanted: label null, which no form of ours can send."""
+    """Sends a label of null, which no form of ours can send."""
 
     name = "number.rename.probe"
 
@@ -62,15 +63,16 @@ class ProbeLabel(RenameNumber):
         return f"ElevenLabs took a label of null for {op.display_names['object']}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        return self.summarize(op, _there(client, op))
+        return self.summarize(op, _existing_number(client, op))
 
     def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
-        return Verdict(State.DONE) if _took_it(op) and observed is not None else super().reconcile(op, observed)
+        return Verdict(State.DONE) if _was_accepted(op) and observed is not None else super().reconcile(op, observed)
 
 
 @register
 class ProbeImport(ImportNumber):
-    """Imports a number that is there already. What is there is told from what this may make by its id."""
+    """Imports a number that already exists. The ids found before are used to tell the existing number apart from a new
+    one."""
 
     name = "number.import.probe"
 
@@ -86,7 +88,7 @@ class ProbeImport(ImportNumber):
         try:
             return super().send(client, op, secrets)
         except Conflict as conflict:
-            conflict.outcome = Outcome.REFUSED  # what it collides with was there before, so it is not its own work
+            conflict.outcome = Outcome.REFUSED  # it collides with an existing number, so it cannot be its own work
             raise
 
     def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:

@@ -13,10 +13,10 @@ from numbers import services as numbers
 from numbers.e164 import grouped
 from numbers.services import TwilioCredentials
 
-WRONG_TOKEN = "wrong-token"  # noqa: S105 - no token of Twilio looks like it; the sandbox knows it too
+WRONG_TOKEN = "wrong-token"  # noqa: S105 - not a real token: no Twilio token has this form; the sandbox knows it too
 MALFORMED_SID = "AC-not-a-sid"
 KEY_SID = "SK" + "1" * 32
-NOT_IN_ACCOUNT = "+15005550001"  # one of Twilio's test numbers: nobody can own it
+NOT_IN_ACCOUNT = "+15005550001"  # one of Twilio's test numbers: no account can own it
 
 
 def wrong_credentials(x: Experiment, step: Step) -> None:
@@ -49,13 +49,14 @@ def not_in_account(x: Experiment, step: Step) -> None:
 
 
 def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: str = "") -> Operation:
-    """What ElevenLabs takes against all expectation is removed again, so that the next import finds it free."""
+    """If ElevenLabs unexpectedly accepts the import, the number is removed again, so that the next import finds it
+    free."""
     number = number or x.phone_number
 
-    def deed(context: WriteContext) -> Operation:
+    def send(context: WriteContext) -> Operation:
         return numbers.import_number(number, label=x.label, credentials=credentials, **context)
 
-    op = x.ask(step, deed, makes="number", name=number)
+    op = x.ask(step, send, makes="number", name=number)
     step.observe()
     if op.object_id and op.state == State.DONE:
         step.conclude(False, f"Taken, though it should be refused. {step.found}")
@@ -67,14 +68,14 @@ def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: s
 def import_again(x: Experiment, step: Step) -> None:
     line = here(x.line)
     secrets = {name: value for name, value in vars(x.credentials).items() if value}
-    wanted = {"phone_number": line.phone_number, "label": x.label, "agent_id": None, "enable_sms": False}
+    params = {"phone_number": line.phone_number, "label": x.label, "agent_id": None, "enable_sms": False}
     names = {"object": grouped(line.phone_number), "to": "no agent"}
 
-    def deed(context: WriteContext) -> Operation:
-        params = ActionRequest(probes.ProbeImport, "", wanted, names, context["justification"])
-        return run(params, key=context["key"], actor=context["actor"], secrets=secrets)
+    def send(context: WriteContext) -> Operation:
+        request = ActionRequest(probes.ProbeImport, "", params, names, context["justification"])
+        return run(request, key=context["key"], actor=context["actor"], secrets=secrets)
 
-    op = x.ask(step, deed, makes="number", name=line.phone_number)
+    op = x.ask(step, send, makes="number", name=line.phone_number)
     step.observe()
     good = step.was_refused(op, 409, code="resource_already_exists")
     x.finding(3, good, step.answered(op))

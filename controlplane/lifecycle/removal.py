@@ -19,39 +19,41 @@ from numbers import services as numbers
 from numbers.models import PhoneNumber
 
 CREATED_NOTHING = (State.REFUSED, State.NOT_SENT, State.NOT_APPLIED)
-SEEN_WITHIN = 60.0  # seconds in which an import that cannot be seen yet is tried again
+SEEN_WITHIN = 60.0  # seconds for which the removal of a number that is not visible yet is retried
 TRY_EVERY = 2.0
 
 Print = Callable[[str], object]
 
 
 class NotOurs(Exception):
-    """Somebody uses it by now, so it is left as it is."""
+    """Another user uses the object by now, so it is left as it is."""
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that was made and could not be removed, or of which that is not known."""
+    """An object that was created and could not be removed, or whose state is unknown. `justification` is the reason."""
 
     what: str
     name: str
     object_id: str
     justification: str
-    elsewhere: bool = False  # at another remote, or in another workspace, than the configured one
+    elsewhere: bool = False  # at another remote or in another workspace than configured
 
     def __str__(self) -> str:
         return f"{self.what} {self.name} {self.object_id or '(id unknown)'}: {self.justification}"
 
 
 def clean_up(runner: Runner, print_line: Print) -> list[Leftover]:
-    """Everything that the asker's run made. Numbers go first: an agent that answers one is not deleted."""
+    """Remove everything that the runner's run created. Numbers go first: an agent that answers one is not deleted."""
     for asked in runner.report.asked.all():
         op = asked.operation
         if op is not None and op.is_open:
             print_line(f"Looking up what became of: {op.title}")
             runner.decided(close_abandoned(op))
-    made = runner.report.asked.filter(removed_at=None, forgotten_at=None).exclude(makes="").order_by("-makes", "id")
-    left = [remove(runner, asked, print_line) for asked in made]
+    requested = (
+        runner.report.asked.filter(removed_at=None, forgotten_at=None).exclude(makes="").order_by("-makes", "id")
+    )
+    left = [remove(runner, asked, print_line) for asked in requested]
     return [one for one in left if one is not None]
 
 
@@ -64,8 +66,8 @@ def remove(runner: Runner, asked: Asked, print_line: Print) -> Leftover | None:
     print_line(f"Removing the {asked.makes} {asked.name} {op.object_id}")
     try:
         removal = _number(runner, op) if asked.makes == "number" else _agent(runner, op)
-    except (ElevenLabsError, NotOurs, ResourceLocked, Expired, ReasonRequired) as trouble:
-        return Leftover(asked.makes, asked.name, op.object_id, str(trouble) or "It took too long to check.")
+    except (ElevenLabsError, NotOurs, ResourceLocked, Expired, ReasonRequired) as error:
+        return Leftover(asked.makes, asked.name, op.object_id, str(error) or "It took too long to check.")
     if removal is None or removal.state == State.DONE:
         asked.removed_at = timezone.now()
         asked.save(update_fields=["removed_at"])
@@ -76,30 +78,31 @@ def remove(runner: Runner, asked: Asked, print_line: Print) -> Leftover | None:
 def _number(runner: Runner, op: Operation) -> Operation | None:
     waited = 0.0
     while True:
-        there, removal = _try_number(runner, op)
-        if removal is None or removal.state != State.NOT_SENT or there or waited >= SEEN_WITHIN:
+        exists, removal = _try_number(runner, op)
+        if removal is None or removal.state != State.NOT_SENT or exists or waited >= SEEN_WITHIN:
             return removal
-        runner.pause(TRY_EVERY)  # an import that is in no list yet, and not found by its id either
+        runner.pause(TRY_EVERY)  # the import is in no list yet, and is not found by its id either
         waited += TRY_EVERY
 
 
 def _try_number(runner: Runner, op: Operation) -> tuple[bool, Operation | None]:
-    """(is it there by its id?, its removal). None where it is not there, and no row here tells of it."""
+    """(whether the number is found by its id, its removal). The removal is None if it is not found and has no row
+    here."""
     try:
-        there = runner.client.get_number(op.object_id)
+        remote = runner.client.get_number(op.object_id)
     except NotFound:
-        there = None
-    bound = there.agent_id if there else None
-    if bound and bound not in requested_ids(runner.report, "agent") and _lives(runner, bound):
+        remote = None
+    bound = remote.agent_id if remote else None
+    if bound and bound not in requested_ids(runner.report, "agent") and _agent_exists(runner, bound):
         raise NotOurs("It was assigned to another agent meanwhile, so it is left as it is.")
     row = PhoneNumber.objects.filter(remote_id=op.object_id).first()
-    if row is None and there is not None:
-        number_mirror.upsert_row(there.raw, seen_by_precheck(op))
+    if row is None and remote is not None:
+        number_mirror.upsert_row(remote.raw, seen_by_precheck(op))
         row = PhoneNumber.objects.get(remote_id=op.object_id)
     if row is None:
         return False, None
     line = row
-    return there is not None, runner.ask(lambda context: numbers.remove(line, shown=bound or "", **context))
+    return remote is not None, runner.ask(lambda context: numbers.remove(line, shown=bound or "", **context))
 
 
 def _agent(runner: Runner, op: Operation) -> Operation | None:
@@ -114,7 +117,7 @@ def _agent(runner: Runner, op: Operation) -> Operation | None:
     return runner.ask(lambda context: agents.delete(agent, **context))
 
 
-def _lives(runner: Runner, agent_id: str) -> bool:
+def _agent_exists(runner: Runner, agent_id: str) -> bool:
     try:
         runner.client.get_agent(agent_id)
     except NotFound:

@@ -14,7 +14,7 @@ from controlplane.lifecycle.removal import Leftover
 from controlplane.lifecycle.step import OTHERWISE, Step
 
 FORMAT = 1
-# What the figures are of: {step: what is measured}.
+# What is measured, by step: {step name: label}.
 MEASURED = {
     "create": "Create an agent",
     "import": "Import",
@@ -29,7 +29,7 @@ MEASURED = {
 def as_json(
     x: Experiment, *, base_url: str, workspace: str, by: str, began: datetime, ended: datetime
 ) -> dict[str, Any]:
-    """Without what was left over, which is known after cleaning up."""
+    """The report without the leftovers, which are known only after the clean-up."""
     rounds = max((step.round for step in x.steps), default=0)
     data: dict[str, Any] = scrubbed(
         {
@@ -60,23 +60,30 @@ def with_leftovers(data: dict[str, Any], left: Iterable[Leftover]) -> dict[str, 
 
 
 def is_as_assumed(data: dict[str, Any]) -> bool:
-    """Nothing was refuted, and no step that was tried went otherwise than expected."""
+    """Whether nothing was refuted and no step that was tried had an unexpected result."""
     refuted = any(line["verdict"] == REFUTED for line in data["assumptions"])
     return not refuted and not any(step["outcome"] == OTHERWISE for step in data["steps"])
 
 
 def latencies(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Milliseconds on the wire of what ElevenLabs took; of "listed" from the import's answer to the list."""
+    """Milliseconds on the wire of the writes that ElevenLabs accepted; for "listed", from the import's response until
+    the number was listed."""
     found = []
     for name, words in MEASURED.items():
-        of_it = sorted(
+        durations = sorted(
             step.milliseconds
             for step in steps
             if step.name == name and step.milliseconds is not None and (step.status is None or step.status < 300)
         )
-        if of_it:
+        if durations:
             found.append(
-                {"name": name, "words": words, "count": len(of_it), "p50": rank(of_it, 0.5), "p95": rank(of_it, 0.95)}
+                {
+                    "name": name,
+                    "words": words,
+                    "count": len(durations),
+                    "p50": rank(durations, 0.5),
+                    "p95": rank(durations, 0.95),
+                }
             )
     return found
 
@@ -87,7 +94,7 @@ def rank(ordered: Sequence[int], share: float) -> int:
 
 
 def _body(text: str) -> str:
-    """As JSON, value by value: as one text, the word "token" in it would hide the name that follows."""
+    """Scrubbed value by value if it is JSON: as one text, the word "token" in it would hide the name that follows."""
     try:
         return json.dumps(scrubbed(json.loads(text)), ensure_ascii=False)
     except ValueError:
@@ -95,7 +102,7 @@ def _body(text: str) -> str:
 
 
 def scrubbed(value: Any) -> Any:
-    """Each text without what is known to be a secret, wherever it came from."""
+    """`value` with all known secrets removed from its texts."""
     if isinstance(value, str):
         return scrub(value)
     if isinstance(value, dict):

@@ -16,15 +16,15 @@ from controlplane.operations.actions import Verdict
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle
 
-POLL_INTERVAL_S = 2.0  # seconds between two looks at what is not confirmed
+POLL_INTERVAL_S = 2.0  # seconds between two polls of an unconfirmed operation
 
 
 class Stopped(Exception):
-    """Somebody asked to stop: nothing further is begun."""
+    """The user asked to stop: no further step is started."""
 
 
 class WriteContext(TypedDict):
-    """What every service is told beside the wish itself."""
+    """Keyword arguments passed to every service in addition to the request's own values."""
 
     key: str
     actor: User | None
@@ -32,7 +32,7 @@ class WriteContext(TypedDict):
 
 
 class Runner:
-    """Asks in the name of one run. `stopping` is set by Ctrl-C; a request that is under way is waited for."""
+    """Requests writes on behalf of one run. `stopping` is set by Ctrl-C; a request in progress is waited for."""
 
     def __init__(
         self, report: Report, client: ElevenLabs, *, actor: User | None, justification: Justification, stopping: Event
@@ -43,14 +43,15 @@ class Runner:
         self.justification = justification
         self.stopping = stopping
 
-    def ask(self, deed: Callable[[WriteContext], Operation], *, makes: str = "", name: str = "") -> Operation:
-        """`deed` calls a service or runs a probe; `makes` says what there is to clean up if it is done."""
+    def ask(self, action: Callable[[WriteContext], Operation], *, makes: str = "", name: str = "") -> Operation:
+        """Record a write, run it, and wait for its result. `action` calls a service or runs a probe; `makes` names what
+        has to be cleaned up if it succeeds."""
         with transaction.atomic(durable=True):
             asked = Asked.objects.create(report=self.report, key=str(uuid.uuid4()), makes=makes, name=name)
-        return self.decided(deed({"key": asked.key, "actor": self.actor, "justification": self.justification}))
+        return self.decided(action({"key": asked.key, "actor": self.actor, "justification": self.justification}))
 
     def decided(self, op: Operation) -> Operation:
-        """Where the answer was lost: read back until it is known, or until somebody asks to stop."""
+        """If the response was lost, read back until the result is known or the user asks to stop."""
         while op.is_unconfirmed and not self.stopping.is_set():
             op = settle(op, self.client)
             if op.is_unconfirmed:
@@ -63,7 +64,8 @@ class Runner:
 
 
 def close_abandoned(op: Operation) -> Operation:
-    """An intent whose process is dead, which only the holder of the run's lock knows: nothing was sent."""
+    """Close an intent whose process is dead: nothing was sent. Only the holder of the run's lock knows that it is
+    dead."""
     if op.state != State.INTENT:
         return op
     verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first.")
@@ -71,12 +73,12 @@ def close_abandoned(op: Operation) -> Operation:
 
 
 def result_summary(op: Operation) -> str:
-    """What became of it, for the report."""
+    """The operation's result, for the report."""
     return op.message or f"It is {op.get_state_display()}."
 
 
 def requested_ids(report: Report, makes: str) -> set[str]:
-    """The ids of everything of this sort that a run's own operations made."""
+    """The ids of all objects of this type that the run's own operations created."""
     keys = report.asked.filter(makes=makes).values_list("key", flat=True)
     found: Any = Operation.objects.filter(key__in=list(keys)).exclude(object_id="").values_list("object_id", flat=True)
     return set(found)

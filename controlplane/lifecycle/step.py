@@ -16,8 +16,8 @@ Way = Literal["service", "client alone", "read"]
 
 @dataclass
 class Step:
-    """`milliseconds` is what the write took on the wire, `took` the whole step as somebody who clicks waits for it.
-    `way`: by a service that the pages use, by the client alone past our own checks, or by reading."""
+    """`milliseconds` is the time of the write on the wire, `took` that of the whole step as a user would wait for it.
+    `way`: by a service that the pages use, by the client alone bypassing our own checks, or by reading."""
 
     name: str
     title: str
@@ -42,12 +42,12 @@ class Step:
 
     @property
     def write(self) -> Attempt | None:
-        """The last one that was sent."""
+        """The last write that was sent."""
         return next((attempt for attempt in reversed(self.wire) if attempt.method != "GET"), None)
 
     @property
     def detail(self) -> dict[str, Any]:
-        """What the refusal says, where it says that as an object."""
+        """The `detail` of the refusal's body, if it is an object."""
         try:
             detail = json.loads(self.body).get("detail")
         except (ValueError, AttributeError):
@@ -58,7 +58,8 @@ class Step:
         return {name: value for name, value in asdict(self).items() if name != "wire"}
 
     def observe(self) -> None:
-        """The last write as it went over the wire, which this step is about: a later one only tidies up."""
+        """Take status and timing from the last write so far, which is the subject of the step. Later writes only clean
+        up."""
         if (write := self.write) is not None:
             self.status, self.body, self.trace_id = write.status, write.body, write.trace_id
             self.milliseconds = round(write.milliseconds)
@@ -70,12 +71,13 @@ class Step:
         self.requests = len(self.wire)
         self.writes = sum(attempt.method != "GET" for attempt in self.wire)
 
-    def was_refused(self, op: Operation, http: int, *, shape_a: bool = True, **told: str) -> bool:
-        """With this status, and a detail that says this. Shape A, where it has to be that, is one with four names."""
+    def was_refused(self, op: Operation, http: int, *, shape_a: bool = True, **values: str) -> bool:
+        """Whether it was refused with this status and these values in its detail. With `shape_a`, the detail must also
+        have the four names of shape A."""
         if op.state != State.REFUSED or self.status != http:
             return False
-        whole = not shape_a or self.detail.keys() >= SHAPE_A
-        return whole and all(self.detail.get(name) == value for name, value in told.items())
+        has_shape = not shape_a or self.detail.keys() >= SHAPE_A
+        return has_shape and all(self.detail.get(name) == value for name, value in values.items())
 
     def answered(self, op: Operation) -> str:
         """ "400 (twilio_error, invalid_parameters)." """

@@ -19,8 +19,8 @@ from numbers.models import PhoneNumber
 SUPPORT, SALES = "Support Bot", "Sales Bot"
 FIRST_MESSAGE = "conversation_config.agent.first_message"
 PROMPT = "conversation_config.agent.prompt.prompt"
-POLL_INTERVAL_S = 0.5  # seconds between two looks for the imported number
-ABOUT_FIVE = (1.0, 15.0)  # seconds: what counts as "about 5 s" of line 22
+POLL_INTERVAL_S = 0.5  # seconds between two polls for the imported number
+ABOUT_FIVE = (1.0, 15.0)  # seconds that count as "about 5 s" of line 22
 
 Row = TypeVar("Row", Agent, PhoneNumber)
 
@@ -43,7 +43,7 @@ def create_sales(x: Experiment, step: Step) -> None:
 
 def _create(x: Experiment, step: Step, name: str) -> Agent:
     op = x.ask(step, lambda context: agents.create(name=name, body=body_of(name), **context), makes="agent", name=name)
-    _named_what_it_made(x, step, op)
+    _check_new_id(x, step, op)
     row = Agent.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if row is None:
         raise CannotGoOn(step.found)
@@ -51,19 +51,19 @@ def _create(x: Experiment, step: Step, name: str) -> Agent:
     return row
 
 
-def _named_what_it_made(x: Experiment, step: Step, op: Operation) -> None:
+def _check_new_id(x: Experiment, step: Step, op: Operation) -> None:
     if op.state == State.DONE and step.write is not None and step.write.status is not None:
         good = step.write.status in (200, 201) and is_id(op.object_id)
         x.finding(44, good, f"{step.title}: answered {step.write.status} with an id.", part=step.name != "import")
 
 
 def import_number(x: Experiment, step: Step) -> None:
-    def deed(context: WriteContext) -> Operation:
+    def send(context: WriteContext) -> Operation:
         return numbers.import_number(x.phone_number, label=x.label, credentials=x.credentials, **context)
 
-    op = x.ask(step, deed, makes="number", name=x.phone_number)
+    op = x.ask(step, send, makes="number", name=x.phone_number)
     x.accepted, x.told_when = time.monotonic(), step.write is not None and step.write.status in (200, 201)
-    _named_what_it_made(x, step, op)
+    _check_new_id(x, step, op)
     x.line = PhoneNumber.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if x.line is None:
         raise CannotGoOn(step.found)
@@ -107,7 +107,7 @@ def assign(x: Experiment, step: Step) -> None:
 
 
 def swap(x: Experiment, step: Step) -> None:
-    """In one PATCH; where that is refused, by releasing the number first."""
+    """With one PATCH; if that is refused, after releasing the number first."""
     line, support, sales = here(x.line), here(x.support), here(x.sales)
     op = x.ask(step, lambda context: numbers.assign(line, sales, shown=support.remote_id, **context))
     if op.state == State.REFUSED:
@@ -120,7 +120,8 @@ def swap(x: Experiment, step: Step) -> None:
     step.milliseconds = round(sum(attempt.milliseconds for attempt in writes))
     if op.state != State.DONE:
         raise CannotGoOn(step.found)
-    needed = sum(attempt.status is not None and attempt.status < 300 for attempt in writes)  # a refused one did nothing
+    # a refused one changed nothing
+    needed = sum(attempt.status is not None and attempt.status < 300 for attempt in writes)
     x.facts["hot_swap"] = max(needed, x.facts.get("hot_swap", 0))
     step.conclude(len(writes) == 1, step.found)
 

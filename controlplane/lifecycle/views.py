@@ -24,7 +24,7 @@ def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
 def _facts(found: Report) -> dict[str, Any]:
     data = found.data
     forgotten = list(found.asked.exclude(forgotten_at=None))
-    if not data:  # its process ended before it had told anything
+    if not data:  # the process ended before it had saved any data
         return {"report": found, "data": {}, "forgotten": forgotten}
     steps = [
         step

@@ -90,7 +90,7 @@ class Command(BaseCommand):
                 status = self._clean_up(client, options) if options["clean_up"] else self._run(client, options)
         except exclusive_run.Busy:
             raise CommandError("Another run is under way; nothing was done.", returncode=BUSY) from None
-        except KeyboardInterrupt:  # before the run began, or while earlier ones are cleaned up
+        except KeyboardInterrupt:  # before the run started, or while earlier runs are cleaned up
             raise CommandError(
                 "Stopped. What earlier runs left behind, --clean-up removes.", returncode=STOPPED
             ) from None
@@ -98,15 +98,15 @@ class Command(BaseCommand):
             sys.exit(status)
 
     def _run(self, client: ElevenLabs, options: dict[str, Any]) -> int:
-        """The exit status."""
+        """Returns the exit status."""
         workspace = self._workspace(client)
         wanted = ask_for(sandbox=is_sandbox(client.base_url))
         with secrets_in_memory(*wanted.secrets):
-            runner = self._asker(client, workspace, options)
+            runner = self._new_runner(client, workspace, options)
             self._consent(client, workspace, wanted, options)
             self._name(
                 cleanup.clean_up_before(runner, self._print_line)
-            )  # it may be this very number that was left behind
+            )  # the number left behind may be the requested one
             self._free(client, wanted)
             runner.report.save()
             cleanup.delete_old_reports()
@@ -114,17 +114,17 @@ class Command(BaseCommand):
             x.print_line = self._print_line
             with _interrupts(runner.stopping, self._print_line):
                 data = exclusive_run.run(x, options["repeat"])
-        told = self._report(data, options["report"])
+        is_written = self._report(data, options["report"])
         if data["left"]:
             return LEFT
         if data["broken_off"]:
             return STOPPED
-        if not told:
+        if not is_written:
             return UNTOLD
         return 0 if runner.report.state == Report.State.AS_ASSUMED else OTHERWISE
 
     def _clean_up(self, client: ElevenLabs, options: dict[str, Any]) -> int:
-        runner = self._asker(client, self._workspace(client), options)
+        runner = self._new_runner(client, self._workspace(client), options)
         left = cleanup.clean_up_before(runner, self._print_line, forget=options["forget"])
         if left:
             self._name(left)
@@ -132,18 +132,18 @@ class Command(BaseCommand):
         self._print_line("Nothing is left of earlier runs.")
         return 0
 
-    def _asker(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Runner:
-        """Its report is not saved yet."""
+    def _new_runner(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Runner:
+        """A runner whose report is not saved yet."""
         actor = User.objects.filter(username=options["user"], is_active=True).first() if options["user"] else None
         if options["user"] and actor is None:
             raise CommandError(f"There is no active user {options['user']}.")
-        why = Justification(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
+        justification = Justification(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
         try:
-            require_justification(why, actor)
+            require_justification(justification, actor)
         except ReasonRequired as missing:
             raise CommandError(f"{missing} Give --ticket.") from None
         report = Report(base_url=client.base_url, workspace=workspace, actor_name=actor_label(actor))
-        return Runner(report, client, actor=actor, justification=why, stopping=Event())
+        return Runner(report, client, actor=actor, justification=justification, stopping=Event())
 
     def _workspace(self, client: ElevenLabs) -> str:
         try:
@@ -164,8 +164,8 @@ class Command(BaseCommand):
         if is_sandbox(client.base_url):
             self._print_line(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
             return
-        told = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
-        self._print_line(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **told))
+        values = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
+        self._print_line(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **values))
         if options["yes"]:
             return
         answer = ""
@@ -175,23 +175,24 @@ class Command(BaseCommand):
             raise CommandError("Nothing was done.")
 
     def _report(self, data: dict[str, Any], folder: Path | None) -> bool:
-        """Whether it is where it was wanted. Where it cannot be, it is printed: a run is not made for nothing."""
-        told = True
+        """Write the report and return whether it was written to the folder. If that fails it is printed, so that the
+        run was not in vain."""
+        is_written = True
         try:
             if folder is not None:
                 files.write(folder, data)
                 self._print_line(f"The report is in {' and '.join(str(folder / name) for name in files.NAMES)}.")
         except OSError as error:
-            told = False
+            is_written = False
             self._print_line(f"The report could not be written to {folder} ({error.strerror}). Here it is:")
-        if folder is None or not told:
+        if folder is None or not is_written:
             self._print_line(markdown(data))
         self._print_line(verdict(data))
         for one in data["left"]:
             self._print_line(f"Left over: {one}")
         if data["left"]:
             self._print_line("manage.py lifecycle --clean-up tries again.")
-        return told
+        return is_written
 
     def _name(self, left: list[Leftover]) -> None:
         for one in left:
@@ -203,7 +204,7 @@ class Command(BaseCommand):
             )
 
     def _print_line(self, words: str) -> None:
-        """A terminal that is gone, or a pipe that nobody reads, must not keep a run from cleaning up."""
+        """A closed terminal or pipe must not keep a run from cleaning up."""
         with suppress(OSError):
             self.stdout.write(words)
             self.stdout.flush()
@@ -211,8 +212,8 @@ class Command(BaseCommand):
 
 @contextmanager
 def _interrupts(stopping: Event, print_line: Any) -> Iterator[None]:
-    """The first Ctrl-C (SIGTERM, a closed terminal) lets the request that is under way end, so that its outcome is
-    known; a second one ends at once."""
+    """The first Ctrl-C (SIGTERM, a closed terminal) lets the request in progress finish, so that its result is known; a
+    second one stops at once."""
 
     def stop(number: int, frame: object) -> None:
         if stopping.is_set():
