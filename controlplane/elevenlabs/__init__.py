@@ -1,6 +1,6 @@
 """The ElevenLabs API client, its typed responses and its errors.
 
-The function `scrub` is taken from its module of the same name: exported here, it would hide the module, and the
+The function `scrub` is imported from its module of the same name: exported here it would shadow the module, and the
 logging configuration could not find the filter in it.
 """
 

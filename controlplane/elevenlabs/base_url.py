@@ -15,13 +15,14 @@ HOSTS = frozenset(
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SANDBOX_KEY = "sk_sandbox"
 
-# Only this form is read. What a URL may hold besides (user names, paths, queries, escapes, other alphabets,
-# numbers that mean an address) cannot match, so no two readers of the URL can disagree about its host.
+# Only this form is accepted. Anything else that a URL may contain (user names, paths, queries, escapes, other
+# alphabets, numeric forms of an IP address) cannot match, so no two URL parsers can disagree about the host.
 _FORM = re.compile(r"(?P<scheme>https?)://(?P<host>\[::1\]|[a-z0-9.-]{1,253})(?::(?P<port>[0-9]{1,5}))?/?", re.ASCII)
 
 
 def check_base_url(url: str) -> str:
-    """The address without its trailing slash and default port. Raises ValueError, whose text never repeats the URL."""
+    """Returns the URL without its trailing slash and default port. Raises ValueError, whose message never repeats the
+    URL."""
     form = _FORM.fullmatch(url.lower()) if isinstance(url, str) and url.isascii() else None
     if form is None:
         raise ValueError(
@@ -47,15 +48,15 @@ def check_base_url(url: str) -> str:
 
 
 def is_sandbox(url: str) -> bool:
-    """True for an address on this machine."""
+    """True for a loopback URL."""
     return url.startswith("http://") and check_base_url(url).startswith(tuple(f"http://{host}" for host in LOOPBACK))
 
 
 def check_key(url: str, key: str) -> None:
-    """Raises ValueError where this key must not be sent to this address.
+    """Raises ValueError if this key must not be sent to this URL.
 
-    The sandbox's key opens nothing elsewhere. A real key may go to an address on this machine, because such an
-    address is only ever used when somebody wrote it into the configuration: it is then a sandbox under test.
+    The sandbox's key is not valid anywhere else. A real key may be sent to a loopback URL, because such a URL is only
+    used if it was put into the configuration: it is then a sandbox under test.
     """
     if not key:
         raise ValueError("There is no ElevenLabs API key.")
@@ -66,13 +67,13 @@ def check_key(url: str, key: str) -> None:
 
 
 def may_connect(host: str, ip: str) -> bool:
-    """Whether a connection to `host` may end at `ip`, the address that its name was resolved to.
+    """Whether a connection to `host` may go to `ip`, the address that its name resolved to.
 
-    Addresses of a private network are let through: companies do route ElevenLabs that way, and TLS proves the name.
+    Private network addresses are allowed: some companies route ElevenLabs that way, and TLS proves the host's identity.
     """
-    found = ipaddress.ip_address(ip.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    found = mapped if mapped is not None else found
+    address = ipaddress.ip_address(ip.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped if mapped is not None else address
     if host in LOOPBACK or f"[{host}]" in LOOPBACK:
-        return found.is_loopback
-    return not (found.is_loopback or found.is_link_local or found.is_unspecified or found.is_multicast)
+        return address.is_loopback
+    return not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast)

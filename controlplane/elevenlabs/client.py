@@ -25,19 +25,20 @@ from .traffic import Traffic
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
-# Of a workflow only what people wrote: what procedures generate into it must not be sent back as if it were written.
+# Return only the authored part of a workflow: elements that procedures generate must not be sent back as if they had
+# been written.
 AUTHORED = {"include_procedure_generated_workflow_elements": "false"}
 NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
 MAX_SUMMARIES = 100
 
-Asked = TypeVar("Asked", Agent, PhoneNumber)
+RemoteObject = TypeVar("Asked", Agent, PhoneNumber)
 
 
 class ElevenLabs:
-    """One workspace, seen by one click or one task: `calls` tells what this object asked for.
+    """A client for one workspace, used for one click or one task. `calls` lists the calls made with it.
 
-    The connections below are kept for each thread, so making one of these for every click costs nothing.
+    The underlying connections are kept per thread, so creating a client for each click is cheap.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class ElevenLabs:
         traffic: Traffic | None = None,
         urgent: bool = False,
     ) -> None:
-        """Deadlines in seconds for one try; `patience` for all tries of one read. ValueError for a bad address.
+        """Deadlines are seconds for one attempt; `patience` is seconds for all attempts of one read. Raises ValueError
+        for an invalid URL.
 
-        `traffic` says when a request may be sent, and lets those that are `urgent` go first.
+        `traffic` decides when a request may be sent; requests that are `urgent` go first.
         """
         if key != SANDBOX_KEY:
             mask_from_now_on(key)
@@ -70,7 +72,7 @@ class ElevenLabs:
 
     @classmethod
     def over(cls, transport: Transport) -> Self:
-        """For tests that bring their own transport."""
+        """For tests that supply their own transport."""
         client = cls.__new__(cls)
         client._http, client._numbers_are_paged = transport, True
         return client
@@ -95,12 +97,12 @@ class ElevenLabs:
     def list_agents(
         self, *, archived: bool = False, cursor: str | None = None, page_size: int = 100, search: str | None = None
     ) -> Page:
-        """The remote hides archived agents from a plain list: ask for both kinds to see all."""
-        wanted = {"archived": "true" if archived else "false", "page_size": page_size}
-        return Page.parse(self._http.read(AGENTS, _given(**wanted, cursor=cursor, search=search)), "agents")
+        """The remote hides archived agents from a plain list: request both kinds to see all."""
+        params = {"archived": "true" if archived else "false", "page_size": page_size}
+        return Page.parse(self._http.read(AGENTS, _without_none(**params, cursor=cursor, search=search)), "agents")
 
     def agent_pages(self, archived: bool = False, search: str | None = None) -> Iterator[Page]:
-        """Every page. Ends normally only where the remote said that the list ends."""
+        """Every page. Ends without an error only if the remote reported the end of the list."""
         return every_page(lambda cursor: self.list_agents(archived=archived, cursor=cursor, search=search))
 
     def all_agents(self, archived: bool = False, search: str | None = None) -> Iterator[Json]:
@@ -108,15 +110,16 @@ class ElevenLabs:
         return every_row(self.agent_pages(archived, search))
 
     def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
-        """None means that the remote has no such agent. An id that is absent could not be told either way."""
+        """Summaries by id. None means that the remote has no such agent; for an id that is missing from the result it
+        is unknown."""
         wanted = [_id(agent_id) for agent_id in dict.fromkeys(ids)]
         found: dict[str, AgentSummary | None] = {}
         for start in range(0, len(wanted), MAX_SUMMARIES):
-            some = wanted[start : start + MAX_SUMMARIES]
-            answer = self._http.read(f"{AGENTS}/summaries", {"agent_ids": some})
+            batch = wanted[start : start + MAX_SUMMARIES]
+            answer = self._http.read(f"{AGENTS}/summaries", {"agent_ids": batch})
             if not isinstance(answer, dict):
                 raise BadShape("ElevenLabs' answer is not a set of agents.")
-            for agent_id in some:
+            for agent_id in batch:
                 entry = answer.get(agent_id)
                 entry = entry if isinstance(entry, dict) else {}
                 if entry.get("status") == "success":
@@ -135,8 +138,8 @@ class ElevenLabs:
         return _new_id(self._http.write("POST", f"{AGENTS}/create", body), "agent_id")
 
     def update_agent(self, agent_id: str, patch: Json) -> Agent:
-        """Objects are merged, lists replaced, null clears; a `workflow` replaces the whole one. Unknown keys are
-        dropped without a word: read back."""
+        """Objects are merged, lists are replaced, null clears; a `workflow` replaces the whole workflow. Unknown keys
+        are silently dropped: read back."""
         answer = self._http.write("PATCH", f"{AGENTS}/{_id(agent_id)}", patch, params=AUTHORED)
         return _about(agent_id, Agent.parse(answer))
 
@@ -144,7 +147,7 @@ class ElevenLabs:
         return _new_id(self._http.write("POST", f"{AGENTS}/{_id(agent_id)}/duplicate", {"name": name}), "agent_id")
 
     def delete_agent(self, agent_id: str) -> None:
-        """NotFound where it was gone already."""
+        """Raises NotFound if it was already deleted."""
         self._http.write("DELETE", f"{AGENTS}/{_id(agent_id)}", answer_needed=False)
 
     # --- Phone numbers ----------------------------------------------------------------------------------------
@@ -158,16 +161,17 @@ class ElevenLabs:
         agent_id: str | None = None,
         search: str | None = None,
     ) -> Page:
-        """Where the remote has no paged list yet, the older one, which is a bare array and filters by agent only."""
+        """Falls back to the older list if the remote has no paged one yet. That is a bare array and filters by agent
+        only."""
         agent = _id(agent_id) if agent_id is not None else None
         if self._numbers_are_paged:
-            wanted = _given(
+            params = _without_none(
                 cursor=cursor, page_size=page_size, phone_number=phone_number, agent_id=agent, search=search
             )
             try:
-                return Page.parse(self._http.read(NUMBERS_PAGED, wanted), "phone_numbers", more_if_unsaid=False)
+                return Page.parse(self._http.read(NUMBERS_PAGED, params), "phone_numbers", more_if_unsaid=False)
             except NoSuchRoute:
-                if cursor is not None:  # half of a list must not go on as a whole one
+                if cursor is not None:  # a partial list must not continue as a complete one
                     raise
         rows = self.older_numbers(agent).rows
         self._numbers_are_paged = False
@@ -178,16 +182,16 @@ class ElevenLabs:
         return Page(rows, None, False)
 
     def older_numbers(self, agent_id: str | None = None) -> Page:
-        """The bare array, also where the remote has the paged list too."""
-        found = self._http.read(NUMBERS, _given(agent_id=agent_id))
+        """The bare array, also if the remote has the paged list."""
+        found = self._http.read(NUMBERS, _without_none(agent_id=agent_id))
         return Page.parse({"rows": found, "has_more": False}, "rows")
 
     def number_pages(
         self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
     ) -> Iterator[Page]:
         """As `agent_pages`."""
-        wanted = {"phone_number": phone_number, "agent_id": agent_id}
-        return every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **wanted))
+        filters = {"phone_number": phone_number, "agent_id": agent_id}
+        return every_page(lambda cursor: self.list_numbers(cursor=cursor, page_size=page_size, **filters))
 
     def all_numbers(
         self, *, phone_number: str | None = None, agent_id: str | None = None, page_size: int = 100
@@ -199,33 +203,35 @@ class ElevenLabs:
         return _about(number_id, PhoneNumber.parse(self._http.read(f"{NUMBERS}/{_id(number_id)}")))
 
     def import_number(self, body: Json) -> str:
-        """The body holds credentials of the carrier; they are masked for as long as this call lasts."""
+        """The body contains the carrier's credentials, which are masked during this call."""
         with secrets_in_memory(*secret_values(body)):
             try:
                 return _new_id(self._http.write("POST", NUMBERS, body), "phone_number_id")
             finally:
-                body = {}  # a traceback shows the variables of its frames
+                body = {}  # tracebacks show local variables
 
     def update_number(self, number_id: str, patch: Json) -> PhoneNumber:
         """`{"agent_id": None}` unbinds the number."""
         return _about(number_id, PhoneNumber.parse(self._http.write("PATCH", f"{NUMBERS}/{_id(number_id)}", patch)))
 
     def delete_number(self, number_id: str) -> None:
-        """Only removes it from ElevenLabs. NotFound where it was gone already."""
+        """Removes it from ElevenLabs only, not from the carrier. Raises NotFound if it was already removed."""
         self._http.write("DELETE", f"{NUMBERS}/{_id(number_id)}", answer_needed=False)
 
-    # --- What an agent can be made of, and who we are -----------------------------------------------------------
+    # --- Voices, language models and the key's user -------------------------------------------------------------
 
     def list_voices(
         self, *, search: str | None = None, page_token: str | None = None, page_size: int = 30
     ) -> VoicePage:
-        """Voices that cannot be read or shown are left out: a picker is better with the rest than without any."""
-        wanted = _given(search=search, next_page_token=page_token, page_size=page_size, include_total_count="false")
-        page = Page.parse(self._http.read("/v2/voices", wanted), "voices", cursor_key="next_page_token")
+        """Voices that cannot be parsed or displayed are left out: a picker with the others is better than none."""
+        params = _without_none(
+            search=search, next_page_token=page_token, page_size=page_size, include_total_count="false"
+        )
+        page = Page.parse(self._http.read("/v2/voices", params), "voices", cursor_key="next_page_token")
         voices = []
         for row in page.rows:
             with suppress(BadShape):
-                if not unstorable(row):  # half a character cannot be put on a page either
+                if not unstorable(row):  # a lone surrogate cannot be rendered either
                     voices.append(Voice.parse(row))
         return VoicePage(voices, page.next_cursor, page.has_more)
 
@@ -233,7 +239,7 @@ class ElevenLabs:
         return Voice.parse(self._http.read(f"/v1/voices/{_id(voice_id)}"))
 
     def list_llms(self) -> list[Llm]:
-        """As with voices, what cannot be read or shown is left out."""
+        """As with voices, models that cannot be parsed or displayed are left out."""
         answer = self._http.read("/v1/convai/llm/list")
         rows = answer.get("llms") if isinstance(answer, dict) else None
         if not isinstance(rows, list):
@@ -246,52 +252,53 @@ class ElevenLabs:
         return models
 
     def get_user(self) -> User:
-        """A key may run agents and still not be allowed to read this: KeyRefused then says nothing about the rest."""
+        """A key that may run agents may still lack the scope for this: KeyRefused then says nothing about other
+        endpoints."""
         return User.parse(self._http.read("/v1/user"))
 
 
 def connect(*, patience: float = 45.0, urgent: bool = False) -> ElevenLabs:
-    """The workspace of this project's settings. Raises ValueError where address and key do not belong together.
+    """The workspace of this project's settings. Raises ValueError if the URL and the key do not belong together.
 
-    `urgent`: somebody waits for it, so its requests go before those that are not.
+    `urgent`: a user is waiting, so these requests go before others.
     """
-    from django.conf import settings  # nothing else in this package knows Django
+    from django.conf import settings  # the rest of this package does not use Django
     from django.utils.module_loading import import_string
 
-    shared: Callable[[str, str], Traffic] = import_string(settings.ELEVENLABS_TRAFFIC)
+    traffic_for: Callable[[str, str], Traffic] = import_string(settings.ELEVENLABS_TRAFFIC)
     return ElevenLabs(
         settings.ELEVENLABS_BASE_URL,
         settings.ELEVENLABS_API_KEY,
         read_deadline=settings.ELEVENLABS_READ_DEADLINE,
         write_deadline=settings.ELEVENLABS_WRITE_DEADLINE,
         patience=patience,
-        traffic=shared(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY),
+        traffic=traffic_for(settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY),
         urgent=urgent,
     )
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _id(value: object) -> str:
-    """An id that is safe in a path."""
+    """An id that is safe in a URL path."""
     if not isinstance(value, str) or not is_id(value):
         raise NotSent("This is not an id of ElevenLabs, so nothing was sent.")
     return value
 
 
-def _about(asked: str, answer: Asked) -> Asked:
-    """An answer about another object would be stored as if it were that one."""
+def _about(requested_id: str, answer: RemoteObject) -> RemoteObject:
+    """Checks that the answer is about the requested object; otherwise it would be stored as that object."""
     found = answer.agent_id if isinstance(answer, Agent) else answer.phone_number_id
-    if found != asked:
+    if found != requested_id:
         raise BadShape(f"ElevenLabs answered about {answer.what}, but not about the requested one.")
     return answer
 
 
 def _new_id(answer: object, field: str) -> str:
     value = answer.get(field) if isinstance(answer, dict) else None
-    if isinstance(value, str) and is_id(value) and scrub(value) == value:  # a credential may have the form of an id
+    if isinstance(value, str) and is_id(value) and scrub(value) == value:  # a credential may look like an id
         return value
-    answer = value = None  # a traceback shows the variables of its frames, and the answer may repeat a credential
+    answer = value = None  # tracebacks show local variables, and the answer may repeat a credential
     raise BadShape("ElevenLabs' answer does not name what was made.")

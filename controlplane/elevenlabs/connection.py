@@ -1,8 +1,8 @@
 """HTTP connections with a deadline for the whole call, which know whether any byte of a request was sent.
 
-requests' timeout is for each read: an answer that drips outlives it, in its headers as in its body. So a watchdog
-ends the socket under the call. It must be `socket.socket.shutdown`: the method of an SSL socket would drop the
-encryption under the feet of the thread that is reading.
+The timeout of requests applies to each read: a response that drips in slowly outlives it, in its headers as in its
+body. So a watchdog shuts down the socket during the call. It must be `socket.socket.shutdown`: the method of an SSL
+socket would drop the encryption while another thread is reading.
 """
 
 import socket
@@ -21,12 +21,12 @@ from . import base_url, watchdog
 
 
 class CallDeadline:
-    """One attempt at a call, from the first look at the address to the last byte of the answer."""
+    """One attempt at a call, from name resolution to the last byte of the response."""
 
     def __init__(self, seconds: float) -> None:
         self.ends = monotonic() + seconds
-        self.engaged = False  # one of our connections took part, so `sent` can be believed
-        self.sent = False  # the first byte of the request was handed to the network
+        self.engaged = False  # one of our connections was used, so `sent` is reliable
+        self.sent = False  # the first byte of the request was passed to the network
         self.timed_out = False
         self._over = False
         self._socket: socket.socket | None = None
@@ -40,12 +40,12 @@ class CallDeadline:
             self._socket = sock
 
     def _expire(self) -> None:
-        with self._lock:  # once over, the socket may be serving the next call
+        with self._lock:  # after the call, the socket may serve the next one
             if self._over:
                 return
             self.timed_out = True
             if self._socket is not None:
-                with suppress(OSError):  # it may have ended by itself
+                with suppress(OSError):  # it may be closed already
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
@@ -69,7 +69,7 @@ _here = _Here()
 
 class _Watched(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        """As urllib3's, but within what is left of the deadline, shared out over all addresses of the name."""
+        """As in urllib3, but within the remaining time of the deadline, shared among all addresses of the name."""
         flight = _here.flight or CallDeadline(10)
         flight.engaged = True
         try:
@@ -89,7 +89,7 @@ class _Watched(HTTPConnection):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.settimeout(seconds)
                 sock.connect(where)
-                sock.settimeout(max(flight.left(), 0.001))  # a TLS handshake keeps to this as a whole
+                sock.settimeout(max(flight.left(), 0.001))  # applies to a TLS handshake as a whole
             except OSError as error:
                 if sock is not None:
                     sock.close()
@@ -124,7 +124,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class Adapter(HTTPAdapter):
-    """Never repeats anything by itself: urllib3's retries are off unless an adapter asks for them."""
+    """Never retries: urllib3's retries are off unless an adapter enables them."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -19,14 +19,14 @@ from .errors import ElevenLabsError
 from .scrub import scrub, secret_values, without_cut_end
 
 MAX_MESSAGE_CHARS = 200
-MAX_SCANNED_CHARS = 100_000  # characters of one remote text, for what was sent: an echo of a prompt is long
-LOOKED_AT = 10_000  # characters of what is left then; so much is scrubbed, of which the beginning is shown
+MAX_SCANNED_CHARS = 100_000  # characters of a remote text searched for values we sent: an echoed prompt is long
+LOOKED_AT = 10_000  # characters of the rest that are scrubbed; only the beginning is shown
 _NO_OBJECT = re.compile(r"^(agent|phone number|voice|document)\b.* not found\.?$", re.IGNORECASE)
 _KEY_CODES = {
     "authentication_error",
     "invalid_api_key",
     "workspace_access_denied",
-    "workspace_not_found",  # the 404 that a call without any key may get
+    "workspace_not_found",  # the 404 that a call without a key may get
 }
 _PLAN_CODES = {"quota_exceeded", "subscription_required", "feature_not_available", "insufficient_credits"}
 _LIMITS = {
@@ -39,7 +39,7 @@ _SLOW_DOWN = {
     "busy": "ElevenLabs is busy.",
     "slow_down": "ElevenLabs asks for fewer requests.",
 }
-_A_DAY = 24 * 3600  # what is told as a time of the day must be of this day or the next
+_A_DAY = 24 * 3600  # a time of day must be today or tomorrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class Reply:
 
 
 def from_failure(failure: Exception, flight: CallDeadline, *, seconds: float) -> ElevenLabsError:
-    """No answer, or not a whole one. `flight` knows whether the request left; without it only known causes count."""
+    """The error for a missing or incomplete response. `flight` knows whether the request was sent; if it does not, only
+    known causes count as not sent."""
     not_sent = not flight.sent if flight.engaged else _before_sending(failure)
     if not_sent:
         tls = any(isinstance(cause, urllib3_errors.SSLError) for cause in _causes(failure))
@@ -69,7 +70,7 @@ def from_failure(failure: Exception, flight: CallDeadline, *, seconds: float) ->
 
 
 def _causes(failure: BaseException) -> Iterator[BaseException]:
-    """requests wraps what urllib3 raised, which may wrap again."""
+    """requests wraps exceptions of urllib3, which may wrap others."""
     seen: BaseException | None = failure
     for _ in range(5):
         if seen is None:
@@ -93,7 +94,7 @@ def _before_sending(failure: Exception) -> bool:
 
 
 def from_reply(reply: Reply, sent: object = None) -> ElevenLabsError:
-    """For every status that is no success. `sent` is the request's body: what it holds is not repeated to staff."""
+    """The error for any status other than success. `sent` is the request body: its values are not repeated to staff."""
     found = _read(reply.body, sent)
     kind, text = _classify(reply.status, found)
     retry_after = _retry_after(reply.headers)
@@ -135,10 +136,10 @@ def _classify(status: int, found: "_Found") -> tuple[type[ElevenLabsError], str]
     if status in {400, 422}:
         fields = [f"{where}: {what}" if where else what for where, what in found.fields[:3]]
         listed = "; ".join(field.rstrip(" .") for field in fields)
-        record_result = listed or found.message
+        detail = listed or found.message
         return (
             errors.Invalid,
-            f"ElevenLabs refused a value: {record_result}" if record_result else "ElevenLabs refused a value.",
+            f"ElevenLabs refused a value: {detail}" if detail else "ElevenLabs refused a value.",
         )
     if status == 429:
         return errors.Limited, _SLOW_DOWN[_limit(found)]
@@ -152,7 +153,7 @@ def _classify(status: int, found: "_Found") -> tuple[type[ElevenLabsError], str]
 
 
 def retry_delay(seconds: float | None) -> str:
-    """When to, as a sentence: at a time, because it may be read later than it was written."""
+    """When to try again, as a sentence. It names a time of day, because it may be read later than it was written."""
     if seconds is None or not 2 <= seconds < _A_DAY:
         return "Try again in a moment." if seconds is None or seconds < 2 else "Try again tomorrow."
     return f"Try again at {datetime.now(UTC) + timedelta(seconds=seconds):%H:%M:%S} UTC."
@@ -164,7 +165,7 @@ def _limit(found: "_Found") -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What any of the four shapes of an error's body tells."""
+    """The content of an error body, in any of its four shapes."""
 
     codes: tuple[str, ...] = ()
     message: str = ""
@@ -177,7 +178,7 @@ def _read(body: bytes, sent: object) -> _Found:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return _Found()  # a page of a front end, or nothing
+        return _Found()  # an HTML page of a proxy, or empty
     detail = data.get("detail") if isinstance(data, dict) else None
     if isinstance(detail, str):
         return _Found(message=clean(detail, sent))
@@ -197,7 +198,7 @@ def _read(body: bytes, sent: object) -> _Found:
 
 
 def _field(item: dict[str, Any], sent: object) -> tuple[str, str]:
-    """`input` and `ctx` of an item repeat what was sent: they are not looked at."""
+    """(path, message) of one validation error. Its `input` and `ctx` repeat what was sent and are ignored."""
     where = item.get("loc")
     parts = [str(part) for part in where if isinstance(part, str | int)] if isinstance(where, list) else []
     if parts and parts[0] in {"body", "query", "path", "header"}:
@@ -207,11 +208,11 @@ def _field(item: dict[str, Any], sent: object) -> tuple[str, str]:
 
 
 def clean(text: str, sent: object = None) -> str:
-    """A remote text as one short line for staff."""
+    """Remote text as one short line for staff."""
     is_cut = len(text) > MAX_SCANNED_CHARS
     text = text[:MAX_SCANNED_CHARS]
     if text.lstrip()[:1] in {"[", "{"}:
-        # A validator's findings as JSON in a string; they repeat the whole configuration, prompt included.
+        # A validator's errors as JSON in a string; they repeat the whole configuration, including the prompt.
         found = re.findall(r'"msg"\s*+:\s*+"((?:[^"\\]|\\.){1,500}+)"', text)
         text = "; ".join(dict.fromkeys(found)) or "a value in the settings"
         text = text.replace("Value error, ", "")
@@ -226,7 +227,7 @@ def clean(text: str, sent: object = None) -> str:
 
 
 def _long_texts(sent: object) -> list[str]:
-    """What must not come back to the page: credentials, and texts long enough to be a prompt."""
+    """Texts that must not be shown: credentials, and texts long enough to be a prompt."""
     found = [value for value in secret_values(sent) if value]
     left = [sent]
     while left:
@@ -245,18 +246,18 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Ended by one full stop, or by what ends it already: more sentences follow."""
+    """Ends with exactly one full stop or existing end mark, because more sentences follow."""
     return text if text.endswith(("…", "!", "?")) else text.rstrip(" .,;:") + "."
 
 
 def _word(value: object) -> str:
-    """A code or a trace id, which is kept; a credential may look like one."""
+    """A code or trace id that may be stored; empty if it may be a credential."""
     fits = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", value) is not None
     return value if isinstance(value, str) and fits and scrub(value) == value else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from milliseconds, seconds or a date."""
+    """Seconds; the headers may have milliseconds, seconds or a date."""
     for name, per_second in (("retry-after-ms", 1000), ("retry-after", 1)):
         value = headers.get(name, "").strip()
         try:
@@ -272,7 +273,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """A header's date. Python raises OverflowError where one of its numbers fits no C integer."""
+    """A date header in UTC, or None. Python raises OverflowError for a number that does not fit a C integer."""
     try:
         at = parsedate_to_datetime(text)
         return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)

@@ -1,6 +1,6 @@
 """Exceptions of the client, and what each means for a write.
 
-`str(error)` is one line for staff: it never holds a secret, a prompt, a whole body or the name of an exception.
+`str(error)` is one line for staff: it never contains a secret, a prompt, a whole body or the name of an exception.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class Outcome(StrEnum):
-    """What a failure says about a write. Only REFUSED and NOT_SENT promise that nothing was changed."""
+    """What a failure means for a write. Only REFUSED and NOT_SENT guarantee that nothing was changed."""
 
     REFUSED = "refused"
     NOT_SENT = "not_sent"
@@ -17,7 +17,8 @@ class Outcome(StrEnum):
 
 
 class ElevenLabsError(Exception):
-    """The root of all failures of a call; its own instances are refusals that need no class (402, plan limits)."""
+    """The base class of all failures of a call. Instances of the class itself are refusals without a class of their own
+    (402, plan limits)."""
 
     outcome: Outcome = Outcome.REFUSED
     retriable: ClassVar[bool] = False
@@ -35,14 +36,14 @@ class ElevenLabsError(Exception):
         outcome: Outcome | None = None,
     ) -> None:
         super().__init__(message)
-        if outcome is not None:  # an error that is known before anything is sent
+        if outcome is not None:  # an error detected before anything is sent
             self.outcome = outcome
         self.status = status
-        self.codes = tuple(codes)  # the most telling first: `status`, `code`, `type` of the body
+        self.codes = tuple(codes)  # most specific first: `status`, `code`, `type` of the body
         self.param = param
         self.trace_id = trace_id
-        self.retry_after = retry_after  # seconds, as the remote said
-        self.fields = list(fields)  # of a 422: where, and what is wrong there
+        self.retry_after = retry_after  # seconds, from the remote
+        self.fields = list(fields)  # of a 422: (field path, message)
 
     @property
     def code(self) -> str:
@@ -50,9 +51,9 @@ class ElevenLabsError(Exception):
 
 
 class NotFound(ElevenLabsError):
-    """A 404 about an object. `missing` is the id that the remote named, where it named one.
+    """A 404 about an object. `missing` is the id that the remote named, if any.
 
-    A write may get this for another object than the one in its path: a number is sent to an agent that is gone.
+    A write may get this for another object than the one in its path: when a number is assigned to a deleted agent.
     """
 
     missing: str = ""
@@ -63,7 +64,7 @@ class NoSuchRoute(ElevenLabsError):
 
 
 class KeyRefused(ElevenLabsError):
-    """The API key is wrong or expired; or it lacks `permission`, and is good for everything else."""
+    """The API key is wrong or expired; or it lacks `permission` and is valid otherwise."""
 
     permission: str = ""
 
@@ -73,7 +74,7 @@ class KeyRefused(ElevenLabsError):
 
 
 class Forbidden(ElevenLabsError):
-    """A 403 that is not known to be about the key: this object or this action is closed to it."""
+    """A 403 not known to be about the key: access to this object or action is denied."""
 
 
 class Invalid(ElevenLabsError):
@@ -81,14 +82,14 @@ class Invalid(ElevenLabsError):
 
 
 class Limited(ElevenLabsError):
-    """A 429. `kind` is `too_many_at_once`, `slow_down` or `busy`. Or, with the outcome NOT_SENT, our own restraint."""
+    """A 429. `kind` is `too_many_at_once`, `slow_down` or `busy`. With the outcome NOT_SENT, our own rate limiting."""
 
     retriable = True
     kind: str = "slow_down"
 
 
 class NotSent(ElevenLabsError):
-    """The request never left: nothing was changed."""
+    """The request was not sent: nothing was changed."""
 
     outcome = Outcome.NOT_SENT
 
@@ -100,21 +101,21 @@ class NoConnection(NotSent):
 
 
 class Unclear(ElevenLabsError):
-    """The request may have been carried out: timed out, cut off, an error of the remote's own, a senseless answer."""
+    """The request may have been carried out: timeout, incomplete response, remote error, or a nonsensical response."""
 
     outcome = Outcome.UNKNOWN
 
 
 class Conflict(Unclear):
-    """A 409: what stands there already may be the work of this very request."""
+    """A 409: the existing object may be the result of this very request."""
 
 
 class TimedOut(Unclear):
-    """No whole answer within the deadline."""
+    """No complete response within the deadline."""
 
 
 class ConnectionLost(Unclear):
-    """The connection ended before the answer did."""
+    """The connection ended before the response did."""
 
     retriable = True
 
@@ -126,4 +127,4 @@ class Unavailable(Unclear):
 
 
 class BadShape(Unclear):
-    """An answer that is not what was asked for."""
+    """A response in an unexpected format."""

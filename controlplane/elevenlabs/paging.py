@@ -9,7 +9,8 @@ MAX_PAGES = 1000
 
 
 def every_page(page_at: Callable[[str | None], Page]) -> Iterator[Page]:
-    """Ends normally only where the remote said that the list ends. `page_at` is given the cursor, None at first."""
+    """Ends without an error only if the remote reported the end of the list. `page_at` is called with the cursor, which
+    is None at first."""
     cursor: str | None = None
     seen: set[str] = set()
     for _ in range(MAX_PAGES):

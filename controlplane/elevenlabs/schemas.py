@@ -15,22 +15,22 @@ from .scrub import without_credentials
 Json = dict[str, Any]
 ID_FORM = r"^[A-Za-z0-9_-]{1,64}$"
 Id = Annotated[str, StringConstraints(pattern=ID_FORM)]
-UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # to the end of the year 9999, the last that Python can tell
+UnixSecs = Annotated[int, Field(ge=0, le=253_402_300_799)]  # up to the end of the year 9999, Python's maximum
 
 MAX_NAME_CHARS = 300
 MAX_OBJECT_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 100
 _BRACKETS = re.compile(r"[\[\]{}]")
-_LONG_NUMBER = re.compile(r"[1-9]\d{18}", re.ASCII)  # it may not fit into 64 bits
+_LONG_NUMBER = re.compile(r"[1-9]\d{18}", re.ASCII)  # may exceed 64 bits
 
 
 def is_id(value: str) -> bool:
-    """Can this be an id of ElevenLabs? Then it is safe in a path, too: no part of it means more than a name there."""
+    """Whether this can be an id of ElevenLabs. Such an id is also safe in a URL path."""
     return re.fullmatch(ID_FORM, value) is not None
 
 
 class Remote(BaseModel):
-    """An object as ElevenLabs sent it. `raw` is the very JSON, unknown fields included."""
+    """An object as ElevenLabs sent it. `raw` is the original JSON, including unknown fields."""
 
     model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())
     what: ClassVar[str] = "an object"
@@ -42,7 +42,7 @@ class Remote(BaseModel):
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Raises BadShape, which names the field and never its value."""
+        """Raises BadShape, whose message names the field but never its value."""
         if not isinstance(data, dict):
             raise BadShape(f"ElevenLabs' answer is not {cls.what}.")
         try:
@@ -104,7 +104,7 @@ class AssignedAgent(BaseModel):
 
 
 class PhoneNumber(Remote):
-    """`provider` is whatever the remote says: twilio, sip_trunk, exotel, or one that does not exist yet."""
+    """`provider` is not restricted: twilio, sip_trunk, exotel, or one added later."""
 
     what = "a phone number"
     phone_number_id: Id
@@ -117,12 +117,12 @@ class PhoneNumber(Remote):
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Nothing that repeats a credential of the carrier gets past here, not into `raw` either."""
+        """Fields that repeat a credential of the carrier are removed, from `raw` too."""
         return super().parse(without_credentials(data))
 
     @property
     def agent_id(self) -> str | None:
-        """The agent that answers this number. An empty id is read as none."""
+        """The agent that answers this number. An empty id counts as none."""
         return (self.assigned_agent.agent_id or None) if self.assigned_agent else None
 
     @property
@@ -169,7 +169,8 @@ class User(Remote):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing. The rows are as they came: whoever stores them parses each, and sets bad ones aside."""
+    """One page of a list. The rows are unparsed: the code that stores them parses each row and sets invalid ones
+    aside."""
 
     rows: list[Json]
     next_cursor: str | None
@@ -179,7 +180,7 @@ class Page:
     def parse(
         cls, data: object, key: str, *, cursor_key: str = "next_cursor", more_if_unsaid: bool | None = None
     ) -> Self:
-        """Raises BadShape for a page that cannot be read to its end, because it would pass for a complete listing."""
+        """Raises BadShape for a page that does not say how to continue: it would pass for a complete list."""
         rows = data.get(key) if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(rows, list):
             raise BadShape("ElevenLabs' answer is not a page of a list.")
@@ -202,7 +203,7 @@ class VoicePage:
 
 
 def unstorable(raw: Json) -> str | None:
-    """Why this object cannot be kept in PostgreSQL (jsonb, text), in a few words; None if it can."""
+    """Why this object cannot be stored in PostgreSQL (jsonb, text), in a few words; None if it can."""
     for name in ("name", "label", "phone_number"):
         value = raw.get(name)
         if isinstance(value, str) and len(value) > MAX_NAME_CHARS:
@@ -211,7 +212,7 @@ def unstorable(raw: Json) -> str | None:
 
 
 def _is_plain(raw: Json) -> bool:
-    """A quick look that is sure of a yes; what it is not sure of is looked through value by value."""
+    """A fast check without false positives; anything doubtful is checked value by value."""
     try:
         text = json.dumps(raw, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
@@ -220,7 +221,7 @@ def _is_plain(raw: Json) -> bool:
     if size > MAX_OBJECT_BYTES or "\\u0000" in text:
         return False
     quoted = text.replace(r"\\", "").replace(r"\"", "").split('"')
-    frame = "".join(quoted[::2])  # what stands between the texts: numbers and brackets
+    frame = "".join(quoted[::2])  # what is between the strings: numbers and brackets
     return _is_shallow(frame) and not _LONG_NUMBER.search(frame)
 
 

@@ -1,6 +1,6 @@
 """The interface through which a transport asks whether a request may be sent, and reports its result.
 
-Who counts what is under way in other processes, and how, is not this package's business: see `controlplane.traffic`.
+How requests of other processes are counted is not this package's concern: see `controlplane.traffic`.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,21 +9,21 @@ from typing import Protocol
 
 from .errors import ElevenLabsError
 
-RecordResult = Callable[[ElevenLabsError | None], None]  # None: a success
+RecordResult = Callable[[ElevenLabsError | None], None]  # None: success
 
 
 class Traffic(Protocol):
     def turn(self, method: str, *, urgent: bool, seconds: float) -> AbstractContextManager[RecordResult]:
-        """Held while one request is under way, until its answer is read; what it gives is told the outcome.
+        """Held while one request is in progress, until its response is read. Yields a function that records the result.
 
-        Entering waits for at most `seconds`. It raises an ElevenLabsError whose outcome is NOT_SENT where nothing may
-        be sent; one with `retry_after` says when to ask again. Neither telling nor leaving ever raises.
+        Entering waits for at most `seconds`. It raises an ElevenLabsError with the outcome NOT_SENT if nothing may be
+        sent; `retry_after` then says when to try again. Neither recording nor leaving ever raises.
         """
         ...
 
 
 class Unlimited:
-    """Nobody else is there."""
+    """For a process that shares the workspace with no other."""
 
     @contextmanager
     def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:

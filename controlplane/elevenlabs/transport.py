@@ -26,21 +26,21 @@ from .traffic import Traffic, Unlimited
 MAX_BODY_BYTES = 10 * 1024 * 1024  # after decoding
 MAX_TRIES = 3
 MAX_WAIT_S = 60.0
-STALE_AFTER_S = 2.0  # seconds without an answer after which a kept connection is not trusted with a write
+STALE_AFTER_S = 2.0  # seconds without a response after which a kept-alive connection is not used for a write
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is told about one call: to the log, the operation and the report. `path` holds ids, never values."""
+    """What is recorded about one call, for the log, the operation and the report. `path` contains ids, never values."""
 
     method: str
     path: str
     status: int | None
     trace_id: str
     milliseconds: int
-    tries: int  # 0: nothing was sent, because it was not to be
+    tries: int  # 0: nothing was allowed to be sent
 
 
 class _Key(AuthBase):
@@ -56,7 +56,8 @@ _thread = threading.local()
 
 
 class Transport:
-    """`patience` is the time in seconds for all tries and waits of one read; `urgent` that somebody waits for it."""
+    """`patience` is the time in seconds for all attempts and waits of one read; `urgent` means that a user is
+    waiting."""
 
     def __init__(
         self,
@@ -85,20 +86,20 @@ class Transport:
         return f"<{type(self).__name__} {self.base_url}>"
 
     def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The parsed JSON of a GET, tried up to three times."""
-        began = time.monotonic()
+        """The parsed JSON of a GET, with up to three attempts."""
+        started = time.monotonic()
         tries, waited = 0, 0.0
         while True:
-            left = self._patience - (time.monotonic() - began)
+            left = self._patience - (time.monotonic() - started)
             answer, sent = self._acquire_and_send("GET", path, params, None, self._read_deadline, left)
             tries += sent
             result = _json(answer) if isinstance(answer, Reply) else answer
             wait = self._wait(result, tries, sent) if isinstance(result, ElevenLabsError) and result.retriable else None
-            if wait is None or max(time.monotonic() - began, waited) + wait >= self._patience:
+            if wait is None or max(time.monotonic() - started, waited) + wait >= self._patience:
                 break
             self._sleep(wait)
             waited += wait
-        self._note(Call("GET", path, answer.status, _trace(answer), _since(began), tries))
+        self._note(Call("GET", path, answer.status, _trace(answer), _since(started), tries))
         if isinstance(result, ElevenLabsError):
             raise result
         return result
@@ -112,12 +113,12 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         answer_needed: bool = True,
     ) -> Any:
-        """The parsed JSON of one attempt. Without `answer_needed` every success is one, and None comes back."""
-        began = time.monotonic()
+        """The parsed JSON of one attempt. Without `answer_needed` any success is accepted, and None is returned."""
+        started = time.monotonic()
         answer, sent = self._acquire_and_send(method, path, params, body, self._write_deadline, self._write_deadline)
-        body = None  # a traceback shows the variables of its frames
+        body = None  # tracebacks show local variables
         result = _json(answer, needed=answer_needed) if isinstance(answer, Reply) else answer
-        self._note(Call(method, path, answer.status, _trace(answer), _since(began), int(sent)))
+        self._note(Call(method, path, answer.status, _trace(answer), _since(started), int(sent)))
         if isinstance(result, ElevenLabsError):
             raise result
         return result
@@ -131,16 +132,16 @@ class Transport:
         seconds: float,
         patience: float,
     ) -> tuple[Reply | ElevenLabsError, bool]:
-        """One attempt as soon as it may be sent; or what kept it back, and False.
+        """One attempt as soon as it may be sent; or the error that prevented it, and False.
 
-        At most half of the patience goes into the wait. A write has its whole deadline after that: were the wait taken
-        from it, a busy moment here would become an answer that came too late, and nobody could know what it did.
+        At most half of the patience is spent waiting. A write has its full deadline after that: if the wait were
+        deducted, a busy moment here would turn into a response that came too late, with an unknown result.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             with self._traffic.turn(method, urgent=self._urgent, seconds=patience / 2) as record_result:
                 if method == "GET":
-                    seconds = min(seconds, patience - (time.monotonic() - began))
+                    seconds = min(seconds, patience - (time.monotonic() - started))
                 answer = self._attempt(method, path, params, body, seconds)
                 record_result(answer if isinstance(answer, ElevenLabsError) else None)
         except ElevenLabsError as error:
@@ -150,17 +151,17 @@ class Transport:
     def _attempt(
         self, method: str, path: str, params: Mapping[str, Any] | None, body: dict[str, Any] | None, seconds: float
     ) -> Reply | ElevenLabsError:
-        """Errors are returned, not raised: so none carries the frames that held the key and the body."""
+        """Errors are returned, not raised, so that none carries the frames that held the key and the body."""
         adapter = _adapter()
         if method != "GET" and time.monotonic() - _thread.heard.get(self.base_url, -STALE_AFTER_S) > STALE_AFTER_S:
-            adapter.close()  # the other side may be closing the kept connection at this moment
+            adapter.close()  # the remote may be closing the kept-alive connection right now
         try:
             request = self._prepare(method, path, params, body)
         except (ValueError, TypeError, RecursionError, requests.RequestException):
             return errors.NotSent("These values cannot be sent to ElevenLabs.")
         reply: Reply | None = None
         failure: ElevenLabsError | None = None
-        began = time.monotonic()
+        started = time.monotonic()
         with CallDeadline(seconds) as flight:
             try:
                 reply = self._exchange(adapter, request, seconds)
@@ -171,7 +172,7 @@ class Transport:
         if flight.timed_out and failure is None:
             failure = errors.TimedOut(f"ElevenLabs did not answer within {seconds:.3g} seconds.")
         if flight.sent or reply is not None:
-            wire_log.record(method, path, reply, 1000 * (time.monotonic() - began), body)
+            wire_log.record(method, path, reply, 1000 * (time.monotonic() - started), body)
         if failure is not None or reply is None:
             adapter.close()
             return failure or errors.Unclear("ElevenLabs' answer could not be read.")
@@ -204,17 +205,18 @@ class Transport:
                     raise errors.BadShape("ElevenLabs' answer is larger than any answer should be.")
         except BaseException:
             with suppress(Exception):
-                response.raw.close()  # a connection with half an answer in it serves nobody
+                response.raw.close()  # a connection with a partial response cannot be reused
             raise
         return Reply(response.status_code, response.headers, bytes(body))
 
     def _wait(self, error: ElevenLabsError, tries: int, sent: bool) -> float | None:
-        """Seconds before the next try; None where there is none. What was kept back is no try."""
+        """Seconds before the next attempt; None if there is none. A request that was held back does not count as an
+        attempt."""
         if tries >= MAX_TRIES or (not sent and error.retry_after is None):
             return None
-        own: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing
-        asked = (error.retry_after or 0.0) * random.uniform(1, 1.1)  # noqa: S311 - never earlier than asked
-        return min(max(asked, own), MAX_WAIT_S)
+        backoff: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not cryptography
+        requested = (error.retry_after or 0.0) * random.uniform(1, 1.1)  # noqa: S311 - never earlier than requested
+        return min(max(requested, backoff), MAX_WAIT_S)
 
     def _note(self, call: Call) -> None:
         self.calls.append(call)
@@ -225,35 +227,35 @@ class Transport:
 
 
 def _adapter() -> Adapter:
-    """This thread's connections. After a fork the parent's are left alone: two processes must not share a socket.
+    """This thread's connections. After a fork the parent's are not used: two processes must not share a socket.
 
-    No session of requests above it, which follows redirects, keeps cookies and looks into the environment for proxies,
-    passwords and certificates: all of that would have to be switched off again.
+    A requests session is not used: it follows redirects, keeps cookies, and reads proxies, passwords and certificates
+    from the environment, all of which would have to be switched off again.
     """
     if getattr(_thread, "process", None) != os.getpid():
         _thread.adapter, _thread.process = Adapter(), os.getpid()
-        _thread.heard = {}  # base URL -> when an answer was last read whole
+        _thread.heard = {}  # base URL -> when a response was last read completely
     adapter = _thread.adapter
     assert isinstance(adapter, Adapter)  # noqa: S101 - for the type checker
     return adapter
 
 
 def _json(reply: Reply, *, needed: bool = True) -> Any:
-    """The body's JSON, or the error that it is."""
-    trouble = {"status": reply.status, "trace_id": reply.trace_id()}
+    """The body's JSON, or a BadShape."""
+    context = {"status": reply.status, "trace_id": reply.trace_id()}
     if not needed and not reply.body.strip():
         return None
     if needed and reply.status not in {200, 201}:
-        return errors.BadShape(f"ElevenLabs gave an unexpected answer (status {reply.status}).", **trouble)  # type: ignore[arg-type]
+        return errors.BadShape(f"ElevenLabs gave an unexpected answer (status {reply.status}).", **context)  # type: ignore[arg-type]
     try:
         data = json.loads(reply.body, parse_int=_whole_number)
     except (ValueError, RecursionError):
-        return errors.BadShape("ElevenLabs' answer is empty or not JSON.", **trouble)  # type: ignore[arg-type]
+        return errors.BadShape("ElevenLabs' answer is empty or not JSON.", **context)  # type: ignore[arg-type]
     return data if needed else None
 
 
 def _whole_number(digits: str) -> int | float:
-    """Python refuses to read thousands of digits. The row that has them must not take the whole page with it."""
+    """Python refuses to parse thousands of digits. A row with such a number must not invalidate the whole page."""
     return int(digits) if len(digits) < 1000 else float("inf")
 
 
@@ -261,5 +263,5 @@ def _trace(answer: Reply | ElevenLabsError) -> str:
     return answer.trace_id() if isinstance(answer, Reply) else answer.trace_id
 
 
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

@@ -7,24 +7,24 @@ from heapq import heappop, heappush
 from itertools import count
 from time import monotonic
 
-Expire = Callable[[], None]  # quick, and without harm to a call that is over
+Expire = Callable[[], None]  # fast, and harmless for a call that has ended
 
 
 class Watchdog:
     def __init__(self) -> None:
-        self._due: list[tuple[float, int, Expire]] = []  # a heap; calls that are over stay in it until their time comes
+        self._due: list[tuple[float, int, Expire]] = []  # a heap; ended calls stay in it until their deadline
         self._numbers = count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def at(self, moment: float, expire: Expire) -> None:
-        """`moment` is one of `time.monotonic`."""
+        """`moment` is a value of `time.monotonic`."""
         with self._changed:
             heappush(self._due, (moment, next(self._numbers), expire))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="deadlines", daemon=True)
                 self._thread.start()
-            elif self._due[0][2] is expire:  # earlier than what it waits for
+            elif self._due[0][2] is expire:  # earlier than the deadline it waits for
                 self._changed.notify()
 
     def _watch(self) -> None:
@@ -44,7 +44,7 @@ def at(moment: float, expire: Expire) -> None:
 
 
 def _start_after_fork() -> None:
-    """A child has none of its parent's threads, and may have been born while one of them held the lock."""
+    """A child process has none of its parent's threads, and may have been forked while one of them held the lock."""
     global _of_this_process
     _of_this_process = Watchdog()
 

@@ -12,31 +12,32 @@ from .error_mapping import Reply, clean
 MAX_BODY_CHARS = 1000
 MAX_ITEMS = 20
 MAX_DEPTH = 6
-REPEATED = frozenset({"input", "ctx"})  # of a FastAPI 422: what was sent
+REPEATED = frozenset({"input", "ctx"})  # of a FastAPI 422: these repeat what was sent
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """`status` is None where no whole answer came. `body` is that of a refusal, cleaned and cut; `form` says of a
-    success what its body was ("nothing", "null", "object", "list", "not JSON"), `names` the names in an object."""
+    """`status` is None if no complete response came. `body` is that of a refusal, cleaned and cut; for a success,
+    `form` says what the body was ("nothing", "null", "object", "list", "not JSON") and `names` the keys of an
+    object."""
 
     method: str
     path: str
     status: int | None
     trace_id: str
     milliseconds: float
-    date: str = ""  # the header
+    date: str = ""  # the Date header
     body: str = ""
     form: str = ""
     names: tuple[str, ...] = ()
 
 
-_watching: ContextVar[tuple[list[Attempt], ...]] = ContextVar("witnesses", default=())
+_watching: ContextVar[tuple[list[Attempt], ...]] = ContextVar("watching", default=())
 
 
 @contextmanager
 def recording() -> Iterator[list[Attempt]]:
-    """Every attempt that this thread makes inside the block, as it is answered. Blocks may stand in each other."""
+    """Collects every attempt that this thread makes within the block, as it is answered. Blocks may be nested."""
     seen: list[Attempt] = []
     token = _watching.set((*_watching.get(), seen))
     try:
@@ -46,7 +47,7 @@ def recording() -> Iterator[list[Attempt]]:
 
 
 def record(method: str, path: str, reply: Reply | None, milliseconds: float, sent: object) -> None:
-    """By the transport, of each attempt of which a byte left. `sent` is the request's body."""
+    """Called by the transport for each attempt of which at least a byte was sent. `sent` is the request body."""
     watching = _watching.get()
     if not watching:
         return
@@ -65,25 +66,25 @@ def record(method: str, path: str, reply: Reply | None, milliseconds: float, sen
 
 
 def refusal(body: bytes, sent: object) -> str:
-    """The body of a refusal for a report: no credential, no prompt, and not longer than a page bears."""
+    """The body of a refusal for a report: without credentials and prompts, and cut to a length that fits a page."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         return clean(body.decode("utf-8", "replace"), sent)
-    text = json.dumps(_bare(data, sent, 0), ensure_ascii=False)
+    text = json.dumps(_cleaned(data, sent, 0), ensure_ascii=False)
     return text if len(text) <= MAX_BODY_CHARS else text[: MAX_BODY_CHARS - 1] + "…"
 
 
-def _bare(value: Any, sent: object, depth: int) -> Any:
+def _cleaned(value: Any, sent: object, depth: int) -> Any:
     if isinstance(value, str):
         return clean(value, sent)
     if depth >= MAX_DEPTH:
         return "…"
     if isinstance(value, dict):
-        some = [(name, item) for name, item in value.items() if name not in REPEATED][:MAX_ITEMS]
-        return {clean(name, sent): _bare(item, sent, depth + 1) for name, item in some}
+        kept = [(name, item) for name, item in value.items() if name not in REPEATED][:MAX_ITEMS]
+        return {clean(name, sent): _cleaned(item, sent, depth + 1) for name, item in kept}
     if isinstance(value, list):
-        return [_bare(item, sent, depth + 1) for item in value[:MAX_ITEMS]]
+        return [_cleaned(item, sent, depth + 1) for item in value[:MAX_ITEMS]]
     return value
 
 
