@@ -1,8 +1,8 @@
 """A circuit breaker shared by all processes: pauses after 429 and outages, stops after a refused key.
 
-No memory in the process: an answer that one process got holds for the next request of every other one. So each
-request asks, by one line of SQL in the statement that takes its slot: a query set would take ten times as long to
-build as the database takes to answer.
+No state is kept in the process: a response that one process got counts for the next request of every other one. So each
+request checks the state with one line of SQL, in the statement that takes its slot: building a queryset would take ten
+times as long as the database takes to answer.
 """
 
 import logging
@@ -21,9 +21,9 @@ from controlplane.traffic.models import Circuit, Remote
 
 log = logging.getLogger(__name__)
 
-PROBE_INTERVAL = timedelta(seconds=30)  # longer than a read may take, so there is one at a time
+PROBE_INTERVAL = timedelta(seconds=30)  # longer than a read can take, so there is one probe at a time
 MAX_PAUSE_S = 60.0
-MAX_STEPS = 7  # the seventh pause in a row, doubled each time from one second, is as long as that
+MAX_STEPS = 7  # the seventh consecutive pause, doubled each time from one second, reaches that maximum
 OUTAGE_ERRORS = (
     "SELECT 1 FROM traffic_circuit WHERE base_url = %s AND key_mark = %s AND (refused_since IS NOT NULL OR slowed > 0)"
 )
@@ -31,16 +31,16 @@ OUTAGE_ERRORS = (
 
 @dataclass(frozen=True)
 class Permit:
-    """A request that may be sent. `probes`: to find out whether the key is good again."""
+    """A request that may be sent. `probes`: it tests whether the key is valid again."""
 
     method: str
     probes: bool = False
-    slowed: int = 0  # as the row said
-    rests: bool = False  # it goes though others rest, because it is urgent
+    slowed: int = 0  # the row's value when it was read
+    rests: bool = False  # sent during a pause, because it is urgent
 
 
 def current_outage(remote: Remote) -> Question:
-    """Finds a row where there is something to look at: see `admit`."""
+    """A query that finds a row if there is anything to check: see `check`."""
     return OUTAGE_ERRORS, [remote.base_url, remote.key_mark]
 
 
@@ -63,25 +63,27 @@ def check(remote: Remote, method: str, *, urgent: bool) -> Permit:
 
 
 def _claims_probe(row: Circuit) -> bool:
-    """One of all who see that it is due gets it. A write never probes: it would be sent and refused for nothing."""
+    """Whether this process gets the due probe: exactly one of several does. A write never probes: it would be sent only
+    to be refused."""
     now = timezone.now()
-    mine = Circuit.objects.filter(pk=row.pk, probe_at=row.probe_at, probe_at__lte=now).exclude(refused_since=None)
-    return bool(mine.update(probe_at=now + PROBE_INTERVAL))
+    due = Circuit.objects.filter(pk=row.pk, probe_at=row.probe_at, probe_at__lte=now).exclude(refused_since=None)
+    return bool(due.update(probe_at=now + PROBE_INTERVAL))
 
 
 def refused() -> Circuit | None:
-    """For the pages: what is known of the key of the settings, while it is refused."""
+    """For the pages: the circuit of the configured key while the key is refused."""
     return Remote.of_settings().row().exclude(refused_since=None).first()
 
 
 def record_result(remote: Remote, sent: Permit, error: ElevenLabsError | None) -> None:
-    """From the outcome of a request. Never raises: an answer stands, whether or not it can be noted down."""
+    """Update the state from the result of a request. Never raises: the response is valid whether or not it can be
+    recorded."""
     try:
         if isinstance(error, KeyRefused) and _is_about_the_key(sent, error):
             _open(remote, str(error).removeprefix("ElevenLabs refused the API key.").strip())
         elif isinstance(error, Limited):
             _slow_down(remote, sent, error)
-        elif sent.probes and _was_let_in(error):
+        elif sent.probes and _passed_authentication(error):
             _close(remote)
         elif error is None and sent.slowed and not sent.rests:
             _speed_up(remote, sent)
@@ -90,13 +92,13 @@ def record_result(remote: Remote, sent: Permit, error: ElevenLabsError | None) -
 
 
 def _is_about_the_key(sent: Permit, error: KeyRefused) -> bool:
-    """A missing permission leaves the rest open. A 401 to a write may be about credentials of Twilio in its body;
-    the read that goes before the next write tells."""
+    """A missing permission leaves everything else open. A 401 to a write may be about Twilio credentials in its body;
+    the read before the next write clears that up."""
     return not error.lacks_a_permission and (sent.method == "GET" or "invalid_api_key" in error.codes)
 
 
-def _was_let_in(error: ElevenLabsError | None) -> bool:
-    """Busy, broken or senseless answers, and a 422, are given without a look at the key."""
+def _passed_authentication(error: ElevenLabsError | None) -> bool:
+    """Busy, broken or nonsensical responses, and a 422, are sent without checking the key."""
     return error is None or isinstance(error, NotFound | Forbidden | KeyRefused) or error.status == 402
 
 
@@ -115,12 +117,12 @@ def _close(remote: Remote) -> None:
 
 
 def _slow_down(remote: Remote, sent: Permit, error: Limited) -> None:
-    """Too many at once is over as soon as one of them ends, so it holds nobody else up unless a time was named."""
+    """ "Too many at once" ends as soon as one of those requests ends, so it pauses no others unless a time was given."""
     if error.kind == "too_many_at_once" and error.retry_after is None:
         return
     steps = min(sent.slowed + 1, MAX_STEPS)
-    own = 2 ** (steps - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, hides nothing
-    pause = min(own if error.retry_after is None else error.retry_after, MAX_PAUSE_S)
+    backoff = 2 ** (steps - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not cryptography
+    pause = min(backoff if error.retry_after is None else error.retry_after, MAX_PAUSE_S)
     until = timezone.now() + timedelta(seconds=pause)
     _make_row(remote)
     row = remote.row()
@@ -129,9 +131,9 @@ def _slow_down(remote: Remote, sent: Permit, error: Limited) -> None:
 
 
 def _speed_up(remote: Remote, sent: Permit) -> None:
-    """One step back for each success: some requests may be welcome while others still are not."""
-    over = remote.row().filter(slowed=sent.slowed, paused_until__lte=timezone.now())
-    over.update(slowed=sent.slowed - 1)
+    """One step back per success: some requests may be accepted while others still are not."""
+    paused = remote.row().filter(slowed=sent.slowed, paused_until__lte=timezone.now())
+    paused.update(slowed=sent.slowed - 1)
 
 
 def _make_row(remote: Remote) -> None:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from controlplane.elevenlabs import Limited, Outcome
 from controlplane.traffic.locks import Locks, Question, Release
 
-SHORTEST_LOOK, LONGEST_LOOK = 0.002, 0.025  # seconds between two looks for a free slot
+MIN_POLL_S, MAX_POLL_S = 0.002, 0.025  # seconds between two polls for a free slot
 
 
 class ConcurrencyLimiter:
-    """Each slot is a lock. Whoever is urgent and has to wait shares the lock "queue" meanwhile; the rest take a slot
-    only at a moment when nobody does."""
+    """Each slot is a lock. An urgent request that has to wait shares the lock "queue" meanwhile; other requests take a
+    slot only while no one holds it."""
 
     def __init__(self, locks: Locks, name: str, slots: int) -> None:
         self._locks = locks
@@ -22,7 +22,8 @@ class ConcurrencyLimiter:
 
     @contextmanager
     def slot(self, *, urgent: bool, seconds: float) -> Iterator[bool]:
-        """Held inside; gives whether it had to be waited for. Raises `Limited` (NOT_SENT) when none came free."""
+        """Holds a slot within the block, and yields whether it had to wait. Raises `Limited` (NOT_SENT) if none became
+        free."""
         release = self.at_once(urgent=urgent)
         waited = release is None
         if release is None:
@@ -33,24 +34,24 @@ class ConcurrencyLimiter:
             release()
 
     def at_once(self, *, urgent: bool, unless_found: Question | None = None) -> Release | None:
-        """A slot, where one is free at this moment and the database finds nothing that is in the way."""
+        """A slot, if one is free right now and the query finds no obstacle."""
         return self._locks.first_free(self._slots, unless="" if urgent else self._queue, unless_found=unless_found)
 
     def _wait(self, urgent: bool, seconds: float) -> Release:
-        ends = time.monotonic() + seconds
-        pause = SHORTEST_LOOK
-        leave: Release | None = None
+        deadline = time.monotonic() + seconds
+        pause = MIN_POLL_S
+        leave_queue: Release | None = None
         try:
-            while (left := ends - time.monotonic()) > 0:
-                if urgent and leave is None:
-                    leave = self._locks.share(self._queue)
-                time.sleep(min(left, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - so that two do not keep step
-                pause = min(2 * pause, LONGEST_LOOK)
+            while (remaining := deadline - time.monotonic()) > 0:
+                if urgent and leave_queue is None:
+                    leave_queue = self._locks.share(self._queue)
+                time.sleep(min(remaining, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - desynchronizes waiters
+                pause = min(2 * pause, MAX_POLL_S)
                 if (release := self.at_once(urgent=urgent)) is not None:
                     return release
         finally:
-            if leave is not None:
-                leave()
+            if leave_queue is not None:
+                leave_queue()
         raise Limited(
             "Too many requests to ElevenLabs are under way here, so nothing was sent. Try again in a moment.",
             outcome=Outcome.NOT_SENT,

@@ -1,6 +1,6 @@
 """Named locks across processes and machines, released by the OS or the database when their holder dies.
 
-Nothing here waits, and nothing expires: the operating system or the database knows who is alive.
+Nothing here blocks, and no lock expires: the operating system or the database knows which holders are alive.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from django.db import Error, connection
 log = logging.getLogger(__name__)
 
 Release = Callable[[], None]  # never raises
-Question = tuple[str, list[str]]  # a SELECT and its values
+Question = tuple[str, list[str]]  # a SELECT and its parameters
 
 
 class Locks(Protocol):
@@ -26,28 +26,28 @@ class Locks(Protocol):
     def first_free(
         self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
     ) -> Release | None:
-        """Hold the first of these that nobody holds. None where all are held, where somebody shares `unless`, or where
-        the database finds a row."""
+        """Acquire the first of these locks that is free. Returns None if all are held, if another holder shares
+        `unless`, or if the query `unless_found` returns a row."""
         ...
 
     def share(self, name: str) -> Release | None:
-        """Hold this one together with all others who share it. None where somebody has it alone at this moment."""
+        """Acquire this lock shared with other `share` callers. Returns None while it is held exclusively."""
         ...
 
 
 def locks() -> Locks:
-    """Where several machines share a database, they share its locks. SQLite means one machine: there they stand beside
-    the database, whatever VAR_DIR each process was given."""
+    """Machines that share a database share its locks. SQLite means one machine: there the locks are files next to the
+    database, whatever VAR_DIR each process was given."""
     if connection.vendor == "postgresql":
         return AdvisoryLocks()
     return FileLocks(Path(connection.settings_dict["NAME"]).resolve().parent / "locks")
 
 
 class FileLocks:
-    """`flock` on files that are never removed: whoever removed one could lock a file that nobody else sees.
+    """`flock` on files that are never removed: after a removal, a process could lock a file that no other process sees.
 
-    A lock is as old as its open file, and an interrupted process closes that even where an exception hits between two
-    lines here: that is why it is a file object, and no number.
+    A lock lives as long as its open file. It is a file object and not a descriptor number, so that an interrupted
+    process closes it even if an exception hits between two lines here.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,10 +56,10 @@ class FileLocks:
     def first_free(
         self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
     ) -> Release | None:
-        if unless_found is not None and _ask(*unless_found) is not None:
+        if unless_found is not None and _query_value(*unless_found) is not None:
             return None
-        alone = self._hold(unless, fcntl.LOCK_EX) if unless else None
-        if unless and alone is None:
+        gate = self._hold(unless, fcntl.LOCK_EX) if unless else None
+        if unless and gate is None:
             return None
         try:
             for name in names:
@@ -68,8 +68,8 @@ class FileLocks:
                     return file.close
             return None
         finally:
-            if alone is not None:
-                alone.close()
+            if gate is not None:
+                gate.close()
 
     def share(self, name: str) -> Release | None:
         file = self._hold(name, fcntl.LOCK_SH)
@@ -93,26 +93,27 @@ class FileLocks:
 
 
 class AdvisoryLocks:
-    """PostgreSQL's, of this thread's database session: they outlive a transaction and end with the session.
+    """PostgreSQL advisory locks of this thread's database session: they outlive a transaction and end with the session.
 
-    A pooler between that changes sessions from one transaction to the next would break them.
+    A connection pooler that switches sessions between transactions would break them.
     """
 
     def first_free(
         self, names: Sequence[str], *, unless: str = "", unless_found: Question | None = None
     ) -> Release | None:
         keys = [_number(name) for name in names]
-        sql, values = unless_found or ("", [])
-        # CASE evaluates in order and stops. The lock "of the transaction" ends with this very statement.
+        sql, params = unless_found or ("", [])
+        # CASE evaluates in order and stops at the first match. The transaction-level lock ends with this very
+        # statement.
         cases = [f"WHEN EXISTS ({sql}) THEN NULL"] if sql else []
         cases += ["WHEN NOT pg_try_advisory_xact_lock(%s) THEN NULL"] if unless else []
         cases += [f"WHEN pg_try_advisory_lock(%s) THEN {at}" for at in range(len(keys))]
-        found = _ask(f"SELECT CASE {' '.join(cases)} END", [*values, *[_number(unless)] * bool(unless), *keys])
-        return partial(_release, "pg_advisory_unlock", keys[found]) if found is not None else None
+        index = _query_value(f"SELECT CASE {' '.join(cases)} END", [*params, *[_number(unless)] * bool(unless), *keys])
+        return partial(_release, "pg_advisory_unlock", keys[index]) if index is not None else None
 
     def share(self, name: str) -> Release | None:
         key = _number(name)
-        held = _ask("SELECT pg_try_advisory_lock_shared(%s)", [key])
+        held = _query_value("SELECT pg_try_advisory_lock_shared(%s)", [key])
         return partial(_release, "pg_advisory_unlock_shared", key) if held else None
 
 
@@ -120,8 +121,8 @@ def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
-def _ask(sql: str, values: Sequence[str | int]) -> Any:
-    """The first value of the first row; None where there is none."""
+def _query_value(sql: str, values: Sequence[str | int]) -> Any:
+    """The first column of the first row; None if there is no row."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         row = cursor.fetchone()
@@ -130,6 +131,6 @@ def _ask(sql: str, values: Sequence[str | int]) -> Any:
 
 def _release(function: str, key: int) -> None:
     try:
-        _ask(f"SELECT {function}(%s)", [key])
+        _query_value(f"SELECT {function}(%s)", [key])
     except Error as error:
         log.warning("A lock could not be given back (%s): it ends with its database session.", type(error).__name__)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 @dataclass(frozen=True)
 class Remote:
-    """One workspace, without its key: a mark that this installation alone can make of address and key."""
+    """One workspace, identified without its key: by an HMAC of URL and key that only this installation can compute."""
 
     base_url: str
     key_mark: str
@@ -31,19 +31,19 @@ class Remote:
 
 
 class Circuit(models.Model):
-    """Of one remote. Open (`refused_since`): the key is refused, so nothing is sent but one probe at a time. Slowed: it
-    asked for less, so what is not urgent rests until `paused_until`."""
+    """The state of one remote. Open (`refused_since`): the key is refused, so nothing is sent but one probe at a time.
+    Slowed: the remote asked for fewer requests, so non-urgent ones pause until `paused_until`."""
 
     base_url = models.CharField(max_length=200)
     key_mark = models.CharField(max_length=12)
     refused_since = models.DateTimeField(null=True, blank=True)
-    reason = models.TextField(blank=True)  # what the remote says, in one line
-    probe_at = models.DateTimeField(default=timezone.now)  # while open: nothing is sent before
+    reason = models.TextField(blank=True)  # the remote's reason, in one line
+    probe_at = models.DateTimeField(default=timezone.now)  # while open: nothing is sent before this
     paused_until = models.DateTimeField(null=True, blank=True)
-    slowed = models.PositiveSmallIntegerField(default=0)  # how often in a row it asked for less
+    slowed = models.PositiveSmallIntegerField(default=0)  # consecutive requests to slow down
 
     class Meta:
-        default_permissions = ()  # no page shows these rows by themselves
+        default_permissions = ()  # no page lists these rows
         constraints = [models.UniqueConstraint(fields=["base_url", "key_mark"], name="one_circuit_for_each_key")]
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Circuit(models.Model):
 
     @property
     def rests(self) -> float:
-        """Seconds for which what is not urgent has to rest."""
+        """Seconds for which non-urgent requests have to pause."""
         return max(0.0, (self.paused_until - timezone.now()).total_seconds()) if self.paused_until else 0.0
 
     @property
@@ -62,8 +62,8 @@ class Circuit(models.Model):
     def refusal(self) -> str:
         """Why nothing is sent."""
         since = _when(self.refused_since) if self.refused_since else ""
-        again = "with the next reading" if self.probe_is_due else f"at {_when(self.probe_at, '%H:%M:%S')}"
-        return f"ElevenLabs has refused the API key since {since}, so nothing was sent. It is tried again {again}."
+        retry = "with the next reading" if self.probe_is_due else f"at {_when(self.probe_at, '%H:%M:%S')}"
+        return f"ElevenLabs has refused the API key since {since}, so nothing was sent. It is tried again {retry}."
 
 
 def _when(moment: datetime, form: str = "%H:%M") -> str:

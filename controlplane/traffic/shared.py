@@ -24,27 +24,27 @@ class SharedTraffic:
     @contextmanager
     def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
         gate = ConcurrencyLimiter(locks(), self._remote.key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
-        with ExitStack() as held:
+        with ExitStack() as stack:
             try:
                 release = gate.at_once(urgent=urgent, unless_found=circuit.current_outage(self._remote))
                 if release is not None:
-                    held.callback(release)
-                    admitted = circuit.Permit(method)
+                    stack.callback(release)
+                    permit = circuit.Permit(method)
                 else:
-                    admitted = self._admit(held, gate, method, urgent, seconds)
+                    permit = self._admit(stack, gate, method, urgent, seconds)
             except (Error, OSError) as problem:
                 log.warning("Nothing was sent: %s", problem)
                 raise NotSent(
                     "What is under way to ElevenLabs could not be looked up here, so nothing was sent."
                 ) from None
-            yield partial(circuit.record_result, self._remote, admitted)
+            yield partial(circuit.record_result, self._remote, permit)
 
     def _admit(
-        self, held: ExitStack, gate: ConcurrencyLimiter, method: str, urgent: bool, seconds: float
+        self, stack: ExitStack, gate: ConcurrencyLimiter, method: str, urgent: bool, seconds: float
     ) -> circuit.Permit:
-        """Where there is trouble, or others are under way."""
-        admitted = circuit.check(self._remote, method, urgent=urgent)
-        waited = held.enter_context(gate.slot(urgent=urgent, seconds=seconds))
-        if waited and not admitted.probes:  # much may have been answered meanwhile
+        """The slow path, if there was a 429 or a refused key, or no slot is free."""
+        permit = circuit.check(self._remote, method, urgent=urgent)
+        waited = stack.enter_context(gate.slot(urgent=urgent, seconds=seconds))
+        if waited and not permit.probes:  # other responses may have arrived in the meantime
             return circuit.check(self._remote, method, urgent=urgent)
-        return admitted
+        return permit
