@@ -8,12 +8,12 @@ from django.http import HttpRequest
 
 from controlplane.sign_in import limits
 
-ATTEMPT = "_sign_in_attempt"  # on the request, from here to the signal with the result, and to the middleware
+ATTEMPT = "_sign_in_attempt"  # set on the request here, read by the signal receivers and the middleware
 
 
 class SignInLimits:
-    """A backend that signs nobody in and loads no user. `limits.Locked` goes through `authenticate()` to the caller: no
-    further backend hashes the password, and no failure is signalled."""
+    """A backend that authenticates no one and loads no user. `limits.Locked` propagates through `authenticate()` to the
+    caller: no further backend hashes the password, and no failure is signalled."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **more: Any

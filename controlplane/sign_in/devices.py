@@ -1,6 +1,6 @@
 """Devices that an account has signed in from before, known by a signed cookie (OWASP: "device cookies").
 
-The cookie opens nothing. It only keeps its account's failures on this device apart from those of everybody else.
+The cookie grants no access. It only counts failures on this device separately from those of other clients.
 """
 
 import secrets
@@ -31,5 +31,6 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
 
 
 def _name(user: User) -> str:
-    """One for each account, because several people may use one browser. The name is signed with the value."""
+    """One cookie per account, because several people may use one browser. The name is signed together with the
+    value."""
     return f"known_device_{user.pk}"

@@ -1,7 +1,7 @@
 """Limits failed sign-ins per account, device and address: docs/decisions/0014-sign-in-limits.md.
 
-An attempt is counted before its password is looked at, and the count is taken back if the password was right. So any
-number of attempts at once, on any number of processes, hash no more passwords than the limit.
+An attempt is counted before its password is checked, and the count is reverted if the password was correct. So any
+number of concurrent attempts, in any number of processes, hash no more passwords than the limit.
 """
 
 import math
@@ -29,7 +29,7 @@ MOST_SPECIFIC_FIRST = [Scope.DEVICE, Scope.PAIR, Scope.ACCOUNT, Scope.ADDRESS]
 
 
 class Locked(Exception):
-    """Refused before the password was looked at."""
+    """Refused before the password was checked."""
 
     def __init__(self, scope: str, address: str, seconds: int) -> None:
         super().__init__(f"Too many failed sign-ins. Try again in {_minutes(seconds)}.")
@@ -58,15 +58,15 @@ class Counter:
 
 @dataclass
 class Attempt:
-    """One that was let through to the password check."""
+    """An attempt that was allowed to proceed to the password check."""
 
     counters: list[Counter]
-    locked_by_it: list[FailureCount] = field(default_factory=list)  # the limits that it reaches if it fails
+    locked_by_it: list[FailureCount] = field(default_factory=list)  # the locks that begin if it fails
     signed_in: User | None = None
 
 
 def begin(request: HttpRequest, username: str) -> Attempt:
-    """Count an attempt. Raises `Locked` where a limit has been reached."""
+    """Count an attempt. Raises `Locked` if a limit is reached."""
     attempt = Attempt(_counters(request, username))
     for row in _expired().filter(key__in=[counter.key for counter in attempt.counters]):
         _close(row)
@@ -79,31 +79,31 @@ def begin(request: HttpRequest, username: str) -> Attempt:
                 attempt.locked_by_it = _locks(attempt.counters)
             return attempt
         except _LimitReached:
-            pass  # by another attempt, a moment ago
+            pass  # a concurrent attempt reached the limit
     raise _refuse(attempt.counters)
 
 
 def failed(attempt: Attempt) -> None:
-    """The password was wrong. The count stays; where a lock began, the history says so."""
+    """The password was wrong. The count stays; if a lock began, the history records it."""
     for row in attempt.locked_by_it:
         _record(row, "locked", _lock_message(row))
 
 
 def succeeded(attempt: Attempt, user: User) -> None:
-    """The count of this account from here starts again. The counts that others share lose this attempt only: otherwise
-    the owner of one account could guess the passwords of the others for ever."""
+    """Reset the count of this account from this address or device. Shared counts only lose this attempt: otherwise the
+    owner of one account could guess other users' passwords without limit."""
     attempt.signed_in = user
     for counter in attempt.counters:
-        mine = FailureCount.objects.filter(key=counter.key)
+        rows = FailureCount.objects.filter(key=counter.key)
         if counter.scope in (Scope.PAIR, Scope.DEVICE):
-            for row in mine.select_related("user"):
+            for row in rows.select_related("user"):
                 _close(row)
         else:
-            mine.filter(failures__gt=0).update(failures=F("failures") - 1)
+            rows.filter(failures__gt=0).update(failures=F("failures") - 1)
 
 
 def purge_expired() -> int:
-    """Remove the counts whose window or lock is over. Returns how many rows were removed."""
+    """Remove the counts whose window or lock has ended. Returns the number of rows removed."""
     closed = sum(_close(row) for row in _expired().filter(refused__gt=0))
     return closed + _expired().filter(refused=0).delete()[0]
 
@@ -117,9 +117,9 @@ def _counters(request: HttpRequest, username: str) -> list[Counter]:
     address = network(client_address(request))
     account = f"user {user.pk}" if user else f"name {username}"
     device = devices.known(request, user) if user else ""
-    if device:  # nobody else can use up what is counted here
+    if device:  # no one else can use up this limit
         return [Counter(Scope.DEVICE, _digest("device", account, device), user, address)]
-    return [  # every transaction takes them in this order, so none waits for another in a circle
+    return [  # every transaction locks them in this order, so there is no deadlock
         Counter(Scope.ADDRESS, _digest("address", address), None, address),
         Counter(Scope.ACCOUNT, _digest("account", account), user, ""),
         Counter(Scope.PAIR, _digest("pair", account, address), user, address),
@@ -131,7 +131,7 @@ def _digest(*parts: str) -> str:
 
 
 def _locks(counters: Collection[Counter]) -> list[FailureCount]:
-    """Those of these counts that are locks now, the most specific one first."""
+    """The counters that are locked now, most specific first."""
     limits = {counter.key: counter.limit for counter in counters}
     rows = FailureCount.objects.filter(key__in=limits, expires_at__gt=timezone.now()).select_related("user")
     locks = [row for row in rows if row.failures >= limits[row.key]]
@@ -139,25 +139,25 @@ def _locks(counters: Collection[Counter]) -> list[FailureCount]:
 
 
 def _count(counter: Counter) -> bool:
-    """False if the limit has been reached. One conditional UPDATE decides and counts."""
+    """False if the limit is reached. One conditional UPDATE decides and counts."""
     now = timezone.now()
-    ends = now + settings.SIGN_IN_WINDOW
-    free = FailureCount.objects.filter(key=counter.key, expires_at__gt=now, failures__lt=counter.limit)
-    # The last one that is allowed begins the lock, so the lock lasts its whole time and no attempt extends it.
-    last = When(failures__gte=counter.limit - 1, then=ends)
+    expires_at = now + settings.SIGN_IN_WINDOW
+    available = FailureCount.objects.filter(key=counter.key, expires_at__gt=now, failures__lt=counter.limit)
+    # The last allowed attempt starts the lock, so the lock lasts its full time and further attempts do not extend it.
+    last = When(failures__gte=counter.limit - 1, then=expires_at)
     counted = {"failures": F("failures") + 1, "expires_at": Case(last, default=F("expires_at"))}
-    if free.update(**counted):
+    if available.update(**counted):
         return True
     new = FailureCount(
-        key=counter.key, scope=counter.scope, user=counter.user, address=counter.address, expires_at=ends
+        key=counter.key, scope=counter.scope, user=counter.user, address=counter.address, expires_at=expires_at
     )
     FailureCount.objects.bulk_create([new], ignore_conflicts=True)
-    return bool(free.update(**counted))
+    return bool(available.update(**counted))
 
 
 def _refuse(counters: Collection[Counter]) -> Locked:
     locks = _locks(counters)
-    if not locks:  # the attempt that had reached the limit was a good one
+    if not locks:  # the attempt that had reached the limit succeeded
         return Locked(Scope.PAIR, "", 1)
     lock, until = locks[0], max(row.expires_at for row in locks)
     FailureCount.objects.filter(pk=lock.pk).update(refused=F("refused") + 1)
@@ -165,21 +165,21 @@ def _refuse(counters: Collection[Counter]) -> Locked:
 
 
 def _close(row: FailureCount) -> bool:
-    """Remove a count. For a lock that refused attempts the history gets one entry, however many there were."""
+    """Remove a count. A lock that refused attempts gets a single history entry, however many there were."""
     with transaction.atomic():
         if not FailureCount.objects.filter(pk=row.pk, refused=row.refused).delete()[0]:
-            return False  # another process did
+            return False  # another process did it
         if row.refused:
             _record(row, "refused", _unlock_message(row))
     return True
 
 
-def _record(row: FailureCount, verb: str, words: str) -> None:
+def _record(row: FailureCount, verb: str, message: str) -> None:
     name = row.user.get_username() if row.user else row.address if row.scope == Scope.ADDRESS else UNKNOWN_USER
     cause = ledger.Cause(Entry.Cause.PERSON, "")
     pk = str(row.user_id) if row.user_id else ""
     with transaction.atomic():
-        ledger.record(ledger.entry(f"person.{verb}", "person", pk, name, after={"told": words}, cause=cause))
+        ledger.record(ledger.entry(f"person.{verb}", "person", pk, name, after={"told": message}, cause=cause))
 
 
 def _lock_message(row: FailureCount) -> str:

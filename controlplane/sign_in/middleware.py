@@ -18,7 +18,7 @@ class SignInLimits:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         attempt: Attempt | None = getattr(request, ATTEMPT, None)
-        if attempt and attempt.signed_in and attempt.signed_in == request.user:  # the API signs in no session
+        if attempt and attempt.signed_in and attempt.signed_in == request.user:  # an API sign-in creates no session
             devices.remember(request, response, attempt.signed_in)
         return response
 
