@@ -1,8 +1,8 @@
 """Heartbeats of workers and beat, stored in the database.
 
-Celery's worker gives one every 2 s, also while its tasks are long, on both brokers and with threads and processes
-alike: on Redis from the loop that takes tasks, so none while it cannot reach the broker; on a folder from its timer.
-Beat publishes every 2 s.
+Celery's worker sends one every 2 s, also during long tasks, on both brokers, and with threads and processes alike: on
+Redis from the loop that takes tasks, so none while it cannot reach the broker; on a folder from its timer. Beat
+publishes every 2 s.
 """
 
 import logging
@@ -21,19 +21,19 @@ from controlplane.health.models import Heartbeat
 
 log = logging.getLogger(__name__)
 
-BEATS_PER_TIMEOUT = 6  # so many notes in the time after which a process counts as lost
+BEATS_PER_TIMEOUT = 6  # writes within the time after which a process counts as lost
 
 
 def record_heartbeat(name: str) -> None:
-    """One row for each name, in one statement, so that two workers at once do no harm."""
-    heard = Heartbeat(name=name, at=Now(), process=f"{socket.gethostname()}, process {os.getpid()}")
+    """One row per name, upserted in one statement, so that two workers do not conflict."""
+    heartbeat = Heartbeat(name=name, at=Now(), process=f"{socket.gethostname()}, process {os.getpid()}")
     Heartbeat.objects.bulk_create(
-        [heard], update_conflicts=True, unique_fields=["name"], update_fields=["at", "process"]
+        [heartbeat], update_conflicts=True, unique_fields=["name"], update_fields=["at", "process"]
     )
 
 
 class HeartbeatThread:
-    """Notes signs of life in a thread of its own: a database that is down or hangs holds up neither worker nor beat."""
+    """Writes heartbeats in a separate thread: a database that is down or hangs blocks neither worker nor beat."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -41,13 +41,13 @@ class HeartbeatThread:
         self._thread: threading.Thread | None = None
 
     def sign(self, **_: Any) -> None:
-        """A receiver of Celery's signals."""
+        """Receiver of Celery's signals."""
         self._sign.set()
-        if self._thread is None or not self._thread.is_alive():  # not alive: this process was forked from that one
-            self._thread = threading.Thread(target=self._note_signs, name=f"heartbeat {self.name}", daemon=True)
+        if self._thread is None or not self._thread.is_alive():  # not alive after a fork: threads are not inherited
+            self._thread = threading.Thread(target=self._write_heartbeats, name=f"heartbeat {self.name}", daemon=True)
             self._thread.start()
 
-    def _note_signs(self) -> None:
+    def _write_heartbeats(self) -> None:
         while self._sign.wait():
             self._sign.clear()
             try:
@@ -55,7 +55,7 @@ class HeartbeatThread:
             except Error as error:
                 log.warning("The database did not take the heartbeat of the %s (%s).", self.name, type(error).__name__)
             finally:
-                connection.close()  # a child that is forked meanwhile must not inherit it
+                connection.close()  # a child forked in the meantime must not inherit it
             time.sleep(settings.HEARTBEAT_STALE_AFTER.total_seconds() / BEATS_PER_TIMEOUT)
 
 
@@ -70,4 +70,4 @@ def connect() -> None:
 
 def _beat_started(**_: Any) -> None:
     _beat.sign()
-    before_task_publish.connect(_beat.sign, weak=False)  # here only: the pages publish too
+    before_task_publish.connect(_beat.sign, weak=False)  # only in beat: web processes publish too

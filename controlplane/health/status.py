@@ -17,14 +17,14 @@ from controlplane.health.models import Heartbeat
 from controlplane.mirror.models import SyncRun
 from controlplane.templatetags.when import span
 
-SLOW_S = 1.0  # seconds for a question that takes milliseconds
-LATE_SHARE = 2 / 3  # of the time after which it is bad
+SLOW_S = 1.0  # seconds for a query that normally takes milliseconds
+LATE_SHARE = 2 / 3  # share of the limit after which it is late
 START_HINT = "Start it with docker compose up -d {name}, or make run."
 
 
 class Level(StrEnum):
     OK = "ok"
-    WARN = "warn"  # look at it when there is time
+    WARN = "warn"  # degraded, but not urgent
     BAD = "bad"  # not ready
 
 
@@ -32,8 +32,8 @@ class Level(StrEnum):
 class Part:
     name: str
     level: Level
-    sentence: str  # what happened, what it means, what to do
-    seconds: float | None = None  # how long it took to answer, or how long ago it was
+    sentence: str  # what happened, its effect, and what to do
+    seconds: float | None = None  # response time, or age
 
     @property
     def title(self) -> str:
@@ -41,50 +41,50 @@ class Part:
 
 
 def parts() -> list[Part]:
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         ages = _ages_of_heartbeats()
-        took = time.monotonic() - began
+        duration = time.monotonic() - started
         synced = _age_of_mirror()
     except Error:
         return [_database(None), _broker(), *_unknown("last_complete_sync", "worker", "beat")]
     bus = _broker()
     worker, beat = _worker(ages.get("worker"), bus), _beat(ages.get("beat"))
-    return [_database(took), bus, _last_complete_sync(synced), worker, beat]
+    return [_database(duration), bus, _last_complete_sync(synced), worker, beat]
 
 
-def is_ready(looked_at: list[Part]) -> bool:
-    return all(part.level != Level.BAD for part in looked_at)
+def is_ready(checked: list[Part]) -> bool:
+    return all(part.level != Level.BAD for part in checked)
 
 
 def _ages_of_heartbeats() -> dict[str, float]:
-    """Both times are the database's, so hosts whose clocks differ do no harm."""
+    """Both times are from the database, so clock differences between hosts do not matter."""
     age = ExpressionWrapper(Now() - F("at"), output_field=DurationField())
-    return {name: old.total_seconds() for name, old in Heartbeat.objects.values_list("name", age)}
+    return {name: age_of_row.total_seconds() for name, age_of_row in Heartbeat.objects.values_list("name", age)}
 
 
 def _age_of_mirror() -> float | None:
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).order_by("-id")
-    began = complete.values_list("started_at", flat=True).first()
-    return None if began is None else (timezone.now() - began).total_seconds()
+    started = complete.values_list("started_at", flat=True).first()
+    return None if started is None else (timezone.now() - started).total_seconds()
 
 
-def _database(took: float | None) -> Part:
-    if took is None:
+def _database(duration: float | None) -> Part:
+    if duration is None:
         return Part(
             "database",
             Level.BAD,
             "The database does not answer: nothing can be shown or changed. See that it runs, that DATABASE_URL leads "
             "to it, and that migrate was run.",
         )
-    if took > SLOW_S:
-        return Part("database", Level.WARN, f"The database took {took:.1f} s for a small question.", took)
-    return Part("database", Level.OK, f"Answers in {_milliseconds(took)}.", took)
+    if duration > SLOW_S:
+        return Part("database", Level.WARN, f"The database took {duration:.1f} s for a small question.", duration)
+    return Part("database", Level.OK, f"Answers in {_milliseconds(duration)}.", duration)
 
 
 def _broker() -> Part:
     is_folder = settings.CELERY_BROKER_URL.startswith("filesystem")
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         broker.check()
     except broker.CONNECTION_ERRORS:
@@ -93,11 +93,11 @@ def _broker() -> Part:
             if is_folder
             else ("Redis does not answer", "See that it runs and that CELERY_BROKER_URL leads to it.")
         )
-        means = "workers are not woken, so nothing syncs and change sets wait. Single changes still work."
-        return Part("broker", Level.BAD, f"{what}: {means} {remedy}")
-    took = time.monotonic() - began
+        effect = "workers are not woken, so nothing syncs and change sets wait. Single changes still work."
+        return Part("broker", Level.BAD, f"{what}: {effect} {remedy}")
+    duration = time.monotonic() - started
     where = "a folder" if is_folder else "Redis"
-    return Part("broker", Level.OK, f"Takes messages ({where}, {_milliseconds(took)}).", took)
+    return Part("broker", Level.OK, f"Takes messages ({where}, {_milliseconds(duration)}).", duration)
 
 
 def _last_complete_sync(age: float | None) -> Part:
@@ -115,22 +115,22 @@ def _last_complete_sync(age: float | None) -> Part:
 
 
 def _worker(age: float | None, bus: Part) -> Part:
-    means = "nothing syncs, and unconfirmed operations are not settled. Single changes still work."
+    effect = "nothing syncs, and unconfirmed operations are not settled. Single changes still work."
     remedy = "It may be waiting for the broker." if bus.level == Level.BAD else START_HINT.format(name="worker")
-    return _heartbeat_part("worker", "worker", age, means, remedy)
+    return _heartbeat_part("worker", "worker", age, effect, remedy)
 
 
 def _beat(age: float | None) -> Part:
-    means = "nothing starts by itself, so syncs, settling and change sets wait. Single changes still work."
-    return _heartbeat_part("beat", "beat", age, means, START_HINT.format(name="beat"))
+    effect = "nothing starts by itself, so syncs, settling and change sets wait. Single changes still work."
+    return _heartbeat_part("beat", "beat", age, effect, START_HINT.format(name="beat"))
 
 
-def _heartbeat_part(name: str, who: str, age: float | None, means: str, remedy: str) -> Part:
+def _heartbeat_part(name: str, process: str, age: float | None, effect: str, remedy: str) -> Part:
     if age is None:
-        return Part(name, Level.BAD, f"No {who} has been heard yet: {means} {remedy}")
+        return Part(name, Level.BAD, f"No {process} has been heard yet: {effect} {remedy}")
     level = _level(age, settings.HEARTBEAT_STALE_AFTER)
     if level == Level.BAD:
-        return Part(name, level, f"No {who} has been heard for {span(age)}: {means} {remedy}", age)
+        return Part(name, level, f"No {process} has been heard for {span(age)}: {effect} {remedy}", age)
     late = ", which is late" if level == Level.WARN else ""
     return Part(name, level, f"Heard {span(age)} ago{late}.", age)
 

@@ -12,14 +12,14 @@ from controlplane.health import status
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process is up. It touches nothing else, so that nobody restarts it for the fault of another."""
+    """Liveness. Checks nothing but the process, so that it is not restarted because of a failing dependency."""
     return HttpResponse("ok", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Everything that it takes is up: 200, or 503 and which part is not. For whoever watches."""
+    """Readiness, for monitoring: 200, or 503 and which part is not ready."""
     parts = status.parts()
     ready = status.is_ready(parts)
     checks = {
