@@ -10,6 +10,6 @@ register = template.Library()
 
 @register.simple_tag
 def not_whole() -> Verification | None:
-    """The newest verification, where it found that the record was touched or could be."""
+    """The newest verification, if it found that the history was altered or is unprotected."""
     found = verification.newest()
     return found if found and found.problem else None

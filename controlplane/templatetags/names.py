@@ -7,14 +7,14 @@ from django import template
 register = template.Library()
 
 MARK = "�"
-# Letters and signs that are drawn as nothing, although Unicode counts them among those that are seen.
+# Characters that are rendered as nothing although Unicode counts them as visible.
 _EMPTY = set("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _JOINERS = "\u200c\u200d"
 
 
 @register.filter
 def visible(text: object, mark: str = MARK) -> str:
-    """The text with every character that hides or misleads replaced. Line ends and blanks are none of these."""
+    """The text with every hidden or misleading character replaced. Line ends and spaces are not replaced."""
     name = str(text)
     if name.isascii() and name.isprintable():
         return name
@@ -24,7 +24,8 @@ def visible(text: object, mark: str = MARK) -> str:
 
 
 def spelled(text: str) -> str:
-    """The same by their code, and blanks at the end as dots, so that texts that look alike are told apart."""
+    """The text with these characters as code points and trailing spaces as dots, so that texts that look alike can be
+    told apart."""
     kept = text.rstrip(" ")
     shown = "".join(
         char if char in "\n " or (char.isprintable() and char not in _EMPTY) or _joins(kept[at - 1 : at], char)
@@ -39,7 +40,7 @@ def _misleads(char: str) -> bool:
 
 
 def _joins(before: str, char: str) -> bool:
-    """Emoji are joined by these characters, and Persian and the languages of India are written with them."""
+    """Emoji are joined with these characters, and Persian and Indian languages use them in writing."""
     if char not in _JOINERS or not before or before in _EMPTY:
         return False
     return unicodedata.category(before) in ("So", "Sk", "Mn", "Mc") or unicodedata.bidirectional(before) == "AL"

@@ -21,7 +21,7 @@ def span(seconds: float) -> str:
 
 
 def ago_text(moment: datetime) -> str:
-    """ "12 s ago", "3 h ago"; "in 40 s" for what is to come."""
+    """ "12 s ago", "3 h ago"; "in 40 s" for a future time."""
     seconds = (timezone.now() - moment).total_seconds()
     return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
 
@@ -41,7 +41,7 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 @register.simple_tag
 def between(since: datetime | None, until: datetime) -> str:
-    """A span of time, exact: "between 24 Nov 2026, 14:02:10 and 14:03:11 UTC"."""
+    """An exact time span: "between 24 Nov 2026, 14:02:10 and 14:03:11 UTC"."""
     last = timezone.localtime(until)
     if since is None:
         return f"before {exact(until)}"

@@ -21,8 +21,8 @@ from numbers.actions import AssignNumber, RenameNumber
 
 FOUND = 3
 BATCH_ROWS = 500
-MAX_CHARS = 100  # of one value
-# What goes along with a binding by itself.
+MAX_CHARS = 100  # characters per value in the text output
+# Settings that change along with a requested one.
 OF_A_NUMBER = {
     AssignNumber.name: ["agent_id", "agent_name", "branch_id", "environment"],
     RenameNumber.name: ["label"],
@@ -31,7 +31,8 @@ OF_A_NUMBER = {
 
 @dataclass
 class Finding:
-    """One write. `removed`, `changed` and `added` are {path: [before, after]} of what had not been requested."""
+    """One write. `removed`, `changed` and `added` are {path: [before, after]} of the changes that were not
+    requested."""
 
     entry: int
     operation: int
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         count = 0
         for finding in findings(only_workflows=workflow):
             count += 1
-            self.stdout.write(_as_json(finding) if json else _in_words(finding))
+            self.stdout.write(_as_json(finding) if json else _as_text(finding))
         if not json:
             self.stdout.write(_summary(count))
         if count:
@@ -85,7 +86,7 @@ def findings(*, only_workflows: bool = False) -> Iterator[Finding]:
 
 
 def _changes() -> Iterator[tuple[Entry, Operation]]:
-    """History entries of what operations changed on objects that were there before."""
+    """History entries of changes that operations made to existing objects."""
     kinds = ["agent.changed", "number.changed"]
     entries = Entry.objects.filter(cause=Entry.Cause.OPERATION, kind__in=kinds).order_by("pk")
     batch: list[Entry] = []
@@ -110,7 +111,7 @@ def _requested(operation: Operation) -> Iterable[str]:
     return OF_A_NUMBER.get(operation.kind) or operation.params["set"]
 
 
-def _in_words(found: Finding) -> str:
+def _as_text(found: Finding) -> str:
     head = f"{timezone.localtime(found.at):%Y-%m-%d %H:%M:%S %Z}  {found.by}: {found.title}"
     lines = [f"{head}  (history entry {found.entry}, operation {found.operation})"]
     for verb in ("removed", "changed", "added"):

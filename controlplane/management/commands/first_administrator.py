@@ -12,7 +12,7 @@ NAME = "admin"
 
 @transaction.atomic
 def create_first_administrator() -> str | None:
-    """The password, which is kept nowhere else; None where a superuser exists already."""
+    """The generated password, which is not stored anywhere; None if a superuser exists."""
     users = get_user_model()._default_manager
     if users.filter(is_superuser=True).exists():
         return None

@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def _run(self, full: bool, until: float) -> SyncRun:
         while True:
-            run = sync_all(full=full, watch=self._tell)
+            run = sync_all(full=full, watch=self._show_progress)
             if run is not None:
                 return run
             self._line("Another run is under way; waiting for it to end.")
@@ -49,19 +49,19 @@ class Command(BaseCommand):
                 raise CommandError("Another run is under way and did not end; nothing was done.", returncode=EXIT_BUSY)
             time.sleep(POLL_INTERVAL_S)
 
-    def _tell(self, run: SyncRun) -> None:
+    def _show_progress(self, run: SyncRun) -> None:
         if run.state == SyncRun.State.RUNNING:
             self._line(f"{run.phase}: {run.done} of about {run.due}" if run.due else run.phase)
 
-    def _line(self, words: str) -> None:
-        """Over itself on a terminal, a line each elsewhere."""
-        if not self.progress or words == self.reported or not words:
+    def _line(self, text: str) -> None:
+        """Overwrites the line on a terminal; prints one line each elsewhere."""
+        if not self.progress or text == self.reported or not text:
             return
-        self.reported = words
+        self.reported = text
         if sys.stdout.isatty():
-            self.stdout.write(f"\r\033[K{words}", ending="")
+            self.stdout.write(f"\r\033[K{text}", ending="")
         else:
-            self.stdout.write(words)
+            self.stdout.write(text)
 
     def _report(self, run: SyncRun) -> None:
         took = (run.ended_at - run.started_at).total_seconds() if run.ended_at else 0.0

@@ -41,12 +41,12 @@ def demand_free_ports() -> None:
             try:
                 probe.bind(("127.0.0.1", port))
             except (OSError, OverflowError) as problem:
-                why = problem.strerror if isinstance(problem, OSError) else "no such port"
-                raise CommandError(f"Port {port} cannot be used ({why}). Choose another with {variable}.") from None
+                reason = problem.strerror if isinstance(problem, OSError) else "no such port"
+                raise CommandError(f"Port {port} cannot be used ({reason}). Choose another with {variable}.") from None
 
 
 def collect_static_files() -> None:
-    """Only when a file has changed: compressing them all takes longer than the rest of the start."""
+    """Only if a file has changed: compressing all of them takes longer than the rest of the startup."""
     digest = hashlib.sha256()
     for finder in get_finders():
         for name, storage in finder.list([]):
@@ -59,10 +59,10 @@ def collect_static_files() -> None:
 
 
 def processes() -> dict[str, list[str]]:
-    """Name and arguments to Python. No secret is among them: the processes read their settings themselves."""
+    """{name: arguments to Python}. They contain no secrets: the processes read the settings themselves."""
     celery = ["-m", "celery", "--quiet", "-A", "controlplane"]
-    # Threads: the manager signals whole process groups, and a prefork child drops its task at once on SIGTERM where
-    # a thread finishes it. One process also starts sooner and takes a third of the memory.
+    # Threads, because the manager signals whole process groups: on SIGTERM a prefork child drops its task at once,
+    # while a thread finishes it. One process also starts sooner and uses a third of the memory.
     worker = ["worker", "-n", "worker@controlplane", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"]
     gunicorn = ["-m", "gunicorn", "controlplane.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--no-control-socket"]
     sandbox = ["manage.py", "sandbox", "--port", str(settings.SANDBOX_PORT)]
@@ -92,7 +92,7 @@ def welcome(password: str | None) -> str:
 
 
 class Everything(Manager):  # type: ignore[misc] # honcho has no types
-    """honcho's manager, with a last word of the start-up and an orderly end at any moment."""
+    """honcho's manager, with a final message after startup and an orderly shutdown at any moment."""
 
     def __init__(self, last_word: str) -> None:
         super().__init__()
@@ -108,14 +108,14 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
     def loop(self) -> None:
         try:
             super().loop()
-        finally:  # also where nobody reads our lines any more: a closed terminal, a broken pipe
+        finally:  # also after a broken pipe or a closed terminal
             for process in self._processes.values():
                 if "pid" in process and "returncode" not in process:
                     self._procmgr.terminate(process["pid"])
 
     def _start(self) -> None:
         super()._start()
-        threading.Thread(target=self.say_last_word, daemon=True).start()  # after the line above, which forks
+        threading.Thread(target=self.say_last_word, daemon=True).start()  # after the fork in the line above
 
     def say_last_word(self) -> None:
         addresses = [
@@ -131,9 +131,9 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
         self.events.put(Message("line", self.last_word, datetime.now(), "ready", None))
 
     def terminate(self) -> None:
-        if self._terminating or os.getpid() != self.process_id:  # a fork has this handler too, for a moment
+        if self._terminating or os.getpid() != self.process_id:  # a forked child briefly has this handler too
             return
-        if not self._all_started():  # Ctrl-C in the first moment: honcho does not know every process yet
+        if not self._all_started():  # Ctrl-C during startup: honcho does not know every process yet
             threading.Timer(0.1, self.terminate).start()
             return
         self.ended_by_itself = [name for name, process in self._processes.items() if "returncode" in process]
@@ -142,7 +142,7 @@ class Everything(Manager):  # type: ignore[misc] # honcho has no types
 
 def answers(url: str) -> bool:
     try:
-        urlopen(url, timeout=2).close()  # noqa: S310 - http on this machine
+        urlopen(url, timeout=2).close()  # noqa: S310 - http on localhost
     except HTTPError:
         return True
     except OSError:
@@ -157,17 +157,17 @@ class Command(BaseCommand):
         if settings.DEBUG:
             raise CommandError("DEBUG is on. Start with DEBUG=false, or use manage.py runserver.")
         demand_free_ports()
-        os.umask(0o077)  # the database, messages and logs are for this user only
+        os.umask(0o077)  # the database, messages and logs are readable for this user only
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         self.stdout.write("Preparing the database and the static files ...")
         call_command("migrate", interactive=False, verbosity=0)
         collect_static_files()
         password = create_first_administrator()
 
-        # Each process may finish what it is doing; a write at ElevenLabs has its own, shorter, deadline.
+        # Each process may finish its current work; a write to ElevenLabs has its own, shorter, deadline.
         honcho.manager.KILL_WAIT = settings.ELEVENLABS_WRITE_DEADLINE + 5
         everything = Everything(welcome(password))
-        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # the terminal was closed
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # when the terminal is closed
         everything.loop()
         if password and not everything.is_ready:
             self.stdout.write(f"The password of the new administrator is {password}")
