@@ -1,9 +1,9 @@
 """The Django project.
 
-This module runs before anything else of ours, whichever way Python is started (manage.py, gunicorn, the
-celery script, pytest). It therefore settles the one awkward name: the top-level folder `numbers/` shares its
-name with a module of the standard library. The folder has no `__init__.py`, so it can never shadow that
-module; instead the standard module is lent a `__path__`, and `numbers.models` is found as its submodule.
+This module runs before any other module of the project, however Python is started (manage.py, gunicorn, the celery
+script, pytest). So it resolves one name clash here: the top-level folder `numbers/` has the name of a standard library
+module. The folder has no `__init__.py`, so it can never shadow that module; instead the standard library module is
+given a `__path__`, and `numbers.models` is found as its submodule.
 """
 
 from pathlib import Path

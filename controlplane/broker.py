@@ -1,6 +1,6 @@
 """Checks whether the broker is up, within one second.
 
-Workers and beat keep Celery's own connections, which wait for a broker that is down and try again.
+Workers and beat use Celery's own connections, which wait and retry if the broker is down.
 """
 
 import tempfile
@@ -15,46 +15,46 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-TIMEOUT_S = 1.0  # seconds, whatever it is that hangs: the name of the host, the connection, the answer
-STEP_TIMEOUT_S = 0.4  # seconds for one step on Redis, so that most troubles are known by their own error
+TIMEOUT_S = 1.0  # seconds in total, whatever hangs: name resolution, the connection, the response
+STEP_TIMEOUT_S = 0.4  # seconds for one step on Redis, so that most failures raise their own error
 CONNECTION_ERRORS = (
     OperationalError,
     OSError,
     RedisError,
-)  # what is raised here; running out of time is an OSError too
+)  # errors raised here; TimeoutError is an OSError too
 T = TypeVar("T")
 
 
-def with_timeout(ask: Callable[[], T]) -> T:
-    """What it returns or raises, or `TimeoutError`; it may then still come to its end, late and unheard."""
-    answer: Future[T] = Future()
+def with_timeout(call: Callable[[], T]) -> T:
+    """The result or exception of `call`, or `TimeoutError`. The call may then still finish in its thread, unnoticed."""
+    result: Future[T] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            answer.set_exception(error)
+            result.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+            result.set_exception(error)
 
     threading.Thread(target=run, name="broker", daemon=True).start()
-    return answer.result(TIMEOUT_S)
+    return result.result(TIMEOUT_S)
 
 
 def connection() -> Connection:
-    patience: dict[str, Any] = {
+    options: dict[str, Any] = {
         "max_retries": 0,
         "socket_timeout": STEP_TIMEOUT_S,
         "socket_connect_timeout": STEP_TIMEOUT_S,
     }
-    return current_app.connection_for_write(transport_options=patience)
+    return current_app.connection_for_write(transport_options=options)
 
 
 def check() -> None:
-    """Would it take a message now? Returns, or raises what is wrong."""
+    """Whether the broker would accept a message now. Raises one of `CONNECTION_ERRORS` if not."""
     with_timeout(_write_a_file if settings.CELERY_BROKER_URL.startswith("filesystem") else _ping)
 
 
 def _write_a_file() -> None:
-    """Unnamed and gone at once: no worker sees it. Finds a missing folder, a full disk, a read-only one."""
+    """Writes an unnamed temporary file, which no worker sees. Detects a missing, full or read-only folder."""
     for folder in ("messages", "control"):
         with tempfile.TemporaryFile(dir=settings.BROKER_DIR / folder) as file:
             file.write(b"?")
@@ -63,4 +63,4 @@ def _write_a_file() -> None:
 
 def _ping() -> None:
     with connection() as broker:
-        broker.ensure_connection(max_retries=0)  # it opens a channel, and a channel pings
+        broker.ensure_connection(max_retries=0)  # opens a channel, which sends a ping

@@ -1,9 +1,9 @@
 """Validates broker messages before kombu and Celery act on them.
 
-Both take for granted that a message is as they wrote it themselves. One that is not raises a KeyError, a TypeError or
-the like in the loop of the worker: the worker ends, or (on Redis) takes it for a lost connection, puts the message back
-and meets it again (kombu 5.7, Celery 5.6). Here it is dropped with a line in the log: what is due stands in the
-database, so a dropped message does no harm.
+Both assume that every message was written by themselves. Any other message raises a KeyError, a TypeError or the like
+in the worker's loop: the worker exits, or (on Redis) treats it as a lost connection, requeues the message and fails on
+it again (kombu 5.7, Celery 5.6). Here such a message is dropped and logged. What is due is stored in the database, so a
+dropped message does no harm.
 """
 
 import codecs
@@ -13,31 +13,31 @@ from typing import Any
 from kombu.transport import virtual
 
 EMPTY = {"headers": {}, "properties": {"delivery_tag": "", "delivery_info": {}}}
-# What code raises that was given something else than it expects. Not the errors of a connection, a disk or a pool.
+# Errors caused by unexpected values. Not the errors of a connection, a disk or a pool.
 CONTENT_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 log = logging.getLogger(__name__)
 
 
 class NotAMessage(ValueError):
-    """`str()` says what is wrong, and nothing of the content."""
+    """`str()` says what is invalid, without any of the content."""
 
 
 class Message(virtual.Message):
-    """What is not a message becomes an empty one, which Celery logs and drops."""
+    """An invalid message becomes an empty one, which Celery logs and drops."""
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
         try:
             check(payload)
             super().__init__(payload, channel=channel, **options)
-        except CONTENT_ERRORS as problem:
-            log.warning("Something in the broker is not a message (%s), and is dropped", what_is_wrong(problem))
+        except CONTENT_ERRORS as error:
+            log.warning("Something in the broker is not a message (%s), and is dropped", what_is_wrong(error))
             super().__init__(EMPTY, channel=channel, **options)
             self.delivery_tag = channel._next_delivery_tag()
 
 
 class Robust(virtual.Channel):
-    """A channel whose consumer may fail on one message and goes on with the next."""
+    """A channel whose consumer continues with the next message after failing on one."""
 
     Message = Message
 
@@ -45,9 +45,9 @@ class Robust(virtual.Channel):
         def deliver(message: Any) -> Any:
             try:
                 return callback(message)
-            except CONTENT_ERRORS as problem:
+            except CONTENT_ERRORS as error:
                 log.error(
-                    "A message in the queue %s cannot be handled (%s), and is dropped", queue, type(problem).__name__
+                    "A message in the queue %s cannot be handled (%s), and is dropped", queue, type(error).__name__
                 )
                 if not (no_ack or message.acknowledged):
                     self.basic_reject(message.delivery_tag, requeue=False)
@@ -55,24 +55,24 @@ class Robust(virtual.Channel):
         return super().basic_consume(queue, no_ack, deliver, consumer_tag, **options)
 
 
-def what_is_wrong(problem: Exception) -> str:
-    """Nothing of the content, which may be anything."""
-    return str(problem) if isinstance(problem, NotAMessage) else type(problem).__name__
+def what_is_wrong(error: Exception) -> str:
+    """Without the content, which may be sensitive."""
+    return str(error) if isinstance(error, NotAMessage) else type(error).__name__
 
 
 def check(payload: Any) -> None:
     """Raises NotAMessage."""
-    _must(isinstance(payload, dict), "it is not an object")
+    _require(isinstance(payload, dict), "it is not an object")
     properties, headers = payload.get("properties"), payload.get("headers") or {}
-    _must(isinstance(properties, dict), "its properties are not an object")
-    _must(isinstance(properties.get("delivery_tag"), str), "it has no delivery tag")
-    _must(isinstance(properties.get("delivery_info"), dict), "it has no delivery information")
-    _must(isinstance(payload.get("body"), str | None), "its body is not text")
-    _must(isinstance(payload.get("content-type"), str | None), "its content type is not text")
-    _must(_is_encoding(payload.get("content-encoding")), "its encoding is not known")
-    _must(isinstance(headers, dict), "its headers are not an object")
-    _must(all(isinstance(headers.get(name, ""), str) for name in ("task", "id")), "its task or id is not text")
-    _must("task" not in headers or "id" in headers, "its task has no id")
+    _require(isinstance(properties, dict), "its properties are not an object")
+    _require(isinstance(properties.get("delivery_tag"), str), "it has no delivery tag")
+    _require(isinstance(properties.get("delivery_info"), dict), "it has no delivery information")
+    _require(isinstance(payload.get("body"), str | None), "its body is not text")
+    _require(isinstance(payload.get("content-type"), str | None), "its content type is not text")
+    _require(_is_encoding(payload.get("content-encoding")), "its encoding is not known")
+    _require(isinstance(headers, dict), "its headers are not an object")
+    _require(all(isinstance(headers.get(name, ""), str) for name in ("task", "id")), "its task or id is not text")
+    _require("task" not in headers or "id" in headers, "its task has no id")
 
 
 def _is_encoding(name: object) -> bool:
@@ -82,6 +82,6 @@ def _is_encoding(name: object) -> bool:
         return False
 
 
-def _must(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise NotAMessage(otherwise)
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise NotAMessage(message)

@@ -5,16 +5,16 @@ from datetime import datetime
 
 from django.db import models, transaction
 
-# Values of these types are given to PostgreSQL just as they are, and so is None; Django asks six methods to find that.
-AS_THEY_ARE = {"BooleanField": bool, "CharField": str, "DateTimeField": datetime, "TextField": str}
-MIN_COPY_ROWS = 10  # so many are written by one INSERT in less time than COPY and its ids take
+# Values of these types, and None, are passed to PostgreSQL unchanged; Django would call six methods to determine that.
+UNCHANGED_TYPES = {"BooleanField": bool, "CharField": str, "DateTimeField": datetime, "TextField": str}
+MIN_COPY_ROWS = 10  # fewer rows are faster with one INSERT than with COPY and its ids
 
 
 def insert(rows: Sequence[models.Model]) -> None:
-    """Write new rows of one model in the caller's transaction; sets their primary keys, as bulk_create does.
+    """Insert new rows of one model in the caller's transaction and set their primary keys, as bulk_create does.
 
-    PostgreSQL is given many by COPY: of a first sync, half of the work was to write INSERT's text in Python, and
-    much of the server's to read it.
+    PostgreSQL gets many rows by COPY: in a first sync, half of the work was generating INSERT statements in Python, and
+    much of the server's work was parsing them.
     """
     if not rows:
         return
@@ -29,7 +29,7 @@ def _copy(rows: Sequence[models.Model]) -> None:
     connection = transaction.get_connection()
     meta, quote = rows[0]._meta, connection.ops.quote_name
     fields = [field for field in meta.concrete_fields if not field.generated]
-    as_they_are = [AS_THEY_ARE.get(field.get_internal_type()) for field in fields]
+    passed_types = [UNCHANGED_TYPES.get(field.get_internal_type()) for field in fields]
     table = quote(meta.db_table)
     columns = ", ".join(quote(field.column) for field in fields)
     with connection.cursor() as cursor, connection.wrap_database_errors:
@@ -44,8 +44,10 @@ def _copy(rows: Sequence[models.Model]) -> None:
                 values = [field.pre_save(row, add=True) for field in fields]
                 copy.write_row(
                     [
-                        value if value is None or type(value) is known else field.get_db_prep_save(value, connection)
-                        for field, known, value in zip(fields, as_they_are, values, strict=True)
+                        value
+                        if value is None or type(value) is passed_type
+                        else field.get_db_prep_save(value, connection)
+                        for field, passed_type, value in zip(fields, passed_types, values, strict=True)
                     ]
                 )
     for row in rows:

@@ -1,4 +1,4 @@
-"""The Celery application. Its settings are Django's `CELERY_*`."""
+"""The Celery application. The configuration is Django's `CELERY_*` settings."""
 
 import os
 

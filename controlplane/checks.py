@@ -56,7 +56,7 @@ def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
         )
     folder = settings.VAR_DIR
     while not folder.exists() and folder != folder.parent:
-        folder = folder.parent  # what does not exist yet is made by `up`, if its parent allows
+        folder = folder.parent  # a missing folder is created by `up` if its parent allows it
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         problems.append(
             Error(
@@ -70,7 +70,7 @@ def folders(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
 
 @register()
 def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """A word that is mistyped must not be read as either of the two."""
+    """A mistyped value must not be read as either of the two."""
     if settings.ORPHAN_CLEANUP in ("ask", "auto") and settings.ORPHAN_CLEANUP_MAX > 0:
         return []
     return [
@@ -84,7 +84,7 @@ def orphans(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
 
 @register()
 def retention(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """What is removed is gone: a value that can only be a mistake is not guessed at."""
+    """Removal cannot be undone, so an implausible value is an error rather than being corrected."""
     history, runs, longest = settings.HISTORY_KEPT_DAYS, settings.SYNC_RUNS_KEPT_DAYS, settings.LONGEST_KEPT_DAYS
     problems: list[CheckMessage] = []
     if not 0 <= history <= longest:
@@ -126,7 +126,7 @@ def tickets(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
 
 @register()
 def phone_region(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Of an unknown region the library knows no numbering plan: every national number would be refused."""
+    """The library has no numbering plan for an unknown region: every national number would be rejected."""
     if settings.PHONE_REGION in phonenumbers.SUPPORTED_REGIONS:
         return []
     return [
@@ -161,7 +161,7 @@ def proxies(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessa
 
 @register(Tags.security)
 def real_account(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
-    """What is convenient with the sandbox is careless with a key that opens a real workspace."""
+    """What is convenient with the sandbox is unsafe with a real workspace's key."""
     if settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY:
         return []
     problems: list[CheckMessage] = []

@@ -12,7 +12,7 @@ from django.middleware.csrf import (
 )
 from django.template.loader import render_to_string
 
-# What stands before the value that the browser sent. The value itself is not shown.
+# The part of each message before the value that the browser sent. The value itself is not shown.
 OF_THE_ORIGIN = tuple(
     reason.partition("%s")[0]
     for reason in (

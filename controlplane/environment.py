@@ -8,21 +8,21 @@ import environ
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
-environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; what the environment says goes first
+environ.Env.read_env(BASE_DIR / ".env")  # written by `make run`; environment variables take precedence
 
 
 def text(name: str, default: str = "") -> str:
-    """A secret or address, without the line end that a file brings along. A blank one is none."""
+    """A secret or URL, without the trailing newline of a file. A blank value counts as unset."""
     return str(env.str(name, default="")).strip() or default
 
 
 def whole_number(name: str, default: int) -> int:
-    """-1 where it is not a whole number from 0 to 99: a system check reports that."""
-    said = text(name, str(default))
-    return int(said) if said.isascii() and said.isdecimal() and len(said) <= 2 else -1
+    """A whole number from 0 to 99; otherwise -1, which a system check reports."""
+    value = text(name, str(default))
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 2 else -1
 
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-with contextlib.suppress(OSError):  # a system check says what is wrong with it
+with contextlib.suppress(OSError):  # a system check reports the problem
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 DEBUG = env.bool("DEBUG", default=False)

@@ -27,8 +27,8 @@ def too_long_words() -> str:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler of what nobody caught, in a view or a middleware. Where something may have been sent to
-    ElevenLabs, the page of other errors says where to look."""
+    """Django's handler for unhandled exceptions of views and middleware. If something may have been sent to ElevenLabs,
+    the default error page says where to look."""
     error = sys.exc_info()[1]
     if not isinstance(error, UNUSABLE) or may_have_been_sent():
         return defaults.server_error(request)

@@ -1,9 +1,9 @@
 """A kombu broker in a folder that is safe for several processes.
 
-What is not a message is moved to the folder `rejected` beside the messages, and the worker goes on with the next one.
-No process reads that folder. It is kept for inspection, and may be emptied at any time.
+An invalid message is moved to the folder `rejected` next to the messages, and the worker continues with the next one.
+No process reads that folder. It is kept for inspection and may be emptied at any time.
 
-A worker that is told to end takes no further message. Celery would let it wait for one twice more, 2 s each time.
+A worker that is shutting down takes no further message. Celery would let it wait for one twice more, 2 s each time.
 """
 
 import errno
@@ -26,18 +26,20 @@ from kombu.utils.json import dumps, loads
 
 from controlplane.broker_message import CONTENT_ERRORS, NotAMessage, Robust, check, what_is_wrong
 
-MAX_MESSAGE_BYTES = 1024 * 1024  # ours have some hundred
-UNREADABLE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR}  # because of what it is, for good
+MAX_MESSAGE_BYTES = 1024 * 1024  # ours have a few hundred
+# permanently unreadable because of the file's type or permissions
+UNREADABLE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 
 log = logging.getLogger(__name__)
 
 
 class Channel(Robust, filesystem.Channel):
     stuck: ClassVar[set[str]] = set()  # names of files that are not messages and cannot be moved: logged once
-    ending = False  # this process is a worker that was told to end
+    ending = False  # this process is a worker that is shutting down
 
-    def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as below it
-        """A message has its name only once it is whole. Names sort by time; nobody reads one that begins with a dot."""
+    def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override] # as in the base class
+        """A message gets its name only when it is complete. Names sort by time; files that begin with a dot are not
+        read."""
         folder, name = Path(self.data_folder_out), f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         unfinished = folder / f".{name}"
         try:
@@ -49,32 +51,32 @@ class Channel(Robust, filesystem.Channel):
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         if self.ending:
-            raise TimeoutError("This worker ends.")  # as at the end of a wait in which nothing came
+            raise TimeoutError("This worker ends.")  # as after a wait in which nothing came
         folder = Path(self.data_folder_in)
         for name in sorted(os.listdir(folder)):
             if name.partition(".")[2] != f"{queue}.msg" or name in self.stuck:
                 continue
             try:
                 payload = self._read(folder / name)
-            except FileNotFoundError:  # another worker has it
+            except FileNotFoundError:  # another worker took it
                 continue
-            except OSError as problem:
-                if problem.errno not in UNREADABLE:
-                    raise ChannelError(f"A message in {folder} cannot be read: {problem.strerror}") from problem
-                self._set_aside(folder / name, problem)
+            except OSError as error:
+                if error.errno not in UNREADABLE:
+                    raise ChannelError(f"A message in {folder} cannot be read: {error.strerror}") from error
+                self._set_aside(folder / name, error)
                 continue
-            except CONTENT_ERRORS as problem:
-                self._set_aside(folder / name, problem)
+            except CONTENT_ERRORS as error:
+                self._set_aside(folder / name, error)
                 continue
             try:
-                os.unlink(folder / name)  # of several workers it is the one that removes it that has it
+                os.unlink(folder / name)  # of several workers, the one that removes the file has the message
             except OSError:
                 continue
             return payload
         raise Empty
 
     def _read(self, path: Path) -> Any:
-        """Opens nothing but a file: a link leads elsewhere, and a pipe would be waited for."""
+        """Reads regular files only: a link leads elsewhere, and a pipe would block."""
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -87,13 +89,13 @@ class Channel(Robust, filesystem.Channel):
             raise NotAMessage(f"it has more than {MAX_MESSAGE_BYTES} bytes")
         payload = loads(content.decode())
         check(payload)
-        if virtual.Message(payload, channel=self).errors:  # it decodes the body
+        if virtual.Message(payload, channel=self).errors:  # decodes the body
             raise NotAMessage("its body cannot be decompressed")
         return payload
 
     def _set_aside(self, path: Path, problem: Exception) -> None:
-        """The log tells what is wrong, and nothing of the content, which may be anything."""
-        why = what_is_wrong(problem)
+        """The log says what is invalid, without the content, which may be sensitive."""
+        reason = what_is_wrong(problem)
         rejected = path.parent.with_name("rejected")
         try:
             rejected.mkdir(mode=0o700, exist_ok=True)
@@ -103,10 +105,10 @@ class Channel(Robust, filesystem.Channel):
         except OSError as error:
             self.stuck.add(path.name)
             log.error(
-                "A file in the broker's folder is not a message (%s), and cannot be moved: %s", why, error.strerror
+                "A file in the broker's folder is not a message (%s), and cannot be moved: %s", reason, error.strerror
             )
         else:
-            log.warning("A file in the broker's folder was not a message (%s), and was moved to %s", why, rejected)
+            log.warning("A file in the broker's folder was not a message (%s), and was moved to %s", reason, rejected)
 
     def get_table(self, exchange: str) -> Any:
         with self._tables():
@@ -122,7 +124,7 @@ class Channel(Robust, filesystem.Channel):
 
     @contextmanager
     def _tables(self) -> Iterator[None]:
-        """Alone with the tables of exchanges: the folder itself is the lock."""
+        """Exclusive access to the exchange tables: the folder itself is the lock."""
         try:
             folder = os.open(self.control_folder, os.O_RDONLY)
         except OSError as problem:
@@ -139,7 +141,7 @@ class Transport(filesystem.Transport):
 
 
 def use() -> None:
-    """For every `filesystem://` of this process."""
+    """For every `filesystem://` URL in this process."""
     worker_shutting_down.connect(_end, weak=False)
     TRANSPORT_ALIASES["filesystem"] = f"{__name__}:{Transport.__name__}"
 

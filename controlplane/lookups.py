@@ -8,12 +8,12 @@ from django.shortcuts import get_object_or_404
 
 Row = TypeVar("Row", bound=Model)
 
-MAX_DIGITS = 18  # digits: each number of so many fits into the 64 bits of a key
-MAX_SEARCH_CHARS = 200  # characters; SQLite refuses patterns above 50,000, and no name or id is as long as this
+MAX_DIGITS = 18  # digits: every number of this length fits into a 64-bit key
+MAX_SEARCH_CHARS = 200  # characters; SQLite rejects patterns above 50,000, and no name or id is as long as this
 
 
 def parse_pk(text: str) -> int | None:
-    """None where the text is no key: also "1e3", "True", digits of another script, or too many."""
+    """None if the text is not a primary key: also for "1e3", "True", digits of another script, or too many."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 

@@ -13,11 +13,11 @@ from django.utils.http import urlencode
 from controlplane.api.middleware import PREFIX
 from controlplane.audit.unavailable import AuditUnavailable, track_sending
 
-HTMX_STOP_POLLING = 286  # htmx: swap, and poll no more
+HTMX_STOP_POLLING = 286  # htmx: swap, and stop polling
 
 
 class HtmxLoginMiddleware:
-    """A fragment of a page is never answered with the sign-in page, which would be poured into a cell of a table."""
+    """Never returns the sign-in page for a page fragment: it would be inserted into a table cell."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,14 +28,15 @@ class HtmxLoginMiddleware:
         if request.headers.get("HX-Request") != "true" or not response.headers.get("Location", "").startswith(sign_in):
             return response
         if request.headers.get("HX-Target") == "cp-dialog":
-            here = resolve_url(settings.LOGIN_REDIRECT_URL)
-            return HttpResponse(headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': here})}"})
-        return HttpResponse(status=HTMX_STOP_POLLING, headers={"HX-Reswap": "none"})  # what is typed on the page stays
+            start_page = resolve_url(settings.LOGIN_REDIRECT_URL)
+            return HttpResponse(headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': start_page})}"})
+        # keeps what the user typed on the page
+        return HttpResponse(status=HTMX_STOP_POLLING, headers={"HX-Reswap": "none"})
 
 
 class RejectNulMiddleware:
-    """PostgreSQL keeps no NUL in a text: a request that holds one in its URL, a cookie or a form is refused before
-    anything looks for it. Its value is not shown or logged: it may be a credential."""
+    """PostgreSQL stores no NUL in text: a request with one in its URL, a cookie or a form is rejected before any
+    lookup. The value is neither shown nor logged: it may be a credential."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -43,12 +44,13 @@ class RejectNulMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
             return self.refused()
-        if any("\0" in value for value in request.COOKIES.values()):  # a cookie may spell it \000
+        if any("\0" in value for value in request.COOKIES.values()):  # a cookie may encode it as \000
             return self.refused()
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
-        """Here and not before: a URL that is not there needs no form to be read. The API reads its bodies itself."""
+        """Form data is checked here, and not in `__call__`, so that no form is read for a URL that does not exist. The
+        API parses its bodies itself."""
         if request.path_info.startswith(PREFIX):
             return None
         if any("\0" in value for name, values in request.POST.lists() for value in (name, *values)):
@@ -61,7 +63,7 @@ class RejectNulMiddleware:
 
 
 class InvalidPageMiddleware:
-    """A page number comes from the URL, and the theme's own views accept any."""
+    """Page numbers come from the URL, and the theme's own views do not validate them."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -75,7 +77,7 @@ class InvalidPageMiddleware:
 
 
 class AuditUnavailableMiddleware:
-    """Where no form is there to say it (`operations.pages.refuse`), a page does. It asks the database nothing."""
+    """Shows a page where no form can show the error (`operations.pages.refuse`). Makes no database queries."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

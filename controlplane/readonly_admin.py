@@ -16,7 +16,7 @@ from controlplane.lookups import MAX_SEARCH_CHARS, parse_pk
 
 
 class SearchForm(ChangeListSearchForm):
-    """Its errors are shown above the list."""
+    """Limits the length of the search; errors are shown above the list."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,21 +29,21 @@ class SearchForm(ChangeListSearchForm):
 
 
 class StrictChangeList(ChangeList):
-    """Takes the parameters of its own filters and no other: Django would take a lookup on any field of the model, such
-    as a regular expression that a database works on for minutes. SQLite's are Python's, which nothing interrupts."""
+    """Accepts the parameters of its own filters only. Django would accept a lookup on any field of the model, such as a
+    regular expression that keeps a database busy for minutes; SQLite's run in Python and cannot be interrupted."""
 
     search_form_class = SearchForm
 
     def get_filters(self, request: HttpRequest) -> Any:
         found = super().get_filters(request)
-        foreign = found[2]  # what none of the filters has taken
-        if foreign or len(request.GET.get(SEARCH_VAR, "")) > MAX_SEARCH_CHARS:
+        unknown = found[2]  # parameters that no filter consumed
+        if unknown or len(request.GET.get(SEARCH_VAR, "")) > MAX_SEARCH_CHARS:
             raise IncorrectLookupParameters("Unknown filter of this list")
         return found
 
 
 class PlainChangeList(StrictChangeList):
-    """Says how many rows there are, and not how many there would be without what the page leaves out by itself."""
+    """Shows the number of rows, without the total before the page's default filter."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -51,26 +51,26 @@ class PlainChangeList(StrictChangeList):
 
 
 class StrictAdmin(ModelAdmin):
-    """For every list of this site. Its change list is a `StrictChangeList`."""
+    """Base class of every list of this site. Its change list is a `StrictChangeList`."""
 
     def get_changelist(self, request, **kwargs):
         return StrictChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The rows that an action is for are named by their keys; Django fails on what is none."""
+        """Rejects selected rows with an invalid key; Django would raise a server error."""
         if any(parse_pk(pk) is None for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("A selected row has an invalid key.")
         return super().changelist_view(request, extra_context)
 
 
 class ReadOnlyAdmin(StrictAdmin):
-    """Lists and shows; every change goes through services of its own."""
+    """Lists and shows objects; changes go through the services."""
 
     actions: Any = None
     list_per_page = 50
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The tab of the browser names what is listed: Django's "Select … to view" asks for something."""
+        """The browser title names the listed objects instead of Django's "Select … to view"."""
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title} | (extra_context or {}))
 

@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 class Channel(Robust, redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)  # type: ignore[misc] # kombu's stubs leave it out
-        except CONTENT_ERRORS as problem:  # it is not JSON; it was taken from its list, and nobody has it any more
-            log.warning("Something in Redis is not a message (%s), and is dropped", type(problem).__name__)
+            return super()._brpop_read(**options)  # type: ignore[misc] # missing in kombu's stubs
+        except CONTENT_ERRORS as error:  # not JSON; it was popped from its list, so no one else has it
+            log.warning("Something in Redis is not a message (%s), and is dropped", type(error).__name__)
             raise Empty from None
 
 
@@ -25,6 +25,6 @@ class Transport(redis.Transport):
 
 
 def use() -> None:
-    """For every `redis://` and `rediss://` of this process."""
+    """For every `redis://` and `rediss://` URL in this process."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

@@ -1,8 +1,7 @@
 """Django settings: ElevenLabs, Django, database, Celery, pages, logging. The README's table lists the environment
 variables.
 
-Those of sign-in, security and the API are in `settings_security.py`. What the environment may say is in the README's
-table.
+The settings of sign-in, security and the API are in `settings_security.py`.
 """
 
 import contextlib
@@ -19,40 +18,42 @@ PORT = env.int("PORT", default=8000)
 
 # --- ElevenLabs -------------------------------------------------------------------------------------------------
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8100)
-SANDBOX_KEY = "sk_sandbox"  # opens the local sandbox and nothing else
+SANDBOX_KEY = "sk_sandbox"  # valid for the local sandbox only
 ELEVENLABS_API_KEY = text("ELEVENLABS_API_KEY") or SANDBOX_KEY
 ELEVENLABS_BASE_URL = text("ELEVENLABS_BASE_URL") or (
     f"http://127.0.0.1:{SANDBOX_PORT}" if ELEVENLABS_API_KEY == SANDBOX_KEY else "https://api.elevenlabs.io"
 )
 ELEVENLABS_WRITE_DEADLINE = env.float("ELEVENLABS_WRITE_DEADLINE", default=10.0)  # seconds, the whole call
 ELEVENLABS_READ_DEADLINE = env.float("ELEVENLABS_READ_DEADLINE", default=20.0)  # seconds, one page
-ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # requests under way, over all processes
-ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"  # how `connect` keeps to that
+ELEVENLABS_MAX_CONCURRENCY = env.int("ELEVENLABS_MAX_CONCURRENCY", default=2)  # concurrent requests, over all processes
+ELEVENLABS_TRAFFIC = "controlplane.traffic.shared.SharedTraffic"  # how `connect` enforces that limit
 
-# A lost answer is not taken for a "no" before this much time has passed: see docs/architecture.md, "Settling".
+# A lost response is not treated as a failure until this much time has passed: see docs/architecture.md, "Settling".
 SETTLE_AFTER = timedelta(seconds=env.int("SETTLE_AFTER_SECONDS", default=60))
 SYNC_INTERVAL = env.int("SYNC_INTERVAL_SECONDS", default=60)
 DETAILS_REFRESH = 3600 * env.float(
     "DETAILS_REFRESH_HOURS", default=24
-)  # within it every agent's details are read again
+)  # interval in which every agent's details are read again
 HISTORY_KEPT_DAYS = env.int("HISTORY_KEPT_DAYS", default=0)
 SYNC_RUNS_KEPT_DAYS = env.int("SYNC_RUNS_KEPT_DAYS", default=14)
-LONGEST_KEPT_DAYS = 36_500  # what is more than this is a mistake, and a system check says so
-HISTORY_KEPT = timedelta(days=min(HISTORY_KEPT_DAYS, LONGEST_KEPT_DAYS)) if HISTORY_KEPT_DAYS > 0 else None  # for ever
+LONGEST_KEPT_DAYS = 36_500  # a larger value is a mistake, and a system check reports it
+# None: for ever
+HISTORY_KEPT = timedelta(days=min(HISTORY_KEPT_DAYS, LONGEST_KEPT_DAYS)) if HISTORY_KEPT_DAYS > 0 else None
 SYNC_RUNS_KEPT = timedelta(days=min(max(SYNC_RUNS_KEPT_DAYS, 1), LONGEST_KEPT_DAYS))
 PICTURE_STALE_AFTER = timedelta(seconds=3 * SYNC_INTERVAL)
 HEARTBEAT_STALE_AFTER = timedelta(seconds=env.int("HEARTBEAT_STALE_AFTER_SECONDS", default=60))  # worker and beat
-# Staff have to say why with each write; a ticket, where one is named, has to fit the pattern (a regular expression).
+# Staff have to give a reason for each write; a ticket, if given, has to match the pattern (a regular expression).
 REQUIRE_REASON = env.bool("REQUIRE_REASON", default=False)
 TICKET_PATTERN = text("TICKET_PATTERN")
-# Numbers whose agent is gone: "ask" proposes their release, "auto" does it; never more than so many at once.
+# Numbers whose agent is gone: "ask" proposes to unassign them, "auto" unassigns them; at most this many at once.
 ORPHAN_CLEANUP = text("ORPHAN_CLEANUP", "ask")
 ORPHAN_CLEANUP_MAX = env.int("ORPHAN_CLEANUP_MAX", default=20)
-PHONE_REGION = text("PHONE_REGION", "US").upper()  # how a number typed without a country code is read
+PHONE_REGION = text("PHONE_REGION", "US").upper()  # the region of numbers typed without a country code
 
 # --- Django -----------------------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY").strip()
-# Earlier keys, while what they signed is still in use: sessions, tokens of the API, and Idempotency-Keys of 30 days.
+# Earlier keys, for as long as values signed with them are in use: sessions, API tokens, and Idempotency-Keys of 30
+# days.
 SECRET_KEY_FALLBACKS = [key for key in (one.strip() for one in env.list("SECRET_KEY_FALLBACKS", default=[])) if key]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -70,7 +71,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "csp",
     "corsheaders",
-    "ninja",  # the files of its interactive documentation
+    "ninja",  # static files of its interactive documentation
     "controlplane",
     "controlplane.audit",
     "controlplane.sign_in",
@@ -88,7 +89,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "controlplane.middleware.AuditUnavailableMiddleware",  # before all that may ask the database
+    "controlplane.middleware.AuditUnavailableMiddleware",  # before everything that may query the database
     "corsheaders.middleware.CorsMiddleware",
     "controlplane.api.middleware.ProblemJsonMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -124,10 +125,10 @@ TEMPLATES = [
     },
 ]
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # a form sends a long prompt twice: as typed, and as it was shown
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024  # a form submits a long prompt twice: as typed, and as it was shown
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # of the pages; the database holds UTC
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # for the pages; the database stores UTC
 USE_I18N = False
 USE_TZ = True
 
@@ -143,8 +144,8 @@ if DEBUG:
 
 # --- Database ---------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db_url_config(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'controlplane.sqlite3'}"))}
-# Seconds for one statement of the web process, 0 for no limit; workers and commands have none. The second is for files
-# of the history, which may have to read all of it for each thousand lines.
+# Seconds for one statement of the web process, 0 for no limit; workers and commands have none. The second one is for
+# exports of the history, which may have to read all of it for each thousand lines.
 WEB_STATEMENT_TIMEOUT = env.float("WEB_STATEMENT_TIMEOUT_SECONDS", default=15)
 WEB_EXPORT_STATEMENT_TIMEOUT = max(300.0, WEB_STATEMENT_TIMEOUT)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -152,34 +153,35 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
-        # A first sync touches the same pages of the indexes again and again: written into the file each 1,000 pages, as
-        # is usual, they cost more the more rows there are. 10,000 pages are a log of 40 MB.
+        # A first sync changes the same index pages again and again: with a checkpoint every 1,000 pages, the default,
+        # the cost grows with the number of rows. 10,000 pages are a write-ahead log of 40 MB.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=10000;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # seconds, then it counts as down
+    # seconds, after which the database counts as down
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 CACHES = {
-    # The theme keeps what the command palette found for five minutes, and would not find what was made since.
+    # The theme caches results of the command palette for five minutes, and would not find newer objects.
     "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
     "catalogue": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # voices and LLMs, for the forms
 }
 
-# --- Celery: the broker only wakes workers; what is due stands in the database ------------------------------------
+# --- Celery: the broker only wakes workers; what is due is stored in the database ----------------------------------
 BROKER_DIR = VAR_DIR / "broker"
 CELERY_BROKER_URL = text("CELERY_BROKER_URL", "filesystem://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840
-# Acknowledged as it starts: beat repeats what a killed worker leaves behind, and a worker that has yet to acknowledge
-# something when Redis goes away ends with an "unrecoverable error" (kombu 5.7).
+# Acknowledged at the start: beat repeats what a killed worker leaves behind, and a worker with an unacknowledged
+# message exits with an "unrecoverable error" when Redis goes away (kombu 5.7).
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_PUBLISH_RETRY = False  # a click never waits for a broker: beat finds the same row
+CELERY_TASK_PUBLISH_RETRY = False  # a click never waits for the broker: beat finds the same row
 if CELERY_BROKER_URL.startswith("filesystem"):
     for folder in ("messages", "control"):
         with contextlib.suppress(OSError):
@@ -199,29 +201,29 @@ else:
 
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    # The remote sends no event when something changes, so the picture is as old as this interval at most.
+    # The remote sends no events, so the data is as old as this interval at most.
     "sync": {"task": "numbers.tasks.sync", "schedule": SYNC_INTERVAL, "options": {"expires": SYNC_INTERVAL}},
-    # A run each minute is 1,440 rows a day; what they found stands in the history.
+    # A run every minute is 1,440 rows a day; their findings are in the history.
     "prune": {"task": "controlplane.mirror.tasks.prune", "schedule": 3600, "options": {"expires": 3600}},
-    # An import is shown within 2 s of being listed: 1 s until the look, the rest for the look and the page. The due
-    # times in the database space the calls out; where none is due this costs one query.
+    # An import is shown within 2 s of being listed: 1 s until the poll, the rest for the poll and the page. The due
+    # times in the database space the calls out; if none is due, this costs one query.
     "poll imports": {"task": "numbers.tasks.poll_imports", "schedule": 1, "options": {"expires": 1}},
-    # Ten minutes lie between the two checks of an agent, so half of that is soon enough.
+    # The two checks of an agent are ten minutes apart, so half of that is enough.
     "clean up orphans": {"task": "numbers.tasks.clean_up_orphans", "schedule": 300, "options": {"expires": 300}},
-    # A lost answer is due for its first read-back after 2 s; where none is due this costs two queries.
+    # A lost response is first read back after 2 s; if none is due, this costs two queries.
     "settle": {"task": "controlplane.operations.tasks.settle", "schedule": 2, "options": {"expires": 10}},
-    # So long an entry stands without its link in the chain; where there is nothing new it costs two queries.
+    # The longest time that an entry is not in the chain; if there is nothing new, it costs two queries.
     "seal history": {"task": "controlplane.audit.tasks.seal", "schedule": 10, "options": {"expires": 10}},
-    # Reads the whole history once a day, so that what was touched is known by the next morning. Asked for by a person
-    # it begins at once, and this only picks up what a lost message left behind. One query where nothing is due.
+    # Reads the whole history once a day, so that tampering is known by the next morning. A check requested by a user
+    # starts at once; this only picks up what a lost message left behind. One query if nothing is due.
     "verify history": {"task": "controlplane.audit.tasks.verify", "schedule": 60, "options": {"expires": 60}},
-    # Also writes how many sign-ins a lock refused, once it is over and nobody has tried again.
+    # Also records how many sign-ins a lock refused, once it has ended and no one has tried again.
     "forget sign-ins": {
         "task": "controlplane.dashboard.tasks.forget_sign_ins",
         "schedule": 900,
         "options": {"expires": 900},
     },
-    # What a transaction of hours brought late; it compares all entries with all links.
+    # Entries of transactions that took hours; compares all entries with all links.
     "seal all history": {
         "task": "controlplane.audit.tasks.seal_everything",
         "schedule": 86_400,
@@ -239,7 +241,7 @@ CELERY_BEAT_SCHEDULE = {
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "script-src": [SELF, UNSAFE_EVAL],  # Alpine, which the admin theme is written in, evaluates expressions
+        "script-src": [SELF, UNSAFE_EVAL],  # Alpine, which the admin theme uses, evaluates expressions
         "style-src": [SELF, UNSAFE_INLINE],
         "img-src": [SELF, "data:"],
         "media-src": [
@@ -247,7 +249,7 @@ CONTENT_SECURITY_POLICY = {
             ELEVENLABS_BASE_URL,
             "https://storage.googleapis.com",
             "https://*.elevenlabs.io",
-        ],  # previews
+        ],  # voice previews
         "frame-ancestors": [NONE],
         "form-action": [SELF],
         "base-uri": [SELF],
@@ -269,7 +271,7 @@ LOGGING = {
     "root": {"handlers": ["terminal"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        "celery.worker.strategy": {"level": "WARNING"},  # two lines for each look at what is due would bury the rest
+        "celery.worker.strategy": {"level": "WARNING"},  # two lines per poll would hide everything else
         "celery.app.trace": {"level": "WARNING"},
     },
 }

@@ -1,6 +1,6 @@
 """Limits the duration of each SQL statement of a web process.
 
-Workers, migrations and commands have none: `wsgi.py` is what only a web process imports, and it calls `install`.
+Workers, migrations and commands have no limit: only a web process imports `wsgi.py`, which calls `install`.
 """
 
 import time
@@ -13,15 +13,16 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-# SQLite asks each so many steps of a statement whether to go on: some times in a millisecond. So no statement that is
-# shorter, such as those of the journal and a COMMIT, is ever interrupted. A function of ours in a statement is not
-# either, while it runs: that is why no page lets anybody choose a regular expression (`readonly.StrictChangeList`).
+# SQLite calls the progress handler every so many steps of a statement: a few times per millisecond. So shorter
+# statements, such as those of the journal and a COMMIT, are never interrupted. A Python function in a statement is not
+# interrupted either while it runs: that is why no page accepts a regular expression
+# (`readonly_admin.StrictChangeList`).
 STEPS = 20_000
 QUERY_CANCELED = "57014"  # PostgreSQL
 
 
 def install() -> None:
-    """For every connection that is opened from now on."""
+    """For every connection opened from now on."""
     if settings.WEB_STATEMENT_TIMEOUT > 0:
         connection_created.connect(_limit, dispatch_uid="statement timeout")
 
@@ -31,7 +32,7 @@ def uninstall() -> None:
 
 
 def took_too_long(error: BaseException) -> bool:
-    """Whether the database gave up a statement because of its limit."""
+    """Whether the database aborted a statement because of its time limit."""
     cause = error.__cause__
     return isinstance(error, Error) and (
         getattr(cause, "sqlstate", None) == QUERY_CANCELED
@@ -41,7 +42,7 @@ def took_too_long(error: BaseException) -> bool:
 
 @contextmanager
 def longer() -> Iterator[None]:
-    """For a file that somebody takes away: it may search all of the history. Does nothing where there is no limit."""
+    """For a download, which may search all of the history. Does nothing if there is no limit."""
     connection = connections[DEFAULT_DB_ALIAS]
     usual: float | None = connection.__dict__.get("statement_seconds")
     if usual is None:
@@ -51,23 +52,23 @@ def longer() -> Iterator[None]:
     try:
         yield
     finally:
-        if connection.connection is not None:  # else the next one begins with the usual limit
+        if connection.connection is not None:  # otherwise the next connection starts with the usual limit
             _set(connection, usual)
 
 
 class _Stopwatch:
-    """Of one SQLite connection: an execute wrapper that starts it, and the question whether its time is over."""
+    """The timer of one SQLite connection: an execute wrapper that starts it, and a check whether its time is over."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._ends = float("inf")
+        self._deadline = float("inf")
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        self._ends = time.monotonic() + self.seconds
+        self._deadline = time.monotonic() + self.seconds
         return execute(sql, params, many, context)
 
     def is_over(self) -> bool:
-        return time.monotonic() > self._ends
+        return time.monotonic() > self._deadline
 
 
 def _limit(connection: BaseDatabaseWrapper, **more: Any) -> None:
@@ -81,12 +82,12 @@ def _set(connection: BaseDatabaseWrapper, seconds: float) -> None:
     else:
         _remove_stopwatch(connection)
         stopwatch = _Stopwatch(seconds)
-        connection.execute_wrappers.insert(0, stopwatch)  # `execute_wrapper` takes the last one off at its end
+        connection.execute_wrappers.insert(0, stopwatch)  # `execute_wrapper` removes the last one when it exits
         connection.connection.set_progress_handler(stopwatch.is_over, STEPS)
     connection.__dict__["statement_seconds"] = seconds
 
 
 def _remove_stopwatch(connection: BaseDatabaseWrapper) -> None:
-    """Of the connection that was there before: the wrappers outlive it."""
+    """Removes the stopwatch of an earlier connection: the wrappers outlive it."""
     kept = [one for one in connection.execute_wrappers if not isinstance(one, _Stopwatch)]
     connection.execute_wrappers[:] = kept

@@ -7,13 +7,13 @@ MAX_NAME_CHARS = 200
 
 
 class NotJson(ValueError):
-    """Its words repeat nothing of the text but the name that stands in it twice."""
+    """The message repeats nothing of the text except a duplicate key."""
 
 
 def loads(text: str | bytes) -> Any:
     """Raises `NotJson`."""
     try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise NotJson(f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     except UnicodeDecodeError:
@@ -22,16 +22,17 @@ def loads(text: str | bytes) -> Any:
         raise NotJson("This is nested too deep.") from None
     except NotJson:
         raise
-    except ValueError:  # thousands of digits
+    except ValueError:  # thousands of digits in a number
         raise NotJson("This holds a number that is too long.") from None
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            words = name[:MAX_NAME_CHARS].encode(errors="backslashreplace").decode()  # it may hold half of a character
-            raise NotJson(f"Duplicate key “{words}”.")
+            # may contain a lone surrogate
+            shown_name = name[:MAX_NAME_CHARS].encode(errors="backslashreplace").decode()
+            raise NotJson(f"Duplicate key “{shown_name}”.")
         found[name] = value
     return found
 

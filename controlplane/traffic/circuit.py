@@ -117,7 +117,7 @@ def _close(remote: Remote) -> None:
 
 
 def _slow_down(remote: Remote, sent: Permit, error: Limited) -> None:
-    """ "Too many at once" ends as soon as one of those requests ends, so it pauses no others unless a time was given."""
+    """A `too_many_at_once` is over as soon as a request ends, so nothing is paused unless a time was given."""
     if error.kind == "too_many_at_once" and error.retry_after is None:
         return
     steps = min(sent.slowed + 1, MAX_STEPS)
