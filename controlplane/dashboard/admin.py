@@ -1,4 +1,4 @@
-"""Admin pages of users and roles, and the sign-in page. Nobody grants more permissions than they have."""
+"""Admin pages of users and roles, and the sign-in page. A user cannot grant permissions that they do not have."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChange
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from controlplane.dashboard import deactivation, last_superuser
-from controlplane.dashboard.history import admin as history  # noqa: F401 - likewise
-from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - its pages are registered there
+from controlplane.dashboard.history import admin as history  # noqa: F401 - registers its pages
+from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - registers its pages
 from controlplane.dashboard.privileges import exceeds, grantable_roles
-from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - likewise
+from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - registers its pages
 from controlplane.readonly_admin import StrictAdmin
 
 admin.site.unregister(User)
@@ -28,7 +28,7 @@ admin.site.unregister(Group)
 
 
 class SignInForm(AuthenticationForm):
-    """After a wrong sign-in the name stays, and the password is what is typed again."""
+    """After a failed sign-in the user name stays, and the focus is on the password."""
 
     def full_clean(self) -> None:
         super().full_clean()
@@ -41,7 +41,7 @@ admin.site.login_form = SignInForm
 
 
 class NewPersonForm(UserCreationForm):
-    usable_password = None  # everybody signs in with a password
+    usable_password = None  # every user has a password
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -52,9 +52,9 @@ class NewPersonForm(UserCreationForm):
 
 
 class PersonForm(UserChangeForm):
-    """Refuses at the field what would take away the last superuser, or one's own access."""
+    """Rejects, at the field, a change that would remove the last superuser or the user's own access."""
 
-    actor: User  # who fills it in
+    actor: User  # the user who submits the form
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -67,7 +67,7 @@ class PersonForm(UserChangeForm):
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """Without Django's choice to switch the password off: everybody signs in with one."""
+    """Without Django's option to disable the password: every user has one."""
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
@@ -80,7 +80,7 @@ class PasswordForm(AdminPasswordChangeForm):
 class UserAdmin(DjangoUserAdmin, StrictAdmin):
     form = PersonForm
     add_form = NewPersonForm
-    add_form_template = None  # the theme's own says that more can be set later; all of it stands on the one page
+    add_form_template = None  # the theme's template says that more can be set later, but this page has everything
     change_password_form = PasswordForm
     list_display = ["username", "first_name", "last_name", "roles", "is_active", "last_login"]
     list_filter = ["is_active", "groups"]
@@ -145,7 +145,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         form = super().get_form(request, obj, change=change, **kwargs)
-        form.actor = request.user  # type: ignore[attr-defined]  # the class was made for this request
+        form.actor = request.user  # type: ignore[attr-defined]  # the class was created for this request
         return form
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
@@ -157,7 +157,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
         if field is not None and db_field.name in words:
             field.label, field.help_text = words[db_field.name]
         if field is not None and db_field.name == "groups":
-            field.widget = field.widget.widget  # without the menu beside it that makes and changes roles
+            field.widget = field.widget.widget  # without the buttons that add and edit roles
         return field
 
     def formfield_for_manytomany(self, db_field, request, **kwargs):
@@ -173,11 +173,12 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
 
     def save_model(self, request, obj, form, change):
         if not change:
-            obj.is_staff = True  # this site has only staff
+            obj.is_staff = True  # all users of this site are staff
         super().save_model(request, obj, form, change)
 
     def response_add(self, request, obj, post_url_continue=None):
-        return ModelAdmin.response_add(self, request, obj, post_url_continue)  # Django's would ask for the rest now
+        # Django would continue with a second page
+        return ModelAdmin.response_add(self, request, obj, post_url_continue)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj is not None and exceeds(obj, request.user):
@@ -190,7 +191,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, StrictAdmin):
-    """Whoever changes a role gives rights to all who have it, and could give them to themselves."""
+    """Superusers only: changing a role changes the permissions of all its members, possibly including one's own."""
 
     actions = None
 

@@ -35,14 +35,14 @@ class Api(NinjaAPI):
         return operation.view_func.__name__
 
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
-        """Called once who asks is known to be allowed to, and before anything else of the request is read."""
+        """ninja calls this after authentication and before it parses the request."""
         match = request.resolver_match
         reject_unknown(request, self._queries[str(request.method), match.route if match else ""])
         return super().create_temporal_response(request)
 
     @cached_property
     def _queries(self) -> dict[tuple[str, str], set[str]]:
-        """What an address may say, by its method and route: what the document tells of it."""
+        """{(method, route): the query parameters that the OpenAPI document declares}."""
         return {
             (method.upper(), path.lstrip("/").replace("{", "<").replace("}", ">")): {
                 one["name"] for one in details["parameters"] if one["in"] == "query"

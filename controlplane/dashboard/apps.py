@@ -6,7 +6,8 @@ class DashboardConfig(AppConfig):
     verbose_name = "Overview"
 
     def ready(self) -> None:
-        """The pages' words for Django's users and groups, which no migration sees; the guard of the last superuser."""
+        """Sets the pages' names for Django's users and groups, outside of migrations, and connects the guard of the
+        last superuser."""
         from controlplane.dashboard import last_superuser
 
         last_superuser.connect()

@@ -19,14 +19,14 @@ SYNC_HANGS_AFTER = timedelta(minutes=2)
 
 
 def remote_name() -> str:
-    """ "Sandbox", or the host that a real key speaks to."""
+    """ "Sandbox", or the host of the real remote."""
     if is_sandbox(settings.ELEVENLABS_BASE_URL):
         return "Sandbox"
     return urlsplit(settings.ELEVENLABS_BASE_URL).hostname or settings.ELEVENLABS_BASE_URL
 
 
 def environment(request: HttpRequest) -> list[str]:
-    """django-unfold's label in the header: which remote and, on a real one, which workspace; and a colour."""
+    """django-unfold's label in the header and its colour: the remote and, on a real one, the workspace."""
     if is_sandbox(settings.ELEVENLABS_BASE_URL):
         return [remote_name(), "warning"]
     known = SyncRun.objects.exclude(workspace="").values_list("workspace", flat=True).first()
@@ -34,14 +34,14 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def waiting(request: HttpRequest) -> dict[str, int]:
-    """{state: how many wait in it}: operations that are unconfirmed ("sent"), outside changes that are "open". One
-    question for a request, though every badge of the sidebar and the front page ask for it."""
-    known: dict[str, int] | None = request.__dict__.get("_waiting")
-    if known is None:
-        of_each = [Operation.objects.filter(state=State.SENT), OutsideChange.objects.filter(state=OPEN)]
-        first, second = (rows.order_by().values_list("state").annotate(Count("pk")) for rows in of_each)
-        known = request.__dict__["_waiting"] = dict(first.union(second, all=True))
-    return known
+    """{state: count}: unconfirmed operations ("sent") and outside changes that are "open". One query per request,
+    although every badge of the sidebar and the front page need it."""
+    counts: dict[str, int] | None = request.__dict__.get("_waiting")
+    if counts is None:
+        querysets = [Operation.objects.filter(state=State.SENT), OutsideChange.objects.filter(state=OPEN)]
+        first, second = (rows.order_by().values_list("state").annotate(Count("pk")) for rows in querysets)
+        counts = request.__dict__["_waiting"] = dict(first.union(second, all=True))
+    return counts
 
 
 def unconfirmed_badge(request: HttpRequest) -> str:
@@ -53,15 +53,15 @@ def outside_badge(request: HttpRequest) -> str:
 
 
 def data_age(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: which remote; for staff also the newest run that listed everything, one under way, and
-    whether the key is refused.
+    """Context processor: the remote; for staff also the newest complete sync run, a running one, and whether the key is
+    refused.
 
-    The theme renders a page in several pieces, each of which asks for this; it is worked out once for a request.
+    The theme renders a page in several pieces, each of which calls this; it is computed once per request.
     """
-    known: dict[str, Any] | None = request.__dict__.get("_picture")
-    if known is None:
-        known = request.__dict__["_picture"] = _remote() | (_for_staff() if _is_staff(request) else {})
-    return known
+    context: dict[str, Any] | None = request.__dict__.get("_picture")
+    if context is None:
+        context = request.__dict__["_picture"] = _remote() | (_for_staff() if _is_staff(request) else {})
+    return context
 
 
 def _is_staff(request: HttpRequest) -> bool:
@@ -74,12 +74,12 @@ def _remote() -> dict[str, Any]:
 
 
 def _for_staff() -> dict[str, Any]:
-    """In one query: the newest that listed everything, the newest that ended, and one that is under way."""
-    known = SyncRun.objects.defer("left_out", "failed_calls")
-    newest = known.order_by("-id").values("pk")
-    going = [SyncRun.State.ASKED, SyncRun.State.RUNNING]
-    complete_pk, ended_pk = newest.filter(state=SyncRun.State.COMPLETE)[:1], newest.exclude(state__in=going)[:1]
-    runs = list(known.filter(Q(state__in=going) | Q(pk=Subquery(complete_pk)) | Q(pk=Subquery(ended_pk))))
+    """In one query: the newest complete run, the newest finished run, and one in progress."""
+    queryset = SyncRun.objects.defer("left_out", "failed_calls")
+    newest = queryset.order_by("-id").values("pk")
+    open_states = [SyncRun.State.ASKED, SyncRun.State.RUNNING]
+    complete_pk, ended_pk = newest.filter(state=SyncRun.State.COMPLETE)[:1], newest.exclude(state__in=open_states)[:1]
+    runs = list(queryset.filter(Q(state__in=open_states) | Q(pk=Subquery(complete_pk)) | Q(pk=Subquery(ended_pk))))
     complete = next((run for run in runs if run.state == SyncRun.State.COMPLETE), None)
     as_of = complete.started_at if complete else None
     running = next((run for run in runs if run.is_open), None)

@@ -17,9 +17,9 @@ from controlplane.operations.form_flow import current_staff, render_form
 
 
 def instead_of_deletion(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
-    """The page at the address where the admin would delete: it says why not, and offers to deactivate."""
+    """The page at the admin's deletion URL: it explains why users are not deleted, and offers to deactivate."""
     if request.method not in ("GET", "HEAD"):
-        raise PermissionDenied  # nobody is deleted, whoever asks
+        raise PermissionDenied  # users are never deleted
     person = _person(people, request, pk)
     context = {
         **admin.site.each_context(request),
@@ -40,11 +40,11 @@ def deactivate(people: ModelAdmin, request: HttpRequest, pk: int) -> HttpRespons
 
 
 def deactivate_all(people: ModelAdmin, request: HttpRequest, chosen: QuerySet[User]) -> None:
-    """The action of the list. Who may do more than the one who asks is left out, and that is said."""
+    """The bulk action. Users with more permissions than the caller are left out, with a message."""
     allowed = [person for person in chosen.order_by("username") if people.has_change_permission(request, person)]
-    beyond = chosen.count() - len(allowed)
-    if beyond:
-        messages.error(request, f"{beyond} of them may do more than you: nothing was changed on these.")
+    skipped = chosen.count() - len(allowed)
+    if skipped:
+        messages.error(request, f"{skipped} of them may do more than you: nothing was changed on these.")
     _deactivate(request, allowed)
 
 
@@ -56,7 +56,7 @@ NOT_YOURSELF = {
 
 
 def why_not(person: User, actor: User, flag: str = "is_active") -> str:
-    """Why this flag cannot be switched off, in words; empty where it can be done."""
+    """Why this flag cannot be switched off, as a message; empty if it can."""
     if not getattr(person, flag):
         return f"{person} is deactivated already."
     if person == actor:
@@ -71,13 +71,13 @@ def why_not(person: User, actor: User, flag: str = "is_active") -> str:
 def _deactivate(request: HttpRequest, people: list[User]) -> None:
     done = []
     with transaction.atomic():
-        last_superuser.lock()  # before the rows of the others, as every transaction does: none waits in a circle
+        last_superuser.lock()  # locked before the other rows, as in every transaction, so there is no deadlock
         for person in User.objects.select_for_update().filter(pk__in=[one.pk for one in people]).order_by("username"):
             if problem := why_not(person, current_staff(request)):
                 messages.error(request, problem)
                 continue
             person.is_active = False
-            person.save(update_fields=["is_active"])  # one by one: each is told in the history
+            person.save(update_fields=["is_active"])  # one by one: each is recorded in the history
             done.append(str(person))
     if done:
         messages.success(request, f"Deactivated {', '.join(done)}. The history keeps the name; no account was deleted.")

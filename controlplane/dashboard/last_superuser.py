@@ -1,6 +1,6 @@
 """Keeps at least one superuser who can sign in, however users are changed.
 
-`save()` and `delete()` are guarded by signals. `QuerySet.update()` and SQL send none, and are not.
+`save()` and `delete()` are guarded by signals. `QuerySet.update()` and SQL send none and are not guarded.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete, pre_save
 
-FLAGS = {"is_active": True, "is_staff": True, "is_superuser": True}  # without any of them it is no superuser here
+FLAGS = {"is_active": True, "is_staff": True, "is_superuser": True}  # a superuser needs all of them
 
 
 class LastSuperuser(ValidationError):
@@ -27,17 +27,17 @@ def connect() -> None:
 
 
 def refuse_if_last(person: User) -> None:
-    """Raises `LastSuperuser`. What it found holds until the end of the transaction, if there is one."""
+    """Raises `LastSuperuser`. The result holds until the end of the transaction, if there is one."""
     if lock() == [person.pk]:
         raise LastSuperuser(person)
 
 
 def lock() -> list[int]:
-    """The superusers. In a transaction, whoever else asks waits for its end, so two cannot demote each other at once.
-    (SQLite has no row locks: there a transaction is alone from its begin.)"""
+    """Primary keys of the superusers. In a transaction, other callers wait for its end, so two superusers cannot demote
+    each other concurrently. (SQLite has no row locks: there a transaction excludes others from its start.)"""
     rows = _superusers().order_by("pk")
     if transaction.get_connection().in_atomic_block:
-        rows = rows.select_for_update(no_key=True)  # entries that name them as actor do not wait
+        rows = rows.select_for_update(no_key=True)  # history entries with them as actor do not wait
     return [user.pk for user in rows]
 
 
@@ -57,6 +57,7 @@ def _before_deleting(instance: User, **more: Any) -> None:
 
 
 def _deleted(instance: User, **more: Any) -> None:
-    """All of a queryset are deleted by now, so that two who go together are seen. The transaction takes it back."""
+    """Runs after all users of a queryset are deleted, so that deleting two at once is caught too. The exception rolls
+    the transaction back."""
     if instance._was_superuser and not _superusers().exists():  # type: ignore[attr-defined]
         raise LastSuperuser(instance)

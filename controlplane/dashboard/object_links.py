@@ -12,7 +12,7 @@ MODELS = (("number_pk", PhoneNumber), ("agent_pk", Agent))
 
 
 def object_links(object_id: str = "object_id") -> dict[str, Subquery]:
-    """To annotate rows that name an object: `number_pk` or `agent_pk`, the key of the row that mirrors it."""
+    """Annotations for rows that name an object: `number_pk` or `agent_pk`, the primary key of its mirrored row."""
     return {
         name: Subquery(model._default_manager.filter(remote_id=OuterRef(object_id)).values("pk")[:1])
         for name, model in MODELS
@@ -20,13 +20,13 @@ def object_links(object_id: str = "object_id") -> dict[str, Subquery]:
 
 
 def annotate_links(rows: Iterable[Any]) -> None:
-    """The same for rows that are read already: one question for all of them."""
+    """The same for rows already loaded, with one query for all of them."""
     ids = {row.object_id for row in rows}
-    asked = [
+    queries = [
         model._default_manager.filter(remote_id__in=ids).order_by().values_list(Value(name), "remote_id", "pk")
         for name, model in MODELS
     ]
-    found = {(name, remote_id): pk for name, remote_id, pk in asked[0].union(*asked[1:], all=True)}
+    found = {(name, remote_id): pk for name, remote_id, pk in queries[0].union(*queries[1:], all=True)}
     for row in rows:
         for name, _ in MODELS:
             setattr(row, name, found.get((name, row.object_id)))

@@ -28,7 +28,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         )
     if may("operations.view_operation"):
         recent = Operation.objects.defer("params", "before", "observed")
-        if waiting(request).get(OperationState.SENT):  # the sidebar has asked already how many
+        if waiting(request).get(OperationState.SENT):  # already counted for the sidebar
             context["unconfirmed"] = list(recent.filter(state=OperationState.SENT)[:5])
         context["recent"] = list(recent[:8])
         context["stopped"] = list(ChangeSet.objects.filter(state=ChangeSet.State.STOPPED)[:5])

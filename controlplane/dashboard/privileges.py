@@ -7,12 +7,13 @@ from django.db.models import Q, QuerySet
 
 
 def permissions_of(user: Any) -> QuerySet[Permission]:
-    """By roles and directly, also of somebody who is deactivated now. (A superuser's are not listed here.)"""
+    """By roles and directly, also for a deactivated user. (A superuser's implicit permissions are not included.)"""
     return Permission.objects.filter(Q(user=user) | Q(group__user=user))
 
 
 def exceeds(person: User, user: Any) -> bool:
-    """May `person` do something that `user` may not? Then a new password, or a token, would hand it over."""
+    """Whether `person` has permissions that `user` does not have. Then a new password, or a token, would hand them
+    over."""
     if user.is_superuser:
         return False
     return person.is_superuser or permissions_of(person).exclude(pk__in=permissions_of(user)).exists()

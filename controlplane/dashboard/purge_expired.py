@@ -9,7 +9,7 @@ from controlplane.sign_in import limits
 
 
 def purge_expired() -> int:
-    """How many rows went."""
+    """Returns the number of rows removed."""
     now = timezone.now()
     old = [
         Session.objects.filter(expire_date__lt=now),

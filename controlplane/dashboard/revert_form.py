@@ -14,20 +14,21 @@ from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
 from numbers.revert_plan import NotRevertible
 
-AUTO_ID = "dialog_%s"  # the form may be shown above a page that asks why, too
+AUTO_ID = "dialog_%s"  # the form may be shown above a page that has a reason field, too
 
 
 def submit_revert(
-    request: HttpRequest, form: KeyedForm, service: Any, thing: Any, *, several: bool, page: str
+    request: HttpRequest, form: KeyedForm, service: Any, target: Any, *, several: bool, page: str
 ) -> HttpResponse | None:
-    """Where to go then; None: the form says why nothing was sent. `service` is `numbers.revert` or `numbers.undo`."""
-    ask = action_kwargs(request, form)
+    """The response to return; None if the form shows why nothing was sent. `service` is `numbers.revert` or
+    `numbers.undo`."""
+    kwargs = action_kwargs(request, form)
     try:
         if several:
-            change_set = service.plan(thing, **ask)
+            change_set = service.plan(target, **kwargs)
             enqueue(tasks.run_change_sets)
             return htmx_redirect(request, url_of(change_set))
-        op = submit(form, partial(service.carry_out, thing, **ask))
+        op = submit(form, partial(service.carry_out, target, **kwargs))
     except (NotRevertible, outside.Decided, KeyReused, AuditUnavailable) as refusal:
         add_refusal(form, refusal)
         return None

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 
-def _address(url: str) -> Any:
-    """Worked out once: the theme compares each address of the sidebar with each of the tabs, on every page."""
+def _lazy_url(url: str) -> Any:
+    """Resolved once: the theme compares each URL of the sidebar with each of the tabs, on every page."""
     return SimpleLazyObject(lambda: reverse(url))
 
 
@@ -21,7 +21,7 @@ def _may(permission: str) -> Any:
 
 
 def _page(title: str, icon: str, url: str, permission: str | None = None, **more: Any) -> dict[str, Any]:
-    page = {"title": title, "icon": icon, "link": _address(url), **more}
+    page = {"title": title, "icon": icon, "link": _lazy_url(url), **more}
     return page | {"permission": _may(permission)} if permission else page
 
 
@@ -46,12 +46,12 @@ UNFOLD: dict[str, Any] = {
             "items": [
                 {
                     "title": "Operations",
-                    "link": _address("admin:operations_operation_changelist"),
+                    "link": _lazy_url("admin:operations_operation_changelist"),
                     "permission": _may("operations.view_operation"),
                 },
                 {
                     "title": "Change sets",
-                    "link": _address("admin:operations_changeset_changelist"),
+                    "link": _lazy_url("admin:operations_changeset_changelist"),
                     "permission": _may("operations.view_changeset"),
                 },
             ],
@@ -61,12 +61,12 @@ UNFOLD: dict[str, Any] = {
             "items": [
                 {
                     "title": "Runs",
-                    "link": _address("admin:mirror_syncrun_changelist"),
+                    "link": _lazy_url("admin:mirror_syncrun_changelist"),
                     "permission": _may("mirror.view_syncrun"),
                 },
                 {
                     "title": "Holds",
-                    "link": _address("admin:mirror_hold_changelist"),
+                    "link": _lazy_url("admin:mirror_hold_changelist"),
                     "permission": _may("mirror.view_hold"),
                 },
             ],

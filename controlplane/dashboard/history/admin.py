@@ -30,7 +30,7 @@ class EntryAdmin(ReadOnlyAdmin):
     search_fields = ["object_name", "object_id", "actor_name", "reason", "ticket"]
     search_help_text = "Number, agent, id, person, reason or ticket"
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # counts of each choice, over a million entries
+    show_facets = admin.ShowFacets.NEVER  # would count each choice over a million entries
     paginator = Counted
     sortable_by = ()
     change_list_template = "history/changelist.html"
@@ -59,13 +59,13 @@ class EntryAdmin(ReadOnlyAdmin):
         ]
 
     def export(self, request):
-        """With the filters of the page, which stand in the address."""
+        """With the filters of the page, which are in the URL."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
             timeline = self.get_changelist_instance(request)
-        except IncorrectLookupParameters as wrong:
-            raise BadRequest("The history has no such filters.") from wrong
+        except IncorrectLookupParameters as error:
+            raise BadRequest("The history has no such filters.") from error
         return views.export(request, search_everywhere(timeline.narrowed(request), timeline.query))
 
     def change_view(self, request, object_id, form_url="", extra_context=None):

@@ -16,11 +16,11 @@ from controlplane.dashboard.history.search import search
 from controlplane.readonly_admin import ReadOnlyAdmin
 
 router = Router(tags=["History"])
-MAX_PAGE_SIZE = ReadOnlyAdmin.list_per_page  # as on a page of the timeline
+MAX_PAGE_SIZE = ReadOnlyAdmin.list_per_page  # the page size of the timeline
 LIST, EXPORT = (
     "history",
     "history, exported",
-)  # what a cursor is good for: where reading on begins, and where it goes on
+)  # the list a cursor is valid for: EXPORT for a cursor that continues an export
 
 EntryCause = Annotated[Entry.Cause, one_of(Entry.Cause)]
 
@@ -56,8 +56,9 @@ class EntryFilters(Schema):
 
 @router.get("/history", summary="Read the history", response=Page[EntryOut], auth=requires("audit.view_entry"))
 def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cursor: Cursor) -> Any:
-    """Everything that happened, the newest first. Without the right to export the history: 50 entries at most, and no
-    `until` and no cursor to older ones. With it, reading on, or more than 50 at once, is an export and is recorded."""
+    """Everything that happened, newest first. Without the permission to export the history: at most 50 entries, no
+    `until`, and no cursor to older ones. With it, paging further, or more than 50 entries at once, is an export and is
+    recorded."""
     may_export = request.user.has_perm("audit.export_entry")
     if not may_export:
         if cursor or chosen.until:
@@ -73,28 +74,28 @@ def history(request: HttpRequest, chosen: Query[EntryFilters], limit: Limit, cur
     rows = filters.between(rows, chosen.since, chosen.until)
     rows = search(rows, chosen.q).entries
     is_export = bool(cursor or chosen.until) or limit > MAX_PAGE_SIZE
-    goes_on = is_export and is_cursor_of(cursor, name=EXPORT, narrowed=chosen)
+    continues = is_export and is_cursor_of(cursor, name=EXPORT, narrowed=chosen)
     found, following = page(
         rows,
         "-at",
-        name=EXPORT if goes_on else LIST,
+        name=EXPORT if continues else LIST,
         narrowed=chosen,
         limit=limit,
         cursor=cursor,
         following=EXPORT if is_export else LIST,
     )
-    if is_export and not goes_on:  # else it was noted when it began
-        _note(request, chosen)
-    return {"items": [_plain(entry) for entry in found], "next": following if may_export else None}
+    if is_export and not continues:  # otherwise it was recorded when it started
+        _record_export(request, chosen)
+    return {"items": [_serialize(entry) for entry in found], "next": following if may_export else None}
 
 
-def _note(request: HttpRequest, chosen: EntryFilters) -> None:
-    """Committed before anything is answered."""
-    said = chosen.model_dump(mode="json", exclude_defaults=True)
-    filters = ", ".join(f"{name} {value}" for name, value in said.items())[:500]
+def _record_export(request: HttpRequest, chosen: EntryFilters) -> None:
+    """Committed before anything is returned."""
+    values = chosen.model_dump(mode="json", exclude_defaults=True)
+    filters = ", ".join(f"{name} {value}" for name, value in values.items())[:500]
     download.note(request, {"told": f"exported through the API: {filters or 'everything'}"})
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
-    same = EntryOut.model_fields.keys() - {"actor"}
-    return {**{name: getattr(entry, name) for name in same}, "actor": entry.actor_name}
+def _serialize(entry: Entry) -> dict[str, Any]:
+    names = EntryOut.model_fields.keys() - {"actor"}
+    return {**{name: getattr(entry, name) for name in names}, "actor": entry.actor_name}

@@ -15,22 +15,22 @@ from controlplane.operations.form_flow import render_form
 from controlplane.templatetags.names import visible
 from numbers.models import PhoneNumber
 
-IN_THE_LIST = 200
+MAX_LISTED = 200
 HEADER = ("from", "until", "agent", "agent_id", "state", "by", "entry")
 
 
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def assignment_history(request: HttpRequest, number_id: str) -> HttpResponse:
-    drawn = _strip(request, number_id)
+    strip = _strip(request, number_id)
     number = PhoneNumber.objects.defer("remote_data").filter(remote_id=number_id).first()
     name = number.display_name() if number else visible(number_id)
     context = {
         **admin_context(f"Assignment history of {name}", request),
-        "strip": drawn,
+        "strip": strip,
         "number": number,
         "spans": binding_timeline.SPANS.items(),
-        "most": IN_THE_LIST,
+        "most": MAX_LISTED,
         "known_from": point_in_time.history_begins_at(),
         "zone": timezone.get_current_timezone_name(),
     }
@@ -40,18 +40,18 @@ def assignment_history(request: HttpRequest, number_id: str) -> HttpResponse:
 @require_POST
 @permission_required("audit.export_entry", raise_exception=True)
 def export(request: HttpRequest, number_id: str) -> StreamingHttpResponse:
-    drawn = _strip(request, number_id)
-    what = f"assignment history of {number_id}, {binding_timeline.SPANS[drawn.chosen]}"
-    rows = _rows([piece.span for piece in drawn.pieces])
+    strip = _strip(request, number_id)
+    what = f"assignment history of {number_id}, {binding_timeline.SPANS[strip.chosen]}"
+    rows = _rows([piece.span for piece in strip.pieces])
     return download.as_csv(request, what, f"answered-{number_id}-{timezone.localtime():%Y%m%d-%H%M%S}", HEADER, rows)
 
 
 def _strip(request: HttpRequest, number_id: str) -> binding_timeline.Strip:
     chosen = request.GET.get("span", "30")
-    drawn = binding_timeline.of_number(number_id, chosen if chosen in binding_timeline.SPANS else "30")
-    if not drawn.pieces:
+    strip = binding_timeline.of_number(number_id, chosen if chosen in binding_timeline.SPANS else "30")
+    if not strip.pieces:
         raise Http404
-    return drawn
+    return strip
 
 
 def _rows(spans: list[Span]) -> Iterator[list[object]]:

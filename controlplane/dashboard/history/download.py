@@ -17,24 +17,25 @@ from controlplane.statement_timeout import longer
 def as_csv(
     request: HttpRequest, what: str, name: str, head: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> StreamingHttpResponse:
-    """`what` stands in the history, `name` is the file's. Text that a spreadsheet would run is made harmless."""
+    """`what` is recorded in the history, `name` is the file name. Text that a spreadsheet would run as a formula is
+    escaped."""
     note(request, {"told": f"exported as csv: {what}"})
     return as_file(_lines(head, rows), f"{name}.csv", "text/csv; charset=utf-8")
 
 
-def note(request: HttpRequest, told: dict[str, Any]) -> None:
+def note(request: HttpRequest, summary: dict[str, Any]) -> None:
     actor = current_staff(request)
     cause = ledger.Cause(Entry.Cause.PERSON, "", actor, actor_label(actor))
     with transaction.atomic():
-        ledger.record(ledger.entry("history.exported", "history", "", "History", after=told, cause=cause))
+        ledger.record(ledger.entry("history.exported", "history", "", "History", after=summary, cause=cause))
 
 
 def as_file(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(_patiently(lines), content_type=kind, headers=headers)
+    return StreamingHttpResponse(_with_longer_timeout(lines), content_type=kind, headers=headers)
 
 
-def _patiently(lines: Iterator[str]) -> Iterator[str]:
+def _with_longer_timeout(lines: Iterator[str]) -> Iterator[str]:
     with longer():
         yield from lines
 

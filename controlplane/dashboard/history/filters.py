@@ -24,7 +24,7 @@ TYPES = {
 
 
 def what(entries: Entries, value: str) -> Entries:
-    """A whole kind ("number.changed"), or what stands before its dot."""
+    """A full kind ("number.changed"), or the part before its dot."""
     if not value:
         return entries
     return entries.filter(kind=value) if "." in value else entries.filter(topic=value)
@@ -35,7 +35,7 @@ def verdict(entries: Entries, value: str) -> Entries:
 
 
 def person(entries: Entries, value: str) -> Entries:
-    """The key of a user, or "system"."""
+    """The primary key of a user, or "system"."""
     if not value:
         return entries
     if value == SYSTEM:
@@ -53,7 +53,7 @@ def object_type(entries: Entries, value: str) -> Entries:
 
 
 def one_object(entries: Entries, value: str) -> Entries:
-    """One object: by its id, a number by its digits, an agent by its whole name."""
+    """By id, by all digits of a number, or by the full name of an agent."""
     if not (name := value.strip()):
         return entries
     return entries.filter(object_type__in=list(TYPES), object_id__in=objects_called(name))
@@ -66,13 +66,13 @@ def change_set(entries: Entries, value: str) -> Entries:
     if pk is None:
         return entries.none()
     steps = Operation.objects.filter(change_set=pk).order_by().values_list("pk", flat=True)
-    told = Entry.objects.filter(cause=Entry.Cause.OPERATION, cause_id__in=[str(step) for step in steps])
-    # In two steps: both databases would rather read all that operations caused, in the order of time.
-    return entries.filter(pk__in=list(told.order_by().values_list("pk", flat=True)))
+    entries_of_steps = Entry.objects.filter(cause=Entry.Cause.OPERATION, cause_id__in=[str(step) for step in steps])
+    # In two queries: both databases would otherwise read all entries that operations caused, in chronological order.
+    return entries.filter(pk__in=list(entries_of_steps.order_by().values_list("pk", flat=True)))
 
 
 def between(entries: Entries, since: datetime | None, until: datetime | None) -> Entries:
-    """From the first moment on, and before the second. Without a zone they are UTC."""
+    """`since` inclusive, `until` exclusive. Naive values are UTC."""
     if since is not None:
         entries = entries.filter(at__gte=_in_utc(since))
     if until is not None:
@@ -85,5 +85,5 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.replace(tzinfo=UTC)
     try:
         return moment.astimezone(UTC)
-    except OverflowError:  # some hours before the first year, or after the last one
+    except OverflowError:  # a few hours before year 1 or after year 9999
         return (datetime.min if moment.year == datetime.min.year else datetime.max).replace(tzinfo=UTC)

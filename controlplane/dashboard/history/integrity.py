@@ -19,7 +19,7 @@ from controlplane.operations.run import actor_label
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def integrity(request: HttpRequest) -> HttpResponse:
-    find_request = request.GET.get("digest", "").strip().lower()
+    digest = request.GET.get("digest", "").strip().lower()
     context = {
         **admin_context("Integrity check", request),
         **_progress(),
@@ -28,8 +28,8 @@ def integrity(request: HttpRequest) -> HttpResponse:
         "guarded": triggers.is_installed(),
         "cut": Cut.objects.first(),
         "verifications": Verification.objects.exclude(state=Verification.State.OPEN)[:10],
-        "noted": find_request[:64],
-        "contained": chain.has(find_request) if find_request else None,
+        "noted": digest[:64],
+        "contained": chain.has(digest) if digest else None,
     }
     return render_form(request, "history/whole.html", context)
 
@@ -37,7 +37,7 @@ def integrity(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def progress(request: HttpRequest) -> HttpResponse:
-    """The part of the page that moves; once the reading has ended, the whole page is drawn anew."""
+    """The part of the page that is polled; when the verification has ended, the whole page is reloaded."""
     facts = _progress()
     response = render(request, "history/verification.html", facts)
     if not facts["open"]:
@@ -57,9 +57,9 @@ def request_check(request: HttpRequest) -> HttpResponse:
 
 
 def _progress() -> dict[str, Any]:
-    """The verification that is under way, and the newest that ended."""
-    under_way = Verification.objects.filter(state=Verification.State.OPEN).first()
-    return {"open": under_way, "newest": verification.newest()}
+    """The verification in progress, and the newest finished one."""
+    running = Verification.objects.filter(state=Verification.State.OPEN).first()
+    return {"open": running, "newest": verification.newest()}
 
 
 def _newest_sealed() -> int:

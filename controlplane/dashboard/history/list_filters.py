@@ -18,11 +18,11 @@ from controlplane.dashboard.history.filters import SYSTEM, TYPES
 from controlplane.templatetags.names import visible
 
 OF_OBJECTS = [("added", "first seen"), ("changed", "changed"), ("gone", "gone"), ("back", "there again")]
-# A topic is what stands before the dot of a kind: {topic: (its words, [(what follows the dot, its words)])}
+# A topic is the part of a kind before the dot: {topic: (label, [(part after the dot, label)])}
 TOPICS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "number": ("changes of numbers", OF_OBJECTS),
     "agent": ("changes of agents", OF_OBJECTS),
-    "operation": ("operations and their verdicts", []),  # a filter of their own tells the verdicts apart
+    "operation": ("operations and their verdicts", []),  # verdicts have a separate filter
     "outside": (
         "decisions on external changes",
         [("adopted", "accepted"), ("ignored", "dismissed"), ("reverted", "reverted"), ("reopened", "open again")],
@@ -53,7 +53,7 @@ WHOLE_DAY = {"from": "00:00:00", "to": "23:59:59"}
 
 
 class Choice(DropdownFilter):  # type: ignore[misc]  # django-unfold has no types
-    """`words`: what is chosen, for people."""
+    """`words`: the chosen value's label."""
 
     def words(self) -> str:
         flat: dict[str, str] = {}
@@ -143,14 +143,14 @@ class ChangeSetFilter(Typed):
 
 
 class TimeFilter(RangeDateTimeFilter):  # type: ignore[misc]
-    """From and to, both included. A day without a time is the whole day."""
+    """From and to, both inclusive. A date without a time means the whole day."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.title = "time"
-        for end, otherwise in WHOLE_DAY.items():
+        for end, default in WHOLE_DAY.items():
             if self._typed(end, 0) and not self._typed(end, 1):
-                self.used_parameters[f"{self.parameter_name}_{end}_1"] = otherwise
+                self.used_parameters[f"{self.parameter_name}_{end}_1"] = default
 
     def words(self) -> str:
         ends = [(end, self._moment(end)) for end in WHOLE_DAY]

@@ -33,7 +33,7 @@ EVERY_15_MINUTES = "a worker, every 15 minutes"
 class Kept:
     what: str
     rows: QuerySet[Any]
-    time: str  # the field that says how old a row is; empty where that would tell nothing
+    time: str  # the field with the age of a row; empty if it would be meaningless
     how_long: str
     setting: str
     removed_by: str

@@ -1,8 +1,8 @@
 """Full-text search of the history that stays fast with a million entries.
 
-Numbers, agents and people are found first, by what they are called now, and their entries over all of the history by
-index. What only the entries know (reasons, former names) is looked for in the newest of them, as far back as the page
-says; a file that is taken away holds what fits over all.
+Numbers, agents and users are found first, by their current names, and all of their entries by index. What only the
+entries contain (reasons, former names) is searched in the newest entries, as far back as the page shows; an export
+contains all matches.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from controlplane.audit.models import Entry
 from numbers.models import PhoneNumber
 from numbers.search import digits_in
 
-MAX_SCANNED = 100_000  # entries that are read for words
-MAX_OBJECTS = 500  # what fits more of them is told apart by no list of ids
+MAX_SCANNED = 100_000  # entries scanned for a term
+MAX_OBJECTS = 500  # a term that matches more objects is not looked up by id
 MAX_PEOPLE = 20
-MAX_RESULTS = 1_000  # entries that a search finds
+MAX_RESULTS = 1_000  # maximum results of a search
 
 
 @dataclass(frozen=True)
 class Found:
     entries: QuerySet[Entry]
-    since: datetime | None = None  # words were looked for back to here; None: in all entries
-    is_named: bool = True  # it was looked up what is called so; else so much is that it was looked for in entries only
-    is_cut: bool = False  # more than these fit
+    since: datetime | None = None  # text was searched back to here; None: in all entries
+    is_named: bool = True  # objects with that name were looked up; otherwise too many matched
+    is_cut: bool = False  # there are more matches
 
 
 def objects_called(name: str) -> list[str]:
-    """Ids of the one object that is meant by an id, by all digits of a number, or by the whole name of an agent."""
+    """Ids of the objects meant by `name`: an id, all digits of a number, or the full name of an agent."""
     digits = digits_in(name)
     numbers = PhoneNumber.objects.filter(phone_number=f"+{digits}") if digits else PhoneNumber.objects.none()
     agents = Agent.objects.filter(name__iexact=name)[:MAX_OBJECTS]
@@ -41,34 +41,34 @@ def objects_called(name: str) -> list[str]:
 
 
 def search(entries: QuerySet[Entry], typed: str) -> Found:
-    """The newest of these entries that fit, `MOST` at most."""
+    """The newest matching entries, at most `MAX_RESULTS`."""
     term = typed.strip().lstrip("…")
     if not term:
         return Found(entries)
     entries = entries.order_by("-at", "-pk")
     since = entries.values_list("at", flat=True)[MAX_SCANNED : MAX_SCANNED + 1].first()
     newest = entries.filter(at__gte=since) if since else entries
-    about = _is_about(term)
-    ways = [newest.filter(_says(term)), *(entries.filter(one) for one in about or [])]
+    conditions = _conditions_by_object(term)
+    querysets = [newest.filter(_contains(term)), *(entries.filter(one) for one in conditions or [])]
     found: set[tuple[Any, int]] = set()
-    for way in ways:
-        found.update(way.values_list("at", "pk")[: MAX_RESULTS + 1])
+    for queryset in querysets:
+        found.update(queryset.values_list("at", "pk")[: MAX_RESULTS + 1])
     pks = [pk for _, pk in sorted(found, reverse=True)[:MAX_RESULTS]]
-    return Found(entries.filter(pk__in=pks), since, is_named=about is not None, is_cut=len(found) > MAX_RESULTS)
+    return Found(entries.filter(pk__in=pks), since, is_named=conditions is not None, is_cut=len(found) > MAX_RESULTS)
 
 
 def search_everywhere(entries: QuerySet[Entry], typed: str) -> QuerySet[Entry]:
-    """All that fit, by reading all: for a file."""
+    """All matching entries, by scanning all of them: for an export."""
     term = typed.strip().lstrip("…")
     if not term:
         return entries
-    fits = _says(term)
-    for way in _is_about(term) or []:
-        fits |= way
-    return entries.filter(fits)
+    condition = _contains(term)
+    for other in _conditions_by_object(term) or []:
+        condition |= other
+    return entries.filter(condition)
 
 
-def _says(term: str) -> Q:
+def _contains(term: str) -> Q:
     return (
         Q(object_name__icontains=term)
         | Q(object_id__icontains=term)
@@ -78,9 +78,9 @@ def _says(term: str) -> Q:
     )
 
 
-def _is_about(term: str) -> list[Q] | None:
-    """Which objects and people a term may mean, as conditions that an index answers, each by itself. None where it
-    may mean too many."""
+def _conditions_by_object(term: str) -> list[Q] | None:
+    """Conditions for the objects and users that a term may mean, each of which an index can answer alone. None if it
+    matches too many."""
     digits = digits_in(term)
     number = Q(phone_number__contains=digits) if digits else Q(phone_number__icontains=term)
     numbers = _keys(PhoneNumber.objects.filter(number | Q(label__icontains=term) | Q(remote_id__icontains=term)))
@@ -88,12 +88,12 @@ def _is_about(term: str) -> list[Q] | None:
     people = _keys(User.objects.filter(username__icontains=term), "pk")
     if len(numbers) > MAX_OBJECTS or len(agents) > MAX_OBJECTS or len(people) > MAX_PEOPLE:
         return None
-    ways = [Q(object_type__in=["number", "agent"], object_id__in=[term, *numbers, *agents])]
+    conditions = [Q(object_type__in=["number", "agent"], object_id__in=[term, *numbers, *agents])]
     if people:
-        # Of one type only, SQLite would read all of that type in the order of time.
+        # With a single type, SQLite would read all entries of that type in chronological order.
         keys = {"object_type__in": ["person", "-"], "object_id__in": [str(pk) for pk in people]}
-        ways += [Q(actor__in=people), Q(**keys)]
-    return ways
+        conditions += [Q(actor__in=people), Q(**keys)]
+    return conditions
 
 
 def _keys(rows: QuerySet[Any], name: str = "remote_id") -> list[Any]:

@@ -22,19 +22,19 @@ from controlplane.operations.form_flow import render_form
 from controlplane.operations.humanize import humanize
 from controlplane.templatetags.names import visible
 
-ON_A_PAGE = 100
+PAGE_SIZE = 100
 
 
 @dataclass(frozen=True)
 class ObjectType:
-    """What can be listed: {its path in the history: how the file calls it}."""
+    """A type that can be listed. `paths` is {setting's path in the history: column name in the export}."""
 
     object_type: str
     words: str
     paths: Mapping[str, str]
 
-    def cells(self, object_state_at: KnownState) -> list[str]:
-        return ["" if value in (None, []) else str(value) for value in map(object_state_at.settings.get, self.paths)]
+    def cells(self, known: KnownState) -> list[str]:
+        return ["" if value in (None, []) else str(value) for value in map(known.settings.get, self.paths)]
 
 
 OBJECT_TYPES = {
@@ -96,7 +96,7 @@ def state_at(request: HttpRequest) -> HttpResponse:
     }
     if form.is_bound and form.is_valid():
         at = form.cleaned_data["at"]
-        page = Paginator(_known(form), ON_A_PAGE).get_page(request.GET.get("page"))
+        page = Paginator(_known(form), PAGE_SIZE).get_page(request.GET.get("page"))
         context |= {
             "at": at,
             "page": page,
@@ -113,7 +113,7 @@ def state_at(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("audit.view_entry", raise_exception=True)
 def object_state_at(request: HttpRequest, object_type: str, object_id: str) -> HttpResponse:
-    """One object with all its settings, now where no moment is named."""
+    """One object with all its settings, at the given moment or now."""
     form = MomentForm(request.GET if "at" in request.GET else {"at": timezone.now()})
     if object_type not in [sort.object_type for sort in OBJECT_TYPES.values()] or not form.is_valid():
         raise Http404
@@ -135,13 +135,13 @@ def object_state_at(request: HttpRequest, object_type: str, object_id: str) -> H
 @require_POST
 @permission_required("audit.export_entry", raise_exception=True)
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """The same as CSV."""
+    """The same list as CSV."""
     form = MomentForm(request.GET)
     if not form.is_valid():
         return HttpResponse("Not a valid point in time.", status=400, content_type="text/plain")
     at, what = form.cleaned_data["at"], form.cleaned_data["what"]
     sort = OBJECT_TYPES[what]
-    sought = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""
+    search_note = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""
     rows = (
         [
             *sort.cells(object_state_at),
@@ -152,7 +152,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     )
     return download.as_csv(
         request,
-        f"{what} at {at.isoformat()}{sought}",
+        f"{what} at {at.isoformat()}{search_note}",
         f"{what}-{timezone.localtime(at):%Y%m%d-%H%M%S}",
         [*sort.paths.values(), f"{sort.object_type}_id", "known_since"],
         rows,
@@ -160,24 +160,21 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 
 def _known(form: MomentForm) -> list[KnownState]:
-    """Those that were there, in order, with all the words of the search in what the list shows."""
+    """Objects that existed at that moment, sorted, whose listed values contain all search terms."""
     sort = OBJECT_TYPES[form.cleaned_data["what"]]
     known = point_in_time.state_at(sort.object_type, form.cleaned_data["at"], list(sort.paths))
     terms = form.cleaned_data["q"].casefold().split()
-    fits = [
-        object_state_at
-        for object_state_at in known.values()
-        if not object_state_at.is_gone
-        and all(
-            term in " ".join([*sort.cells(object_state_at), object_state_at.name, object_state_at.object_id]).casefold()
-            for term in terms
-        )
+    matching = [
+        one
+        for one in known.values()
+        if not one.is_gone
+        and all(term in " ".join([*sort.cells(one), one.name, one.object_id]).casefold() for term in terms)
     ]
-    return sorted(fits, key=lambda object_state_at: (object_state_at.name, object_state_at.object_id))
+    return sorted(matching, key=lambda one: (one.name, one.object_id))
 
 
 def _query(request: HttpRequest, **changed: str) -> str:
-    """The address, to be linked to, without the page of the list."""
+    """The current query string for links, without the page number."""
     query = request.GET.copy()
     query.pop("page", None)
     for name, value in changed.items():
@@ -186,8 +183,8 @@ def _query(request: HttpRequest, **changed: str) -> str:
 
 
 def _picture(at: datetime) -> dict[str, Any]:
-    """How fresh the picture was: the newest run that had listed everything by then, and how old it was. Of runs that
-    are thinned out by now one an hour is kept, so it may have been fresher."""
+    """How fresh the data was: the newest complete run by then, and its age. Of runs that have been thinned out one an
+    hour is kept, so the data may have been fresher."""
     runs = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, ended_at__lte=at)
     run = runs.order_by("-ended_at").values("started_at").first()
     if run is None:

@@ -15,20 +15,20 @@ from controlplane.dashboard.history.search import Found, search
 from controlplane.dashboard.object_links import annotate_links
 from controlplane.readonly_admin import StrictChangeList
 
-MAX_COUNTED = 10_000  # entries that are counted
+MAX_COUNTED = 10_000  # maximum number of entries to count
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """One filter that is set, and the address of the list without it."""
+    """One active filter, and the URL of the list without it."""
 
     title: str
     words: str
     without: str
 
 
-class Counted(Paginator):  # type: ignore[type-arg]  # has none when it runs
-    """Counts so far only: to count a million takes longer than to find the page."""
+class Counted(Paginator):  # type: ignore[type-arg]  # Paginator is not generic at runtime
+    """Counts up to a limit: counting a million entries takes longer than finding the page."""
 
     template_name = "history/pagination.html"
 
@@ -57,7 +57,7 @@ class Timeline(StrictChangeList):
         return self.found.entries
 
     def narrowed(self, request: HttpRequest, exclude_parameters: list[str] | None = None) -> QuerySet[Entry]:
-        """By the filters, not by what was typed."""
+        """With the filters but without the search."""
         entries: QuerySet[Entry] = super().get_queryset(request, exclude_parameters)
         return entries
 
@@ -77,7 +77,7 @@ class Timeline(StrictChangeList):
         ]
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
-        """Always by time: it is the one order that each index has."""
+        """Always by time: the only order that every index has."""
         return ["-at", "-pk"]
 
     @property
@@ -86,7 +86,7 @@ class Timeline(StrictChangeList):
 
     @property
     def further_back(self) -> str:
-        """The address of the same list up to where the search for words ended."""
+        """The URL of the same list up to the moment where the text search ended."""
         since = timezone.localtime(self.searched_back_to)
         until = {"at_to_0": f"{since:%Y-%m-%d}", "at_to_1": f"{since:%H:%M:%S}"}
         return str(self.get_query_string(until, ["p"]))

@@ -29,14 +29,14 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     if not request.user.has_perms(required_permissions(found)):
         raise PermissionDenied
-    way = service.plan_revert(found)
+    plan = service.plan_revert(found)
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:audit_entry_change", args=[found.pk])
-        done = submit_revert(request, form, service, found, several=len(way.action_requests) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(plan.action_requests) > 1, page=page)
         if done is not None:
             return done
-        way = service.plan_revert(found)  # the check may have read and stored what it is now
+        plan = service.plan_revert(found)  # the check may have stored the current state
     row = row_of(found)
     now = row.audit_snapshot() if row is not None and not row.gone_at else None
     context = {
@@ -45,7 +45,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         "title": f"Undo on {visible(found.object_name)}",
         "entry": found,
         "form": form,
-        "way": way,
+        "way": plan,
         "settings": differences(found.before, found.after, now),
         "busy": _busy(found),
     }
@@ -53,14 +53,15 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def undo_context(request: HttpRequest, found: Entry) -> dict[str, Any]:
-    """What the page of an entry says of its undo: the entries with a button, and what became of it."""
+    """Template context for an entry's page: whether it can be undone, and its previous undos."""
     undone = Operation.objects.filter(undoes=found).order_by("id")
     may = _may_have_undo(found) and request.user.has_perms(required_permissions(found))
-    way = service.plan_revert(found) if service.is_own_change(found) else RevertPlan()
+    plan = service.plan_revert(found) if service.is_own_change(found) else RevertPlan()
     return {
         "undone": undone,
-        "may_undo": may and not way.why_not and bool(way.action_requests),
-        "no_undo": "" if undone and service.undone_by(found) else way.why_not,  # a try that failed hides nothing
+        "may_undo": may and not plan.why_not and bool(plan.action_requests),
+        # a failed undo does not hide the reason
+        "no_undo": "" if undone and service.undone_by(found) else plan.why_not,
         "undoes": _undoes(found),
         "changes": _changes_of(found),
     }
@@ -71,19 +72,19 @@ def _may_have_undo(found: Entry) -> bool:
 
 
 def _undoes(found: Entry) -> int | None:
-    """The entry that the operation behind this one takes back."""
+    """The entry that the operation behind this entry undoes."""
     if found.cause != Entry.Cause.OPERATION or not found.cause_id.isdecimal():
         return None
     return Operation.objects.filter(pk=found.cause_id).values_list("undoes_id", flat=True).first()
 
 
 def _changes_of(found: Entry) -> list[Entry]:
-    """Of an entry about an operation itself: the entries of what it changed, each of which may be undone."""
+    """For an entry about an operation: the entries of the changes it made, each of which may be undone."""
     if not found.kind.startswith("operation.") or not found.object_id:
         return []
     same = {"object_type": found.object_type, "object_id": found.object_id, "cause": found.cause}
-    made = Entry.objects.filter(**same, cause_id=found.cause_id).exclude(kind__startswith="operation.")
-    return list(made.order_by("pk")[:5])
+    changes = Entry.objects.filter(**same, cause_id=found.cause_id).exclude(kind__startswith="operation.")
+    return list(changes.order_by("pk")[:5])
 
 
 def _busy(found: Entry) -> Operation | None:

@@ -46,11 +46,11 @@ def entry(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def _facts(found: Entry) -> list[tuple[str, str]]:
-    return [(name, visible(str(value))) for name, value in found.after.items() if name != "undoes"]  # has its own line
+    return [(name, visible(str(value))) for name, value in found.after.items() if name != "undoes"]  # shown separately
 
 
 def _cause(request: HttpRequest, found: Entry) -> dict[str, Any]:
-    """In words, with the page of what caused it for those who may see it."""
+    """The cause as text, with a link to its page for users who may see it."""
     if found.cause == Entry.Cause.OPERATION:
         op = Operation.objects.filter(pk=found.cause_id).first() if found.cause_id.isdecimal() else None
         url = op and request.user.has_perm("operations.view_operation")
@@ -66,21 +66,21 @@ def _cause(request: HttpRequest, found: Entry) -> dict[str, Any]:
 
 
 def _cause_id(found: Entry) -> str:
-    """The stored reference "outside change 7" in the words of the pages."""
+    """The stored reference "outside change 7" in the pages' terms."""
     return visible(found.cause_id.replace("outside change", "external change"))
 
 
 @require_POST
 @permission_required("audit.export_entry", raise_exception=True)
 def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | StreamingHttpResponse:
-    """The entries that the page shows, as a file. That somebody took them is an entry itself, written first."""
+    """The entries that the page shows, as a file. The export is itself recorded, before it starts."""
     name = request.POST.get("format", "")
     if name not in FORMATS:
         return HttpResponseBadRequest("Unknown format.", content_type="text/plain")
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
     newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
-    told = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
-    download.note(request, told)
+    summary = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
+    download.note(request, summary)
     lines, kind = FORMATS[name]
     return download.as_file(
         lines(entries.filter(pk__lte=newest or 0)), f"history-{timezone.now():%Y%m%d-%H%M%S}.{name}", kind

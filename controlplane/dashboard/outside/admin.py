@@ -26,7 +26,7 @@ LABELS = {"open": "warning", "adopted": "success", "reverted": "info", "ignored"
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Those that wait for somebody, unless others are asked for."""
+    """Open changes by default."""
 
     title = "state"
     parameter_name = "state"
@@ -87,13 +87,13 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         return OutsideChange.objects.select_related("entry").annotate(**object_links())
 
     def get_search_results(self, request, queryset, search_term):
-        """As people look for them: by name, by id (…4f2a too), by digits in any grouping."""
+        """By name, by id (…4f2a too), or by digits in any grouping."""
         term = search_term.strip().lstrip("…")
-        fits = Q(entry__object_name__icontains=term) | Q(object_id__icontains=term)
+        condition = Q(entry__object_name__icontains=term) | Q(object_id__icontains=term)
         if digits := digits_in(term):
             queryset = queryset.alias(ungrouped=Replace("entry__object_name", Value(" "), output_field=TextField()))
-            fits |= Q(ungrouped__contains=digits)
-        return (queryset.filter(fits) if term else queryset), False
+            condition |= Q(ungrouped__contains=digits)
+        return (queryset.filter(condition) if term else queryset), False
 
     def changelist_view(self, request, extra_context=None):
         response = super().changelist_view(request, {"title": "External changes", **(extra_context or {})})
@@ -125,18 +125,22 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         form = JustificationForm(request.POST if "reason" in request.POST else None)
         if (
             newest := parse_pk(request.POST.get("newest", ""))
-        ) is not None:  # of what the page that asked why had counted
+        ) is not None:  # only those counted by the page that asked for the reason
             queryset = queryset.filter(pk__lte=newest)
-        asked = list(queryset.order_by("pk").values_list("pk", flat=True))
-        if asked and form.reason_is_required and not (form.is_bound and form.is_valid()):
-            return views.ask_why(request, form, asked)
-        why = form.justification if form.is_bound and form.is_valid() else NO_JUSTIFICATION
+        pks = list(queryset.order_by("pk").values_list("pk", flat=True))
+        if pks and form.reason_is_required and not (form.is_bound and form.is_valid()):
+            return views.ask_why(request, form, pks)
+        justification = form.justification if form.is_bound and form.is_valid() else NO_JUSTIFICATION
         decided = outside.decide(
-            asked, state, actor=current_staff(request), name=actor_label(current_staff(request)), justification=why
+            pks,
+            state,
+            actor=current_staff(request),
+            name=actor_label(current_staff(request)),
+            justification=justification,
         )
         words = f"{state.label.capitalize()} {decided} external change{'' if decided == 1 else 's'}."
-        if decided < len(asked):
-            words += f" The other {len(asked) - decided} were already decided."
+        if decided < len(pks):
+            words += f" The other {len(pks) - decided} were already decided."
         self.message_user(request, f"{words} Nothing was sent to ElevenLabs.", messages.SUCCESS)
         return None
 

@@ -29,7 +29,8 @@ from numbers.revert_plan import RevertPlan, row_of
 
 DECIDE_PERMISSION = "mirror.decide_outsidechange"
 CHANGELIST_URL = "admin:mirror_outsidechange_changelist"
-# The deed that is meant where there is no way back: (words, page, permission); with the object's key where it is there.
+# The suggested action if a change cannot be reverted: (label, URL name, permission). The URL takes the object's key
+# unless the action creates an object.
 INSTEAD = {
     "remove": ("Remove from ElevenLabs", "admin:numbers_phonenumber_remove", "numbers.delete_phonenumber"),
     "assign": ("Assign", "admin:numbers_phonenumber_assign", "numbers.assign_phonenumber"),
@@ -37,8 +38,8 @@ INSTEAD = {
     "delete": ("Delete", "admin:agents_agent_delete", "agents.delete_agent"),
     "create": ("Create", "admin:agents_agent_add", "agents.add_agent"),
 }
-VERBS = {"adopt": "Accept", "ignore": "Dismiss"}  # the action that is posted -> its label
-CREATING_ACTIONS = ("import", "create")  # of something else: no key
+VERBS = {"adopt": "Accept", "ignore": "Dismiss"}  # the posted action -> its label
+CREATING_ACTIONS = ("import", "create")  # these create an object: no key
 
 
 def change(request: HttpRequest, pk: str) -> HttpResponse:
@@ -71,8 +72,8 @@ adopt = _decision(OutsideChange.State.ADOPTED)
 ignore = _decision(OutsideChange.State.IGNORED)
 
 
-def ask_why(request: HttpRequest, form: JustificationForm, asked: list[int]) -> HttpResponse:
-    """Ahead of a decision on many: the same action again, with the reason."""
+def ask_why(request: HttpRequest, form: JustificationForm, pks: list[int]) -> HttpResponse:
+    """Asks for the reason of a bulk decision: submits the same action again, with the reason."""
     verb = VERBS.get(request.POST.get("action", ""), "")
     context = {
         **admin.site.each_context(request),
@@ -83,8 +84,8 @@ def ask_why(request: HttpRequest, form: JustificationForm, asked: list[int]) -> 
         "action": request.POST.get("action", ""),
         "across": request.POST.get("select_across", "0"),
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "count": len(asked),
-        "newest": asked[-1],
+        "count": len(pks),
+        "newest": pks[-1],
     }
     return render_form(request, "outside/decide.html", context, status=422 if form.errors else 200)
 
@@ -92,18 +93,19 @@ def ask_why(request: HttpRequest, form: JustificationForm, asked: list[int]) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required(DECIDE_PERMISSION, raise_exception=True)
 def revert(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET shows what it is now and what it would be then. POST asks for that, by one operation or by a change set."""
+    """GET shows the current state and the state after the revert. POST requests the revert, by one operation or by a
+    change set."""
     found = get_object_or_404(_changes(), pk=pk)
-    way = service.plan_revert(found)
-    if not request.user.has_perms(way.needs):
+    plan = service.plan_revert(found)
+    if not request.user.has_perms(plan.needs):
         raise PermissionDenied
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
-        done = submit_revert(request, form, service, found, several=len(way.action_requests) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(plan.action_requests) > 1, page=page)
         if done is not None:
             return done
-        found = _changes().get(pk=found.pk)  # the check may have read and stored what it is now
+        found = _changes().get(pk=found.pk)  # the check may have stored the current state
     context = _context(request, found) | {"form": form, "title": f"Revert {visible(found.name)}"}
     return render_form(request, "outside/revert.html", context, status=422 if form.errors else 200)
 
@@ -113,7 +115,7 @@ def _changes() -> QuerySet[OutsideChange]:
 
 
 def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
-    row, way = row_of(found.entry), service.plan_revert(found)
+    row, plan = row_of(found.entry), service.plan_revert(found)
     is_open = found.state == OutsideChange.State.OPEN
     return {
         **admin.site.each_context(request),
@@ -125,20 +127,20 @@ def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
         "is_number": isinstance(row, PhoneNumber),
         "is_agent": isinstance(row, Agent),
         "settings": compared_settings(found, row),
-        "way": way,
+        "way": plan,
         "may_decide": is_open and request.user.has_perm(DECIDE_PERMISSION),
-        "may_revert": is_open and not way.why_not and request.user.has_perms([DECIDE_PERMISSION, *way.needs]),
-        "instead": _instead(request, way, row),
+        "may_revert": is_open and not plan.why_not and request.user.has_perms([DECIDE_PERMISSION, *plan.needs]),
+        "instead": _instead(request, plan, row),
     }
 
 
-def _instead(request: HttpRequest, way: RevertPlan, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
-    """(words, address) of the deed that is meant in place of a revert, for those who may do it."""
-    if way.instead not in INSTEAD:
+def _instead(request: HttpRequest, plan: RevertPlan, row: PhoneNumber | Agent | None) -> tuple[str, str] | None:
+    """(label, URL) of the action suggested instead of a revert, for users who may do it."""
+    if plan.instead not in INSTEAD:
         return None
-    words, page, permission = INSTEAD[way.instead]
+    words, page, permission = INSTEAD[plan.instead]
     if not request.user.has_perm(permission):
         return None
-    if way.instead in CREATING_ACTIONS:
+    if plan.instead in CREATING_ACTIONS:
         return words, reverse(page)
     return (words, reverse(page, args=[row.pk])) if row is not None and not row.gone_at else None

@@ -23,7 +23,7 @@ LABELS = {
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Those that may still be used, unless others are asked for."""
+    """Valid tokens by default."""
 
     title = "state"
     parameter_name = "state"
@@ -36,10 +36,10 @@ class StateFilter(admin.SimpleListFilter):
         return [{**first, "display": "valid"}, *rest]
 
     def queryset(self, request, queryset):
-        good = {"revoked_at": None, "expires_at__gt": timezone.now()}
+        valid = {"revoked_at": None, "expires_at__gt": timezone.now()}
         if self.value() == "all":
             return queryset
-        return queryset.exclude(**good) if self.value() == "ended" else queryset.filter(**good)
+        return queryset.exclude(**valid) if self.value() == "ended" else queryset.filter(**valid)
 
 
 @admin.register(Token)
@@ -55,7 +55,7 @@ class TokenAdmin(ReadOnlyAdmin):
     search_fields = ["name", "user__username", "issued_by_name"]
     search_help_text = "Purpose, account or creator"
     show_full_result_count = False
-    show_add_link = False  # the template has a button with a label of its own
+    show_add_link = False  # the template has its own button
     change_list_template = "tokens/changelist.html"
 
     def get_urls(self):

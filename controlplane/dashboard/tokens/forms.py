@@ -13,8 +13,8 @@ MAX_DAYS = 366
 
 
 class IssueForm(KeyedForm):
-    """For a service account that is there, or a new one. People get theirs with their own password, so that nobody
-    acts in another's name."""
+    """For an existing service account or a new one. People get tokens with their own password, so that no one acts in
+    another user's name."""
 
     account = forms.ModelChoiceField(
         User.objects.none(), required=False, label="Service account", empty_label="a new one, named below"
@@ -69,5 +69,5 @@ class IssueForm(KeyedForm):
             self.add_error("username", "There is a user of this name already.")
         try:
             User.username_validator(username)
-        except forms.ValidationError as wrong:
-            self.add_error("username", wrong)
+        except forms.ValidationError as error:
+            self.add_error("username", error)

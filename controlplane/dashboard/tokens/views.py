@@ -29,7 +29,7 @@ page_methods = require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_variables("secret")
 @permission_required("api.add_token", raise_exception=True)
 def issue(request: HttpRequest) -> HttpResponse:
-    """The token stands on the answer to the form and nowhere else: no address shows it again."""
+    """The token is only in the response to the form: no URL shows it again."""
     issuer = current_staff(request)
     form = IssueForm(request.POST if request.method == "POST" else None, issuer=issuer)
     if form.is_bound and form.is_valid():
@@ -63,17 +63,17 @@ def _issue(form: IssueForm, issuer: Any) -> tuple[Token, str]:
 def page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("api.view_token"):
         raise PermissionDenied
-    return _shown(request, _token(pk), JustificationForm())
+    return _render_token(request, _token(pk), JustificationForm())
 
 
 @page_methods
 @permission_required("api.revoke_token", raise_exception=True)
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET asks on the token's own page; POST revokes it."""
+    """GET asks for confirmation on the token's page; POST revokes it."""
     token = _token(str(pk))
     form = JustificationForm(request.POST if request.method == "POST" else None)
     if not form.is_bound or not form.is_valid():
-        return _shown(request, token, form)
+        return _render_token(request, token, form)
     actor = current_staff(request)
     if tokens.revoke(token, by=actor, by_name=actor_label(actor), justification=form.justification):
         messages.success(request, f"Revoked “{token.name}”. Programs that use it are refused from now on.")
@@ -82,7 +82,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("admin:api_token_change", token.pk)
 
 
-def _shown(request: HttpRequest, token: Token, form: JustificationForm) -> HttpResponse:
+def _render_token(request: HttpRequest, token: Token, form: JustificationForm) -> HttpResponse:
     context = {
         "token": token,
         "is_service": tokens.is_service(token.user),
