@@ -37,7 +37,7 @@ class AgentQuery(BaseModel):
 
 
 class CreateBody(BaseModel):
-    """Typed to the last field, unlike a PATCH: what does not fit is a 422 here and a 400 there."""
+    """Fully typed, unlike a PATCH: an invalid value is a 422 here and a 400 there."""
 
     conversation_config: ConversationConfig
     platform_settings: PlatformSettings | None = None
@@ -53,7 +53,7 @@ class DuplicateBody(BaseModel):
 CREATE = TypeAdapter(CreateBody)
 PATCH = TypeAdapter(agents.Changes)
 DUPLICATE = TypeAdapter(DuplicateBody)
-# Nobody calls the sandbox, so agents sorted by their calls are in the order of their creation.
+# The sandbox receives no phone calls, so sorting by calls means the order of creation.
 SORTED_BY = {None: "created_at", "created_at": "created_at", "updated_at": "updated_at", "name": "name_key"}
 
 
@@ -118,9 +118,9 @@ def get(call: Call) -> Answer:
     query: AgentQuery = call.query
     row = agents.find(call.state, call.ids[0])
     for column in ("version_id", "branch_id"):
-        wanted = getattr(query, column)
-        if wanted is not None and wanted != row[column]:  # only the tip of Main is kept (assumption 20)
-            raise document_not_found(wanted)
+        requested = getattr(query, column)
+        if requested is not None and requested != row[column]:  # only the tip of Main is stored (assumption 20)
+            raise document_not_found(requested)
     return Answer(agents.shown(call.world, row))
 
 

@@ -1,6 +1,6 @@
 """Rules about agents beyond the shape of the body.
 
-`invalid_config` is the current form of such an answer, `input_invalid` the older one, which still comes for the
+`invalid_config` is the current form of such an error, `input_invalid` the older one, which is still returned for the
 rule about voice models: its message is JSON inside a string and repeats the whole configuration.
 """
 
@@ -20,7 +20,8 @@ TEMPERATURES = (0.0, 2.0)  # assumption 15
 
 
 def refuse_both_tool_forms(config: Any) -> None:
-    """GET returns `tools` and `tool_ids`, and sending both back is refused: no round trips (assumption 13)."""
+    """GET returns both `tools` and `tool_ids`, but sending both back is an error: an agent cannot be sent back as it
+    was read (assumption 13)."""
     agent = config.get("agent") if isinstance(config, dict) else None
     prompt = agent.get("prompt") if isinstance(agent, dict) else None
     if isinstance(prompt, dict) and prompt.get("tools") is not None and prompt.get("tool_ids") is not None:
@@ -37,7 +38,7 @@ def invalid_config(error: ValidationError, what: str) -> Refusal:
 
 
 def settled(config: ConversationConfig) -> Json:
-    """The sparse form to store, once every rule holds."""
+    """The sparse form to store, after all rules have been checked."""
     sparse = config.model_dump(mode="json", exclude_unset=True)
     tts, prompt = config.tts, config.agent.prompt
     refuse_wrong_voice_model(config, sparse)
@@ -49,7 +50,7 @@ def settled(config: ConversationConfig) -> Json:
     if prompt.llm == "custom-llm" and prompt.custom_llm is None:
         raise invalid("agent.prompt.custom_llm", "Invalid conversation config: custom_llm is required for custom-llm")
     if not tts.model_id.startswith("eleven_v3"):
-        # Silently taken back for the models that cannot: one more reason to read back what was written.
+        # Silently reset for models that do not support it: one more reason to read back what was written.
         sparse.setdefault("tts", {})["expressive_mode"] = False
     return sparse
 

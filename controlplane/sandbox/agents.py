@@ -28,7 +28,7 @@ UNNAMED = "New Agent"  # assumption 10
 
 
 class Changes(BaseModel):
-    """What a create or a PATCH may bring. For a PATCH the parts are free-form, and checked once they are merged."""
+    """The fields of a create or PATCH. In a PATCH the parts are free-form and are validated after merging."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -83,12 +83,12 @@ def patch(state: Storage, cause: Cause, agent_id: str, changes: Changes) -> None
     old = find(state, agent_id)
     given = changes.model_fields_set
     config, settings = json.loads(old["conversation_config"]), json.loads(old["platform_settings"])
-    takes_workflow = changes.workflow is not None  # null answers 200 and changes nothing (seen live)
-    new_version = takes_workflow
+    sets_workflow = changes.workflow is not None  # null returns 200 and changes nothing (seen live)
+    new_version = sets_workflow
     if changes.conversation_config is not None:
         refuse_both_tool_forms(changes.conversation_config)
-        wanted = merged(config, changes.conversation_config)
-        config = settled(validated(ConversationConfig, wanted, "conversation config"))
+        updated = merged(config, changes.conversation_config)
+        config = settled(validated(ConversationConfig, updated, "conversation config"))
         new_version = True
     if changes.platform_settings is not None:
         settings = sparse_settings(merged(settings, changes.platform_settings))
@@ -107,7 +107,7 @@ def patch(state: Storage, cause: Cause, agent_id: str, changes: Changes) -> None
             int(state.now()),
             json.dumps(config),
             json.dumps(settings),
-            encoded(changes.workflow) if takes_workflow else old["workflow"],
+            encoded(changes.workflow) if sets_workflow else old["workflow"],
             encoded(changes.procedures) if "procedures" in given else old["procedures"],
             new_id("agtvrsn") if new_version else old["version_id"],
             agent_id,
@@ -118,7 +118,7 @@ def patch(state: Storage, cause: Cause, agent_id: str, changes: Changes) -> None
 
 
 def duplicate(state: Storage, cause: Cause, agent_id: str, name: str | None) -> str:
-    """Everything but the phone numbers (assumption 11): a number has one agent."""
+    """Copies everything except the phone numbers (assumption 11): a number has one agent."""
     old = find(state, agent_id)
     changes = Changes(
         name=f"{old['name']} (Copy)" if name is None else name,
@@ -176,7 +176,7 @@ def summary(row: sqlite3.Row) -> Json:
 
 
 def snapshot(row: sqlite3.Row) -> Json:
-    """For the ledger: what was set, without the defaults."""
+    """For the ledger: the values that were set, without defaults."""
     return {
         "agent_id": row["agent_id"],
         "name": row["name"],

@@ -16,8 +16,8 @@ def answer(world: SandboxState, request: Request) -> Answer:
         return run(world, prepared(world, request))
     except Refusal as refusal:
         return refusal.answer(request.trace_id)
-    except Exception as error:  # noqa: BLE001 - a fault of the sandbox is an answer too, as it would be there
-        # Without the message: it may repeat what was sent, and a Twilio token is in no log.
+    except Exception as error:  # noqa: BLE001 - an error of the sandbox is a 500 response, as in the real service
+        # Without the message: it may repeat what was sent, and a Twilio token must not be logged.
         sys.stderr.write(f"sandbox: {type(error).__name__} in {request.method} {request.path}\n")
         sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
         return current(500, "internal_error", "internal_error", "An unexpected error occurred.").answer(
@@ -39,7 +39,7 @@ def prepared(world: SandboxState, request: Request) -> "tuple[routes.Route, Call
 
 def run(world: SandboxState, route_and_call: "tuple[routes.Route, Call]") -> Answer:
     route, call = route_and_call
-    if route.path.startswith(routes.CONTROL):  # these keep their own transactions, or wait without one
+    if route.path.startswith(routes.CONTROL):  # control endpoints manage their own transactions, or wait without one
         return route.endpoint(call)
     with world.state.transaction():
         return route.endpoint(call)

@@ -6,7 +6,7 @@ from .errors import Refusal, current
 from .messages import Request
 
 KEY = "sk_sandbox"
-KEY_ID = re.compile(r"[A-Za-z0-9]{20,64}")  # assumption 21: what the id of a key looks like
+KEY_ID = re.compile(r"[A-Za-z0-9]{20,64}")  # assumption 21: the format of a key's id
 
 
 def check_key(request: Request) -> None:
@@ -30,7 +30,7 @@ def refusal(request: Request, key: str | None) -> Refusal:
         return current(401, kind, "unauthorized", "Invalid API key", status="invalid_api_key")
     if request.headers.get("authorization"):
         return current(401, kind, "invalid_authorization_header", "The authorization header is invalid.")
-    if request.path == "/v1/models":  # seen live: the model list takes a caller without a key for a workspace
+    if request.path == "/v1/models":  # seen live: the model list treats a caller without a key as a workspace
         return current(404, "not_found", "workspace_not_found", "Workspace 1anonymous1 not found.")
     return current(
         401,

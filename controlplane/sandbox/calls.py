@@ -19,7 +19,7 @@ class Arrival:
     path: str
     query: str
     trace_id: str
-    status: int | None = None  # None: not answered yet; 0: never will be (hung up, reset, no HTTP)
+    status: int | None = None  # None: not answered yet; 0: never answered (hung up, reset, not HTTP)
     fault: str | None = None
 
 
@@ -48,7 +48,7 @@ class CallLog:
             return arrival
 
     def ended(self, arrival: Arrival, status: int) -> None:
-        """To be told more than once; the first time counts."""
+        """May be called more than once; the first call counts."""
         with self.changed:
             if arrival.status is None:
                 arrival.status = status
@@ -56,25 +56,25 @@ class CallLog:
                 self.changed.notify_all()
 
     def report(self, *, since: int, method: str, path: str, wait: float, answered: bool) -> Json:
-        """The calls after `since`; with `wait`, held back until one fits or the seconds are over."""
+        """The calls after `since`. With `wait`, blocks until one matches or the seconds have passed."""
 
-        def fitting() -> list[Arrival]:
+        def matching() -> list[Arrival]:
             return [
-                each
-                for each in self.kept
-                if each.id > since
-                and method in ("*", each.method)
-                and fnmatchcase(each.path, path)
-                and (not answered or each.status is not None)
+                call
+                for call in self.kept
+                if call.id > since
+                and method in ("*", call.method)
+                and fnmatchcase(call.path, path)
+                and (not answered or call.status is not None)
             ]
 
         with self.changed:
             if wait:
-                self.changed.wait_for(fitting, timeout=wait)
+                self.changed.wait_for(matching, timeout=wait)
             return {
                 "total": self.total,
                 "last_id": self.last_id,
                 "in_flight": self.in_flight,
                 "peak_in_flight": self.peak_in_flight,
-                "calls": [asdict(each) for each in fitting()],
+                "calls": [asdict(call) for call in matching()],
             }

@@ -72,12 +72,13 @@ class DeleteAgent(Action):
 
 
 class Overlay(Action):
-    """Lays any values, right or wrong, over what the API shows of one object: how a test gets a row with a NUL, a NaN
-    or a type of tomorrow. Null takes the overlay off. No write, so the ledger does not tell it."""
+    """Overrides what the API shows of one object with any values, valid or not: this gives a test a row with a NUL, a
+    NaN or a future type. Null removes the overlay. It is not a write, so the ledger does not record it."""
 
     action: Literal["overlay"]
     id: str
-    set: Json | str | None  # text: JSON inside a string, for what no request body may hold (NaN, half a surrogate)
+    # text: JSON inside a string, for values that a request body cannot contain (NaN, a lone surrogate)
+    set: Json | str | None
 
 
 NumberAction = Annotated[
@@ -95,50 +96,50 @@ NumberAction = Annotated[
 ]
 
 
-def act(call: Call, deed: Any) -> Json:
+def act(call: Call, action: Any) -> Json:
     state, world, cause = call.state, call.world, call.cause
-    match deed:
+    match action:
         case Assign():
-            phone_numbers.patch(world, cause, deed.number, {"agent_id": deed.agent_id})
-            return {"phone_number_id": deed.number}
+            phone_numbers.patch(world, cause, action.number, {"agent_id": action.agent_id})
+            return {"phone_number_id": action.number}
         case PatchNumber():
-            changes = deed.patch.model_dump(mode="json", include=deed.patch.model_fields_set)
-            phone_numbers.patch(world, cause, deed.number, changes)
-            return {"phone_number_id": deed.number}
+            changes = action.patch.model_dump(mode="json", include=action.patch.model_fields_set)
+            phone_numbers.patch(world, cause, action.number, changes)
+            return {"phone_number_id": action.number}
         case AddNumber():
-            number = deed.model_dump(exclude={"action", "agent_id"})
+            number = action.model_dump(exclude={"action", "agent_id"})
             return {
-                "phone_number_id": phone_numbers.add(world, cause, number=number, agent_id=deed.agent_id, trunk=None)
+                "phone_number_id": phone_numbers.add(world, cause, number=number, agent_id=action.agent_id, trunk=None)
             }
         case DeleteNumber():
-            phone_numbers.delete(world, cause, deed.number)
-            return {"phone_number_id": deed.number}
+            phone_numbers.delete(world, cause, action.number)
+            return {"phone_number_id": action.number}
         case CreateAgent():
-            new = agents.Changes(name=deed.name, conversation_config=deed.conversation_config)
+            new = agents.Changes(name=action.name, conversation_config=action.conversation_config)
             return {"agent_id": agents.create(state, cause, new)}
         case RenameAgent():
-            agents.patch(state, cause, deed.agent_id, agents.Changes(name=deed.name))
+            agents.patch(state, cause, action.agent_id, agents.Changes(name=action.name))
         case PatchAgent():
-            agents.patch(state, cause, deed.agent_id, deed.patch)
+            agents.patch(state, cause, action.agent_id, action.patch)
         case ArchiveAgent():
-            archived = {"archived": deed.action == "archive_agent"}
-            agents.patch(state, cause, deed.agent_id, agents.Changes(platform_settings=archived))
+            archived = {"archived": action.action == "archive_agent"}
+            agents.patch(state, cause, action.agent_id, agents.Changes(platform_settings=archived))
         case DeleteAgent():
-            agents.delete(world, cause, deed.agent_id)
+            agents.delete(world, cause, action.agent_id)
         case Overlay():
-            lay_over(call, deed)
-            return {"id": deed.id}
-    return {"agent_id": deed.agent_id}
+            lay_over(call, action)
+            return {"id": action.id}
+    return {"agent_id": action.agent_id}
 
 
-def lay_over(call: Call, deed: Overlay) -> None:
-    values = read_overlay(deed.set) if isinstance(deed.set, str) else deed.set
+def lay_over(call: Call, overlay: Overlay) -> None:
+    values = read_overlay(overlay.set) if isinstance(overlay.set, str) else overlay.set
     text = None if values is None else json.dumps(values)
     db = call.state.db
-    changed = db.execute("UPDATE agents SET overlay = ? WHERE agent_id = ?", (text, deed.id)).rowcount
-    changed += db.execute("UPDATE numbers SET overlay = ? WHERE phone_number_id = ?", (text, deed.id)).rowcount
+    changed = db.execute("UPDATE agents SET overlay = ? WHERE agent_id = ?", (text, overlay.id)).rowcount
+    changed += db.execute("UPDATE numbers SET overlay = ? WHERE phone_number_id = ?", (text, overlay.id)).rowcount
     if not changed:
-        raise document_not_found(deed.id)
+        raise document_not_found(overlay.id)
 
 
 def read_overlay(text: str) -> Json:

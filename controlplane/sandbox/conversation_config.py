@@ -1,7 +1,7 @@
 """Schema, limits and defaults of `conversation_config`.
 
-Unknown fields are dropped without a word, as the real service does. What is stored is only what was set
-(`model_dump(exclude_unset=True)`); the defaults are added when an agent is read.
+Unknown fields are silently dropped, as in the real service. Only values that were set are stored
+(`model_dump(exclude_unset=True)`); defaults are added when an agent is read.
 https://elevenlabs.io/docs/api-reference/agents/create
 """
 
@@ -52,7 +52,7 @@ def with_built_in_defaults(tools: Json) -> Json:
 
 
 def without_nulls(entries: dict[str, Any]) -> dict[str, Any]:
-    """In a map with free keys a null takes the entry out (assumption 12)."""
+    """In a map with free keys, a null removes the entry (assumption 12)."""
     return {name: value for name, value in entries.items() if value is not None}
 
 

@@ -1,6 +1,6 @@
 """Writes that take effect long after their caller was given an error.
 
-They are kept in the state file, so that a restart does not lose them; an import's credentials are replaced first,
+They are stored in the state file, so that a restart does not lose them. An import's credentials are replaced first,
 after a trial run has shown that the service would have accepted it.
 """
 
@@ -29,7 +29,7 @@ class TrialOver(Exception):
 
 
 def postpone(world: SandboxState, request: Request, seconds: float) -> Answer | None:
-    """None when the write was taken in; otherwise the refusal that the caller gets at once."""
+    """None if the write was accepted for later; otherwise the refusal that the caller gets at once."""
     try:
         route_and_call = app.prepared(world, request)
         with world.state.transaction():
@@ -71,5 +71,5 @@ def apply_due(world: SandboxState) -> None:
             query = parse_qs(row["query"])
             request = Request(row["method"], row["path"], query, {"xi-api-key": KEY}, row["body"].encode())
             request.trace_id = row["trace_id"]
-            app.answer(world, request)  # where the world moved on meanwhile, nobody is left to hear of the refusal
+            app.answer(world, request)  # if the state changed in the meantime, the refusal is discarded
         state.next_late = state.first_late_due()

@@ -11,7 +11,7 @@ from .messages import Answer, Json
 
 
 class Refusal(Exception):
-    """The remote says no, and has changed nothing."""
+    """The request is refused, and nothing was changed."""
 
     def __init__(self, http: int, detail: Any, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(http)
@@ -42,7 +42,7 @@ def plain(http: int, text: str, **headers: str) -> Refusal:
 
 
 def invalid(param: str, message: str) -> Refusal:
-    """A business rule is broken, as opposed to the shape of the body (422)."""
+    """For a violated business rule, as opposed to the shape of the body (422)."""
     return current(400, "validation_error", "invalid_parameters", message, param=param)
 
 
@@ -61,7 +61,7 @@ def invalid_cursor() -> Refusal:
 
 
 def sample(http: int) -> Refusal:
-    """A plausible body for a status that a scripted fault asks for without one."""
+    """A plausible body for a status that a scripted fault requests without a body."""
     match http:
         case 400:
             return invalid("body", "The request could not be handled.")

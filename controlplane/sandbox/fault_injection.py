@@ -22,7 +22,8 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The connection, as far as a fault needs it. `send` writes a whole answer; `head` only its first lines."""
+    """The parts of the connection that a fault needs. `send` writes a complete response; `head` returns its status line
+    and headers."""
 
     connection: socket.socket
     send: Callable[[Answer], None]
@@ -30,9 +31,9 @@ class Wire:
 
 
 def deliver(world: SandboxState, fault: Fault, request: Request, wire: Wire) -> int:
-    """The status that the caller saw, 0 for none. What remains of the connection is closed unless it was a plain
-    answer."""
-    true: Answer | None = None
+    """Returns the status that the caller saw, 0 for none. The connection is closed afterwards unless it was a plain
+    response."""
+    real: Answer | None = None
     generation = world.faults.generation
     if fault.fault == "pause" and fault.when == "before":
         world.faults.held(30 if fault.seconds is None else fault.seconds, generation)
@@ -42,24 +43,24 @@ def deliver(world: SandboxState, fault: Fault, request: Request, wire: Wire) -> 
             wire.send(refused)
             return refused.status
     elif fault.when == "after" or fault.fault == "pause" or request.method == "GET":
-        true = app.answer(world, request)
+        real = app.answer(world, request)
     if fault.fault == "pause" and fault.when == "after":
         world.faults.held(30 if fault.seconds is None else fault.seconds, generation)
-    return speak(world, fault, generation, wire, true or Answer({"status": "ok"}))
+    return speak(world, fault, generation, wire, real or Answer({"status": "ok"}))
 
 
-def speak(world: SandboxState, fault: Fault, generation: int, wire: Wire, true: Answer) -> int:
+def speak(world: SandboxState, fault: Fault, generation: int, wire: Wire, real: Answer) -> int:
     connection = wire.connection
     match fault.fault:
         case "hang":
             hang(world, 600 if fault.seconds is None else fault.seconds, generation, connection)
         case "reset":
-            # Linger of zero: the kernel answers with RST instead of FIN.
+            # Zero linger: the kernel sends RST instead of FIN.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         case "not_http":
             connection.sendall(b"\x16\x03\x01 SSH-2.0 this is no HTTP\r\n\x00\xff\xfe\r\n\r\n")
         case "drip":
-            answer = scripted(fault, true)
+            answer = scripted(fault, real)
             connection.sendall(wire.head(answer, len(answer.payload())))
             for byte in answer.payload():
                 if world.faults.held(0.5 if fault.seconds is None else fault.seconds, generation):
@@ -67,8 +68,8 @@ def speak(world: SandboxState, fault: Fault, generation: int, wire: Wire, true: 
                 connection.sendall(bytes([byte]))
             return answer.status
         case "truncate":
-            answer = scripted(fault, true)
-            payload = answer.payload() + b" " * 16  # so that even the half of an empty body is too short
+            answer = scripted(fault, real)
+            payload = answer.payload() + b" " * 16  # so that even half of an empty body is too short
             connection.sendall(wire.head(answer, len(payload)) + payload[: len(payload) // 2])
             return answer.status
         case "huge":
@@ -80,16 +81,16 @@ def speak(world: SandboxState, fault: Fault, generation: int, wire: Wire, true: 
         case "gzip_bomb":
             return explode(fault, wire)
         case _:
-            answer = scripted(fault, true)
+            answer = scripted(fault, real)
             wire.send(answer)
             return answer.status
     return 0
 
 
-def scripted(fault: Fault, true: Answer) -> Answer:
-    """The answer of a fault that is still HTTP. Whatever the script says goes first."""
+def scripted(fault: Fault, real: Answer) -> Answer:
+    """The response of a fault that is still HTTP. Scripted values take precedence."""
     if fault.fault in ("pause", "drip", "truncate", "edit") and not reported(fault):
-        return true
+        return real
     if fault.raw is not None:
         return Answer(raw=fault.raw, status=fault.status or 200, headers=fault.headers)
     match fault.fault:
@@ -100,7 +101,7 @@ def scripted(fault: Fault, true: Answer) -> Answer:
         case "html":
             answer = Answer(raw=HTML, status=fault.status or 200, content_type="text/html; charset=UTF-8")
         case "edit":
-            answer = Answer(edited(true, fault), status=fault.status or true.status)
+            answer = Answer(edited(real, fault), status=fault.status or real.status)
         case _:
             status = fault.status or (200 if fault.fault in ("drip", "truncate") else 500)
             answer = default_answer(status) if fault.body is None else Answer(fault.body, status=status)
@@ -118,18 +119,18 @@ def default_answer(status: int) -> Answer:
     return sample(status).answer("0" * 32)
 
 
-def edited(true: Answer, fault: Fault) -> object:
-    """The true answer with some of its top-level fields replaced, e.g. `{"has_more": true, "next_cursor": null}`."""
-    if isinstance(true.content, dict) and isinstance(fault.body, dict):
-        return {**true.content, **fault.body}
+def edited(real: Answer, fault: Fault) -> object:
+    """The real response with some top-level fields replaced, e.g. `{"has_more": true, "next_cursor": null}`."""
+    if isinstance(real.content, dict) and isinstance(fault.body, dict):
+        return {**real.content, **fault.body}
     return fault.body
 
 
 def hang(world: SandboxState, seconds: float, generation: int, connection: socket.socket) -> None:
-    """Until the script is cleared, the time is over, or the caller has hung up."""
+    """Returns when the script is cleared, the time is over, or the caller has hung up."""
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if world.faults.held(min(left, 0.25), generation):
+    while (remaining := end - time.monotonic()) > 0:
+        if world.faults.held(min(remaining, 0.25), generation):
             return
         readable, _, _ = select.select([connection], [], [], 0)
         if readable and not connection.recv(1, socket.MSG_PEEK):
@@ -142,8 +143,8 @@ def pour(connection: socket.socket, piece: bytes, times: int) -> None:
 
 
 def explode(fault: Fault, wire: Wire) -> int:
-    """Gzip of nothing but spaces. After a full flush the same megabyte is the same bytes again, so one is packed and
-    sent many times over; the checksum at the end never comes."""
+    """Gzip of spaces only. After a full flush the same megabyte compresses to the same bytes, so it is compressed once
+    and sent many times; the final checksum is never sent."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     start = packer.flush(zlib.Z_FULL_FLUSH)
     piece = packer.compress(b" " * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)

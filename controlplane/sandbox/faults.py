@@ -30,21 +30,21 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     method: str = "*"
-    path: str = "*"  # shell pattern over the path
-    query: str = ""  # if given: found in the query text, e.g. "archived=true"
+    path: str = "*"  # shell pattern for the path
+    query: str = ""  # if given: must occur in the query text, e.g. "archived=true"
     fault: Kind
     status: Annotated[int, Field(ge=100, le=599)] | None = None
     body: Any = None
-    raw: Base64Bytes | None = None  # a body that is no JSON, in base64; goes before `body`
+    raw: Base64Bytes | None = None  # a body that is not JSON, in base64; takes precedence over `body`
     headers: dict[str, str] = {}
-    # before: nothing is applied; after: the write is applied first; late: applied `late_seconds` later on the
-    # sandbox's clock, though the client hears of a failure now.
+    # before: nothing is applied; after: the write is applied first; late: applied `late_seconds` later on the sandbox's
+    # clock, although the client gets an error now.
     when: Literal["before", "after", "late"] = "before"
     late_seconds: Annotated[float, Field(ge=0)] = 30.0
     times: Annotated[int, Field(ge=1)] = 1
     skip: Annotated[int, Field(ge=0)] = 0
-    rate: Annotated[float, Field(gt=0, le=1)] = 1.0  # below 1: hits that share of the matching calls
-    seconds: Annotated[float, Field(ge=0)] | None = None  # hang, pause: at most; drip: between two bytes
+    rate: Annotated[float, Field(gt=0, le=1)] = 1.0  # below 1: applies to that share of the matching calls
+    seconds: Annotated[float, Field(ge=0)] | None = None  # hang, pause: maximum; drip: between two bytes
     size: Annotated[int, Field(ge=1)] | None = None  # huge, gzip_bomb: decoded bytes
 
     def matches(self, request: Request) -> bool:
@@ -60,14 +60,14 @@ class FaultQueue:
         self.changed = threading.Condition()
         self.generation = 0
         self.waiting: list[Fault] = []
-        self.dice = random.Random(1)  # noqa: S311 - the same storm in every run
+        self.dice = random.Random(1)  # noqa: S311 - reproducible in every run
 
     def add(self, faults: list[Fault]) -> None:
         with self.changed:
             self.waiting += faults
 
     def clear(self) -> None:
-        """Forget the script, and let go of every call that a fault holds."""
+        """Discard the script, and release every call that a fault holds."""
         with self.changed:
             self.waiting = []
             self.generation += 1
@@ -78,7 +78,7 @@ class FaultQueue:
         if not self.waiting:
             return None
         with self.changed:
-            for place, fault in enumerate(self.waiting):
+            for index, fault in enumerate(self.waiting):
                 if not fault.matches(request) or (fault.rate < 1 and self.dice.random() >= fault.rate):
                     continue
                 if fault.skip:
@@ -86,12 +86,12 @@ class FaultQueue:
                     continue
                 fault.times -= 1
                 if not fault.times:
-                    del self.waiting[place]
+                    del self.waiting[index]
                 return fault
         return None
 
     def held(self, seconds: float, generation: int) -> bool:
-        """Wait; true when let go before the time was over."""
+        """Wait. True if released before the time was over."""
         with self.changed:
             return self.changed.wait_for(lambda: self.generation != generation, timeout=seconds)
 

@@ -30,7 +30,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(address, Handler)
 
     def server_bind(self) -> None:
-        # The base class looks its own name up in DNS here, which takes seconds where there is none.
+        # The base class resolves its own host name here, which takes seconds without DNS.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -38,7 +38,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
-        if not isinstance(error, OSError):  # a caller that hangs up is no error of ours
+        if not isinstance(error, OSError):  # a caller that hangs up is not our error
             sys.stderr.write(f"sandbox: {type(error).__name__} on a connection\n")
 
 
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
             if fault is None:
                 answer = app.answer(world, request)
                 status = answer.status
-                world.calls.ended(arrival, status)  # before its caller can have it, and send the next one
+                world.calls.ended(arrival, status)  # before the caller receives it and can send the next call
                 self.write(answer, request.trace_id)
                 return
             arrival.fault = f"{fault.fault} {fault.when}"
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             world.calls.ended(arrival, status)
 
-    # The names that the base class looks for.
+    # Method names expected by the base class.
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do_HEAD = do_OPTIONS = answer_call  # noqa: N815
 
     def read_request(self) -> Request | None:
@@ -111,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         return Request(self.command, path, query, self.headers, body, base_url=f"http://{address}")
 
     def refuse(self, answer: Answer) -> None:
-        """What was sent with the call is left unread, so the connection cannot be used again."""
+        """The request body is left unread, so the connection cannot be reused."""
         self.close_connection = True
         self.write(answer, new_trace_id())
 
@@ -138,10 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """For what is no proper HTTP: the base class would answer with a page that names Python."""
+        """For malformed HTTP: the base class would send a page that names Python."""
         self.close_connection = True
         self.command = getattr(self, "command", "") or "GET"
         self.write(plain(int(code), "Invalid HTTP request received.").answer(""), new_trace_id())
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Nothing: `/_sandbox/calls` is the log, and no body ever enters one."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parameter name is the base class's
+        """Logs nothing: `/_sandbox/calls` is the log, and it contains no bodies."""

@@ -1,6 +1,6 @@
 """A log of every applied write, against which tests compare the control plane's own history.
 
-No secret of Twilio's can be here: the stored objects, which `before` and `after` are made of, never hold one.
+It cannot contain Twilio secrets: the stored objects, from which `before` and `after` are built, never contain one.
 """
 
 import json
@@ -13,7 +13,7 @@ from .storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who writes: the API, or somebody in the ElevenLabs console."""
+    """Who writes: the API, or a user of the ElevenLabs console."""
 
     method: str
     path: str

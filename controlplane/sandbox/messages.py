@@ -36,11 +36,11 @@ class Answer:
     content: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    raw: bytes | None = None  # sent as it is, in place of `content`
+    raw: bytes | None = None  # sent unchanged instead of `content`
     content_type: str = "application/json"
 
     def payload(self) -> bytes:
         if self.raw is not None:
             return self.raw
-        # Escaped to ASCII and with NaN allowed: an overlay may hold a lone surrogate or a NaN on purpose.
+        # Escaped to ASCII and with NaN allowed: an overlay may contain a lone surrogate or a NaN on purpose.
         return json.dumps(self.content, separators=(",", ":")).encode()

@@ -1,6 +1,6 @@
 """Request bodies of imports and PATCHes of numbers, and the magic values of an import.
 
-Nothing is ever asked of Twilio, so the sandbox has values of its own for what Twilio would say: docs/sandbox.md.
+Twilio is never called, so the sandbox has magic values for Twilio's responses: docs/sandbox.md.
 """
 
 import re
@@ -17,7 +17,7 @@ E164 = re.compile(r"\+[1-9]\d{1,14}")
 
 WRONG_SID = "AC" + "0" * 32
 WRONG_TOKEN = "wrong-token"  # noqa: S105 - a magic value, not a secret
-ECHOED = "echo-"  # a token that begins so comes back inside the error text
+ECHOED = "echo-"  # a token with this prefix is repeated in the error text
 NOT_IN_ACCOUNT = "+15005550001"
 OUTBOUND_ONLY = "+15005550007"
 IMPORTED_ELSEWHERE = "+15005550009"
@@ -90,7 +90,7 @@ class NumberPatch(BaseModel):
 
 
 def refuse_bad_twilio(body: TwilioImport) -> None:
-    """In the order in which the service would find out: what it can see itself, then what Twilio tells it."""
+    """Checks in the order of the real service: first what it can check itself, then Twilio's response."""
     if not SID.fullmatch(body.sid):
         raise invalid("sid", "The SID must be an Account SID (AC...) or an API Key SID (SK...) of 34 characters.")
     if body.sid.startswith("SK") and not body.account_auth_token:
@@ -121,7 +121,7 @@ def wrong_credentials(message: str) -> Refusal:
 
 
 def as_e164(phone_number: str) -> str:
-    """Spaces, dots, dashes and brackets are taken out; what is then not E.164 is refused (assumption 8)."""
+    """Spaces, dots, dashes and brackets are removed; a result that is not E.164 is an error (assumption 8)."""
     bare = re.sub(r"[\s().-]", "", phone_number)
     if not bare.isascii() or not E164.fullmatch(bare):
         raise invalid("phone_number", "The phone number must be in E.164 format, such as +15551234567.")

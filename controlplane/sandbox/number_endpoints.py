@@ -55,8 +55,8 @@ def import_number(call: Call) -> Answer:
         refuse_bad_twilio(body)
         if body.phone_number == OUTBOUND_ONLY:
             number["supports_inbound"] = False
-    made = phone_numbers.add(call.world, call.cause, number=number, agent_id=body.agent_id, trunk=trunk)
-    return Answer({"phone_number_id": made})
+    phone_number_id = phone_numbers.add(call.world, call.cause, number=number, agent_id=body.agent_id, trunk=trunk)
+    return Answer({"phone_number_id": phone_number_id})
 
 
 def filters(world: SandboxState, query: AllNumbersQuery | NumbersQuery) -> list[tuple[str, Any]]:
@@ -99,7 +99,7 @@ def list_page(call: Call) -> Answer:
 
 
 def list_all(call: Call) -> Answer:
-    """The first list: a bare array of everything."""
+    """The older list: a bare array of all numbers."""
     where = filters(call.world, call.query)
     sql = f"SELECT * FROM numbers WHERE {' AND '.join(text for text, _ in where)} ORDER BY seq"  # noqa: S608 - constants
     rows = call.state.db.execute(sql, [value for _, value in where]).fetchall()

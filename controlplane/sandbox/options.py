@@ -35,5 +35,5 @@ def add_arguments(parser: argparse.ArgumentParser, *, port: int = 8100, state: P
 
 
 def switches(options: dict[str, object]) -> dict[str, object]:
-    """Those that were given: the others stay as they are in the state file."""
+    """Only the options that were given: the others keep their values from the state file."""
     return {name: options[option] for option, name in SWITCHES.items() if options.get(option) is not None}

@@ -14,7 +14,7 @@ from .storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    column: str  # never from outside: chosen by the endpoint from its own list
+    column: str  # never from the request: chosen by the endpoint from its own list
     descending: bool
 
 
@@ -46,8 +46,8 @@ def read(
             conditions.append(f"({order.column}, seq) {sign} (?, ?)")
             values += place
     clause = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    way = "DESC" if order.descending else "ASC"
-    sql = f"SELECT * FROM {table} {clause} ORDER BY {order.column} {way}, seq {way} LIMIT ? OFFSET ?"  # noqa: S608 - names from constants
+    direction = "DESC" if order.descending else "ASC"
+    sql = f"SELECT * FROM {table} {clause} ORDER BY {order.column} {direction}, seq {direction} LIMIT ? OFFSET ?"  # noqa: S608 - names from constants
     rows = state.db.execute(sql, (*values, size + 1, skip)).fetchall()
     if len(rows) <= size:
         return Page(rows, None)

@@ -54,7 +54,7 @@ def add(world: SandboxState, cause: Cause, *, number: Json, agent_id: str | None
 
 
 def patch(world: SandboxState, cause: Cause, phone_number_id: str, changes: Json) -> None:
-    """`agent_id: null` unbinds; for the label a null leaves it as it is (assumption 6)."""
+    """`agent_id: null` unassigns; a null label leaves the label unchanged (assumption 6)."""
     state, old = world.state, find(world, phone_number_id)
     before = snapshot(state, phone_number_id)
     agent_id = changes.get("agent_id", old["agent_id"])
@@ -100,9 +100,9 @@ def agent_deleted(state: Storage, cause: Cause, agent_id: str, name: str, *, rel
         number_id = row["phone_number_id"]
         before = snapshot(state, number_id)
         state.db.execute("UPDATE numbers SET agent_id = NULL WHERE phone_number_id = ?", (number_id,))
-        by_itself = Cause(cause.method, cause.path, cause.trace_id, by="remote")
+        remote_cause = Cause(cause.method, cause.path, cause.trace_id, by="remote")
         after = snapshot(state, number_id)
-        record(state, by_itself, "update_number", object_id=number_id, before=before, after=after)
+        record(state, remote_cause, "update_number", object_id=number_id, before=before, after=after)
 
 
 def refuse_unfit_binding(state: Storage, agent_id: str, *, supports_inbound: bool) -> None:
@@ -126,8 +126,8 @@ def of_agent(world: SandboxState, agent_id: str) -> list[Json]:
 
 
 def shown(world: SandboxState, rows: list[sqlite3.Row]) -> list[Json]:
-    wanted = {row["agent_id"] for row in rows if row["agent_id"] is not None}
-    names = agent_names(world.state, wanted)
+    agent_ids = {row["agent_id"] for row in rows if row["agent_id"] is not None}
+    names = agent_names(world.state, agent_ids)
     return [shown_number(world, row, names) for row in rows]
 
 
@@ -135,10 +135,10 @@ def agent_names(state: Storage, agent_ids: set[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     ids = list(agent_ids)
     for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        marks = ",".join("?" * len(part))
+        batch = ids[start : start + 500]
+        marks = ",".join("?" * len(batch))
         sql = f"SELECT agent_id, name FROM agents WHERE agent_id IN ({marks})"  # noqa: S608 - question marks only
-        names.update((row["agent_id"], row["name"]) for row in state.db.execute(sql, part))
+        names.update((row["agent_id"], row["name"]) for row in state.db.execute(sql, batch))
     return names
 
 

@@ -8,7 +8,7 @@ from .conversation_config import Entries, Llm
 from .merge import merged
 from .messages import Json
 
-# Versions hold these parts; the rest belongs to the agent itself and makes no new version.
+# A version includes these parts; changing other settings creates no new version.
 VERSIONED = frozenset(
     {"evaluation", "widget", "data_collection", "data_collection_scopes", "analysis_items", "guardrails"}
 )
@@ -89,7 +89,7 @@ WIDGET: Json = {
 
 
 def over(defaults: Json) -> AfterValidator:
-    """For the parts that nobody here edits field by field: kept as they come, laid over their defaults."""
+    """For parts that are not edited field by field here: stored as sent, merged over their defaults."""
 
     def lay(value: Json) -> Json:
         result: Json = merged(defaults, value)
@@ -167,5 +167,5 @@ class PlatformSettings(BaseModel):
     queueing_config: Queueing = Queueing()
 
 
-# Only ever read: set by the service's own checks.
+# Read-only: set by the service's own checks.
 SAFETY: Json = {"is_blocked_ivc": False, "is_blocked_non_ivc": False, "ignore_safety_evaluation": False}

@@ -20,7 +20,7 @@ ROLES = (
 )
 PLACES = ("Boston", "Chicago", "Denver", "Austin", "Seattle", "Miami", "Atlanta", "Phoenix", "Portland", "Newark")
 AREA_CODES = (617, 312, 303, 512, 206, 305, 404, 602, 503, 973, 212, 415, 213, 713, 215, 702, 615, 919, 801, 612)
-# Voice, language and the speech model that the language asks for.
+# Voice, language, and the speech model that the language requires.
 SPEECH = (
     ("cjVigY5qzO86Huf0OWal", "en", "eleven_flash_v2"),
     ("EXAVITQu4vr4xnSDxMaL", "en", "eleven_turbo_v2"),
@@ -33,7 +33,7 @@ LLMS = ("gemini-2.5-flash", "gpt-4o-mini", "claude-haiku-4-5", "gemini-3.5-flash
 
 
 def seed(state: Storage, *, agents: int, numbers: int) -> None:
-    """Up to so many of each; what is there already counts."""
+    """Fill up to this many of each; existing objects count."""
     with state.transaction():
         have = count(state, "agents")
         state.db.executemany(
@@ -43,7 +43,7 @@ def seed(state: Storage, *, agents: int, numbers: int) -> None:
             agent_rows(have, agents, int(state.now())),
         )
         agent_ids = [row[0] for row in state.db.execute("SELECT agent_id FROM agents WHERE NOT archived ORDER BY seq")]
-        # Asked once, not for each row: a number made earlier by hand may hold one of the numbers to come.
+        # Queried once, not per row: a number created manually may already have one of the generated numbers.
         taken = {row[0] for row in state.db.execute("SELECT phone_number FROM numbers")}
         state.db.executemany(
             "INSERT INTO numbers (phone_number_id, phone_number, label, label_key, provider, agent_id,"
@@ -89,7 +89,7 @@ def number_rows(missing: int, taken: set[str], agent_ids: list[str]) -> Iterator
         at += 1
         if phone_number in taken:
             continue
-        # One in ten waits for an agent; the others are spread evenly.
+        # One in ten has no agent; the others are spread evenly.
         agent_id = agent_ids[made % len(agent_ids)] if agent_ids and made % 10 != 9 else None
         label = f"{ROLES[made % len(ROLES)]} line {made + 1}"
         made += 1

@@ -15,7 +15,7 @@ from .storage import StateInUse, Storage
 
 
 def serve(options: dict[str, object]) -> int:
-    """The exit code."""
+    """Returns the exit code."""
     path, host, port = Path(str(options["state"])), str(options["host"]), int(str(options["port"]))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

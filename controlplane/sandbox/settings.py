@@ -10,13 +10,14 @@ class Settings(BaseModel):
 
     # Seconds on the sandbox's clock before an imported number is in any list.
     listed_after: Annotated[float, Field(ge=0)] = 5.0
-    # Whether GET by id also says 404 until then; otherwise it answers at once.
+    # Whether GET by id also returns 404 until then; otherwise the number is found by id at once.
     hidden_until_listed: bool = False
-    # What a number shows after its agent was deleted: the dead id, nothing (yet it is still bound), or truly unbound.
+    # What a number shows after its agent was deleted: the deleted id, nothing (but it is still bound), or really
+    # unbound.
     after_delete: Literal["dangling", "null", "released"] = "dangling"
     latency_ms: Annotated[float, Field(ge=0)] = 0.0
-    # `offset`: a row that goes away between two pages makes the next page skip one, as with index-backed lists.
+    # `offset`: a row removed between two pages makes the next page skip one, as with index-based lists.
     paging: Literal["keyset", "offset"] = "keyset"
-    # A `workflow` in a PATCH takes the place of the whole one. `replaces`: whatever its shape. `refuses`: what the
-    # official document does not allow (a node without a type, an edge without ends, null) is a 422.
+    # A `workflow` in a PATCH replaces the whole workflow. `replaces`: whatever its shape. `refuses`: a workflow that
+    # the official document does not allow (a node without a type, an edge without ends, null) is a 422.
     workflow: Literal["replaces", "refuses"] = "replaces"

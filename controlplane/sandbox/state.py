@@ -14,7 +14,7 @@ from .storage import Storage
 class SandboxState:
     def __init__(self, state: Storage, started_with: dict[str, Any]) -> None:
         self.state = state
-        self.started_with = started_with  # the switches given on the command line: a reset comes back to them
+        self.started_with = started_with  # the switches given on the command line, to which a reset returns
         self.settings = Settings.model_validate({**state.recall("settings", {}), **started_with})
         self.faults = FaultQueue()
         self.calls = CallLog()
@@ -34,7 +34,7 @@ class SandboxState:
 
 @dataclass(slots=True)
 class Call:
-    """One call on its way through an endpoint. `query` and `body` are what the route's models made of it."""
+    """One call being processed. `query` and `body` are parsed by the route's models."""
 
     world: SandboxState
     request: Request

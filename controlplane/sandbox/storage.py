@@ -1,7 +1,7 @@
 """Storage in one SQLite file, with one connection and one lock.
 
-Journal mode WAL with synchronous OFF: what was committed is in the operating system's hands, so a killed process
-loses nothing, and no call waits for a disk.
+Journal mode WAL with synchronous OFF: committed data is handed to the operating system, so a killed process loses
+nothing, and no call waits for a disk.
 """
 
 import json
@@ -98,7 +98,7 @@ class Storage:
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
         self.db.row_factory = sqlite3.Row
         try:
-            self.db.execute("PRAGMA locking_mode=EXCLUSIVE")  # two servers on one file would each have half a truth
+            self.db.execute("PRAGMA locking_mode=EXCLUSIVE")  # two servers on one file would each see half of the data
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=OFF")
             self.db.executescript(SCHEMA)
@@ -111,7 +111,7 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and one at a time; a refusal raised inside undoes everything."""
+        """Atomic, and one at a time; an exception raised inside rolls back."""
         with self.lock:
             self.db.execute("BEGIN")
             try:

@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def parse_json(body: bytes) -> Any:
-    """The decoded body, or None for an empty one. NaN and Infinity are not JSON and are refused."""
+    """The decoded body, or None for an empty one. NaN and Infinity are not JSON and are rejected."""
     if not body:
         return None
     try:
         value = json.loads(body, parse_constant=refuse_constant)
-        if b"\\ud" in body.lower():  # an escaped surrogate: half of one is no text, and no database takes it
+        if b"\\ud" in body.lower():  # an escaped surrogate: a lone one is not valid text, and no database stores it
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except (ValueError, RecursionError) as error:
@@ -54,7 +54,7 @@ def parse_body(model: TypeAdapter[T], body: bytes) -> T:
 
 
 def parse_query(model: type[BaseModel], query: dict[str, list[str]]) -> BaseModel:
-    """A name given twice is a list where the model wants one; otherwise the last one counts, as in Starlette."""
+    """A parameter given twice is a list if the model expects one; otherwise the last one counts, as in Starlette."""
     values: Json = {}
     for name, given in query.items():
         field = model.model_fields.get(name)

@@ -58,14 +58,14 @@ def list_voices(call: Call) -> Answer:
 
 def fits(voice: Voice, query: VoicesQuery) -> bool:
     text = " ".join(voice[1:]).casefold()
-    wanted = (
+    criteria = (
         (query.category, voice.category),
         (query.gender, voice.gender),
         (query.age, voice.age),
         (query.accent, voice.accent),
     )
     return (
-        all(want is None or want == has for want, has in wanted)
+        all(expected is None or expected == actual for expected, actual in criteria)
         and (query.search is None or query.search.casefold() in text)
         and (query.language is None or voice.language in query.language)
         and (query.use_cases is None or voice.use_case in query.use_cases)
@@ -142,7 +142,8 @@ def preview(call: Call) -> Answer:
 
 @lru_cache(maxsize=64)
 def tone(pitch: int) -> bytes:
-    """Half a second of a sine, faded in and out; each voice has its own pitch, so that a wrong one can be heard."""
+    """Half a second of a sine wave, faded in and out. Each voice has its own pitch, so that a wrong one can be
+    heard."""
     length = RATE // 2
     samples = [
         int(9000 * math.sin(2 * math.pi * pitch * at / RATE) * min(1.0, at / 400, (length - at) / 400))

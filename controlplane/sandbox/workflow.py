@@ -10,7 +10,7 @@ from .settings import Settings
 from .validation import details
 
 EMPTY: Json = {"edges": {}, "nodes": {}, "prevent_subagent_loops": False}
-# What an agent that was never given one has.
+# The workflow of an agent that was never given one.
 INITIAL: Json = {
     **EMPTY,
     "nodes": {"start_node": {"type": "start", "position": {"x": 0.0, "y": 0.0}, "edge_order": []}},
