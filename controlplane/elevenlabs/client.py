@@ -25,14 +25,13 @@ from .traffic import Traffic
 from .transport import Call, Transport
 
 AGENTS = "/v1/convai/agents"
-# Return only the authored part of a workflow: elements that procedures generate must not be sent back as if they had
-# been written.
+# Only the authored part of a workflow: generated elements must not be sent back as if they were authored.
 AUTHORED = {"include_procedure_generated_workflow_elements": "false"}
 NUMBERS = "/v1/convai/phone-numbers"
 NUMBERS_PAGED = "/v1/convai/v2/phone-numbers"
 MAX_SUMMARIES = 100
 
-RemoteObject = TypeVar("Asked", Agent, PhoneNumber)
+RemoteObject = TypeVar("RemoteObject", Agent, PhoneNumber)
 
 
 class ElevenLabs:
@@ -52,11 +51,8 @@ class ElevenLabs:
         traffic: Traffic | None = None,
         urgent: bool = False,
     ) -> None:
-        """Deadlines are seconds for one attempt; `patience` is seconds for all attempts of one read. Raises ValueError
-        for an invalid URL.
-
-        `traffic` decides when a request may be sent; requests that are `urgent` go first.
-        """
+        """Deadlines in seconds for one attempt; `patience` for all attempts of a read. ValueError for an invalid
+        URL."""
         if key != SANDBOX_KEY:
             mask_from_now_on(key)
         self._http = Transport(
@@ -99,7 +95,7 @@ class ElevenLabs:
     ) -> Page:
         """The remote hides archived agents from a plain list: request both kinds to see all."""
         params = {"archived": "true" if archived else "false", "page_size": page_size}
-        return Page.parse(self._http.read(AGENTS, _without_none(**params, cursor=cursor, search=search)), "agents")
+        return Page.parse(self._http.read(AGENTS, _params(**params, cursor=cursor, search=search)), "agents")
 
     def agent_pages(self, archived: bool = False, search: str | None = None) -> Iterator[Page]:
         """Every page. Ends without an error only if the remote reported the end of the list."""
@@ -110,8 +106,7 @@ class ElevenLabs:
         return every_row(self.agent_pages(archived, search))
 
     def agent_summaries(self, ids: Sequence[str]) -> dict[str, AgentSummary | None]:
-        """Summaries by id. None means that the remote has no such agent; for an id that is missing from the result it
-        is unknown."""
+        """Summaries by id. None: the remote has no such agent. An id that is missing could not be determined."""
         wanted = [_id(agent_id) for agent_id in dict.fromkeys(ids)]
         found: dict[str, AgentSummary | None] = {}
         for start in range(0, len(wanted), MAX_SUMMARIES):
@@ -161,11 +156,10 @@ class ElevenLabs:
         agent_id: str | None = None,
         search: str | None = None,
     ) -> Page:
-        """Falls back to the older list if the remote has no paged one yet. That is a bare array and filters by agent
-        only."""
+        """Falls back to the older list if there is no paged one: a bare array, filtered by agent only."""
         agent = _id(agent_id) if agent_id is not None else None
         if self._numbers_are_paged:
-            params = _without_none(
+            params = _params(
                 cursor=cursor, page_size=page_size, phone_number=phone_number, agent_id=agent, search=search
             )
             try:
@@ -183,7 +177,7 @@ class ElevenLabs:
 
     def older_numbers(self, agent_id: str | None = None) -> Page:
         """The bare array, also if the remote has the paged list."""
-        found = self._http.read(NUMBERS, _without_none(agent_id=agent_id))
+        found = self._http.read(NUMBERS, _params(agent_id=agent_id))
         return Page.parse({"rows": found, "has_more": False}, "rows")
 
     def number_pages(
@@ -215,7 +209,7 @@ class ElevenLabs:
         return _about(number_id, PhoneNumber.parse(self._http.write("PATCH", f"{NUMBERS}/{_id(number_id)}", patch)))
 
     def delete_number(self, number_id: str) -> None:
-        """Removes it from ElevenLabs only, not from the carrier. Raises NotFound if it was already removed."""
+        """Removes it from ElevenLabs only. Raises NotFound if it was already removed."""
         self._http.write("DELETE", f"{NUMBERS}/{_id(number_id)}", answer_needed=False)
 
     # --- Voices, language models and the key's user -------------------------------------------------------------
@@ -224,9 +218,7 @@ class ElevenLabs:
         self, *, search: str | None = None, page_token: str | None = None, page_size: int = 30
     ) -> VoicePage:
         """Voices that cannot be parsed or displayed are left out: a picker with the others is better than none."""
-        params = _without_none(
-            search=search, next_page_token=page_token, page_size=page_size, include_total_count="false"
-        )
+        params = _params(search=search, next_page_token=page_token, page_size=page_size, include_total_count="false")
         page = Page.parse(self._http.read("/v2/voices", params), "voices", cursor_key="next_page_token")
         voices = []
         for row in page.rows:
@@ -252,8 +244,7 @@ class ElevenLabs:
         return models
 
     def get_user(self) -> User:
-        """A key that may run agents may still lack the scope for this: KeyRefused then says nothing about other
-        endpoints."""
+        """A key that may run agents may lack the scope for this: KeyRefused says nothing about the rest."""
         return User.parse(self._http.read("/v1/user"))
 
 
@@ -277,7 +268,7 @@ def connect(*, patience: float = 45.0, urgent: bool = False) -> ElevenLabs:
     )
 
 
-def _without_none(**values: Any) -> dict[str, Any]:
+def _params(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 

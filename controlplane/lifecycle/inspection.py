@@ -8,9 +8,9 @@ from controlplane.lifecycle.step import Step
 def inspect(x: Experiment, step: Step) -> None:
     checks, findings = run_checks(x.client)
     x.findings += findings
-    wrong = [check for check in checks if check.level == "fail"]
-    notes = [f"{check.name}: {check.message}" for check in wrong or checks if check.level != "ok"]
-    step.conclude(not wrong, " ".join(notes) or "Every check of live_check passed.")
+    failed = [check for check in checks if check.level == "fail"]
+    notes = [f"{check.name}: {check.message}" for check in failed or checks if check.level != "ok"]
+    step.conclude(not failed, " ".join(notes) or "Every check of live_check passed.")
 
 
 LOOK = Plan("look", "Look at the lists as live_check does", "read", "Every list fits its schema.", inspect)

@@ -133,10 +133,10 @@ def _workspace(reads: list[Read]) -> Check:
 
 
 def _pages(client: ElevenLabs, reads: list[Read]) -> Check:
-    wrong = [f"{read.what}: {read.error}" for read in reads if _is_shape(read.error)]
-    if wrong:
+    failures = [f"{read.what}: {read.error}" for read in reads if _is_shape(read.error)]
+    if failures:
         mend = "ElevenLabs has changed its answers, or a proxy alters them: update the control plane."
-        return Check("page shapes", "fail", " ".join(wrong), mend)
+        return Check("page shapes", "fail", " ".join(failures), mend)
     others = [f"{read.what}: {read.error}" for read in reads if read.error and not _lacks_a_scope(read.error)]
     if others:
         return Check("page shapes", "warn", " ".join(others), TRY_LATER)
@@ -171,7 +171,7 @@ def _is_shape(error: ElevenLabsError | None) -> bool:
 
 def _shapes(reads: list[Read]) -> Iterator[Check]:
     """Check each row against its schema. Fields that the schema does not know are reported, and are harmless."""
-    wrong: list[str] = []
+    failures: list[str] = []
     unknown: dict[str, None] = {}
     rows = 0
     for what, model, row in _rows(reads):
@@ -179,14 +179,14 @@ def _shapes(reads: list[Read]) -> Iterator[Check]:
         try:
             parsed = model.parse(row)
         except BadShape as error:
-            wrong.append(f"{what}: {error}")
+            failures.append(f"{what}: {error}")
             continue
         for name in row.keys() - type(parsed).model_fields.keys():
             unknown[f"{what}: {name if NAME.fullmatch(name) else '(no plain name)'}"] = None
-    if wrong:
-        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
+    if failures:
+        more = f" and {len(failures) - MAX_NAMED} more" if len(failures) > MAX_NAMED else ""
         mend = "Each of these is left out and listed, with its id, on the page of the next sync."
-        yield Check("schemas", "fail", f"{' '.join(wrong[:MAX_NAMED])}{more}", mend)
+        yield Check("schemas", "fail", f"{' '.join(failures[:MAX_NAMED])}{more}", mend)
     elif not any(isinstance(read.answer, Page) for read in reads):
         yield Check("schemas", "warn", "No list could be read, so no row was looked at.", "See above.")
     else:
