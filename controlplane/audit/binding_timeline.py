@@ -29,7 +29,7 @@ class Strip:
     chosen: str
     begins: datetime
     ends: datetime
-    pieces: Sequence[Piece]  # the oldest first
+    pieces: Sequence[Piece]  # oldest first
 
     @property
     def newest_first(self) -> list[Piece]:

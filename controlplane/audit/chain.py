@@ -67,12 +67,12 @@ def _matches_seal(before: str, entry: Entry, link: Link) -> bool:
 
 @dataclass(frozen=True)
 class Finding:
-    """How far the chain goes, and where it is broken, if it is."""
+    """How far the chain was verified, and where it is broken, if it is."""
 
-    sealed: int = 0  # entries that are as they were sealed
+    sealed: int = 0  # intact entries
     unsealed: int = 0
     head: str = ""  # the last digest; if noted elsewhere, `has` can later check that it is still in the chain
-    position: int = 0  # of that link
+    position: int = 0  # position of that link
     broken: str = ""  # message that names the first broken entry
     entry_id: int | None = None
 

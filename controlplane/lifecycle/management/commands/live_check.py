@@ -46,7 +46,7 @@ def _checks() -> list[Check]:
 
 
 def _as_json(checks: list[Check]) -> str:
-    # `says` is the name of `message` in earlier releases, for one more.
+    # `says` is the former name of `message`, kept for one more release.
     rows = [asdict(check) | {"says": check.message} for check in checks]
     scrubbed = [{name: scrub(value) for name, value in row.items()} for row in rows]
     return json.dumps(scrubbed, indent=2, ensure_ascii=False)
