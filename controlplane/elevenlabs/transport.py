@@ -214,7 +214,7 @@ class Transport:
         attempt."""
         if tries >= MAX_TRIES or (not sent and error.retry_after is None):
             return None
-        backoff: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, not cryptography
+        backoff: float = 0.5 * 2 ** max(tries - 1, 0) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         requested = (error.retry_after or 0.0) * random.uniform(1, 1.1)  # noqa: S311 - never earlier than requested
         return min(max(requested, backoff), MAX_WAIT_S)
 

@@ -31,16 +31,16 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True)
 class Leftover:
-    """An object that was created and could not be removed, or whose state is unknown. `justification` is the reason."""
+    """An object that was created and could not be removed, or whose state is unknown."""
 
     what: str
     name: str
     object_id: str
-    justification: str
+    reason: str
     elsewhere: bool = False  # at another remote or in another workspace than configured
 
     def __str__(self) -> str:
-        return f"{self.what} {self.name} {self.object_id or '(id unknown)'}: {self.justification}"
+        return f"{self.what} {self.name} {self.object_id or '(id unknown)'}: {self.reason}"
 
 
 def clean_up(runner: Runner, print_line: Print) -> list[Leftover]:

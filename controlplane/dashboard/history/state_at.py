@@ -100,10 +100,7 @@ def state_at(request: HttpRequest) -> HttpResponse:
         context |= {
             "at": at,
             "page": page,
-            "rows": [
-                (object_state_at, [visible(cell) for cell in OBJECT_TYPES[what].cells(object_state_at)])
-                for object_state_at in page
-            ],
+            "rows": [(known, [visible(cell) for cell in OBJECT_TYPES[what].cells(known)]) for known in page],
             "picture": _picture(at),
             "query": _query(request),
         }
@@ -144,11 +141,11 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     search_note = f', with "{form.cleaned_data["q"]}"' if form.cleaned_data["q"] else ""
     rows = (
         [
-            *sort.cells(object_state_at),
-            object_state_at.object_id,
-            object_state_at.since.isoformat() if object_state_at.since else "",
+            *sort.cells(known),
+            known.object_id,
+            known.since.isoformat() if known.since else "",
         ]
-        for object_state_at in _known(form)
+        for known in _known(form)
     )
     return download.as_csv(
         request,
