@@ -253,8 +253,8 @@ def _every_digit_was_typed(dialled: str, number: PhoneNumber) -> bool:
     home = phonenumbers.PhoneMetadata.metadata_for_region(settings.PHONE_REGION)
     international = str(home.international_prefix) if home is not None and home.international_prefix else "(?!)"
     if before in ("", _trunk_prefix(number)):
-        run_idempotently = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-        with_trunk_prefix = re.sub(r"[^0-9]", "", run_idempotently) != national
+        formatted = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+        with_trunk_prefix = re.sub(r"[^0-9]", "", formatted) != national
         return bool(before) or not with_trunk_prefix
     return any(
         before == code or re.fullmatch(f"(?:{international}){code}", before) is not None for code in after_country

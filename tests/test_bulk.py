@@ -39,18 +39,18 @@ def entries() -> list[Entry]:
 def test_what_is_written_is_read_back_in_every_column():
     rows = entries()
     bulk_insert.insert(rows)
-    run_idempotently = Entry.objects.in_bulk([row.pk for row in rows])
-    assert len(run_idempotently) == MANY
+    stored = Entry.objects.in_bulk([row.pk for row in rows])
+    assert len(stored) == MANY
     for row in rows:
         assert not row._state.adding
-        found = run_idempotently[row.pk]
+        found = stored[row.pk]
         assert found.topic == "number"  # the database's own
         assert abs(timezone.now() - found.at).total_seconds() < 60
         for field in Entry._meta.concrete_fields:
             if not field.generated:
                 assert getattr(found, field.attname) == getattr(row, field.attname), field.name
     one = Entry.objects.create(kind="number.gone", object_type="number", actor_name="", cause=Entry.Cause.SYNC)
-    assert one.pk > max(run_idempotently)  # the ids were taken from the table's own sequence
+    assert one.pk > max(stored)  # the ids were taken from the table's own sequence
 
 
 def test_many_are_given_to_postgresql_by_copy(monkeypatch):

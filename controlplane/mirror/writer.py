@@ -100,10 +100,10 @@ class MirrorWriter:
                 for row in rows.values()
                 if row.gone_at is None and row.remote_id not in touched
             ]
-            run_idempotently = [change for change in changes if change is not None]
-            upsert.write(run_idempotently)
-            self._note_outside_changes(run_idempotently)
-            self.lease.run.gone += len(run_idempotently)
+            written = [change for change in changes if change is not None]
+            upsert.write(written)
+            self._note_outside_changes(written)
+            self.lease.run.gone += len(written)
             self.lease.fence()
 
     def mark_missing(self, remote_ids: Sequence[str]) -> None:
@@ -130,12 +130,10 @@ class MirrorWriter:
         if not entries or self.first_picture:
             return
         complete = self.lease.before()
-        run_idempotently = self.collection.last_writes(entry.object_id for entry in entries)
+        written = self.collection.last_writes(entry.object_id for entry in entries)
         known = {change.row.remote_id: self.collection.known_as_of(change.row, complete) for change in changes}
         since = {
-            entry.object_id: max(
-                filter(None, [known[entry.object_id], run_idempotently.get(entry.object_id)]), default=None
-            )
+            entry.object_id: max(filter(None, [known[entry.object_id], written.get(entry.object_id)]), default=None)
             for entry in entries
         }
         upsert.record_external_change(entries, since, self.lease.run)

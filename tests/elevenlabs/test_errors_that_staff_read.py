@@ -13,7 +13,7 @@ PROMPT = "You are a very secret assistant of the house of Usher. " * 5
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
-def record_result(status, body, sent=None, **headers):
+def error_of(status, body, sent=None, **headers):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return from_reply(Reply(status, headers, raw), sent)
 
@@ -71,7 +71,7 @@ CASES = [
 
 @pytest.mark.parametrize(("status", "body", "kind", "code"), CASES)
 def test_every_known_body_has_its_class_and_code(status, body, kind, code):
-    error = record_result(status, body)
+    error = error_of(status, body)
     assert type(error) is kind
     assert (error.status, error.code) == (status, code)
     refused = status in {400, 401, 402, 403, 404, 422, 429}
@@ -92,30 +92,30 @@ def test_every_known_body_has_its_class_and_code(status, body, kind, code):
     ],
 )
 def test_the_three_kinds_of_too_much(code, kind):
-    error = record_result(429, detail(code=code), **{"retry-after": "3"})
+    error = error_of(429, detail(code=code), **{"retry-after": "3"})
     assert error.kind == kind
     assert error.retry_after == 3
 
 
 def test_a_missing_permission_is_named():
     message = "The API key you used is missing the permission convai_write to execute this operation."
-    error = record_result(401, detail(status="missing_permissions", message=message))
+    error = error_of(401, detail(status="missing_permissions", message=message))
     assert error.permission == "convai_write"
-    assert record_result(401, detail(status="invalid_api_key", message="x")).permission == ""
+    assert error_of(401, detail(status="invalid_api_key", message="x")).permission == ""
 
 
 def test_a_404_names_the_object_that_is_missing():
     """A number was sent to an agent that is gone: the number itself is not."""
     body = detail(status="document_not_found", message="Document with id agent_9 not found.")
-    assert record_result(404, body).missing == "agent_9"
-    assert record_result(404, detail(status="agent_not_found", message="Agent not found")).missing == ""
+    assert error_of(404, body).missing == "agent_9"
+    assert error_of(404, detail(status="agent_not_found", message="Agent not found")).missing == ""
 
 
 def test_the_trace_of_the_header_goes_before_that_of_the_body():
     body = detail(code="x", request_id="from-body")
-    assert record_result(500, body, **{"x-trace-id": "from-header"}).trace_id == "from-header"
-    assert record_result(500, body).trace_id == "from-body"
-    assert record_result(500, detail(request_id="a\nb"), **{"x-trace-id": "<script>"}).trace_id == ""
+    assert error_of(500, body, **{"x-trace-id": "from-header"}).trace_id == "from-header"
+    assert error_of(500, body).trace_id == "from-body"
+    assert error_of(500, detail(request_id="a\nb"), **{"x-trace-id": "<script>"}).trace_id == ""
 
 
 def test_each_field_of_a_422_is_told_and_no_input():
@@ -127,7 +127,7 @@ def test_each_field_of_a_422_is_told_and_no_input():
             "odd",
         ]
     }
-    error = record_result(422, body)
+    error = error_of(422, body)
     assert error.fields == [("token", "Field required"), ("agents.3.name", "Too long"), ("", "is not valid")]
     assert str(error) == "ElevenLabs refused a value: token: Field required; agents.3.name: Too long; is not valid."
 
@@ -135,17 +135,17 @@ def test_each_field_of_a_422_is_told_and_no_input():
 def test_the_old_400_that_repeats_the_whole_prompt_becomes_a_sentence():
     inner = [{"type": "value_error", "loc": [], "msg": "Value error, English Agents must use turbo or flash v2.",
               "input": {"agent": {"prompt": {"prompt": PROMPT}}}}]  # fmt: skip
-    error = record_result(400, detail(status="input_invalid", message=json.dumps(inner)))
+    error = error_of(400, detail(status="input_invalid", message=json.dumps(inner)))
     assert str(error) == "ElevenLabs refused a value: English Agents must use turbo or flash v2."
     cut_off = json.dumps([{"input": {"prompt": PROMPT}, "msg": "late"}])[:80]
-    assert "Usher" not in str(record_result(400, detail(status="input_invalid", message=cut_off)))
+    assert "Usher" not in str(error_of(400, detail(status="input_invalid", message=cut_off)))
 
 
 def test_what_we_sent_does_not_come_back():
     sent = {"token": TOKEN, "conversation_config": {"agent": {"prompt": {"prompt": PROMPT}}}, "credentials": [
         {"password": "pw-1234"}]}  # fmt: skip
     for message in (f"bad: {PROMPT}", f"bad: {json.dumps(PROMPT)}", f"token {TOKEN}", "user pw-1234", f"x={TOKEN}!"):
-        error = record_result(400, detail(status="x", message=message, param=message), sent)
+        error = error_of(400, detail(status="x", message=message, param=message), sent)
         everything = f"{error} {error.param} {error.fields} {error.args}"
         assert not any(secret in everything for secret in ("Usher", TOKEN, "pw-1234"))
 
@@ -171,7 +171,7 @@ HOSTILE = [
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 500, 503])
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_body_breaks_the_reader(status, body):
-    text = str(record_result(status, body))
+    text = str(error_of(status, body))
     assert 10 < len(text) <= 300
     assert text.isprintable()
     assert "\n" not in text

@@ -51,10 +51,10 @@ def record_of(text: str) -> logging.LogRecord:
 
 def test_what_is_logged_of_a_long_text_is_its_beginning_and_its_end():
     record = record_of("first " + "word " * 1_000_000 + "last")
-    for record_result in (record.msg, record.exc_text, record.extra):
-        assert MAX_LOGGED_CHARS / 2 < len(record_result) < MAX_LOGGED_CHARS + 100
-        assert "first word" in record_result[:1000]
-        assert "word last" in record_result[-100:]
+    for scrubbed in (record.msg, record.exc_text, record.extra):
+        assert MAX_LOGGED_CHARS / 2 < len(scrubbed) < MAX_LOGGED_CHARS + 100
+        assert "first word" in scrubbed[:1000]
+        assert "word last" in scrubbed[-100:]
     # "Not Found: first word ... last" without the two halves
     assert f"{len('Not Found: ') + 5_000_010 - MAX_LOGGED_CHARS:,}"[:4] in record.msg
     assert "characters left out" in record.msg
@@ -82,9 +82,9 @@ def test_a_secret_that_a_cut_divides_does_not_get_through(what):
         for cut in (kept, len(words) - kept):
             for divided in range(0, len(text) + 50, max(1, len(text) // 60)):
                 at = cut - divided
-                record_result = scrub_shortened(f"{words[:at]} {text} {words[at + len(text) + 2 :]}", 2 * kept)
-                assert "characters left out" in record_result
-                rest = record_result.replace(MASK, "").replace('"token": ', "").replace(SID, "")
+                scrubbed = scrub_shortened(f"{words[:at]} {text} {words[at + len(text) + 2 :]}", 2 * kept)
+                assert "characters left out" in scrubbed
+                rest = scrubbed.replace(MASK, "").replace('"token": ', "").replace(SID, "")
                 assert [word for word in rest.split() if len(word) > 8 and word in text and word not in SID] == []
 
 

@@ -244,17 +244,17 @@ def test_the_key_is_not_in_any_representation(client_of):
     assert KEY not in repr(client) + repr(vars(client)) + repr(vars(client._http)) + repr(vars(client._http)["_key"])
 
 
-@pytest.mark.parametrize("told", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()])
-def test_a_hexadecimal_token_in_capitals_or_cut_short(record_result):
+@pytest.mark.parametrize("token", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()])
+def test_a_hexadecimal_token_in_capitals_or_cut_short(token):
     with secrets_in_memory(TOKEN):
-        assert record_result not in scrub(f"bad {record_result}, sorry")
+        assert token not in scrub(f"bad {token}, sorry")
     assert scrub(f"bad {TOKEN[:12]}") == f"bad {TOKEN[:12]}"
 
 
 @pytest.mark.parametrize("told", ["&lt;a&gt;&amp;&quot;b&#x27;", "&lt;a&gt;&amp;&#34;b&#39;", "&lt;a&gt;&amp;\"b'"])
-def test_a_secret_in_html(record_result):
+def test_a_secret_in_html(token):
     with secrets_in_memory("<a>&\"b'"):
-        assert scrub(f"<p>{record_result}</p>") == f"<p>{MASK}</p>"
+        assert scrub(f"<p>{token}</p>") == f"<p>{MASK}</p>"
 
 
 def test_a_trace_id_that_is_a_token_is_none():

@@ -29,7 +29,7 @@ class Notes:
     def __init__(self, *reasons: ElevenLabsError) -> None:
         self.reasons = list(reasons)
         self.asked: list[tuple[str, bool, float]] = []
-        self.record_result: list[type[ElevenLabsError] | None] = []
+        self.results: list[type[ElevenLabsError] | None] = []
         self.inside = 0  # how many are under way
         self.inside_when_told: list[int] = []
 
@@ -43,7 +43,7 @@ class Notes:
         self.inside -= 1
 
     def tell(self, error: ElevenLabsError | None) -> None:
-        self.record_result.append(type(error) if error else None)
+        self.results.append(type(error) if error else None)
         self.inside_when_told.append(self.inside)
 
 
@@ -86,8 +86,8 @@ def test_each_attempt_is_asked_for_and_told(serve):
         ("POST", True),
         ("DELETE", True),
     ]
-    assert traffic.record_result[:3] == [Unavailable, None, None]
-    assert traffic.record_result[3] is not None
+    assert traffic.results[:3] == [Unavailable, None, None]
+    assert traffic.results[3] is not None
     assert traffic.inside == 0
 
 
@@ -97,7 +97,7 @@ def test_it_is_told_before_the_next_one_may_go(serve):
     server = serve(answers((b'{"detail": {"status": "document_not_found"}}', "404 Not Found")))
     with pytest.raises(NotFound):
         client_with(traffic, server).get_agent("agent_1")
-    assert (traffic.record_result, traffic.inside_when_told, traffic.inside) == ([NotFound], [1], 0)
+    assert (traffic.results, traffic.inside_when_told, traffic.inside) == ([NotFound], [1], 0)
 
 
 @pytest.mark.parametrize("reason", [KeyRefused("No.", outcome=Outcome.NOT_SENT), held_back()])
@@ -152,8 +152,8 @@ def test_a_write_that_waited_for_its_turn_has_its_whole_deadline_after(serve, mo
         @contextmanager
         def turn(self, method: str, *, urgent: bool, seconds: float) -> Iterator[RecordResult]:
             clock[0] += seconds
-            with super().turn(method, urgent=urgent, seconds=seconds) as record_result:
-                yield record_result
+            with super().turn(method, urgent=urgent, seconds=seconds) as results:
+                yield results
 
     traffic = Slow()
     client = client_with(traffic, serve(answers((MADE, "200 OK"), (PAGE, "200 OK"))), patience=8)

@@ -67,8 +67,8 @@ def test_a_refusal_without_what_it_repeats(client):
     body = {"provider": "twilio", "phone_number": "+15550100123", "label": PROMPT, "sid": "AC1", "token": TOKEN}
     with recording() as wire, pytest.raises(ElevenLabsError):
         client.import_number(body)
-    record_result = json.loads(wire[0].body)
-    assert record_result == {"detail": [{"loc": ["body", "x"], "msg": "Bad [what was sent]", "type": "t"}]}
+    body = json.loads(wire[0].body)
+    assert body == {"detail": [{"loc": ["body", "x"], "msg": "Bad [what was sent]", "type": "t"}]}
 
 
 @pytest.mark.parametrize(

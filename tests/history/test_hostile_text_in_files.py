@@ -101,5 +101,5 @@ def test_filters_of_any_text_are_told_in_the_entry_of_the_export(entries, admin_
         answer = admin_client.post("/admin/audit/entry/export/", {"format": "csv"}, query_params={"q": text})
         assert answer.status_code == 200, repr(text)
         assert answer["Content-Disposition"].isprintable(), repr(text)
-        find_request = Entry.objects.filter(kind="history.exported").latest("pk")
-        assert find_request.after["told"] == f"exported as csv: {f'q {text}' if text else 'everything'}", repr(text)
+        recorded = Entry.objects.filter(kind="history.exported").latest("pk")
+        assert recorded.after["told"] == f"exported as csv: {f'q {text}' if text else 'everything'}", repr(text)

@@ -37,7 +37,7 @@ def queries(**options: object) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
-def run_idempotently(sql: list[str]) -> set[str]:
+def tables_written(sql: list[str]) -> set[str]:
     """The tables."""
     return {found[1] for query in sql if (found := WRITES.match(query))}
 
@@ -51,7 +51,7 @@ def test_nothing_is_written_but_the_run(width, clock, settings):
     read_at = set(Agent.objects.values_list("pk", "details_read_at"))
     for _ in range(3):
         sql = queries()
-        tables = run_idempotently(sql)
+        tables = tables_written(sql)
         assert tables <= {SyncRun._meta.db_table, Agent._meta.db_table}
         on_agents = [query for query in sql if Agent._meta.db_table in query and WRITES.match(query)]
         assert len(on_agents) <= 1, "when the details of the one whose turn it is were read"
@@ -96,7 +96,7 @@ def test_the_same_json_in_another_order_is_the_same(clock):
     turned = [dict(reversed(row.items())) for row in rows]
     body = {"phone_numbers": turned, "has_more": False, "next_cursor": None}
     clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=200, body=body)
-    assert PhoneNumber._meta.db_table not in run_idempotently(queries())
+    assert PhoneNumber._meta.db_table not in tables_written(queries())
 
 
 @pytest.mark.parametrize("width", [pytest.param(1, marks=pytest.mark.slow), 2])

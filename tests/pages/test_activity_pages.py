@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/operations/operation/"
 
 
-def action_view(row: Operation | ChangeSet) -> str:
+def page_of(row: Operation | ChangeSet) -> str:
     return reverse(f"admin:operations_{row._meta.model_name}_change", args=[row.pk])
 
 
@@ -44,20 +44,20 @@ def unconfirmed(operator, workspace, remote) -> Operation:
     answer = submit(operator, url(workspace.free, "assign"), agent=workspace.sales.pk)
     op = Operation.objects.get()
     assert op.state == State.SENT
-    assert answer.url == action_view(op)
+    assert answer.url == page_of(op)
     return op
 
 
 # --- One verdict at a time --------------------------------------------------------------------------------------
 def test_an_open_operation_is_told_by_its_own_page_alone(operator, unconfirmed):
-    page = text_of(operator, action_view(unconfirmed))
+    page = text_of(operator, page_of(unconfirmed))
     assert page.count("may or may not have done it") == 1
     assert "Checking again at" in page
 
 
 def test_once_decided_nothing_on_the_page_says_that_it_is_unknown(operator, unconfirmed):
     answer = operator.post(f"{LIST}{unconfirmed.pk}/check/")
-    assert answer.url == action_view(unconfirmed)
+    assert answer.url == page_of(unconfirmed)
     page = text_of(operator, answer.url)
     assert "may or may not" not in page
     assert page.count("Calls that come in from now on are answered by") == 1
@@ -78,7 +78,7 @@ def test_the_fragment_has_the_page_drawn_anew_once_it_is_decided_and_asks_no_mor
     operator.post(f"{LIST}{unconfirmed.pk}/check/")
 
     assert operator.get(fragment, headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
-    assert f'hx-get="{fragment}"' not in operator.get(action_view(unconfirmed)).content.decode()
+    assert f'hx-get="{fragment}"' not in operator.get(page_of(unconfirmed)).content.decode()
     assert not badge(operator)
 
 
@@ -134,7 +134,7 @@ def test_a_row_is_one_line_with_the_whole_trace_id_on_hover(operator, two):
 def test_wanted_before_and_after_name_things_and_then_their_ids(operator, workspace):
     support, sales = workspace.support, workspace.sales
     op = services.assign(workspace.bound, sales, shown=support.remote_id, key="k", actor=None)
-    page = text_of(operator, action_view(op))
+    page = text_of(operator, page_of(op))
     assert f"From {support} ({support.remote_id})" in page
     assert f"To {sales} ({sales.remote_id})" in page
     assert f"Before, read just ahead of sending Agent {support} ({support.remote_id})" in page
@@ -142,7 +142,7 @@ def test_wanted_before_and_after_name_things_and_then_their_ids(operator, worksp
     assert "agent id" not in page
 
     released = services.assign(workspace.bound, None, shown=sales.remote_id, key="l", actor=None)
-    page = text_of(operator, action_view(released))
+    page = text_of(operator, page_of(released))
     assert "To no agent" in page
     assert "Seen after Agent no agent" in page
 
@@ -157,12 +157,12 @@ def test_the_settings_of_an_agent_are_words(operator, workspace):
         seen={"name": "Night"},
     )
     made.save()
-    page = text_of(operator, action_view(made))
+    page = text_of(operator, page_of(made))
     for row in ("Name Night", "First message Hello", "Language en", "Voice id v"):
         assert row in page
     assert "conversation" not in page
     archived = agent_services.archive(workspace.support, archived=True, key="b", actor=None)
-    assert "Wanted Archived yes" in text_of(operator, action_view(archived))
+    assert "Wanted Archived yes" in text_of(operator, page_of(archived))
 
 
 # --- Change sets ------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator
     change_sets.run_due()
     step = change_sets.current_steps(retiring)[0]
     assert step.state == State.SENT
-    page = text_of(operator, action_view(retiring))
+    page = text_of(operator, page_of(retiring))
     assert f"Waiting for step 1 : ElevenLabs&#x27; answer was lost; checking again at {step.settle_at:%H:%M:%S}" in (
         page.replace("'", "&#x27;")
     )
@@ -185,16 +185,16 @@ def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator
 
     answer = operator.post(f"{LIST}{step.pk}/check/", {"back": "change_set"})
 
-    assert answer.url == action_view(retiring)
+    assert answer.url == page_of(retiring)
     page = text_of(operator, answer.url)
     assert "1 of 2 steps done" in page
     assert "Waiting for" not in page
 
 
 def test_a_change_set_that_no_worker_took_says_so_and_goes_on_by_itself(operator, retiring):
-    assert "A worker runs the steps" in text_of(operator, action_view(retiring))
+    assert "A worker runs the steps" in text_of(operator, page_of(retiring))
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
-    page = text_of(operator, action_view(retiring))
+    page = text_of(operator, page_of(retiring))
     assert "No worker has picked this up yet. It starts by itself once a worker runs" in page
     assert "A worker runs the steps" not in page
 
@@ -202,7 +202,7 @@ def test_a_change_set_that_no_worker_took_says_so_and_goes_on_by_itself(operator
 
     fragment = operator.get(f"/admin/operations/changeset/{retiring.pk}/steps/", headers={"HX-Request": "true"})
     assert fragment.headers["HX-Refresh"] == "true"
-    page = operator.get(action_view(retiring)).content.decode()
+    page = operator.get(page_of(retiring)).content.decode()
     assert "2 of 2 steps done" in page
     assert f'hx-get="/admin/operations/changeset/{retiring.pk}/steps/"' not in page
 
@@ -213,9 +213,9 @@ def test_a_step_that_was_settled_just_now_is_no_sign_of_a_missing_worker(operato
     Operation.objects.filter(state="sent").update(settle_at=timezone.now())
     assert settle_due() == 1
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
-    assert "A worker runs the steps" in text_of(operator, action_view(retiring))
+    assert "A worker runs the steps" in text_of(operator, page_of(retiring))
 
 
 def test_check_now_goes_to_the_operation_where_it_was_pressed_there(operator, unconfirmed):
     answer = operator.post(f"{LIST}{unconfirmed.pk}/check/", {"back": "change_set"})
-    assert answer.url == action_view(unconfirmed)
+    assert answer.url == page_of(unconfirmed)

@@ -126,11 +126,11 @@ def test_an_export_reads_back_exactly_and_runs_nothing(auditor, entries):
     rows = list(csv.DictReader(io.StringIO(exported(auditor, "csv", "?object_type=number"), newline="")))
     names = [row["object_name"] for row in rows]
     assert not [name for name in names if name.startswith(files.RUNS)]
-    run_idempotently = Entry.objects.filter(object_type="number").order_by("pk")
-    assert [files.as_written(name) for name in names] == [entry.object_name for entry in run_idempotently]
-    assert [json.loads(row["after"]) for row in rows] == [entry.after for entry in run_idempotently]
+    stored = Entry.objects.filter(object_type="number").order_by("pk")
+    assert [files.as_written(name) for name in names] == [entry.object_name for entry in stored]
+    assert [json.loads(row["after"]) for row in rows] == [entry.after for entry in stored]
     lines = [json.loads(line) for line in exported(auditor, "jsonl", "?object_type=number").splitlines()]
-    assert [line["object_name"] for line in lines] == [entry.object_name for entry in run_idempotently]
+    assert [line["object_name"] for line in lines] == [entry.object_name for entry in stored]
 
 
 def test_an_export_is_written_down_and_holds_what_the_page_shows(auditor, entries):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/mirror/outsidechange/"
 
 
-def action_view(change: OutsideChange, deed: str = "change") -> str:
+def page_of(change: OutsideChange, deed: str = "change") -> str:
     return reverse(f"admin:mirror_outsidechange_{deed}", args=[change.pk])
 
 
@@ -29,7 +29,7 @@ def text(answer) -> str:
 
 
 def post(client: Client, change: OutsideChange, deed: str, **data: str):
-    return client.post(action_view(change, deed), {"key": str(uuid.uuid4()), **data})
+    return client.post(page_of(change, deed), {"key": str(uuid.uuid4()), **data})
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def person(*codes: str) -> Client:
 
 # --- What they say ----------------------------------------------------------------------------------------------------
 def test_the_page_shows_both_values_and_when_it_happened(operator, workspace, moved):
-    shown = text(operator.get(action_view(moved)))
+    shown = text(operator.get(page_of(moved)))
     assert f"Before {workspace.support} ({workspace.support.remote_id})" in shown
     assert f"After {workspace.sales} ({workspace.sales.remote_id})" in shown
     since, found = f"{moved.since:%H:%M:%S}", f"{moved.found_at:%H:%M:%S}"
     assert re.search(rf"between \d+ \w+ \d+, {since} and {found} UTC", shown)
-    links = operator.get(action_view(moved)).content.decode()
+    links = operator.get(page_of(moved)).content.decode()
     assert reverse("admin:mirror_syncrun_change", args=[moved.run_id]) in links
     assert reverse("admin:numbers_phonenumber_change", args=[workspace.bound.pk]) in links
 
@@ -85,7 +85,7 @@ def test_rows_and_pages_of_what_was_changed_are_marked(operator, remote, workspa
         (reverse("admin:agents_agent_change", args=[workspace.sales.pk]), renamed),
     ):
         page = operator.get(path).content.decode()
-        assert page.count(action_view(change)) == 1, path
+        assert page.count(page_of(change)) == 1, path
         assert person("numbers.view_phonenumber", "agents.view_agent").get(path).content.decode().count(LIST) == 0
     told = text(operator.get(reverse("admin:agents_agent_change", args=[workspace.sales.pk])))
     assert "Changed outside this app: name: Sales Bot → Console Bot , between" in told
@@ -130,31 +130,31 @@ def test_the_list_is_searched_and_filtered_by_its_address(operator, workspace, m
 )
 def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, shown, operator, remote, moved):
     before = remote.ledger()
-    answer = operator.post(action_view(moved, deed), follow=True)
+    answer = operator.post(page_of(moved, deed), follow=True)
     assert f"{shown.capitalize()}: +1 555 010 0001: agent: Support Bot" in text(answer)
     moved.refresh_from_db()
     assert (moved.state, moved.decided_by_name) == (state, "Operators")
     assert remote.ledger() == before
-    again = operator.post(action_view(moved, "adopt"), follow=True)
+    again = operator.post(page_of(moved, "adopt"), follow=True)
     assert f"Operators decided this change first: {shown}." in text(again)
     moved.refresh_from_db()
     assert moved.state == state
-    assert f"{shown.capitalize()} by Operators" in text(operator.get(action_view(moved)))
+    assert f"{shown.capitalize()} by Operators" in text(operator.get(page_of(moved)))
     entry = Entry.objects.get(kind=f"outside.{state}")
     assert (entry.words.partition(":")[0], entry.cause_id) == (f"external change {shown}", f"outside change {moved.pk}")
     assert f"clean-up (external change {moved.pk})" in text(operator.get(f"/admin/audit/entry/{entry.pk}/change/"))
 
 
 def test_revert_shows_old_and_new_and_puts_it_back(operator, remote, workspace, moved):
-    asked = text(operator.get(action_view(moved, "revert")))
+    asked = text(operator.get(page_of(moved, "revert")))
     assert f"Now {workspace.sales}" in asked
     assert f"Then {workspace.support}" in asked
     assert "if it has changed meanwhile, nothing is sent" in asked
-    answer = operator.post(action_view(moved, "revert"), {"key": str(uuid.uuid4())}, follow=True)
+    answer = operator.post(page_of(moved, "revert"), {"key": str(uuid.uuid4())}, follow=True)
     assert "Moved +1 555 010 0001 from Sales Bot" in text(answer)
     number = remote.get(f"/v1/convai/phone-numbers/{workspace.bound.remote_id}")
     assert number["assigned_agent"]["agent_id"] == workspace.support.remote_id
-    shown = text(operator.get(action_view(moved)))
+    shown = text(operator.get(page_of(moved)))
     assert "Current value" not in shown
     assert "Reverted by Move +1 555 010 0001 from Sales Bot" in shown
     assert "<h2>Decision" not in shown
@@ -169,14 +169,14 @@ def test_a_revert_that_comes_too_late_says_what_it_is_now(operator, remote, work
     assert "Current value: no agent" in shown
     moved.refresh_from_db()
     assert moved.state == "open"
-    page = operator.get(action_view(moved)).content.decode()
-    assert action_view(moved, "revert") not in page
+    page = operator.get(page_of(moved)).content.decode()
+    assert page_of(moved, "revert") not in page
     assert "Tried to revert" in page
 
 
 def test_a_double_click_leads_to_the_same_page_twice(operator, remote, moved):
     key = str(uuid.uuid4())
-    answers = [operator.post(action_view(moved, "revert"), {"key": key}) for _ in range(2)]
+    answers = [operator.post(page_of(moved, "revert"), {"key": key}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [302, 302]
     assert answers[0].url == answers[1].url
     assert Operation.objects.count() == 1
@@ -188,11 +188,11 @@ def test_what_cannot_be_taken_back_says_so_and_leads_to_what_can_be_done(operato
     remote.advance(10)
     sync_all()
     added = OutsideChange.objects.get()
-    page = operator.get(action_view(added)).content.decode()
+    page = operator.get(page_of(added)).content.decode()
     assert "Remove it from ElevenLabs instead." in page
     number = PhoneNumber.objects.get(phone_number="+15550109999")
     assert reverse("admin:numbers_phonenumber_remove", args=[number.pk]) in page
-    assert action_view(added, "revert") not in page
+    assert page_of(added, "revert") not in page
     assert post(operator, added, "revert").status_code == 422
     assert Operation.objects.count() == 0
 
@@ -217,8 +217,8 @@ def test_what_cannot_be_taken_back_says_so_and_leads_to_what_can_be_done(operato
 )
 def test_a_revert_needs_the_right_to_the_write_itself(codes, buttons, status, moved):
     client = person(*codes)
-    page = client.get(action_view(moved)).content.decode()
-    assert [deed for deed in ("adopt", "ignore", "revert") if action_view(moved, deed) in page] == buttons
+    page = client.get(page_of(moved)).content.decode()
+    assert [deed for deed in ("adopt", "ignore", "revert") if page_of(moved, deed) in page] == buttons
     assert post(client, moved, "revert").status_code == status
     moved.refresh_from_db()
     assert moved.state == ("reverted" if status == 302 else "open")
@@ -278,7 +278,7 @@ def test_what_the_console_wrote_stays_text(value, operator, remote, workspace):
     sync_all()
     changes = list(OutsideChange.objects.all())
     assert {change.object_type for change in changes} == {"agent", "number"}
-    paths = [LIST, "/admin/", *(action_view(change, deed) for change in changes for deed in ("change", "revert"))]
+    paths = [LIST, "/admin/", *(page_of(change, deed) for change in changes for deed in ("change", "revert"))]
     paths += [workspace_page(row) for row in (*Agent.objects.all(), *PhoneNumber.objects.all())]
     for path in paths:
         page = operator.get(path).content.decode()

@@ -24,7 +24,7 @@ from tests.pages.test_outside_changes import person
 pytestmark = pytest.mark.django_db
 
 
-def action_view(entry: Entry, deed: str = "change") -> str:
+def page_of(entry: Entry, deed: str = "change") -> str:
     return reverse(f"admin:audit_entry_{deed}", args=[entry.pk])
 
 
@@ -33,7 +33,7 @@ def text(answer: Any) -> str:
 
 
 def post(client: Client, entry: Entry, key: str = "", **more: str) -> Any:
-    return client.post(action_view(entry, "undo"), {"key": key or str(uuid.uuid4()), **more})
+    return client.post(page_of(entry, "undo"), {"key": key or str(uuid.uuid4()), **more})
 
 
 def made_by(op: Operation) -> Entry:
@@ -58,15 +58,15 @@ def writes(remote: Any) -> int:
 
 
 def test_a_binding_is_put_back_and_both_entries_tell(operator, remote, workspace, moved):
-    page = operator.get(action_view(moved)).content.decode()
-    assert action_view(moved, "undo") in page
+    page = operator.get(page_of(moved)).content.decode()
+    assert page_of(moved, "undo") in page
     before = writes(remote)
-    asks = text(operator.get(action_view(moved, "undo")))
+    asks = text(operator.get(page_of(moved, "undo")))
     assert f"Move +1 555 010 0001 from {workspace.sales} to {workspace.support} ." in asks
     assert f"Now {workspace.sales} ({workspace.sales.remote_id}) arrow_forward Then {workspace.support}" in asks
     assert writes(remote) == before, "looking sends nothing"
 
-    assert post(operator, moved, reason="Wrong agent", ticket="OPS-7").url == action_view(moved)
+    assert post(operator, moved, reason="Wrong agent", ticket="OPS-7").url == page_of(moved)
 
     op = Operation.objects.latest("pk")
     assert (op.state, op.kind, op.undoes) == ("done", "number.assign", moved)
@@ -76,10 +76,10 @@ def test_a_binding_is_put_back_and_both_entries_tell(operator, remote, workspace
     told = Entry.objects.filter(cause_id=str(op.pk))
     assert {(entry.reason, entry.ticket) for entry in told} == {("Wrong agent", "OPS-7")}
     assert told.get(kind="operation.done").after["undoes"] == moved.pk
-    new = text(operator.get(action_view(made_by(op))))
+    new = text(operator.get(page_of(made_by(op))))
     assert f"Undoes history entry {moved.pk}" in new
     assert "OPS-7" in new
-    old = text(operator.get(action_view(moved)))
+    old = text(operator.get(page_of(moved)))
     assert "Undone by Operators" in old
     assert "Undo …" not in old
     of_the_operation = reverse("admin:operations_operation_change", args=[op.pk])
@@ -122,10 +122,10 @@ def test_what_was_changed_since_is_said_and_nothing_is_sent(seen, operator, remo
     remote.console("assign", number=workspace.bound.remote_id, agent_id=None)
     if seen:
         sync_all()
-        page = text(operator.get(action_view(moved, "undo")))
+        page = text(operator.get(page_of(moved, "undo")))
         assert "It was changed again since then" in page
         assert "Current value: no agent" in page
-        assert ">Undo</button>" not in operator.get(action_view(moved, "undo")).content.decode()
+        assert ">Undo</button>" not in operator.get(page_of(moved, "undo")).content.decode()
     before = writes(remote)
     answer = post(operator, moved)
     assert answer.status_code == 422
@@ -153,7 +153,7 @@ def test_an_agent_that_is_not_there_any_more_gets_no_number(deed, words, seen, o
 def test_a_number_that_is_gone(operator, remote, workspace, moved):
     numbers.remove(PhoneNumber.objects.get(pk=workspace.bound.pk), shown=workspace.sales.remote_id, key="r", actor=None)
     before = writes(remote)
-    assert "It is gone at ElevenLabs now." in text(operator.get(action_view(moved)))
+    assert "It is gone at ElevenLabs now." in text(operator.get(page_of(moved)))
     assert post(operator, moved).status_code == 422
     assert writes(remote) == before
 
@@ -162,7 +162,7 @@ def test_while_an_operation_is_open_it_waits(operator, remote, workspace, moved)
     Operation.objects.create(
         kind="number.rename", resource=f"number:{workspace.bound.remote_id}", state="sent", title="Label it", key="open"
     )
-    asks = operator.get(action_view(moved, "undo"))
+    asks = operator.get(page_of(moved, "undo"))
     assert "Label it: unconfirmed. Until it is finished" in text(asks)
     assert ">Undo</button>" not in asks.content.decode()
     before = writes(remote)
@@ -204,9 +204,9 @@ def test_a_single_step_of_a_change_set(operator, remote, workspace):
 def test_the_message_and_the_verdict_lead_there(operator, workspace):
     submit(operator, url(workspace.bound, "rename"), label="Night")
     entry = Entry.objects.get(kind="number.changed")
-    assert action_view(entry, "undo") in operator.get(LIST).content.decode()
+    assert page_of(entry, "undo") in operator.get(LIST).content.decode()
     verdict = Entry.objects.get(kind="operation.done")
-    assert action_view(entry) in operator.get(action_view(verdict)).content.decode()
+    assert page_of(entry) in operator.get(page_of(verdict)).content.decode()
 
 
 @pytest.mark.parametrize("kind", ["number.gone", "agent.added", "agent.gone"])
@@ -215,16 +215,16 @@ def test_what_cannot_be_undone_says_why(kind, operator, remote, workspace):
     agents.create(name="New", body={"conversation_config": {}}, key="c", actor=None)
     agents.delete(workspace.sales, key="d", actor=None)
     entry = Entry.objects.get(kind=kind, cause="operation")
-    assert "Cannot be undone. " in text(operator.get(action_view(entry)))
+    assert "Cannot be undone. " in text(operator.get(page_of(entry)))
     before = writes(remote)
-    assert (operator.get(action_view(entry, "undo")).status_code, post(operator, entry).status_code) == (404, 404)
+    assert (operator.get(page_of(entry, "undo")).status_code, post(operator, entry).status_code) == (404, 404)
     assert writes(remote) == before
 
 
 def test_what_no_operation_did_has_no_undo(operator, workspace):
     for entry in Entry.objects.exclude(cause="operation"):
-        assert "undo" not in text(operator.get(action_view(entry))).lower()
-        assert operator.get(action_view(entry, "undo")).status_code == 404
+        assert "undo" not in text(operator.get(page_of(entry))).lower()
+        assert operator.get(page_of(entry, "undo")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_what_no_operation_did_has_no_undo(operator, workspace):
 def test_it_needs_the_right_to_the_write_itself(codes, status, remote, moved):
     client, before = person(*codes), writes(remote)
     if "audit.view_entry" in codes:
-        assert (action_view(moved, "undo") in client.get(action_view(moved)).content.decode()) == (status == 302)
-    assert client.get(action_view(moved, "undo")).status_code == (200 if status == 302 else 403)
+        assert (page_of(moved, "undo") in client.get(page_of(moved)).content.decode()) == (status == 302)
+    assert client.get(page_of(moved, "undo")).status_code == (200 if status == 302 else 403)
     assert post(client, moved).status_code == status
     assert writes(remote) == before + (status == 302)

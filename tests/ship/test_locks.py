@@ -44,7 +44,7 @@ def locked(name: str) -> dict[str, Pin]:
     return pins
 
 
-def run_idempotently(names: list[str]) -> list[Requirement]:
+def pinned(names: list[str]) -> list[Requirement]:
     lines = [line for name in names for line in (ROOT / name).read_text().splitlines()]
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r "))]
 
@@ -69,14 +69,14 @@ def brought_along(requirements: list[Requirement]) -> set[str]:
 @pytest.mark.parametrize("name", FILES)
 def test_a_lock_pins_every_requirement_at_its_version(name):
     pins = locked(name)
-    for requirement in run_idempotently(FILES[name]):
+    for requirement in pinned(FILES[name]):
         assert str(requirement.specifier) == f"=={pins[canonicalize_name(requirement.name)].version}", requirement
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_lock_holds_what_the_requirements_bring_along_and_nothing_else(name):
     here = {package for package, pin in locked(name).items() if pin.is_for_this_python}
-    assert here == brought_along(run_idempotently(FILES[name]))
+    assert here == brought_along(pinned(FILES[name]))
 
 
 def test_what_is_installed_is_what_is_locked():

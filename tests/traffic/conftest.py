@@ -34,17 +34,17 @@ def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
 
     def make(*, urgent: bool, patience: float = 45.0) -> ElevenLabs:
         remote = clock.remote
-        record_result: list[float] = []
+        waits: list[float] = []
 
         def sleep(seconds: float) -> None:
-            record_result.append(seconds)
+            waits.append(seconds)
             clock.passes(seconds)
 
         traffic = SharedTraffic(remote.url, remote.key)
         client = ElevenLabs.over(
             Transport(remote.url, remote.key, patience=patience, traffic=traffic, urgent=urgent, sleep=sleep)
         )
-        client.waits = record_result  # type: ignore[attr-defined]
+        client.waits = waits  # type: ignore[attr-defined]
         return client
 
     return make
