@@ -251,7 +251,7 @@ def test_a_hexadecimal_token_in_capitals_or_cut_short(token):
     assert scrub(f"bad {TOKEN[:12]}") == f"bad {TOKEN[:12]}"
 
 
-@pytest.mark.parametrize("told", ["&lt;a&gt;&amp;&quot;b&#x27;", "&lt;a&gt;&amp;&#34;b&#39;", "&lt;a&gt;&amp;\"b'"])
+@pytest.mark.parametrize("token", ["&lt;a&gt;&amp;&quot;b&#x27;", "&lt;a&gt;&amp;&#34;b&#39;", "&lt;a&gt;&amp;\"b'"])
 def test_a_secret_in_html(token):
     with secrets_in_memory("<a>&\"b'"):
         assert scrub(f"<p>{token}</p>") == f"<p>{MASK}</p>"
