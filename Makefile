@@ -27,7 +27,8 @@ run: $(VENV)/runtime .env ## install missing packages, then run everything on th
 
 # Which tests each target runs, and where: docs/testing.md. With ARGS, pytest gets only those arguments, and reuses the
 # database of the last such run, migrated further if necessary.
-IN_PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Tests that start processes mostly wait for them, so a third process of pytest pays off there.
+IN_PARALLEL = -n $(or $(PROCESSES),2) --dist loadgroup --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
 BUDGET := --budget 480
@@ -44,6 +45,7 @@ endif
 gate: $(VENV)/dev
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" -p tests.budget $(BUDGET) $(COVER)
 
+test-servers: PROCESSES := 3
 test-servers: $(VENV)/dev ## tests of databases, brokers and processes (.ci/with-servers starts PostgreSQL and Redis)
 	@$(PYTEST) $(IN_PARALLEL) -m "$(ON_SERVERS)" $(COVER)
 

@@ -33,8 +33,13 @@ SERVERS = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix().startswith(SERVERS):
+        if not item.path.is_relative_to(TESTS):
+            continue
+        path = item.path.relative_to(TESTS).as_posix()
+        if path.startswith(SERVERS):
             item.add_marker("servers")
+        # A file stays in one process, so that its fixtures are built once; all of browser/, so that one site is started.
+        item.add_marker(pytest.mark.xdist_group("browser" if path.startswith("browser/") else path))
 
 
 def pytest_collection_finish() -> None:
