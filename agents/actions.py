@@ -22,13 +22,16 @@ from controlplane.setting_names import short_name
 RECOGNIZED_BY_NAME = (
     "The answer was lost; it was found as the only new agent with that name and the requested settings."
 )
-# What a copy has of its own: when, under which ids and by which token it is reached, whether it was archived.
+# Settings in which a copy differs from its source: ids, timestamps, the shareable token, whether it is archived.
 ASSIGNED_BY_SERVICE = re.compile(r"\.(id|version_id|branch_id|shareable_token|archived|\w+_unix_secs|\w+_at)$")
 
 
 class _NewAgent(Action):
-    """Create and duplicate. The remote takes no key of ours, so a lost answer is found again by the name: one
-    operation for a name at a time, and what bore that name before is remembered."""
+    """Create and duplicate.
+
+    ElevenLabs accepts no idempotency key, so after a lost response the new agent is looked up by name. One operation
+    per name runs at a time, and the ids that already had the name are stored before sending.
+    """
 
     object_type = "agent"
 
@@ -36,27 +39,27 @@ class _NewAgent(Action):
         return f"agent-name:{hashlib.sha256(str(wanted['name']).encode()).hexdigest()[:40]}"
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        return {"ids": sorted(self._namesakes(client, op))}
+        return {"ids": sorted(self._ids_with_name(client, op))}
 
     def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
         if op.object_id:
             return _get_agent(client, op.object_id)
         known = set((op.before or {}).get("ids", []))
-        found = [_get_agent(client, agent_id) for agent_id in self._namesakes(client, op) if agent_id not in known]
-        agents = [agent for agent in found if agent is not None]
-        ours = [agent for agent in agents if self.fits(op, agent)]
-        if len(ours) == 1:
-            return ours[0]
+        new = [_get_agent(client, agent_id) for agent_id in self._ids_with_name(client, op) if agent_id not in known]
+        agents = [agent for agent in new if agent is not None]
+        matching = [agent for agent in agents if self.fits(op, agent)]
+        if len(matching) == 1:
+            return matching[0]
         return {"candidates": [agent["agent_id"] for agent in agents]} if agents else None
 
-    def _namesakes(self, client: ElevenLabs, op: Operation) -> list[str]:
-        """Archived ones too: what was made may have been archived since."""
+    def _ids_with_name(self, client: ElevenLabs, op: Operation) -> list[str]:
+        """Includes archived agents: the new one may have been archived since."""
         name = op.params["name"]
         rows = chain(*(client.all_agents(archived=archived, search=name) for archived in (False, True)))
         return [AgentSummary.parse(row).agent_id for row in rows if row.get("name") == name]
 
     def fits(self, op: Operation, agent: dict[str, Any]) -> bool:
-        """Does this agent have every setting that was asked for?"""
+        """Whether the agent has every requested setting."""
         return not self._not_kept(op, agent)
 
     def _not_kept(self, op: Operation, agent: dict[str, Any]) -> list[str]:
@@ -78,7 +81,7 @@ class _NewAgent(Action):
         return Verdict(State.DONE, "" if op.object_id else RECOGNIZED_BY_NAME, not_kept)
 
     def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
-        if op.object_id:  # the answer named it
+        if op.object_id:  # the response contained the id
             return observed is not None and op.object_id == object_id
         known = (op.before or {}).get("ids", [])
         if observed is None or object_id in known or observed.get("name") != op.params["name"]:
@@ -146,7 +149,7 @@ class DuplicateAgent(_NewAgent):
 
 
 class _Patch(Action):
-    """A partial update: wanted["set"] is {path: value}, wanted["shown"] what the page showed there."""
+    """A partial update. `params["set"]` is {path: value}; `params["shown"]` has what the page showed at those paths."""
 
     object_type = "agent"
 
@@ -156,9 +159,9 @@ class _Patch(Action):
         missing = self._missing(op, agent)
         if not missing:
             raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", observed=agent)
-        moved = [path for path in missing if now[path] != shown.get(path)]
-        if moved:
-            named = ", ".join(map(short_name, moved))
+        stale = [path for path in missing if now[path] != shown.get(path)]
+        if stale:
+            named = ", ".join(map(short_name, stale))
             raise PreconditionFailed(
                 f"{op.display_names['object']} was changed meanwhile, outside this page: {named}. "
                 "Check the current settings, then save again.",
@@ -187,7 +190,7 @@ class _Patch(Action):
         return Reply(op.object_id, client.update_agent(op.object_id, patch).raw)
 
     def _whole_workflow(self, op: Operation) -> dict[str, Any] | None:
-        """What the check read with the change in it; None where the workflow stays as it is."""
+        """The workflow that the precheck read, with the change merged in. None if the workflow does not change."""
         agent = op.precheck_object or {}
         missing = [path for path in self._missing(op, agent) if workflow.is_in_workflow(path)]
         if not missing:
@@ -210,18 +213,18 @@ class _Patch(Action):
             return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
         before, now, missing = op.before or {}, self._values(op, observed), self._missing(op, observed)
         changing = self._changing(op)
-        third = [path for path in changing if path in missing and now[path] != before.get(path)]
+        overtaken = [path for path in changing if path in missing and now[path] != before.get(path)]
         kept = [path for path in changing if path not in missing]
-        if third and not kept:
-            named = ", ".join(map(short_name, third))
+        if overtaken and not kept:
+            named = ", ".join(map(short_name, overtaken))
             return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
         if not kept:
             return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
         not_kept = [short_name(path) for path in changing if path not in kept]
-        besides = (
+        unrequested = (
             "" if op.precheck_object is None else describe_unrequested(op.precheck_object, observed, op.params["set"])
         )
-        return Verdict(State.DONE, besides, not_kept)
+        return Verdict(State.DONE, unrequested, not_kept)
 
     def _values(self, op: Operation, agent: dict[str, Any]) -> dict[str, Any]:
         return {path: get(agent, path) for path in op.params["set"]}
@@ -247,7 +250,7 @@ class UpdateAgent(_Patch):
 
 @register
 class ArchiveAgent(_Patch):
-    """Archive and restore: one setting of the agent, told in words of its own."""
+    """Archive and restore: a patch of one setting, with its own title and messages."""
 
     name = "agent.archive"
 
@@ -340,8 +343,11 @@ def _existing_agent(client: ElevenLabs, agent_id: str, name: str) -> dict[str, A
 
 
 def _refuse_while_assigning(op: Operation) -> None:
-    """A number may be on its way to this agent. Each side writes down its intent before it looks for the other's, so
-    at least one of the two sees the other; this look has to come before the remote is read."""
+    """Raises PreconditionFailed while a number is being assigned to this agent.
+
+    Both sides commit their operation before they look for the other's, so at least one of the two sees the other.
+    This check has to run before the remote is read.
+    """
     other = Operation.objects.filter(state__in=OPEN_STATES, params__agent_id=op.object_id).first()
     if other is not None:
         raise PreconditionFailed(
@@ -351,7 +357,7 @@ def _refuse_while_assigning(op: Operation) -> None:
 
 
 def _digest(agent: dict[str, Any]) -> str | None:
-    """Of everything that a copy takes over; None where that cannot be told."""
+    """Hash of all settings that a copy takes over. None if the agent has values that cannot be encoded."""
     if unstorable(agent):
         return None
     flat = flatten({part: agent.get(part) or {} for part in SETTINGS})

@@ -18,7 +18,7 @@ from controlplane.templatetags.when import ago
 
 @admin.register(Agent)
 class AgentAdmin(ReadOnlyAdmin):
-    # The order of these columns is that of `listing.ORDERS`.
+    # `changelist.ORDERS` refers to these columns by their index.
     list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "deeds"]
     list_display_links = None
     list_filter = [
@@ -38,14 +38,14 @@ class AgentAdmin(ReadOnlyAdmin):
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
-        own = [
+        routes = [
             ("voices/", views.voices, "voices"),
             ("voice-names/", views.voice_names, "voice_names"),
             ("<int:pk>/duplicate/", views.duplicate, "duplicate"),
             ("<int:pk>/archive/", views.archive, "archive"),
         ]
         return [
-            *(path(route, wrap(view), name=f"agents_agent_{name}") for route, view, name in own),
+            *(path(route, wrap(view), name=f"agents_agent_{name}") for route, view, name in routes),
             *super().get_urls(),
         ]
 
@@ -82,8 +82,10 @@ class AgentAdmin(ReadOnlyAdmin):
         return response
 
     def _prepare(self, changelist: changelist.AgentChangeList, request: HttpRequest) -> None:
-        """What the rows say beside their columns. A voice whose name is not in memory is named after the page is
-        drawn: a list never waits for ElevenLabs."""
+        """Adds what the rows show besides the model's fields.
+
+        A list never waits for ElevenLabs: the page fetches names of voices that are not cached after it has loaded.
+        """
         annotate_permissions(changelist.result_list, request.user)
         outside.annotate_open(changelist.result_list, request.user)
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}

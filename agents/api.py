@@ -93,14 +93,15 @@ def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
 def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
     """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
 
-    def ask(told: CallerContext) -> Operation:
+    def request_operation(caller: CallerContext) -> Operation:
         values = DEFAULTS | values_of(body)
         patched = _settings(body.settings)
         _check(values, values)
         rest = {PATHS[name]: value for name, value in values.items() if name != "name"}
-        return services.create(name=values["name"], body=nest(rest | patched), justification=body.justification, **told)
+        body_sent = nest(rest | patched)
+        return services.create(name=values["name"], body=body_sent, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask, made=201)
+    return run_idempotently(request, response, key, body.said(), request_operation, made=201)
 
 
 @router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=requires("agents.change_agent"))
@@ -109,21 +110,21 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPat
     `expected_version`, as you do)."""
     found = agent_called(agent_id)
 
-    def ask(told: CallerContext) -> Operation:
-        _can_be_changed(found)
+    def request_operation(caller: CallerContext) -> Operation:
+        _refuse_unchangeable(found)
         if body.expected_version not in (None, digest(found)):
             raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
         stored = shown_of(found.remote_data)
         values = values_of(body)
         patched = _settings(body.settings)
         _check(values, stored | values)
-        wanted = {PATHS[name]: value for name, value in values.items()} | patched
-        if not wanted:
+        requested = {PATHS[name]: value for name, value in values.items()} | patched
+        if not requested:
             raise invalid([("", "Name at least one setting.")])
-        shown = {path: get(found.remote_data, path) for path in wanted}
-        return services.update(found, values=wanted, shown=shown, justification=body.justification, **told)
+        shown = {path: get(found.remote_data, path) for path in requested}
+        return services.update(found, values=requested, shown=shown, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), request_operation)
 
 
 @router.post(
@@ -136,13 +137,13 @@ def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdIn
     """Create a copy with another name and without numbers: `object_id` of the answer is its id."""
     found = agent_called(agent_id)
 
-    def ask(told: CallerContext) -> Operation:
-        _is_there(found)
+    def request_operation(caller: CallerContext) -> Operation:
+        _refuse_deleted(found)
         name = body.name.strip()
         _check({"name": name}, {})
-        return services.duplicate(found, name=name, justification=body.justification, **told)
+        return services.duplicate(found, name=name, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask, made=201)
+    return run_idempotently(request, response, key, body.said(), request_operation, made=201)
 
 
 @router.post(
@@ -166,11 +167,11 @@ def _archive(
 ) -> Any:
     found = agent_called(agent_id)
 
-    def ask(told: CallerContext) -> Operation:
-        _is_there(found)
-        return services.archive(found, archived=archived, justification=body.justification, **told)
+    def request_operation(caller: CallerContext) -> Operation:
+        _refuse_deleted(found)
+        return services.archive(found, archived=archived, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), request_operation)
 
 
 def agent_called(agent_id: str) -> Agent:
@@ -180,13 +181,13 @@ def agent_called(agent_id: str) -> Agent:
     return found
 
 
-def _is_there(agent: Agent) -> None:
+def _refuse_deleted(agent: Agent) -> None:
     if agent.gone_at:
         raise Problem(409, "gone", f"Not sent. {agent} is gone at ElevenLabs.")
 
 
-def _can_be_changed(agent: Agent) -> None:
-    _is_there(agent)
+def _refuse_unchangeable(agent: Agent) -> None:
+    _refuse_deleted(agent)
     if not agent.remote_data:
         raise Problem(
             409, "not-known", f"Not sent. The settings of {agent} are not known yet: a sync has to read them first."
@@ -196,22 +197,25 @@ def _can_be_changed(agent: Agent) -> None:
 def _settings(value: dict[str, Any]) -> dict[str, Any]:
     try:
         return flat_settings(value)
-    except ValidationError as wrong:
-        raise invalid([("settings", words) for words in wrong.messages]) from None
+    except ValidationError as error:
+        raise invalid([("settings", message) for message in error.messages]) from None
 
 
 def _check(changed: dict[str, Any], whole: dict[str, Any]) -> None:
-    wrong = [(name, said) for name, value in changed.items() if (said := setting_error(name, value, words(name)))]
-    if said := voice_model_error(whole, changed):
-        wrong.append(("model_id", said))
-    if wrong:
-        raise invalid(wrong)
+    """`whole` has all settings as they would be after the change. Raises a 422 Problem."""
+    errors = [
+        (name, message) for name, value in changed.items() if (message := setting_error(name, value, words(name)))
+    ]
+    if message := voice_model_error(whole, changed):
+        errors.append(("model_id", message))
+    if errors:
+        raise invalid(errors)
 
 
 def _plain(agent: Agent) -> dict[str, Any]:
-    same = ("name", "state", "voice_id", "language", "llm", "last_call_at")
+    copied = ("name", "state", "voice_id", "language", "llm", "last_call_at")
     return {
-        **{name: getattr(agent, name) for name in same},
+        **{name: getattr(agent, name) for name in copied},
         "id": agent.remote_id,
         "tags": [str(tag) for tag in agent.tags],
         "created_at": agent.created_remotely_at,
@@ -219,5 +223,5 @@ def _plain(agent: Agent) -> dict[str, Any]:
 
 
 def _number_counts(keys: list[int]) -> dict[int, int]:
-    here = Count("numbers", filter=Q(numbers__gone_at=None))
-    return dict(Agent.objects.filter(pk__in=keys).order_by().annotate(here=here).values_list("pk", "here"))
+    count = Count("numbers", filter=Q(numbers__gone_at=None))
+    return dict(Agent.objects.filter(pk__in=keys).order_by().annotate(count=count).values_list("pk", "count"))

@@ -19,25 +19,25 @@ OTHERS = (
 )
 
 
-def _as_checked(schema: dict[str, Any]) -> None:
-    """The document tells the limits that `agents.validators` looks after, and what may be null."""
+def _add_limits(schema: dict[str, Any]) -> None:
+    """Adds the limits that `agents.validators` enforces to the OpenAPI document, and which fields may be null."""
     for name in PATHS:
-        said = schema["properties"][name]
-        kinds = said.get("anyOf", [said])
-        if name not in MAY_BE_EMPTY and "anyOf" in said:
-            said |= next(kind for kind in said.pop("anyOf") if kind["type"] != "null")
-            said.pop("default", None)
-            kinds = [said]
-        for kind in kinds:
-            if name in RANGES and kind["type"] != "null":
-                kind["minimum"], kind["maximum"] = RANGES[name]
-            elif kind["type"] == "string" and name not in MAY_BE_EMPTY:
-                kind |= {"pattern": f"^{VOICE_ID}$"} if name == "voice_id" else NOT_BLANK
+        prop = schema["properties"][name]
+        variants = prop.get("anyOf", [prop])
+        if name not in MAY_BE_EMPTY and "anyOf" in prop:
+            prop |= next(variant for variant in prop.pop("anyOf") if variant["type"] != "null")
+            prop.pop("default", None)
+            variants = [prop]
+        for variant in variants:
+            if name in RANGES and variant["type"] != "null":
+                variant["minimum"], variant["maximum"] = RANGES[name]
+            elif variant["type"] == "string" and name not in MAY_BE_EMPTY:
+                variant |= {"pattern": f"^{VOICE_ID}$"} if name == "voice_id" else NOT_BLANK
     schema["properties"]["settings"]["propertyNames"] = {"enum": list(settings_json.PARTS)}
 
 
 class _Settings(Because):
-    model_config = ConfigDict(json_schema_extra=_as_checked)
+    model_config = ConfigDict(json_schema_extra=_add_limits)
 
     tags: list[Text] | None = Field(None, max_length=100)
     voice_id: Text | None = Field(None, max_length=64)
@@ -70,14 +70,15 @@ class ChangedAgent(_Settings):
 
 
 def values_of(body: _Settings) -> dict[str, Any]:
-    """{field: value} of what was said, and of nothing else; texts of one line without space around them."""
-    said = {name: getattr(body, name) for name in PATHS if name in body.model_fields_set}
-    lines = ("first_message", "system_prompt")
+    """{field: value} of the fields that the request sets. Surrounding whitespace is stripped from one-line texts."""
+    given = {name: getattr(body, name) for name in PATHS if name in body.model_fields_set}
+    multiline = ("first_message", "system_prompt")
     return {
-        name: value.strip() if isinstance(value, str) and name not in lines else value for name, value in said.items()
+        name: value.strip() if isinstance(value, str) and name not in multiline else value
+        for name, value in given.items()
     }
 
 
 def flat_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """{path: value}, checked as the form's JSON is. Raises Django's ValidationError."""
+    """{path: value}, validated like the form's JSON field. Raises Django's ValidationError."""
     return settings_json.parse(json.dumps(settings)) if settings else {}

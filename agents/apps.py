@@ -6,4 +6,4 @@ class AgentsConfig(AppConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        from agents import actions  # noqa: F401 - registers the kinds of write
+        from agents import actions  # noqa: F401 - registers the actions

@@ -17,18 +17,18 @@ from controlplane.templatetags.names import visible
 
 cache = ConnectionProxy(caches, "catalogue")
 
-READ_PATIENCE_S = 5.0  # seconds that a page waits for a list that it can do without
+READ_PATIENCE_S = 5.0  # how long a page waits for a list that it can do without
 LLMS_TTL = 600
 VOICES_TTL = 60
 NAMES_TTL = 24 * 3600
 FAILURE_TTL = 30
 MAX_VOICES = 30
-MAX_PAGE_SIZE = 100  # a page of ElevenLabs' list holds no more
+MAX_PAGE_SIZE = 100  # the maximum that ElevenLabs accepts
 MAX_NAME_PAGES = 5
 
 
 class CatalogueUnavailable(Exception):
-    """ElevenLabs could not be read; the text says why."""
+    """ElevenLabs could not be read; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class LlmOffer:
 
 
 def voices(search: str = "") -> list[Offer]:
-    """At most a page of them. Raises `Unread`."""
+    """At most `MAX_VOICES`. Raises CatalogueUnavailable."""
     key = _cache_key("voices", search)
     found: list[Offer] | str | None = cache.get(key)
     if found is None:
@@ -78,7 +78,7 @@ def voices(search: str = "") -> list[Offer]:
 
 
 def llms() -> list[LlmOffer]:
-    """Raises `Unread`."""
+    """Raises CatalogueUnavailable."""
     key = _cache_key("llms")
     found: list[LlmOffer] | str | None = cache.get(key)
     if found is None:
@@ -90,42 +90,42 @@ def llms() -> list[LlmOffer]:
 
 
 def voice_names(ids: Iterable[str]) -> dict[str, str]:
-    """The names that were read lately, from memory alone: a list of agents never waits for ElevenLabs."""
+    """Cached names only, so that a list of agents never waits for ElevenLabs."""
     keys = {_cache_key("voice", voice_id): voice_id for voice_id in ids if voice_id}
     return {keys[key]: offer.name for key, offer in cache.get_many(keys).items()}
 
 
 def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
-    """As `voice_names`, reading those that are missing. An id that ElevenLabs does not list gets an empty name."""
-    wanted = {voice_id for voice_id in ids if voice_id}
-    known = voice_names(wanted)
+    """Like `voice_names`, but fetches missing names. An id that ElevenLabs does not list gets an empty name."""
+    requested = {voice_id for voice_id in ids if voice_id}
+    known = voice_names(requested)
     token: str | None = None
     try:
         client = connect(patience=READ_PATIENCE_S, urgent=True)
         for _ in range(MAX_NAME_PAGES):
-            if wanted <= known.keys():
+            if requested <= known.keys():
                 return known
             page = client.list_voices(page_token=token, page_size=MAX_PAGE_SIZE)
             offers = _offers(page.voices)
-            _cached(offers)
-            known |= {offer.voice_id: offer.name for offer in offers if offer.voice_id in wanted}
+            _store(offers)
+            known |= {offer.voice_id: offer.name for offer in offers if offer.voice_id in requested}
             token = page.next_page_token
             if not page.has_more:
                 break
     except (ElevenLabsError, ValueError):
         return known
-    unlisted = wanted - known.keys()
-    _cached((Offer(voice_id, "") for voice_id in unlisted), LLMS_TTL)
+    unlisted = requested - known.keys()
+    _store((Offer(voice_id, "") for voice_id in unlisted), LLMS_TTL)
     return known | dict.fromkeys(unlisted, "")
 
 
 def voice(voice_id: str) -> Offer:
-    """One voice by what was read lately, or by its id alone; from memory, as `voice_names`."""
+    """The cached voice, or one with just its id. Never waits for ElevenLabs."""
     return cache.get(_cache_key("voice", voice_id)) or Offer(voice_id, "")
 
 
 def learn_voice(voice_id: str) -> Offer:
-    """As `voice`, reading it if it was not read lately."""
+    """Like `voice`, but fetches a voice that is not cached."""
     known: Offer | None = cache.get(_cache_key("voice", voice_id))
     if known is not None:
         return known
@@ -136,13 +136,16 @@ def learn_voice(voice_id: str) -> Offer:
     except (ElevenLabsError, ValueError):
         return Offer(voice_id, "")
     offer = next((offer for offer in found if offer.voice_id == voice_id), None)
-    _cached([offer or Offer(voice_id, "")], NAMES_TTL if offer else LLMS_TTL)
+    _store([offer or Offer(voice_id, "")], NAMES_TTL if offer else LLMS_TTL)
     return offer or Offer(voice_id, "")
 
 
 def _read_voices(search: str) -> list[Offer] | str:
-    """ElevenLabs searches names and labels as they are, and languages are labelled by their codes: those that speak a
-    language named in the search are added, as far as one page of all voices goes."""
+    """Returns the reason as a string if the read fails.
+
+    ElevenLabs searches names and labels as they are, and labels have codes of languages instead of names. If the search
+    term is the name of a language, its voices are added from the first page of all voices.
+    """
     language = language_code(search)
     try:
         client = connect(patience=READ_PATIENCE_S, urgent=True)
@@ -153,12 +156,12 @@ def _read_voices(search: str) -> list[Offer] | str:
     except (ElevenLabsError, ValueError) as error:
         return str(error)
     offers = _offers(found[:MAX_VOICES])
-    _cached(offers)
+    _store(offers)
     return offers
 
 
 def _offers(voices: Iterable[Voice]) -> list[Offer]:
-    """Without those that no page can show: half of a character would be an error on all of them."""
+    """Leaves out voices with unencodable text (half of a surrogate pair), which would break every page that has one."""
     return [Offer.of(voice) for voice in voices if not unstorable(voice.raw)]
 
 
@@ -171,20 +174,20 @@ def _read_llms() -> list[LlmOffer] | str:
     for model in models:
         if unstorable(model.raw):
             continue
-        instead = (model.deprecation_info or {}).get("replacement_model")
-        note = (
-            f"deprecated, use {instead}" if model.deprecated and instead else "deprecated" if model.deprecated else ""
-        )
+        replacement = (model.deprecation_info or {}).get("replacement_model")
+        note = "deprecated" if model.deprecated else ""
+        if note and replacement:
+            note = f"deprecated, use {replacement}"
         offers.append(LlmOffer(model.llm, note))
     return offers
 
 
-def _cached(offers: Iterable[Offer], seconds: int = NAMES_TTL) -> None:
+def _store(offers: Iterable[Offer], seconds: int = NAMES_TTL) -> None:
     cache.set_many({_cache_key("voice", offer.voice_id): offer for offer in offers}, seconds)
 
 
 def _cache_key(what: str, about: str = "") -> str:
-    """What it is about may be anything that somebody typed or sent: a cache takes no blanks and nothing long."""
+    """`about` may be any user input. Cache keys cannot be long or have blanks, so anything unusual is hashed."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", about):
         about = "~" + hashlib.sha256(about.encode(errors="surrogatepass")).hexdigest()
     return f"agents:{slugify(settings.ELEVENLABS_BASE_URL)}:{what}:{about}"

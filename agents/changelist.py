@@ -14,7 +14,7 @@ from controlplane.templatetags.names import visible
 
 LAYOUT_PARAMETER = "look"
 LAYOUTS = ("cards", "list")
-# Numbered as Django numbers the columns of `AgentAdmin.list_display`.
+# Django's `o` parameter: indexes of columns in `AgentAdmin.list_display`.
 ORDERS = [
     ("0", "Name"),
     ("-5", "Last call, newest first"),
@@ -23,11 +23,11 @@ ORDERS = [
 
 
 class AgentChangeList(StrictChangeList):
-    """Knows the look: it stays in every link of the page and filters nothing."""
+    """Keeps the layout parameter in every link of the page; it does not filter."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        wanted = request.GET.get(LAYOUT_PARAMETER)
-        self.look = wanted if wanted in LAYOUTS else LAYOUTS[0]
+        look = request.GET.get(LAYOUT_PARAMETER)
+        self.look = look if look in LAYOUTS else LAYOUTS[0]
         super().__init__(request, *args, **kwargs)
         self.orders = ORDERS
         self.order = str(self.params.get("o", ""))
@@ -35,31 +35,31 @@ class AgentChangeList(StrictChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.full_result_count = self.result_count  # not counted: the header then leaves it out
+        self.full_result_count = self.result_count  # saves the query; the header then leaves the total out
 
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_filters_params(params)
-        found.pop(LAYOUT_PARAMETER, None)
-        return found
+        filter_params: dict[str, Any] = super().get_filters_params(params)
+        filter_params.pop(LAYOUT_PARAMETER, None)
+        return filter_params
 
     def look_links(self) -> list[tuple[str, str, bool]]:
-        """(words, address, is it the present one)."""
+        """(label, URL, is current) of each layout."""
         return [
             (look.capitalize(), self.get_query_string({LAYOUT_PARAMETER: look}), look == self.look) for look in LAYOUTS
         ]
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """A filter drawn as a select; `nothing` is what it says while it is not used."""
+    """A filter rendered as a select. `nothing` is the label of the option that does not filter."""
 
     nothing = "All"
 
     def options(self) -> list[tuple[str, str, bool]]:
         chosen = self.value() or ""
-        known = [("", self.nothing), *((str(value), str(words)) for value, words in self.lookup_choices)]
+        known = [("", self.nothing), *((str(value), str(label)) for value, label in self.lookup_choices)]
         if chosen and chosen not in {value for value, _ in known}:
             known.append((chosen, chosen))
-        return [(value, visible(words), value == chosen) for value, words in known]
+        return [(value, visible(label), value == chosen) for value, label in known]
 
     def has_output(self) -> bool:
         return True
@@ -78,7 +78,7 @@ class StateFilter(ChoiceFilter):
 
 
 class _Column(ChoiceFilter):
-    """One of the values that agents have in a column."""
+    """Offers the values that agents have in a column. `column` is its index in the rows of `_known`."""
 
     parameter_name: str
     column: int
@@ -133,7 +133,7 @@ class NumbersFilter(ChoiceFilter):
 
 
 class ExternalChangeFilter(ChoiceFilter):
-    """Agents with an outside change that nobody has decided yet."""
+    """Agents with an external change that is still open."""
 
     title = "Changes"
     parameter_name = "outside"

@@ -1,7 +1,7 @@
-"""The fields of the agent form and their paths in ElevenLabs' JSON. Each field bears the last part of its path as
-its name, so that a remote error can be shown at it: see `form_flow.field_of`.
+"""The fields of the agent form and their paths in ElevenLabs' JSON.
 
-A field that a remote error may name bears the last step of its path: see `controlplane.operations.form_flow.field_of`.
+A field that a remote error may refer to is named after the last step of its path. That is how
+`controlplane.operations.form_flow.field_of` finds the form field for the error.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ PATHS = {
 }
 FIELD_AT = {path: name for name, path in PATHS.items()}
 
-# What ElevenLabs gives an agent that says nothing else: the defaults of its published schemas.
+# The defaults of a new agent, from ElevenLabs' published schemas.
 DEFAULTS: dict[str, Any] = {
     "name": "",
     "tags": [],
@@ -51,8 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "daily_limit": 100_000,
 }
 
-# Limits of the published schemas; of whole numbers they say none, but a slip of the finger must not be sent (a day, a
-# million calls). They hold for what is typed here: what an agent has already is left alone.
+# Limits of the published schemas. Those have none for integers, so these keep typing errors from being sent (at most a
+# day, a million calls). Only values that a user sets are checked; what an agent already has is left alone.
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "stability": (0, 1),
@@ -64,7 +64,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 MAY_BE_EMPTY = {"tags", "first_message", "system_prompt", "temperature"}
-_WORDS = {
+_LABELS = {
     "voice_id": "Voice id",
     "llm": "LLM",
     "model_id": "Voice model",
@@ -73,24 +73,24 @@ _WORDS = {
     "agent_concurrency_limit": "Calls at the same time",
     "daily_limit": "Calls per day",
 }
-_LINES = {"first_message", "system_prompt"}
+_MULTILINE = {"first_message", "system_prompt"}
 
 
 def shown_of(data: Mapping[str, Any]) -> dict[str, Any]:
-    """{field: value} of an agent's JSON."""
+    """{field: value} from an agent's JSON."""
     return {name: get(data, path) for name, path in PATHS.items()}
 
 
 def as_typed(name: str, value: Any) -> Any:
-    """A remote value as it comes back from the form when nobody touches it: the two are then the same wish.
+    """A remote value as the form posts it back if the user leaves it alone, so that the two compare as equal.
 
-    Browsers send line ends as CRLF, trim nothing, and cannot tell an empty text from none.
+    Browsers send line ends as CRLF, do not trim, and cannot distinguish an empty text from a missing one.
     """
     if name == "tags":
         return tags_in(", ".join(map(str, value)) if isinstance(value, list) else "")
     if isinstance(value, str):
         text = value.replace("\r\n", "\n").replace("\r", "\n")
-        return text if name in _LINES else text.replace("\n", "").strip()
+        return text if name in _MULTILINE else text.replace("\n", "").strip()
     if name in RANGES and isinstance(value, int | float) and not isinstance(value, bool):
         return value
     return "" if name not in RANGES else None
@@ -101,5 +101,5 @@ def tags_in(text: str) -> list[str]:
 
 
 def words(name: str) -> str:
-    """A field's name as the facts of an agent show it."""
-    return _WORDS.get(name, name.replace("_", " ").capitalize())
+    """The label of a field on read-only pages and in API errors."""
+    return _LABELS.get(name, name.replace("_", " ").capitalize())

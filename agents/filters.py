@@ -35,34 +35,35 @@ def with_tag(agents: Agents, tag: str) -> Agents:
 
 
 def with_numbers(agents: Agents, some: str) -> Agents:
-    """ "some" or "none". The relation is followed backwards: this package does not import that of numbers."""
-    here = Agent.objects.filter(pk=OuterRef("pk"), numbers__isnull=False, numbers__gone_at=None)
+    """`some` is "some" or "none". Uses the reverse relation because `agents` does not import `numbers`."""
+    with_any = Agent.objects.filter(pk=OuterRef("pk"), numbers__isnull=False, numbers__gone_at=None)
     match some:
         case "some":
-            return agents.filter(Exists(here))
+            return agents.filter(Exists(with_any))
         case "none":
-            return agents.filter(~Exists(here))
+            return agents.filter(~Exists(with_any))
         case _:
             return agents
 
 
 def changed_outside(agents: Agents, wanted: str) -> Agents:
-    """With an outside change that nobody has decided yet."""
+    """Agents with an external change that is still open."""
     return agents.filter(outside.changed_outside("agent")) if wanted else agents
 
 
 def matching(agents: Agents, search: str) -> Agents:
-    """Every word stands in the name, the id or a tag. An id's end may be typed as pages show it: …4f2a."""
-    found = _with_tag_text(agents)
+    """Agents whose name, id or tags contain every word. The end of an id may be typed as pages show it: …4f2a."""
+    matches = _with_tag_text(agents)
     for word in search.split():
         plain = word.lstrip("…") or word
         tag = _in_tags(plain) | _in_tags(json.dumps(plain)[1:-1])
-        found = found.filter(Q(name__icontains=plain) | Q(remote_id__icontains=plain) | tag)
-    return found
+        matches = matches.filter(Q(name__icontains=plain) | Q(remote_id__icontains=plain) | tag)
+    return matches
 
 
 def _with_tag_text(agents: Agents) -> Agents:
-    """SQLite cannot look into JSON lists; as text it finds a tag, escaped (as Django writes it there) or not."""
+    """SQLite has no `contains` lookup for JSON lists, so tags are searched as text. Callers look for a tag both with
+    JSON escapes, as Django stores it on SQLite, and without."""
     return agents.alias(tag_text=Cast("tags", TextField()))
 
 

@@ -23,7 +23,7 @@ CODE = {"spellcheck": "false", "autocomplete": "off", "class": "cp-mono"}
 
 
 class AgentForm(KeyedForm):
-    """Creates an agent, or edits the one it is given."""
+    """Edits `agent`, or creates one if it is None."""
 
     name = forms.CharField(max_length=300, required=False)
     tags = forms.CharField(required=False, help_text="Separated by commas.")
@@ -100,37 +100,37 @@ class AgentForm(KeyedForm):
         self.changed: dict[str, Any] = {}  # {field: value} of what differs from what was shown
         self.patched: dict[str, Any] = {}  # {path: value} of the JSON patch
         self.llms_unread = ""
-        self.focus = ""  # the field that the page begins at, or "errors"
+        self.focus = ""  # the name of the field to focus, or "errors"
         if agent is None:
             self.fields["name"].widget.attrs["autofocus"] = True
-        self._offer()
+        self._set_choices()
 
-    def _offer(self) -> None:
-        """What the selects hold: what is known, what is stored, what was typed."""
+    def _set_choices(self) -> None:
+        """The choices of each select: the known values, the stored one and the submitted one."""
         try:
             offers = catalogue.llms()
-        except catalogue.CatalogueUnavailable as why:
-            offers, self.llms_unread = [], str(why)
+        except catalogue.CatalogueUnavailable as error:
+            offers, self.llms_unread = [], str(error)
         names = {offer.name: visible(f"{offer.name} ({offer.note})" if offer.note else offer.name) for offer in offers}
-        here = {
+        current = {
             field: (as_typed(field, self.stored[field]), str(self[field].value() or ""))
             for field in ("llm", "language", "model_id")
         }
-        self._choose(
+        self._set_field_choices(
             "llm",
-            options.choices(names, *here["llm"])
+            options.choices(names, *current["llm"])
             if names
-            else [(name, visible(name)) for name in dict.fromkeys(here["llm"]) if name],
+            else [(name, visible(name)) for name in dict.fromkeys(current["llm"]) if name],
         )
-        self._choose("language", options.choices(options.LANGUAGES, *here["language"]))
-        self._choose("model_id", options.choices(options.VOICE_MODELS, *here["model_id"]))
+        self._set_field_choices("language", options.choices(options.LANGUAGES, *current["language"]))
+        self._set_field_choices("model_id", options.choices(options.VOICE_MODELS, *current["model_id"]))
 
-    def _choose(self, field: str, choices: list[tuple[str, str]]) -> None:
+    def _set_field_choices(self, field: str, choices: list[tuple[str, str]]) -> None:
         empty = [] if self.stored[field] else [("", "–")]
         self.fields[field].widget.choices = [*empty, *choices]
 
     def focus_on_errors(self) -> None:
-        """A page that was refused begins where it can be mended: its templates point at `focus`."""
+        """Focus the first field with an error, or the list of errors. The templates use `focus`."""
         if not self.errors:
             return
         for field in self.fields.values():
@@ -145,7 +145,7 @@ class AgentForm(KeyedForm):
 
     @property
     def stored_voice(self) -> str:
-        """Of an agent that exists; it stays selectable whatever is searched."""
+        """The voice that an existing agent has now. It stays selectable whatever the user searches for."""
         return str(self.stored["voice_id"] or "") if self.agent else ""
 
     def clean_tags(self) -> list[str]:
@@ -179,12 +179,12 @@ class AgentForm(KeyedForm):
         elif self.before:
             self.changed = {name: value for name, value in typed.items() if value != as_typed(name, self.before[name])}
         for name, value in self.changed.items():
-            self._check(name, value)
+            self._validate(name, value)
         self._check_voice_model(typed)
         self._check_patch()
         return cleaned
 
-    def _check(self, name: str, value: Any) -> None:
+    def _validate(self, name: str, value: Any) -> None:
         if problem := validators.setting_error(name, value, str(self[name].label)):
             other = name == "voice_id" and value and self.cleaned_data.get("other_voice_id")
             self.add_error("other_voice_id" if other else name, problem)
@@ -194,25 +194,25 @@ class AgentForm(KeyedForm):
             self.add_error("model_id", problem)
 
     def _check_patch(self) -> None:
-        """The patch was written against the JSON that this page showed."""
+        """The patch was written against the JSON that the page showed, so it is refused if the agent has changed."""
         if (
             self.patched
             and self.agent is not None
             and self.cleaned_data.get("as_of") != digest(self.agent)
-            and not self._first()
+            and not self._earlier_operation()
         ):
             self.add_error("patch", "The agent was changed meanwhile. Check its JSON below, then save again.")
             self.show_instead("as_of", digest(self.agent))
 
     def body(self) -> dict[str, Any]:
-        """What creates the agent, but for its name."""
+        """The body of the create request, without the name."""
         flat = {PATHS[name]: value for name, value in self.changed.items() if name != "name"}
         return nest(flat | self.patched)
 
     def changed_values(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """({path: value} to set, {path: value} that the page showed there)."""
-        first = self._first()
-        before = first.params.get("shown", {}) if first else {}
+        earlier = self._earlier_operation()
+        before = earlier.params.get("shown", {}) if earlier else {}
         remote = self.agent.remote_data if self.agent else {}
         patched = {path: before.get(path, get(remote, path)) for path in self.patched}
         values = {PATHS[name]: value for name, value in self.changed.items()}
@@ -221,23 +221,26 @@ class AgentForm(KeyedForm):
         return values, shown | {path: patched[path] for path in values if path in patched}
 
     def go_on_from(self, agent: Agent) -> None:
-        """Show the form again on what the agent is now: what was typed stays, the rest follows the agent."""
+        """Show the form again, based on the agent's current values. What the user typed stays."""
         now = shown_of(agent.remote_data)
-        again = {"shown": json.dumps(now), "as_of": digest(agent)}
+        replaced = {"shown": json.dumps(now), "as_of": digest(agent)}
         for name in PATHS:
             if as_typed(name, now[name]) == as_typed(name, self.before[name]):
                 continue
             if name in self.changed:
                 self.add_error(name, f"Now it is: {in_words(name, now[name])}")
             else:
-                again[name] = displayed(name, now[name])
-        for field, value in again.items():
+                replaced[name] = displayed(name, now[name])
+        for field, value in replaced.items():
             self.show_instead(field, value)
         self.stored = now
-        self._offer()
+        self._set_choices()
 
-    def _first(self) -> Operation | None:
-        """What this very form asked for before: a repeated form is compared with that, not with what came of it."""
+    def _earlier_operation(self) -> Operation | None:
+        """The operation of an earlier submission of this same form.
+
+        A repeated submission is compared with what the first one saw, not with its result.
+        """
         return Operation.objects.filter(key=str(self.cleaned_data.get("key", "")), kind="agent.update").first()
 
 
@@ -250,7 +253,7 @@ class DuplicateForm(KeyedForm):
 
 
 class ArchiveForm(KeyedForm):
-    """Which way stands in the form: a page that is out of date must not turn Archive into Restore."""
+    """The direction is part of the form, so that a stale page cannot turn Archive into Restore."""
 
     deed = forms.ChoiceField(choices=[("archive", "Archive"), ("restore", "Restore")], widget=forms.HiddenInput)
 

@@ -19,17 +19,20 @@ ARCHIVED = "platform_settings.archived"
 
 @transaction.atomic
 def upsert_row(data: dict[str, Any], cause: Cause, reading: Reading | None = None) -> bool:
-    """Store what GET answered for one agent. Raises BadShape for what no database keeps."""
-    if why := unstorable(data):
-        raise BadShape(f"An agent cannot be kept: {why}.")
+    """Store the response to a GET of one agent. Raises BadShape for data that no database can store."""
+    if reason := unstorable(data):
+        raise BadShape(f"An agent cannot be kept: {reason}.")
     agent_id = RemoteAgent.parse(data).agent_id
     return upsert.save(upsert.row_of(Agent, agent_id), row_values(data), cause=cause, reading=reading)
 
 
 def row_values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
-    """The fields of a row; `summary` is the agent's line in the listing, if one was read too. Raises BadShape."""
+    """{field: value} for the agent's row; `summary` is its entry in the listing, if that was read too.
+
+    Raises BadShape.
+    """
     agent = RemoteAgent.parse(data)
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": agent.name or "",
         "tags": list(agent.tags or []),
         "archived": bool(get(data, ARCHIVED)),
@@ -42,27 +45,28 @@ def row_values(data: dict[str, Any], summary: AgentSummary | None = None) -> dic
         "missing_since": None,
         "gone_at": None,
     }
-    return found | summary_row_values(summary) if summary is not None else found
+    return values | summary_row_values(summary) if summary is not None else values
 
 
 @transaction.atomic
 def upsert_name(object_id: str, name: str, cause: Cause, reading: Reading | None = None) -> bool:
-    """Store an agent of which only id and name are known yet; the next sync brings the rest."""
+    """Store an agent whose id and name alone are known so far; the next sync adds the rest."""
     row = upsert.row_of(Agent, object_id)
     return upsert.save(row, {"name": name, "missing_since": None, "gone_at": None}, cause=cause, reading=reading)
 
 
 def mark_gone_with_name(object_id: str, name: str, cause: Cause) -> bool:
-    """Store an agent that a number points to and that is gone, so that the number is known as an orphan."""
+    """Store a deleted agent to which a number still points, so that the number is recognized as an orphan."""
     now = timezone.now()
     row_values = {"name": name[:300], "missing_since": now, "gone_at": now}
     return upsert.save(Agent(remote_id=object_id), row_values, cause=cause)
 
 
 def mark_missing(object_id: str) -> None:
-    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell.
+    """Record that a GET answered 404. Lists show it from now on; syncs decide whether the agent is deleted.
 
-    A tombstone is noted too: an agent that was deleted from here was not looked for before.
+    No history entry is written. Rows already marked as deleted are updated too: `missing_since` is not set on an
+    agent that was deleted by an operation.
     """
     Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
@@ -73,7 +77,7 @@ def mark_gone(object_id: str, cause: Cause) -> bool:
 
 
 def summary_row_values(summary: AgentSummary) -> dict[str, Any]:
-    """What the listing alone tells. Its time of change is told apart: see `Agent.details_as_of`."""
+    """Values that come from the listing. It has the time of the last change, too: see `Agent.details_as_of`."""
     return {
         "last_call_at": moment(summary.last_call_time_unix_secs),
         "details_as_of": getattr(summary, "updated_at_unix_secs", None),
@@ -81,7 +85,7 @@ def summary_row_values(summary: AgentSummary) -> dict[str, Any]:
 
 
 def moment(seconds: Any) -> datetime | None:
-    """A Unix time of the remote; None where it is absent or no real date."""
+    """Converts a Unix timestamp. Returns None if it is absent or out of range."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return None
     try:
@@ -91,6 +95,7 @@ def moment(seconds: Any) -> datetime | None:
 
 
 def _text(data: dict[str, Any], path: str) -> str:
-    """For the column of that name, cut where it ends: agents are found by it; the whole stands in `remote_data`."""
+    """The value for the column named after the last step of `path`, truncated to its length. The column is only used
+    to find agents; `remote_data` has the full value."""
     value, column = get(data, path), Agent._meta.get_field(path.rpartition(".")[2])
     return value[: getattr(column, "max_length", None)] if isinstance(value, str) else ""

@@ -8,7 +8,7 @@ from controlplane.mirror.json_paths import flatten
 from controlplane.mirror.models import RemoteObject
 from controlplane.templatetags.names import visible
 
-# Parts of an agent that people set. The rest (metadata, access, version ids, numbers) moves by itself.
+# Parts of an agent that users set. The rest (metadata, access, version ids, numbers) is maintained by ElevenLabs.
 SETTINGS = ("conversation_config", "platform_settings", "workflow")
 
 
@@ -23,9 +23,9 @@ class Agent(RemoteObject):
     llm = models.CharField("LLM", max_length=120, blank=True)
     last_call_at = models.DateTimeField(null=True, blank=True)
     created_remotely_at = models.DateTimeField(null=True, blank=True)
-    # `updated_at_unix_secs` of the details in `remote_data`; a newer one in the listing makes a sync fetch them again.
+    # `updated_at_unix_secs` of the details in `remote_data`; if the listing has another, a sync fetches them again.
     details_as_of = models.BigIntegerField(null=True, blank=True)
-    details_read_at = models.DateTimeField(null=True, blank=True)  # by a sync: the oldest are read again first
+    details_read_at = models.DateTimeField(null=True, blank=True)  # set by syncs, which refresh the oldest first
 
     class Meta:
         ordering = ["name", "id"]
@@ -39,7 +39,7 @@ class Agent(RemoteObject):
         return f"{self.display_name()} {self.id_suffix}"
 
     def display_name(self) -> str:
-        """For people to read; `name` is what the remote calls it."""
+        """The name for display; `name` is the exact value at ElevenLabs."""
         return visible(self.name) if self.name.strip() else "(no name)"
 
     @property
@@ -51,6 +51,6 @@ class Agent(RemoteObject):
     def audit_snapshot(self) -> dict[str, Any]:
         if not self.remote_data:
             return {"gone": True} if self.gone_at else {}
-        told = flatten({part: self.remote_data[part] for part in SETTINGS if part in self.remote_data})
-        told |= {"name": self.name, "tags": self.tags}
-        return told | {"gone": True} if self.gone_at else told
+        snapshot = flatten({part: self.remote_data[part] for part in SETTINGS if part in self.remote_data})
+        snapshot |= {"name": self.name, "tags": self.tags}
+        return snapshot | {"gone": True} if self.gone_at else snapshot

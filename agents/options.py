@@ -1,5 +1,5 @@
 """Languages and voice models to choose from, as ElevenLabs documents them. Any other value that an agent already has
-stays selectable."""
+remains selectable."""
 
 from collections.abc import Iterable
 
@@ -54,7 +54,7 @@ VOICE_MODELS = {
 }
 
 # ElevenLabs refuses a voice model that does not fit the language: "English Agents must use turbo or flash v2",
-# "Non-english Agents must use turbo or flash v2_5". Models in neither set are left to ElevenLabs to judge.
+# "Non-english Agents must use turbo or flash v2_5". Models in neither tuple are not checked here.
 ENGLISH_MODELS = ("eleven_flash_v2", "eleven_multilingual_v2", "eleven_turbo_v2")
 OTHER_MODELS = ("eleven_flash_v2_5", "eleven_turbo_v2_5")
 
@@ -64,7 +64,7 @@ def language_name(code: str) -> str:
 
 
 def language_code(name: str) -> str | None:
-    """The code of a language that somebody typed by its name, in capitals or not."""
+    """The code of a language, given its English name in any case."""
     return next((code for code, known in LANGUAGES.items() if known.casefold() == name.strip().casefold()), None)
 
 
@@ -74,12 +74,12 @@ def models_for(language: str) -> tuple[str, ...]:
 
 
 def suits(model: str, language: str) -> bool:
-    """False only where ElevenLabs is known to refuse the pair."""
+    """False only if ElevenLabs is known to reject the combination."""
     return model not in (OTHER_MODELS if _is_english(language) else ENGLISH_MODELS)
 
 
 def choices(names: dict[str, str], *more: str) -> list[tuple[str, str]]:
-    """The known values with their names, and those that are stored or typed although nobody here knows them."""
+    """The known values with their names, followed by stored or submitted values (`more`) that are not among them."""
     unknown = [
         (value, f"{visible(value)} (not in the list)") for value in dict.fromkeys(more) if value and value not in names
     ]

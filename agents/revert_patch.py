@@ -8,11 +8,11 @@ from controlplane.mirror.json_paths import flatten, get
 
 
 def revert_patch(before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """{path: value} to be sent. `now` is the agent's JSON, as the change left it.
+    """{path: value} to send. `now` is the agent's JSON, as the change left it.
 
-    Null clears what was not there before: as a whole where the change brought a whole object, such as a node of a
-    workflow. Where an object came in place of a value, the value is enough. An empty object changes nothing when sent,
-    except in a workflow, which is sent whole.
+    Null removes what the change added. If it added a whole object, such as a node of a workflow, the object is removed
+    as a whole. If an object replaced a plain value, restoring the value is enough. Sending an empty object changes
+    nothing, except in a workflow, which is sent whole.
     """
     values = {
         path: value
@@ -21,31 +21,31 @@ def revert_patch(before: Mapping[str, Any], after: Mapping[str, Any], now: Mappi
     }
     for path in after:
         if path not in before and not _any_below(path, values) and not any(_is_below(path, kept) for kept in values):
-            values[_brought(path, before, after, now)] = None
+            values[_added_root(path, before, after, now)] = None
     for path in list(values):
         parent, _, last = path.rpartition(".")
         if last == "tools" and not is_in_workflow(path) and f"{parent}.tool_ids" in values:
-            del values[path]  # the same told a second time, and ElevenLabs takes one of the two
+            del values[path]  # the same information again, and ElevenLabs accepts only one of the two
     return values
 
 
 def changes_a_tool(values: Mapping[str, Any]) -> bool:
-    """Are tools of other places meant, that the agent only shows? They are not the agent's to be set."""
+    """Whether a path contains tools that the agent only displays. They are defined elsewhere and cannot be set here."""
     return any(path.rpartition(".")[2] == "tools" and not is_in_workflow(path) for path in values)
 
 
-def _brought(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The outermost object around this path of which nothing was there before; the path itself if there is none."""
+def _added_root(path: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The outermost object around `path` that the change added as a whole; `path` itself if there is none."""
     steps = path.split(".")
-    outermost = 3 if is_in_workflow(path) else 1  # a node or an edge, never all of them
+    outermost = 3 if is_in_workflow(path) else 1  # one node or edge, never all of them
     for depth in range(outermost, len(steps)):
-        around = ".".join(steps[:depth])
-        if around in before or _any_below(around, before):
+        parent = ".".join(steps[:depth])
+        if parent in before or _any_below(parent, before):
             continue
-        inner = flatten(get(now, around), around)
-        nothing: list[Any] = [None] if is_in_workflow(path) else [None, {}]
-        if all(one in after for one, value in inner.items() if value not in nothing):
-            return around
+        inner = flatten(get(now, parent), parent)
+        empty_values: list[Any] = [None] if is_in_workflow(path) else [None, {}]
+        if all(inner_path in after for inner_path, value in inner.items() if value not in empty_values):
+            return parent
     return path
 
 

@@ -10,8 +10,8 @@ ACTIONS = ("change", "duplicate", "archive", "delete")
 
 
 def annotate_permissions(agents: Sequence[Agent], user: User | AnonymousUser) -> Sequence[Agent]:
-    """Adds `rights`, read by `templates/agents/deeds.html`."""
-    rights = {deed for deed in ACTIONS if user.has_perm(f"agents.{deed}_agent")}
+    """Adds `rights`, which `templates/agents/deeds.html` uses."""
+    rights = {action for action in ACTIONS if user.has_perm(f"agents.{action}_agent")}
     for agent in agents:
         agent.__dict__["rights"] = rights
     return agents

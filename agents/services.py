@@ -1,4 +1,4 @@
-"""Functions that request an action on an agent. Each makes one operation: see `controlplane/operations/run.py`."""
+"""Functions that request an action on an agent. Each creates one operation: see `controlplane/operations/run.py`."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ def create(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """`body` is the rest of the remote's create request: tags, conversation_config, platform_settings."""
-    wanted = {"name": name, "body": body}
+    """`body` is the rest of ElevenLabs' create request: tags, conversation_config, platform_settings."""
+    params = {"name": name, "body": body}
     return run(
-        ActionRequest(actions.CreateAgent, "", wanted, {"object": name}, justification),
+        ActionRequest(actions.CreateAgent, "", params, {"object": name}, justification),
         key=key,
         actor=actor,
         on_begin=on_begin,
@@ -42,7 +42,7 @@ def update(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """`values` is {path: value} of what was changed, `shown` what the page showed at those paths."""
+    """`values` is {path: value} of what the user changed, `shown` has what the page showed at those paths."""
     return run(update_request(agent, values, shown, justification), key=key, actor=actor, on_begin=on_begin)
 
 
@@ -68,8 +68,8 @@ def archive(
 
 
 def archive_request(agent: Agent, archived: bool, justification: Justification = NO_JUSTIFICATION) -> ActionRequest:
-    wanted = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
-    return ActionRequest(actions.ArchiveAgent, agent.remote_id, wanted, _names(agent), justification)
+    params = {"set": {ARCHIVED: archived}, "shown": {ARCHIVED: not archived}}
+    return ActionRequest(actions.ArchiveAgent, agent.remote_id, params, _names(agent), justification)
 
 
 def duplicate(
@@ -81,10 +81,10 @@ def duplicate(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    wanted = {"name": name, "source": agent.remote_id, "body": {}}
+    params = {"name": name, "source": agent.remote_id, "body": {}}
     names = {"object": name, "source": str(agent)}
     return run(
-        ActionRequest(actions.DuplicateAgent, "", wanted, names, justification), key=key, actor=actor, on_begin=on_begin
+        ActionRequest(actions.DuplicateAgent, "", params, names, justification), key=key, actor=actor, on_begin=on_begin
     )
 
 
@@ -96,7 +96,7 @@ def delete(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """For an agent without numbers. One with numbers goes by `numbers.services.delete_agent_with_numbers`."""
+    """For an agent without numbers. `numbers.services.delete_agent_with_numbers` deletes one that has some."""
     return run(delete_request(agent, justification), key=key, actor=actor, on_begin=on_begin)
 
 

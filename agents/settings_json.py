@@ -12,14 +12,14 @@ from controlplane import strict_json
 from controlplane.elevenlabs import unstorable
 from controlplane.mirror.json_paths import flatten
 
-# The parts of an agent that ElevenLabs takes. Anything else it would drop without a word.
+# The parts of an agent that ElevenLabs accepts. It silently ignores any other.
 PARTS = ("conversation_config", "platform_settings", "workflow")
 ARCHIVED = "platform_settings.archived"
-# More than anybody types or pastes by hand.
+# More than a user types or pastes by hand.
 MAX_CHARS = 200_000
 MAX_PATHS = 2_000
 MAX_ERRORS = 20
-# The reader's own words for what JSON calls by other names.
+# Type names for error messages.
 TYPE_NAMES = {
     list: "a list",
     str: "a text",
@@ -31,7 +31,7 @@ TYPE_NAMES = {
 
 
 def parse(text: str) -> dict[str, Any]:
-    """{path: value} of a typed patch. Raises ValidationError with everything that is wrong."""
+    """{path: value} of the JSON that a user typed. Raises ValidationError with every problem found."""
     if len(text) > MAX_CHARS:
         raise ValidationError(f"This is too long: {len(text):,} characters, and {MAX_CHARS:,} are taken at once.")
     value = _load(text)
@@ -39,47 +39,47 @@ def parse(text: str) -> dict[str, Any]:
         raise ValidationError(f"This has to be a JSON object in braces, not {TYPE_NAMES.get(type(value), 'this')}.")
     if not value:
         return {}
-    if why := unstorable(value):
-        raise ValidationError(f"This cannot be sent: {why}.")
+    if reason := unstorable(value):
+        raise ValidationError(f"This cannot be sent: {reason}.")
     flat = flatten(value)
     if len(flat) > MAX_PATHS:
         raise ValidationError(f"This sets {len(flat):,} values, and {MAX_PATHS:,} are taken at once. Save it in parts.")
-    wrong = [
+    errors = [
         f"“{part}” is not a part of an agent that can be set here: {', '.join(PARTS)}."
         for part in value
         if part not in PARTS and part not in PATHS.values()
     ]
     if both := _both_tool_forms(value):
-        wrong.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
+        errors.append(f"{both} holds both “tools” and “tool_ids”. ElevenLabs takes one of them: use “tool_ids”.")
     for path, inner in flat.items():
         if name := _field_in(path):
-            wrong.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
+            errors.append(f"“{path}” has a field of its own on this page ({name}): change it there.")
         elif path == ARCHIVED:
-            wrong.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
+            errors.append(f"“{path}” is changed by Archive and Restore on the agent's page.")
         elif inner == {} and (path == WORKFLOW or not is_in_workflow(path)):
-            wrong.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
+            errors.append(f"“{path}” is an empty object, which changes nothing. Objects are merged; null clears.")
     if not isinstance(value.get(WORKFLOW, {}), dict):
-        wrong.append(
+        errors.append(
             f"“{WORKFLOW}” has to be an object: an agent always has one. To remove a node or an edge, set that to null."
         )
-    if len(wrong) > MAX_ERRORS:
-        wrong[MAX_ERRORS:] = [f"… and {len(wrong) - MAX_ERRORS:,} more."]
-    if wrong:
-        raise ValidationError(wrong)
+    if len(errors) > MAX_ERRORS:
+        errors[MAX_ERRORS:] = [f"… and {len(errors) - MAX_ERRORS:,} more."]
+    if errors:
+        raise ValidationError(errors)
     return flat
 
 
 def _load(text: str) -> Any:
     try:
         return strict_json.loads(text)
-    except strict_json.NotJson as wrong:
-        raise ValidationError(str(wrong)) from None
+    except strict_json.NotJson as error:
+        raise ValidationError(str(error)) from None
 
 
 def _field_in(path: str) -> str | None:
-    """The form's field that a path sets, holds or reaches into."""
-    for own, name in FIELD_AT.items():
-        if own == path or own.startswith(f"{path}.") or path.startswith(f"{own}."):
+    """The label of the form field whose path equals `path`, is below it or above it."""
+    for field_path, name in FIELD_AT.items():
+        if field_path == path or field_path.startswith(f"{path}.") or path.startswith(f"{field_path}."):
             return name.replace("_", " ")
     return None
 
@@ -89,7 +89,7 @@ def _both_tool_forms(value: Any, path: str = "") -> str | None:
         value = dict(enumerate(value))
     if not isinstance(value, Mapping):
         return None
-    # Two nodes of a workflow may have these names too, but those are objects.
+    # Two nodes of a workflow may have these names as well, but nodes are objects.
     if {"tools", "tool_ids"} <= value.keys() and not isinstance(value["tool_ids"], Mapping):
         return f"“{path}”" if path else "It"
     for key, inner in value.items():

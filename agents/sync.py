@@ -1,4 +1,4 @@
-"""How a sync lists agents. ElevenLabs leaves archived agents out of a plain list, so it is read twice."""
+"""How a sync lists agents. ElevenLabs omits archived agents from a list by default, so it is read twice."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,9 +16,10 @@ from controlplane.mirror.source import Diff, Explain, Observation, ResourceSourc
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
 
-# What a line of the list is compared with: where the first differ, details do too; the others it tells whole.
+# Listed values that also belong to the details: if one of them differs, the details are fetched.
 FIELDS_FROM_DETAILS = ["name", "tags", "archived", "details_as_of"]
-DETAIL_FIELDS = ["last_call_at", "missing_since"]
+# Values for which the listing is enough.
+LISTED_FIELDS = ["last_call_at", "missing_since"]
 
 
 class Agents(ResourceSource):
@@ -27,40 +28,40 @@ class Agents(ResourceSource):
     id_field = "agent_id"
 
     def __init__(self) -> None:
-        self._unsaid: set[str] = set()  # read although the list tells no change
+        self._refreshed: set[str] = set()  # details fetched although the listing shows no change
 
     def begin(self, full: bool) -> None:
-        here = Agent.objects.filter(gone_at=None).exclude(digest="")
-        rows = here.values_list("remote_id", "details_read_at", *FIELDS_FROM_DETAILS, *DETAIL_FIELDS)
+        agents = Agent.objects.filter(gone_at=None).exclude(digest="")
+        rows = agents.values_list("remote_id", "details_read_at", *FIELDS_FROM_DETAILS, *LISTED_FIELDS)
         self._known = {
-            agent_id: ((*shown, as_of), (last_call, missing))
-            for agent_id, read_at, *shown, as_of, last_call, missing in rows
-            if _is_sure(as_of, read_at)
+            agent_id: ((*stored, as_of), (last_call, missing))
+            for agent_id, read_at, *stored, as_of, last_call, missing in rows
+            if _details_are_current(as_of, read_at)
         }
-        # Details may move without a trace in the list: each agent's are read again now and then, a few in each run.
+        # Details can change without a trace in the listing, so each run also refreshes the oldest few.
         share = 1.0 if full else settings.SYNC_INTERVAL / settings.DETAILS_REFRESH
-        oldest = here.order_by(F("details_read_at").asc(nulls_first=True), "pk").values_list("remote_id", flat=True)
+        oldest = agents.order_by(F("details_read_at").asc(nulls_first=True), "pk").values_list("remote_id", flat=True)
         self._refresh = set(oldest[: ceil(share * len(rows))])
 
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.agent_pages(archived=False), client.agent_pages(archived=True)]
 
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
-        """Details are fetched only where the listing says that they changed: one call for each agent is too many."""
+        """Details cost one request per agent, so they are fetched only if the listing shows that they changed."""
         as_listed, to_be_read = set(), set()
         for agent_id, row in rows.items():
             try:
                 summary = AgentSummary.parse(row)
             except BadShape:
-                as_listed.add(agent_id)  # where it is read again, and left out with the reason
+                as_listed.add(agent_id)  # parsed again when it is stored, and skipped there with the reason
                 continue
-            shown = (summary.name, summary.tags, summary.archived, summary.updated_at_unix_secs)
-            known, besides = self._known.get(agent_id, (None, None))
-            if known != shown or agent_id in self._refresh:
+            listed = (summary.name, summary.tags, summary.archived, summary.updated_at_unix_secs)
+            known, known_listed = self._known.get(agent_id, (None, None))
+            if known != listed or agent_id in self._refresh:
                 to_be_read.add(agent_id)
-                if known == shown:
-                    self._unsaid.add(agent_id)
-            elif besides != (mirror.moment(summary.last_call_time_unix_secs), None):
+                if known == listed:
+                    self._refreshed.add(agent_id)
+            elif known_listed != (mirror.moment(summary.last_call_time_unix_secs), None):
                 as_listed.add(agent_id)
         return Diff(as_listed, to_be_read)
 
@@ -75,17 +76,17 @@ class Agents(ResourceSource):
             return mirror.row_values(seen.data)
         summary = AgentSummary.parse(seen.listed)
         if seen.data is not seen.listed:
-            found = mirror.row_values(seen.data, summary)
-            return found | {"details_read_at": seen.asked_at} if row._state.adding else found
+            values = mirror.row_values(seen.data, summary)
+            return values | {"details_read_at": seen.asked_at} if row._state.adding else values
         return mirror.summary_row_values(summary) | {"missing_since": None}
 
     def listable(self) -> QuerySet[Agent]:
         return Agent.objects.filter(gone_at=None).order_by("pk")
 
     def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
-        """What its line in the list does not tell may have changed at any time since its details were read."""
+        """A change that the listing does not show may have happened at any time since the details were read."""
         assert isinstance(row, Agent)  # noqa: S101 - for the type checker
-        return row.details_read_at if row.remote_id in self._unsaid else complete
+        return row.details_read_at if row.remote_id in self._refreshed else complete
 
     def touched_since(self, moment: datetime) -> set[str]:
         return Operation.touched_since("agent", moment)
@@ -97,7 +98,10 @@ class Agents(ResourceSource):
         return settle.late_work("agent")
 
 
-def _is_sure(as_of: int | None, read_at: datetime | None) -> bool:
-    """The list tells whole seconds, so that of two changes in one second it shows the second as it showed the first.
-    Details that may have been read between the two, or that an operation stored, are read once more."""
+def _details_are_current(as_of: int | None, read_at: datetime | None) -> bool:
+    """False if the details may be older than the listing's `updated_at_unix_secs` suggests.
+
+    That timestamp has a resolution of one second, so two changes within one second look the same. Details that may
+    have been read between the two, or that were stored by an operation, are fetched again.
+    """
     return as_of is None or (read_at is not None and read_at.timestamp() >= as_of + 1)

@@ -23,7 +23,7 @@ def setting_error(name: str, value: Any, label: str) -> str | None:
 
 
 def voice_model_error(values: Mapping[str, Any], changed: Collection[str]) -> str | None:
-    """`values` is what the agent would have, `changed` the fields that somebody sets."""
+    """`values` has all settings as they would be after the change, `changed` the fields that are being set."""
     model, language = values.get("model_id"), values.get("language")
     if not model or not language or not {"model_id", "language"} & set(changed) or options.suits(model, language):
         return None

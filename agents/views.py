@@ -1,7 +1,7 @@
 """Pages that create, show and change agents. Each checks its own permission and method, and GET changes nothing.
 
-They are functions of their own because Django runs a ModelForm's page inside a transaction, and a write to the
-remote must never be made in one.
+They are plain functions because Django's admin runs its form views inside a transaction, and requests to the remote
+must never be made in one.
 """
 
 import json
@@ -31,7 +31,7 @@ from controlplane.operations.object_history import object_history
 from controlplane.templatetags.names import visible
 
 MAX_NUMBERS = 50
-DIALOG_IDS = "dialog_%s"  # of fields that may be shown above the form of an agent, which has a name too
+DIALOG_IDS = "dialog_%s"  # avoids duplicate ids: a dialog may open above the agent form, which has a `name` field too
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -46,15 +46,15 @@ def create(request: HttpRequest) -> HttpResponse:
             lambda: services.create(name=form.changed["name"], body=form.body(), **action_kwargs(request, form)),
         )
         if op is not None:
-            return _after(request, op)
+            return _redirect_after(request, op)
     form.focus_on_errors()
     context = {"form": form, "title": "Create an agent"}
-    return render_form(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/create.html", _context(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
 def page(request: HttpRequest, pk: str) -> HttpResponse:
-    """One agent: a form for those who may change it, plain facts for everybody else and where nothing can change."""
+    """One agent: a form if the user may change it and it can be changed, otherwise a read-only page."""
     if not request.user.has_perm("agents.view_agent"):
         raise PermissionDenied
     agent = _agent(pk)
@@ -65,7 +65,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         if request.method == "POST":
             messages.error(request, "Nothing was sent: this agent cannot be changed in its current state.")
             return HttpResponseRedirect(request.path)
-        return render_form(request, "agents/read.html", _page(request, _shown(request, agent)))
+        return render_form(request, "agents/read.html", _context(request, _agent_context(request, agent)))
     form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_bound and form.is_valid():
         values, shown = form.changed_values()
@@ -77,12 +77,12 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
             lambda: services.update(agent, values=values, shown=shown, **action_kwargs(request, form)),
         )
         if op is not None:
-            return _after(request, op)
-        agent.refresh_from_db()  # the check may have read and stored what it is now
+            return _redirect_after(request, op)
+        agent.refresh_from_db()  # the precheck may have stored newer values
         form.go_on_from(agent)
     form.focus_on_errors()
-    context = {"form": form, **_shown(request, agent)}
-    return render_form(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
+    context = {"form": form, **_agent_context(request, agent)}
+    return render_form(request, "agents/edit.html", _context(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -91,27 +91,27 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     agent = _agent(pk)
     data = request.POST if request.method == "POST" else None
     form = DuplicateForm(data, auto_id=DIALOG_IDS, initial={"name": f"Copy of {visible(agent.name, '')}"[:300]})
-    if form.is_bound and form.is_valid() and _is_here(form, agent):
+    if form.is_bound and form.is_valid() and _exists(form, agent):
         name = form.cleaned_data["name"]
         op = submit(form, lambda: services.duplicate(agent, name=name, **action_kwargs(request, form)))
         if op is not None:
-            return _after(request, op)
+            return _redirect_after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
-    return render_form(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/duplicate.html", _context(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
 @permission_required("agents.archive_agent", raise_exception=True)
 def archive(request: HttpRequest, pk: str) -> HttpResponse:
-    """Archives an active agent, restores an archived one."""
+    """Archives or restores an agent, as the form's `deed` says."""
     agent = _agent(pk)
     data = request.POST if request.method == "POST" else None
     form = ArchiveForm(data, auto_id=DIALOG_IDS, initial={"deed": "restore" if agent.archived else "archive"})
-    if form.is_bound and form.is_valid() and _is_here(form, agent):
+    if form.is_bound and form.is_valid() and _exists(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
         op = submit(form, lambda: services.archive(agent, archived=archived, **action_kwargs(request, form)))
         if op is not None:
-            return _after(request, op)
+            return _redirect_after(request, op)
         agent.refresh_from_db()
     restores = form["deed"].value() == "restore"
     context = {
@@ -121,38 +121,38 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
         "title": f"{'Restore' if restores else 'Archive'} {agent}",
     }
     context["number_count"] = agent.numbers.filter(gone_at=None).count()
-    return render_form(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/archive.html", _context(request, context), status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("agents.delete_agent", raise_exception=True)
 def delete(request: HttpRequest, pk: str) -> HttpResponse:
-    """Deleting asks first what becomes of the agent's numbers; their package has that page."""
+    """Redirects to the page in `numbers` that deletes an agent, which also handles the agent's numbers."""
     return HttpResponseRedirect(reverse("admin:numbers_retire_agent", args=[_agent(pk).pk]))
 
 
 @require_GET
 @permission_required("agents.view_agent", raise_exception=True)
 def history(request: HttpRequest, pk: str) -> HttpResponse:
-    """Django's own history of an object knows nothing of the ledger; the agent's page tells its last changes."""
+    """Redirects to the agent's page, which shows its latest changes. Django's own history view ignores the ledger."""
     return HttpResponseRedirect(reverse("admin:agents_agent_change", args=[_agent(pk).pk]))
 
 
 @require_GET
 def voices(request: HttpRequest) -> HttpResponse:
-    """The voices that fit what was typed, as choices of the form."""
+    """The voices that match the search, as choices of the form."""
     if not (request.user.has_perm("agents.add_agent") or request.user.has_perm("agents.change_agent")):
         raise PermissionDenied
     term = request.GET.get("voice_search", "").strip()[:MAX_SEARCH_CHARS]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
     context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
-    one = catalogue.learn_voice
+    look_up = catalogue.learn_voice
     try:
         found = catalogue.voices(term)
-    except catalogue.CatalogueUnavailable as why:
-        found, context["unread"], one = [], str(why), catalogue.voice
+    except catalogue.CatalogueUnavailable as error:
+        found, context["unread"], look_up = [], str(error), catalogue.voice
     by_id: dict[str, catalogue.Offer | None] = {offer.voice_id: offer for offer in found}
-    kept = [by_id.pop(voice_id, None) or one(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
+    kept = [by_id.pop(voice_id, None) or look_up(voice_id) for voice_id in dict.fromkeys((chosen, stored)) if voice_id]
     context |= {"offers": [*kept, *by_id.values()], "none_found": not found}
     return render(request, "agents/voices.html", context)
 
@@ -160,9 +160,9 @@ def voices(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("agents.view_agent", raise_exception=True)
 def voice_names(request: HttpRequest) -> HttpResponse:
-    """Names for the voices of a list that was drawn without asking ElevenLabs."""
-    action_kwargs = dict.fromkeys(request.GET.getlist("id")[:100])
-    ids = [voice_id for voice_id in action_kwargs if re.fullmatch(VOICE_ID, voice_id)]
+    """Names of voices that were not cached when the list was rendered."""
+    requested = dict.fromkeys(request.GET.getlist("id")[:100])
+    ids = [voice_id for voice_id in requested if re.fullmatch(VOICE_ID, voice_id)]
     names = {voice_id: name for voice_id, name in catalogue.learn_voice_names(ids).items() if name}
     return render(request, "agents/voice_names.html", {"names": names})
 
@@ -171,20 +171,21 @@ def _agent(pk: str) -> Agent:
     return get_row_or_404(Agent, str(pk))
 
 
-def _is_here(form: KeyedForm, agent: Agent) -> bool:
+def _exists(form: KeyedForm, agent: Agent) -> bool:
+    """Adds an error to the form if the agent is marked as deleted."""
     if agent.gone_at:
         form.add_error(None, f"Not sent. {agent} is gone at ElevenLabs.")
     return not agent.gone_at
 
 
-def _after(request: HttpRequest, op: Operation) -> HttpResponse:
-    """To the agent; to the operation while it is not decided, or where no row knows the agent yet."""
+def _redirect_after(request: HttpRequest, op: Operation) -> HttpResponse:
+    """Redirects to the agent, or to the operation while that is open or the agent has no row yet."""
     flash_result(request, op)
     row = None if op.is_open or not op.object_id else Agent.objects.filter(remote_id=op.object_id).only("pk").first()
     return htmx_redirect(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
 
 
-def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
+def _agent_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     facts = shown_of(agent.remote_data).items()
     outside.annotate_open([agent], request.user)
     return {
@@ -193,12 +194,12 @@ def _shown(request: HttpRequest, agent: Agent) -> dict[str, Any]:
         "voice": catalogue.voice(agent.voice_id),
         "facts": [(words(name), "–" if value in (None, "", []) else displayed(name, value)) for name, value in facts],
         "pretty": json.dumps(agent.remote_data, indent=2, ensure_ascii=False, sort_keys=True),
-        **_surroundings(agent),
+        **_related(agent),
     }
 
 
-def _surroundings(agent: Agent) -> dict[str, Any]:
-    """Its numbers, what is open on it, and its past. The template shows of it what this person may see."""
+def _related(agent: Agent) -> dict[str, Any]:
+    """Its numbers, its open operation and its history. The template checks what the user may see."""
     about = {"object_type": "agent", "object_id": agent.remote_id}
     bound = agent.numbers.filter(gone_at=None).defer("remote_data").order_by("phone_number", "pk")
     return {
@@ -209,5 +210,5 @@ def _surroundings(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def _context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**admin.site.each_context(request), "subtitle": None, **context}

@@ -1,9 +1,9 @@
 """Merges a change into an agent's workflow and validates it.
 
-ElevenLabs merges the other parts of a PATCH into what is there; a `workflow` replaces the whole one. A change is
-therefore merged here, by the rules of a JSON Merge Patch (RFC 7386: null removes a key), and the workflow is sent
-whole: docs/assumptions.md, 12. What is sent has to fit ElevenLabs' own document, of which `workflow_schema.json` is an
-excerpt; `python -m agents.workflow OPENAPI.json` writes it again from a newer one.
+A PATCH merges every other part of an agent into the stored one, but a `workflow` replaces the stored workflow
+(docs/assumptions.md, 12). A change is therefore merged locally by the rules of a JSON Merge Patch (RFC 7386: null
+removes a key), and the workflow is sent whole. It is validated against `workflow_schema.json`, an excerpt of
+ElevenLabs' OpenAPI document; `python -m agents.workflow OPENAPI.json` regenerates that file from a newer document.
 """
 
 import json
@@ -21,7 +21,7 @@ from controlplane.mirror.json_paths import get, is_same, keys, nest
 PART = "workflow"
 SCHEMA_FILE = Path(__file__).with_name("workflow_schema.json")
 ROOT_MODEL = "AgentWorkflowRequestModel"
-# Prose, and lists of allowed values: those grow with every release (a new LLM), and ElevenLabs judges them itself.
+# Descriptions, and lists of allowed values: those grow with every release (a new LLM) and are left to ElevenLabs.
 LEFT_OUT = {"title", "description", "example", "examples", "enum", "discriminator", "deprecated", "format"}
 TYPE_NAMES = {
     "array": "a list",
@@ -41,7 +41,7 @@ def is_in_workflow(path: str) -> bool:
 
 
 def merged(current: Any, patch: Any) -> Any:
-    """RFC 7386, "JSON Merge Patch"."""
+    """Applies a JSON Merge Patch (RFC 7386)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(current) if isinstance(current, dict) else {}
@@ -54,36 +54,38 @@ def merged(current: Any, patch: Any) -> Any:
 
 
 def changed(current: Json | None, values: Mapping[str, Any]) -> Json:
-    """The whole workflow with {path: value} merged into it; the paths begin with "workflow."."""
+    """The whole workflow with `values` merged in: {path: value}, where the paths start with "workflow."."""
     whole: Json = merged(current, nest(values)[PART])
     return whole
 
 
 def holds(agent: Mapping[str, Any], path: str, value: Any) -> bool:
-    """Does the agent's JSON show `value` there? A key that was removed shows nothing, or its default."""
+    """Whether the agent's JSON has `value` at `path`. A removed key counts if it is absent or has its default."""
     now = get(agent, path)
     if is_same(now, value) or not is_in_workflow(path):
         return is_same(now, value)
-    if value == {}:  # merged into an object it changes nothing
+    if value == {}:  # merging it into an object changes nothing
         return isinstance(now, dict)
     return value is None and is_same(now, _default(agent.get(PART), path))
 
 
 def problems(workflow: Json, before: Json | None = None) -> list[str]:
-    """Why ElevenLabs would refuse this workflow, in words. What was wrong before is not held against a change: the
-    service may be newer than our copy of its document."""
+    """Messages about why ElevenLabs would reject this workflow.
+
+    Problems that `before` already had are left out: the service may be newer than the stored excerpt.
+    """
     before = before or {}
-    gone = [f"“{PART}.{key}” cannot be removed as a whole." for key in before if key not in workflow]
+    removed = [f"“{PART}.{key}” cannot be removed as a whole." for key in before if key not in workflow]
     try:
         known = set(_problems(before)) if before else set()
-        return gone + [problem for problem in dict.fromkeys(_problems(workflow)) if problem not in known]
-    except RecursionError:  # an expression of a condition may hold others, to any depth
+        return removed + [problem for problem in dict.fromkeys(_problems(workflow)) if problem not in known]
+    except RecursionError:  # expressions of a condition can be nested to any depth
         return ["It is nested too deep to be checked."]
 
 
 def _problems(workflow: Json) -> Iterator[str]:
     for error in _validator().iter_errors(workflow):
-        yield _in_words(error)
+        yield _message(error)
     nodes, edges = workflow.get("nodes", {}), workflow.get("edges", {})
     if not isinstance(nodes, dict) or not isinstance(edges, dict):
         return
@@ -99,15 +101,15 @@ def _problems(workflow: Json) -> Iterator[str]:
                 yield f"Node “{name}” lists the edge “{edge}” in its edge_order, which does not exist."
 
 
-def _in_words(error: jsonschema.ValidationError) -> str:
+def _message(error: jsonschema.ValidationError) -> str:
     where = ".".join([PART, *map(str, error.absolute_path)])
     match error.validator:
         case "required":
             missing = [name for name in error.validator_value if name not in error.instance]
             return f"“{where}” needs {' and '.join(f'“{name}”' for name in missing)}."
         case "type":
-            kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
-            return f"“{where}” has to be {' or '.join(TYPE_NAMES.get(kind, kind) for kind in kinds)}."
+            types = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+            return f"“{where}” has to be {' or '.join(TYPE_NAMES.get(name, name) for name in types)}."
         case "enum":
             return f"“{where}” has to be one of {', '.join(error.validator_value)}."
         case "minProperties":
@@ -127,67 +129,69 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def _default(workflow: Any, path: str) -> Any:
-    """What ElevenLabs' document gives a setting that is not there; None where it names nothing."""
+    """The schema's default for a setting; None if it has none."""
     schema: Any = _schema()
-    here = workflow
+    value = workflow
     for key in keys(path)[1:]:
-        schema = _resolved(schema, here)
+        schema = _resolved(schema, value)
         schema = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
         if not isinstance(schema, dict):
             return None
-        here = here.get(key) if isinstance(here, dict) else None
-    return _resolved(schema, here).get("default", schema.get("default"))
+        value = value.get(key) if isinstance(value, dict) else None
+    return _resolved(schema, value).get("default", schema.get("default"))
 
 
 def _resolved(schema: Json, value: Any) -> Json:
-    """The model that is meant by a reference, by "this or null", or by an object's `type`."""
+    """Follows references, "this model or null", and the choice of a model by an object's `type`."""
     while True:
         if "$ref" in schema:
             schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
         elif "else" in schema:
             schema = schema["else"]
         elif "allOf" in schema and isinstance(value, dict):
-            fitting = [one["then"] for one in schema["allOf"] if _fits(one.get("if"), value)]
-            schema = fitting[0] if fitting else {}
+            matching = [branch["then"] for branch in schema["allOf"] if _applies(branch.get("if"), value)]
+            schema = matching[0] if matching else {}
         else:
             return schema
 
 
-def _fits(condition: Json | None, value: Json) -> bool:
-    """`condition` names one key and what it has to be: see `_by_type`."""
-    return condition is not None and all(value.get(key) == one["const"] for key, one in condition["properties"].items())
+def _applies(condition: Json | None, value: Json) -> bool:
+    """`condition` requires a constant for one key: see `_by_type`."""
+    return condition is not None and all(
+        value.get(key) == schema["const"] for key, schema in condition["properties"].items()
+    )
 
 
 def excerpt(document: Json) -> Json:
-    """The part of the official OpenAPI document that is about a workflow that is sent, as JSON Schema."""
+    """The models of a workflow in requests, taken from the official OpenAPI document, as JSON Schema."""
     models: Json = document["components"]["schemas"]
-    found: Json = {}
-    left = [ROOT_MODEL]
-    while left:
-        name = left.pop()
-        if name not in found:
-            found[name] = _plain(models[name])
-            left += re.findall(r'"#/\$defs/([^"]+)"', json.dumps(found[name]))
-    root = found.pop(ROOT_MODEL)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": dict(sorted(found.items()))}
+    included: Json = {}
+    pending = [ROOT_MODEL]
+    while pending:
+        name = pending.pop()
+        if name not in included:
+            included[name] = _plain(models[name])
+            pending += re.findall(r'"#/\$defs/([^"]+)"', json.dumps(included[name]))
+    root = included.pop(ROOT_MODEL)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **root, "$defs": dict(sorted(included.items()))}
 
 
 def _plain(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_plain(one) for one in schema]
+        return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         return {"$ref": f"#/$defs/{schema['$ref'].rpartition('/')[2]}"} | _kept(schema, {"default"})
     if "discriminator" in schema:
         return _by_type(schema["discriminator"]) | _kept(schema, {"default"})
-    if [one for one in schema.get("anyOf", []) if one != {"type": "null"}] != schema.get("anyOf", []):
-        others = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    if {"type": "null"} in schema.get("anyOf", []):
+        others = [variant for variant in schema["anyOf"] if variant != {"type": "null"}]
         inner = _plain(others[0]) if len(others) == 1 else {"anyOf": _plain(others)}
         return {"if": {"type": "null"}, "else": inner} | _kept(schema, {"default"})
     plain = {name: value for name, value in schema.items() if name not in LEFT_OUT and not name.startswith("x-")}
     for name in ("properties", "patternProperties"):
-        if name in plain:  # a setting may well be called "title"
+        if name in plain:  # the keys are names of settings, which may be "title"
             plain[name] = {key: _plain(inner) for key, inner in plain[name].items()}
     for name in ("additionalProperties", "items", "prefixItems", "anyOf", "oneOf", "allOf"):
         if name in plain:
@@ -196,7 +200,7 @@ def _plain(schema: Any) -> Any:
 
 
 def _by_type(discriminator: Json) -> Json:
-    """One of several models, identified by a key that is therefore required."""
+    """One of several models, chosen by the value of a required key."""
     key, models = discriminator["propertyName"], discriminator["mapping"]
     return {
         "type": "object",
