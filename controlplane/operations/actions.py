@@ -14,7 +14,10 @@ Secrets = Mapping[str, str]
 
 
 class PreconditionFailed(Exception):
-    """A check says no: nothing was sent. `seen` is the object as the remote shows it instead, `field` the form's."""
+    """A precheck failed, so nothing was sent.
+
+    `observed` is the object as the remote shows it, `field` the form field that the message is about.
+    """
 
     def __init__(self, message: str, *, observed: Mapping[str, Any] | None = None, field: str = "") -> None:
         super().__init__(message)
@@ -23,7 +26,7 @@ class PreconditionFailed(Exception):
 
 
 class NothingToDo(Exception):
-    """The remote is as wanted already: nothing needs sending. `seen` is what it shows."""
+    """The remote already has the requested state, so nothing was sent. `observed` is the object as it shows it."""
 
     def __init__(self, message: str, *, observed: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -32,7 +35,7 @@ class NothingToDo(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the one call answered: the id it names, and the object if the answer holds it."""
+    """The response to the write: the object's id, and the object itself if the response contains it."""
 
     object_id: str = ""
     observed: dict[str, Any] | None = None
@@ -40,12 +43,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`message` says what happened; beside `DONE` it is what has to be added to `Kind.done`."""
+    """The result of a write. `message` says what happened; for `DONE` it is appended to `Action.success_message`."""
 
     state: State
     message: str = ""
     not_kept: list[str] = field(default_factory=list)
-    error_fields: list[str] = field(default_factory=list)  # of a refusal: what to correct, the most exact name first
+    error_fields: list[str] = field(default_factory=list)  # the fields to correct, the most specific name first
 
 
 class Action:
@@ -53,66 +56,77 @@ class Action:
 
     name: ClassVar[str]
     object_type: ClassVar[str]
-    patience: ClassVar[int | None] = None  # seconds before a "no" is believed; None: settings.SETTLE_AFTER
-    removes: ClassVar[bool] = False  # a 404 fulfils the wish, and there is nothing to read afterwards
+    patience: ClassVar[int | None] = None  # seconds before "not applied" is believed; None: settings.SETTLE_AFTER
+    removes: ClassVar[bool] = False  # a 404 counts as success, and there is nothing to read afterwards
 
     def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
-        """What it locks."""
+        """The key of the lock that the operation holds while it is open."""
         return f"{self.object_type}:{object_id}"
 
     def title(self, op: Operation) -> str:
-        """What is asked, as a sentence without its stop: "Move +1 … from A to B"."""
+        """The request as a sentence without a full stop: "Move +1 … from A to B"."""
         raise NotImplementedError
 
     def success_message(self, op: Operation) -> str:
-        """The same in the past tense, with its stop and what it means for callers. `op.not_kept` is known by then."""
+        """The same in the past tense, with a full stop and what it means for callers. `op.not_kept` is already set."""
         raise NotImplementedError
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        """Read the remote and return what stands there now. Raises `Stop` or `Already`."""
+        """Read the remote and return its current values. Raises PreconditionFailed or NothingToDo."""
         raise NotImplementedError
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        """The one remote call."""
+        """Make the one request that writes."""
         raise NotImplementedError
 
     def explain_refusal(self, op: Operation, error: ElevenLabsError) -> PreconditionFailed | None:
-        """The remote's no to `send` in the kind's own words, with the form's field; None: as the error says it."""
+        """A message of the action's own for an error that the remote answered to `send`, with the form field.
+
+        None: the error's own message is used.
+        """
         return None
 
     def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
-        """Read back what the remote shows now; None if there is nothing."""
+        """Read the object from the remote; None if it does not exist."""
         raise NotImplementedError
 
     def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
-        """Wanted, before or a third thing? Decides from `op` and `seen` alone."""
+        """Decide whether `observed` has the requested values, the earlier ones or others.
+
+        Uses nothing but `op` and `observed`.
+        """
         raise NotImplementedError
 
     def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
-        """Does this object, found by a sync, show the effect of `op`?"""
+        """Whether this object, found by a sync, shows the effect of `op`."""
         return op.object_id == object_id and self.reconcile(op, observed).state == State.DONE
 
     def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
-        """The few values of an object that this kind is about, for `before`, `seen` and the history."""
+        """The few values of an object that the action is about, for `before`, `observed` and the history."""
         raise NotImplementedError
 
     def created_id(self, observed: dict[str, Any]) -> str:
-        """The id of what was made, for a kind that makes something and may read it back without knowing its id; "" if
-        it is not known which that is."""
+        """The id of the created object, for an action that may read it back without knowing the id.
+
+        "" if it is not known which object that is.
+        """
         return ""
 
     def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
-        """Bring the mirror row to what was seen; None when done: as asked. In the verdict's transaction."""
+        """Update the mirrored row to `observed`, in the transaction that stores the verdict.
+
+        None for an operation that is done means that the object is as requested.
+        """
         raise NotImplementedError
 
 
 _actions: dict[str, Action] = {}
 
 
-def register(kind: type[Action]) -> type[Action]:
-    """Make a kind findable by the name that stands in the database."""
-    _actions[kind.name] = kind()
-    return kind
+def register(action: type[Action]) -> type[Action]:
+    """Class decorator. Makes an action available by the name that `Operation.kind` stores."""
+    _actions[action.name] = action()
+    return action
 
 
 def action_for(name: str) -> Action:

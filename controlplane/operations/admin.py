@@ -41,7 +41,7 @@ class VerdictFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
-# Where verb and object of a kind's name do not say what staff know it by.
+# Labels of the actions whose name does not make a good one.
 KINDS = {
     "agent.archive": "archive or restore agent",
     "agent.update": "change agent",

@@ -1,7 +1,7 @@
 """Change sets: several operations planned together and run in order by a worker.
 
-All truth is in the rows: a worker that dies leaves steps planned, being checked or unconfirmed, and the next
-one goes on from there. Nothing here sends: each step is an ordinary operation.
+All state is in the database: a worker that dies leaves steps planned, being checked or unconfirmed, and the next one
+continues from there. This module sends nothing itself: each step is an ordinary operation.
 """
 
 import time
@@ -21,9 +21,10 @@ from controlplane.operations.actions import fingerprint
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import ActionRequest, actor_label, carry_out
 
-MAX_RUNTIME_S = 600.0  # seconds: well under the time limit of a task, at which the worker would be killed
-STEP_READ_S = 30.0  # seconds for all tries of one read of a step
-LEASE = timedelta(seconds=90)  # longer than the longest step: two reads, and one write at its deadline after its wait
+MAX_RUNTIME_S = 600.0  # well below the task's time limit, at which the worker would be killed
+STEP_READ_S = 30.0  # for all attempts of one read of a step
+# Longer than the longest step: two reads, and a write that waits for its turn and then takes until its deadline.
+LEASE = timedelta(seconds=90)
 
 
 @audit_required()
@@ -38,12 +39,13 @@ def plan(
     by_system: bool = False,
     justification: Justification = NO_JUSTIFICATION,
 ) -> ChangeSet:
-    """Store the change set and its steps, all planned; or return the one this key made. Raises `KeyReused`
-    and `NotSaid`.
+    """Store the change set with all its steps planned, or return the one that this key created before.
 
-    `asked` is what the form asked for: the same form sent again means the same, though by then its steps would differ.
-    `beside` writes what has to be committed with it, and forbids it by raising.
-    `by_system`: the steps are the system's own deed, and `actor` only asked for it.
+    `asked` is what the form requested. The key's requests are compared by it, because a repeated form would lead to
+    other steps by then.
+    `on_begin` is called in the same transaction; if it raises, nothing is stored.
+    `by_system`: the system is recorded as the actor of the steps, and `actor` only as the one who requested them.
+    Raises KeyReused and ReasonRequired.
     """
     require_justification(justification, actor)
     change_set = ChangeSet(
@@ -61,7 +63,7 @@ def plan(
             if on_begin is not None:
                 on_begin(change_set)
             for position, action_request in enumerate(action_requests):
-                _step(
+                _add_step(
                     action_request.operation(
                         key=_key(change_set, position, 0), actor=None if by_system else actor, state=State.PLANNED
                     ),
@@ -77,7 +79,7 @@ def plan(
 
 
 def planned(key: str, asked: Mapping[str, Any]) -> ChangeSet | None:
-    """The change set that this key made, if it made one. Raises `KeyReused` if that was for something else."""
+    """The change set that this key created, if any. Raises KeyReused if it was for another request."""
     first = ChangeSet.objects.filter(key=key).first()
     if first is not None and first.fingerprint != fingerprint(asked):
         raise journal.KeyReused(first) from None
@@ -88,7 +90,7 @@ def _key(change_set: ChangeSet, position: int, attempt: int) -> str:
     return f"set-{change_set.pk}-{position}-{attempt}"
 
 
-def _step(op: Operation, change_set: ChangeSet, position: int) -> None:
+def _add_step(op: Operation, change_set: ChangeSet, position: int) -> None:
     op.change_set, op.position = change_set, position
     op.save(force_insert=True)
 
@@ -100,7 +102,7 @@ def current_steps(change_set: ChangeSet) -> list[Operation]:
 
 
 def run_due() -> int:
-    """Go on with every running change set that no worker holds; how many were worked on."""
+    """Continue every running change set that no worker holds. Returns how many that was."""
     due = ChangeSet.objects.filter(state=ChangeSet.State.RUNNING, claimed_until__lte=timezone.now()).order_by("id")
     worked = 0
     for change_set in due:
@@ -109,11 +111,11 @@ def run_due() -> int:
 
 
 def work(change_set: ChangeSet) -> bool:
-    """Run the steps that are left, in order; stop at the first that is not done. False if another worker holds it."""
+    """Run the remaining steps in order and stop at the first that fails. False if another worker holds it."""
     if not _claim(change_set):
         return False
-    client = connect(patience=STEP_READ_S, urgent=True)  # staff asked for it, and look on
-    enough = time.monotonic() + MAX_RUNTIME_S
+    client = connect(patience=STEP_READ_S, urgent=True)  # staff requested it and are waiting
+    deadline = time.monotonic() + MAX_RUNTIME_S
     for step in current_steps(change_set):
         if step.state == State.DONE:
             continue
@@ -121,13 +123,13 @@ def work(change_set: ChangeSet) -> bool:
             try:
                 journal.claim(step)
                 carry_out(step, client=client, secrets={})
-            except (journal.ResourceLocked, journal.Expired) as held:
-                return _stop(change_set, f"Step {step.position + 1} waits: {held}")
+            except (journal.ResourceLocked, journal.Expired) as error:
+                return _stop(change_set, f"Step {step.position + 1} waits: {error}")
         if step.is_open:
-            return _release(change_set)  # unconfirmed: it is settled first, then the next round goes on
+            return _release(change_set)  # unconfirmed: a later run continues once the step is settled
         if step.state != State.DONE:
             return _stop(change_set, f"Step {step.position + 1}: {step.message}")
-        if time.monotonic() > enough:
+        if time.monotonic() > deadline:
             return _release(change_set)
         if not _claim(change_set, extend=True):
             return True
@@ -137,32 +139,34 @@ def work(change_set: ChangeSet) -> bool:
 
 @audit_required()
 def resume(change_set: ChangeSet, *, actor: User | None, justification: Justification = NO_JUSTIFICATION) -> None:
-    """Plan the steps that did not get done anew, and let a worker go on. Does nothing unless it is stopped. Where no
-    other reason is given, that of the step goes on. Raises `NotSaid`."""
+    """Plan the failed steps again and let a worker continue. Does nothing unless the change set is stopped.
+
+    A step keeps its reason and ticket unless others are given. Raises ReasonRequired.
+    """
     require_justification(justification, actor)
     with transaction.atomic(durable=True):
-        moved = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.STOPPED).update(
+        resumed = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.STOPPED).update(
             state=ChangeSet.State.RUNNING, problem="", ended_at=None, claimed_until=timezone.now()
         )
-        if not moved:
+        if not resumed:
             return
         for step in current_steps(change_set):
             if step.state in (State.DONE, State.PLANNED, State.INTENT, State.SENT):
                 continue
             attempt = change_set.steps.filter(position=step.position).count()
-            again = Operation(
+            retry = Operation(
                 key=_key(change_set, step.position, attempt),
                 state=State.PLANNED,
                 actor=actor,
                 actor_name=actor_label(actor),
                 reason=justification.reason or step.reason,
                 ticket=justification.ticket or step.ticket,
-                **{name: getattr(step, name) for name in _COPIED},
+                **{name: getattr(step, name) for name in _COPIED_FIELDS},
             )
-            _step(again, change_set, step.position)
+            _add_step(retry, change_set, step.position)
 
 
-_COPIED = (
+_COPIED_FIELDS = (
     "kind",
     "resource",
     "fingerprint",
@@ -177,10 +181,10 @@ _COPIED = (
 
 def _claim(change_set: ChangeSet, *, extend: bool = False) -> bool:
     now = timezone.now()
-    mine = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.RUNNING)
-    mine = mine.filter(claimed_until=change_set.claimed_until) if extend else mine.filter(claimed_until__lte=now)
+    rows = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.RUNNING)
+    rows = rows.filter(claimed_until=change_set.claimed_until) if extend else rows.filter(claimed_until__lte=now)
     until = now + LEASE
-    if not mine.update(claimed_until=until):
+    if not rows.update(claimed_until=until):
         return False
     change_set.claimed_until = until
     return True

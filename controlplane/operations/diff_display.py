@@ -8,18 +8,18 @@ from controlplane.operations.humanize import humanize, labels, with_id
 from controlplane.operations.line_diff import Line, line_diff
 from controlplane.templatetags.names import spelled, visible
 
-LONG_TEXT_CHARS = 120  # characters; longer texts, and those of several lines, are compared line by line
-MAX_CHARS = 20_000  # characters shown of one value
+LONG_TEXT_CHARS = 120  # longer texts, and texts of several lines, are compared line by line
+MAX_CHARS = 20_000  # shown of one value
 
 
 @dataclass(frozen=True)
 class Setting:
-    """`before` and `after` are as they were; what is shown of them is `old` and `new`, or the lines that differ."""
+    """One changed setting. `before` and `after` are the full texts; pages show `old` and `new`, or `lines`."""
 
     label: str
     before: str
     after: str
-    now: str | None = None  # where it is not as the change left it any more
+    now: str | None = None  # the current value, if it has changed again since
 
     @property
     def is_long(self) -> bool:
@@ -39,31 +39,31 @@ class Setting:
 
     @property
     def lines_back(self) -> list[Line]:
-        """As a way back would change it."""
+        """The diff of a revert."""
         return line_diff(self.after, self.before)
 
     def _shown(self, text: str) -> str:
-        """Where nothing else tells them apart, each character that hides is spelled out."""
+        """Spells out invisible characters if the two texts would otherwise look the same."""
         return spelled(text) if visible(self.before) == visible(self.after) else visible(text)
 
 
 def differences(
     before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any] | None = None
 ) -> list[Setting]:
-    """Each {path: value} of a history entry in words."""
+    """The settings that a history entry changed. All three arguments are {path: value}."""
     paths = [path for path in {**before, **after} if path not in ("gone", "agent_name")]
-    words = labels(paths)
-    return [_setting(path, visible(words[path]), before, after, after if now is None else now) for path in paths]
+    names = labels(paths)
+    return [_setting(path, visible(names[path]), before, after, after if now is None else now) for path in paths]
 
 
 def _setting(
     path: str, label: str, before: Mapping[str, Any], after: Mapping[str, Any], now: Mapping[str, Any]
 ) -> Setting:
-    moved = _cut(visible(_in_words(path, now))) if now.get(path) != after.get(path) else None
-    return Setting("Agent" if path == "agent_id" else label, _in_words(path, before), _in_words(path, after), moved)
+    current = _cut(visible(_display(path, now))) if now.get(path) != after.get(path) else None
+    return Setting("Agent" if path == "agent_id" else label, _display(path, before), _display(path, after), current)
 
 
-def _in_words(path: str, values: Mapping[str, Any]) -> str:
+def _display(path: str, values: Mapping[str, Any]) -> str:
     value = values.get(path)
     if path != "agent_id":
         return humanize(value)

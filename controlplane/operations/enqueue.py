@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def enqueue(task: Task[Any, Any] | Signature[Any], *args: Any) -> bool:
-    """True if the broker took the message. Takes a second at most: somebody has clicked."""
+    """True if the broker accepted the message. Takes one second at most, because a user is waiting."""
     try:
         broker.with_timeout(lambda: _send(task, args))
     except broker.CONNECTION_ERRORS as error:

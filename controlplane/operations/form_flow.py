@@ -22,24 +22,24 @@ from controlplane.operations.models import ChangeSet, Operation, State
 
 
 def current_staff(request: HttpRequest) -> User:
-    """Who asks. Every page here is behind a permission, so nobody anonymous gets this far."""
+    """The signed-in user. Every caller requires a permission, so an anonymous user never gets here."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
 
 
 def action_kwargs(request: HttpRequest, form: KeyedForm) -> dict[str, Any]:
-    """What every service is told of a form: its key, who asks, and why."""
+    """The arguments that every service takes from a form: key, actor and justification."""
     return {"key": form.operation_key, "actor": current_staff(request), "justification": form.justification}
 
 
 def is_dialog(request: HttpRequest) -> bool:
-    """Asked for by the dialog of a page (htmx), not by the address bar: only the form itself is wanted."""
+    """Whether a dialog (htmx) made the request and needs only the form, not the whole page."""
     return request.headers.get("HX-Request") == "true"
 
 
 def render_form(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """A page with a form: whole, or as the inside of a dialog. Both are the same template on two frames."""
+    """Renders a form as a whole page or as the content of a dialog. `frame` is the base that the template extends."""
     frame = "controlplane/dialog.html" if is_dialog(request) else "controlplane/page.html"
     form = context.get("form")
     if isinstance(form, KeyedForm) and form.audit_unavailable:
@@ -48,25 +48,25 @@ def render_form(request: HttpRequest, template: str, context: dict[str, Any], *,
 
 
 def htmx_redirect(request: HttpRequest, url: str) -> HttpResponse:
-    """Leave the form for a page, from the dialog too."""
+    """Redirects the browser, also if the form is in a dialog."""
     if is_dialog(request):
         return HttpResponse(headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
 
 
 def submit(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
-    """Run `ask`. A form whose wish was not fulfilled gets the reason as an error and a new key; None then.
+    """Run `ask` and return its operation. If it failed, add the reason and a new key to the form and return None.
 
-    An unconfirmed operation is no error of the form: asking again would be a second write.
+    An unconfirmed operation is not an error of the form: submitting it again would be a second write.
     """
     try:
         op = ask()
     except (ResourceLocked, KeyReused, Expired, AuditUnavailable) as refusal:
         add_refusal(form, refusal)
         return None
-    except ReasonRequired as missing:
-        for field, words in missing.problems.items():
-            _add_error(form, field, words)
+    except ReasonRequired as error:
+        for field, message in error.problems.items():
+            _add_error(form, field, message)
         return None
     if op.state in (State.DONE, State.SENT, State.INTENT):
         return op
@@ -75,12 +75,12 @@ def submit(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
 
 
 def field_of(form: Form, op: Operation) -> str | None:
-    """The form's field that a check or the remote complained about."""
+    """The form field that a precheck or the remote rejected: the last step of the error's path that is a field."""
     return next((name for path in op.error_fields for name in reversed(path.split(".")) if name in form.fields), None)
 
 
 def add_refusal(form: KeyedForm, refusal: Exception) -> None:
-    """Show the form again with the reason why nothing was sent."""
+    """Add the reason why nothing was sent to the form that is shown again."""
     form.audit_unavailable = isinstance(refusal, AuditUnavailable)
     _add_error(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
 
@@ -91,8 +91,10 @@ def _add_error(form: KeyedForm, field: str | None, message: str) -> None:
 
 
 def flash_result(request: HttpRequest, op: Operation) -> None:
-    """Say what became of an operation, with a link to it. Nothing while it is open: then its own page comes next,
-    which says it itself and keeps up with it."""
+    """Add a message with the result of an operation and a link to it.
+
+    Does nothing while it is open: the user is then redirected to the operation's page, which shows its state.
+    """
     if op.is_open:
         return
     level = messages.SUCCESS if op.state == State.DONE else messages.ERROR
@@ -104,9 +106,9 @@ def flash_result(request: HttpRequest, op: Operation) -> None:
 
 
 def change_of(op: Operation) -> Entry | None:
-    """The history entry of what it changed on a thing that was there before and still is: that can be undone."""
-    same = {"object_type": op.object_type, "object_id": op.object_id, "kind": f"{op.object_type}.changed"}
-    changes = Entry.objects.filter(**same, cause=Entry.Cause.OPERATION, cause_id=str(op.pk))
+    """The history entry of a change to an existing object. Such a change can be undone, unlike adding or deleting."""
+    about = {"object_type": op.object_type, "object_id": op.object_id, "kind": f"{op.object_type}.changed"}
+    changes = Entry.objects.filter(**about, cause=Entry.Cause.OPERATION, cause_id=str(op.pk))
     return changes.order_by("pk").first() if op.object_id else None
 
 

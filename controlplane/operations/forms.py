@@ -12,7 +12,7 @@ from controlplane.audit.justification import MAX_REASON_CHARS, MAX_TICKET_CHARS,
 
 
 class JustificationForm(forms.Form):
-    """Asks why: see `controlplane.audit.justification`. Shown by `controlplane/justification.html`."""
+    """Reason and ticket: see `controlplane.audit.justification`. Rendered by `controlplane/justification.html`."""
 
     reason = forms.CharField(
         required=False,
@@ -30,16 +30,16 @@ class JustificationForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("reason", "ticket"):  # asked last, so their errors come last
+        for name in ("reason", "ticket"):  # shown last, so their errors come last
             self.fields[name] = self.fields.pop(name)
 
     def clean_reason(self) -> str:
-        return self._said("reason")
+        return self._clean_justification("reason")
 
     def clean_ticket(self) -> str:
-        return self._said("ticket")
+        return self._clean_justification("ticket")
 
-    def _said(self, field: str) -> str:
+    def _clean_justification(self, field: str) -> str:
         text: str = self.cleaned_data[field]
         if problem := justification_errors(Justification(**{field: text})).get(field):
             raise forms.ValidationError(problem)
@@ -55,26 +55,26 @@ class JustificationForm(forms.Form):
 
     @property
     def has_justification(self) -> bool:
-        """Something was typed there, or is wrong with it."""
+        """Whether reason or ticket has a value or an error."""
         return any(self[name].value() or self[name].errors for name in ("reason", "ticket"))
 
 
 class KeyedForm(JustificationForm):
-    """Carries the operation's key: sent twice (double click, back, second tab), it is carried out once."""
+    """Has an idempotency key, so that a form sent twice (double click, back, second tab) is carried out once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
-    audit_unavailable = False  # what was asked for could not be written down: `controlplane.audit.unavailable`
+    audit_unavailable = False  # the request could not be recorded: `controlplane.audit.unavailable`
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["key"].initial = uuid.uuid4
 
     def with_new_key(self) -> None:
-        """For the form shown again after an attempt that ended: what is sent next is a new wish."""
+        """For a form that is shown again after an attempt has ended: the next submission is a new request."""
         self.show_instead("key", str(uuid.uuid4()))
 
     def show_instead(self, field: str, value: str) -> None:
-        """Show this value in place of what was typed."""
+        """Replace a submitted value before the form is shown again."""
         data = QueryDict(mutable=True)
         data.update(self.data)
         data[self.add_prefix(field)] = value

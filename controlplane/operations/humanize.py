@@ -11,10 +11,10 @@ LABELS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
 
 
 def labels(paths: Iterable[str]) -> dict[str, str]:
-    """{path: its last step in words}, with the steps above it where two of these would be called the same."""
+    """{path: label}. The label is the last step in words; the steps above it are added if two labels were the same."""
     short = {path: _label(path) for path in paths}
-    often = Counter(short.values())
-    return {path: label if often[label] == 1 else _label(path, whole=True) for path, label in short.items()}
+    counts = Counter(short.values())
+    return {path: label if counts[label] == 1 else _label(path, whole=True) for path, label in short.items()}
 
 
 def _label(path: str, *, whole: bool = False) -> str:
@@ -29,7 +29,7 @@ def humanize(item: Any) -> str:
         return "none"
     if isinstance(item, bool):
         return "yes" if item else "no"
-    if isinstance(item, list) and all(isinstance(one, str) for one in item):
+    if isinstance(item, list) and all(isinstance(element, str) for element in item):
         return ", ".join(item)
     return item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, indent=2)
 

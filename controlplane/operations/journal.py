@@ -1,5 +1,5 @@
-"""The three commits of a write. Each is durable, and each but the first is a conditional UPDATE, so that two
-processes never both decide one operation."""
+"""The three commits of a write. Each is durable, and each but the first is a conditional UPDATE, so that no two
+processes decide the same operation."""
 
 import logging
 from collections.abc import Callable
@@ -21,14 +21,14 @@ from controlplane.operations.models import OPEN_STATES, ChangeSet, Operation, St
 BEGIN_TRIES = 3
 READ_BACK_AFTER_S = (2, 5, 10, 20)  # seconds after sending; from then on every `READ_BACK_EVERY_S`
 READ_BACK_EVERY_S = 20
-MAX_FIELDS, MAX_FIELD_CHARS = 20, 200  # of what a refusal names; characters
+MAX_FIELDS, MAX_FIELD_CHARS = 20, 200  # stored of the fields that a refusal names
 LATE_WITHIN = timedelta(days=1)
 
 log = logging.getLogger(__name__)
 
 
 class ResourceLocked(Exception):
-    """Another operation holds this resource; `operation` says who and since when."""
+    """Another operation holds the lock on this resource; it is available as `operation`."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class ResourceLocked(Exception):
 
 
 class KeyReused(Exception):
-    """The key of a form came back with other values."""
+    """An idempotency key was used again with other values."""
 
     def __init__(self, first: Operation | ChangeSet) -> None:
         self.first = first
@@ -50,14 +50,15 @@ class KeyReused(Exception):
 
 
 class Expired(Exception):
-    """The operation was decided by somebody else (too slow before sending): nothing was sent."""
+    """Another process ended the operation because it took too long before sending. Nothing was sent."""
 
 
 @audit_required()
 def begin(op: Operation, *, on_begin: Callable[[Operation], None] | None = None, tries: int = BEGIN_TRIES) -> bool:
-    """Commit A: the intent, which is also the lock. False if this key came before; `op` is then the first one.
+    """Commit A: stores the intent, which is also the lock. False if the key was used before; `op` is then that row.
 
-    `beside` writes what has to be committed with it, and forbids it by raising.
+    `on_begin` is called in the same transaction; if it raises, nothing is stored.
+    Raises ResourceLocked and KeyReused.
     """
     try:
         with transaction.atomic(durable=True):
@@ -75,53 +76,59 @@ def begin(op: Operation, *, on_begin: Callable[[Operation], None] | None = None,
         holder = Operation.objects.filter(resource=op.resource, state__in=OPEN_STATES).first()
         if holder is not None:
             raise ResourceLocked(holder) from None
-        if tries <= 1:  # nobody holds it: the database refuses the row itself
+        if tries <= 1:  # no operation holds the lock: the database rejects the row for another reason
             raise
-        return begin(op, on_begin=on_begin, tries=tries - 1)  # decided between our two looks: the lock is free again
+        return begin(op, on_begin=on_begin, tries=tries - 1)  # the lock was released between the two queries
     return True
 
 
 @audit_required()
 def claim(op: Operation) -> None:
-    """A planned step becomes an intent and takes the lock. Raises `Held`, or `Expired` if it is no longer planned."""
+    """Turn a planned step into an intent, which takes the lock.
+
+    Raises ResourceLocked, or Expired if the step is no longer planned.
+    """
     try:
         with transaction.atomic(durable=True):
-            moved = Operation.objects.filter(pk=op.pk, state=State.PLANNED).update(
+            claimed = Operation.objects.filter(pk=op.pk, state=State.PLANNED).update(
                 state=State.INTENT, created_at=timezone.now()
             )
     except IntegrityError:
         holder = Operation.objects.filter(resource=op.resource, state__in=OPEN_STATES).first()
         raise ResourceLocked(holder or op) from None
-    if not moved:
+    if not claimed:
         raise Expired(str(op))
     op.refresh_from_db()
 
 
 @audit_required()
 def mark_sent(op: Operation, before: dict[str, Any]) -> None:
-    """Commit B: from here on, no machine repeats this write."""
+    """Commit B: stored before the request is sent. From here on, no process repeats the write. Raises Expired."""
     now = timezone.now()
-    # Until then the request may be under way: it waits for its turn for half of its deadline, then has all of it.
+    # The request may wait for its turn for half of its deadline, and then take until the deadline.
     longest = timedelta(seconds=1.5 * settings.ELEVENLABS_WRITE_DEADLINE + READ_BACK_AFTER_S[0])
     values = {"state": State.SENT, "before": before, "sent_at": now, "settle_at": now + longest}
     with transaction.atomic(durable=True):
         if not Operation.objects.filter(pk=op.pk, state=State.INTENT).update(**values):
             raise Expired(str(op))
         _store_precheck_object(op)
-        record_event(op, "sent", "On its way to ElevenLabs.")  # what the history cannot tell is not sent
+        record_event(op, "sent", "On its way to ElevenLabs.")  # nothing is sent unless the history has it
     _set(op, values)
 
 
 def _store_precheck_object(op: Operation) -> None:
-    """Keep what the check read. If that is not what stands here, somebody else changed it before us: told apart from
-    what we are about to do. Where an operation of ours may be what took effect late, a sync has to tell."""
-    lost = Operation.objects.filter(
+    """Store the object as the precheck read it.
+
+    If it differs from the mirror, it was changed outside this app, and this keeps that change separate from the one
+    that is about to be sent. If it may be the late effect of an earlier operation, that is left to a sync to decide.
+    """
+    not_applied = Operation.objects.filter(
         object_type=op.object_type, object_id=op.object_id, state=State.NOT_APPLIED, late_at=None
     )
     if (
         op.precheck_object is None
         or unstorable(op.precheck_object)
-        or lost.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists()
+        or not_applied.filter(ended_at__gte=timezone.now() - LATE_WITHIN).exists()
     ):
         return
     try:
@@ -132,21 +139,20 @@ def _store_precheck_object(op: Operation) -> None:
 
 
 def note_id(op: Operation, object_id: str) -> None:
-    """Keep the id that the remote has just given, before anything else can go wrong."""
+    """Store the id of a new object at once, before anything else can fail."""
     with transaction.atomic(durable=True):
         Operation.objects.filter(pk=op.pk).update(object_id=object_id)
     op.object_id = object_id
 
 
 def note_call(op: Operation, call: Call | None) -> None:
-    """Keep how the write itself was answered. Saved with the verdict or the note that follows."""
+    """Set how the write was answered. Saved by the commit that follows."""
     if call is not None:
         op.http_status, op.trace_id, op.milliseconds = call.status, call.trace_id[:80], round(call.milliseconds)
 
 
 def leave_unconfirmed(op: Operation, message: str, *, settle_at: datetime | None = None) -> Operation:
-    """The outcome is not known: say so, and leave the operation to `settle`, which reads back at
-    `settle_at`, in two seconds by default."""
+    """Store that the outcome is unknown. `settle` reads the object back at `settle_at`, by default in 2 s."""
     settle_at = settle_at or timezone.now() + timedelta(seconds=READ_BACK_AFTER_S[0])
     values = {"message": storable(message), "settle_at": settle_at, **_call_values(op)}
     with transaction.atomic(durable=True):
@@ -158,8 +164,8 @@ def leave_unconfirmed(op: Operation, message: str, *, settle_at: datetime | None
 def finish(
     op: Operation, verdict: Verdict, *, observed: dict[str, Any] | None, evidence: str, expected: State = State.SENT
 ) -> Operation:
-    """Commit C: verdict, mirror row and ledger entry in one transaction. Does nothing if it is decided already."""
-    with audit_required() if expected == State.INTENT else nullcontext():  # by then nothing was sent
+    """Commit C: verdict, mirrored row and history entry in one transaction. Does nothing if it is already decided."""
+    with audit_required() if expected == State.INTENT else nullcontext():  # an intent: nothing was sent
         return _finish(op, action_for(op.kind), verdict, observed, evidence, expected)
 
 
@@ -169,19 +175,19 @@ def _finish(
     message = storable(verdict.message)
     if observed is not None and verdict.state == State.DONE:
         op.object_id = op.object_id or action.created_id(observed)
-    if observed is not None and (why := unstorable(observed)):
+    if observed is not None and (reason := unstorable(observed)):
         observed = None
-        message += f" What ElevenLabs shows now cannot be kept here ({why})."
+        message += f" What ElevenLabs shows now cannot be kept here ({reason})."
     try:
         try:
             return _commit(op, action, verdict, observed, message, evidence, expected)
-        except IntegrityError:  # a sync has just stored the new object: now it is there to be compared with
+        except IntegrityError:  # a sync stored the new object at the same time; the second try finds its row
             return _commit(op, action, verdict, observed, message, evidence, expected)
     except (DataError, IntegrityError, BadShape) as error:
         if observed is None:
             raise
-        why = str(error) if isinstance(error, BadShape) else f"The database refused it: {type(error).__name__}."
-        message += f" What ElevenLabs shows now cannot be kept here. {why}"
+        reason = str(error) if isinstance(error, BadShape) else f"The database refused it: {type(error).__name__}."
+        message += f" What ElevenLabs shows now cannot be kept here. {reason}"
         return _commit(op, action, verdict, None, message, evidence, expected)
 
 
@@ -208,25 +214,25 @@ def _commit(
     with transaction.atomic(durable=True):
         if Operation.objects.filter(pk=op.pk, state=expected).update(**values):
             _set(op, values)
-            _store_and_tell(op, action, observed)
+            _store_and_record(op, action, observed)
             return op
     op.refresh_from_db()
     return op
 
 
-def _store_and_tell(op: Operation, action: Action, observed: dict[str, Any] | None) -> None:
-    ours = op.state == State.DONE
-    if ours or observed is not None:
-        action.store(op, observed, cause_of(op) if ours else seen_by_precheck(op))
+def _store_and_record(op: Operation, action: Action, observed: dict[str, Any] | None) -> None:
+    done = op.state == State.DONE
+    if done or observed is not None:
+        action.store(op, observed, cause_of(op) if done else seen_by_precheck(op))
     record_event(op, str(op.state), op.message)
 
 
 def record_event(op: Operation, what: str, message: str) -> None:
-    """The ledger's entry about an operation itself; what it changed has an entry of its own."""
+    """Write a history entry about the operation itself. The change that it made has a separate entry."""
     after: dict[str, Any] = {"asked": op.title, "message": message}
     if op.undoes_id is not None:
         after["undoes"] = op.undoes_id
-    about = ledger.entry(
+    entry = ledger.entry(
         f"operation.{what}",
         op.object_type,
         op.object_id,
@@ -234,11 +240,11 @@ def record_event(op: Operation, what: str, message: str) -> None:
         after=after,
         cause=cause_of(op),
     )
-    ledger.record(about)
+    ledger.record(entry)
 
 
 def seen_by_precheck(op: Operation) -> ledger.Cause:
-    """Of what the remote shows and this operation did not do."""
+    """The cause of a difference that the operation observed but did not make."""
     return ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}")
 
 
@@ -247,17 +253,17 @@ def cause_of(op: Operation) -> ledger.Cause:
 
 
 def storable(text: str) -> str:
-    """A message may name what the remote shows, which may hold what no database keeps."""
+    """Replaces characters that no database can store. A message may quote a remote value."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def patience(action: Action) -> timedelta:
-    """How long after sending a "no" is not believed: the remote may still apply it, or list it later."""
+    """How long after sending "not applied" is not believed: the remote may still apply the write, or list it later."""
     return settings.SETTLE_AFTER if action.patience is None else timedelta(seconds=action.patience)
 
 
 def next_read_back(op: Operation, now: datetime) -> datetime:
-    """When to look again at an operation that was read back without a result, and once a "no" would be believed."""
+    """When to read an unconfirmed operation back again: by schedule, or as soon as "not applied" is believed."""
     sent_at = op.sent_at or now
     later = [at for at in (sent_at + timedelta(seconds=seconds) for seconds in READ_BACK_AFTER_S) if at > now]
     soonest = later[0] if later else now + timedelta(seconds=READ_BACK_EVERY_S)

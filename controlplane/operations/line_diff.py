@@ -7,17 +7,15 @@ from itertools import takewhile
 
 from controlplane.templatetags.names import spelled, visible
 
-CONTEXT_LINES = 2  # lines shown on both sides of what differs
-MAX_MATCHED_LINES = (
-    600  # on either side; beyond it, lines are not matched one by one: that takes time with their square
-)
-MAX_SHOWN_LINES = 400  # lines, then the rest is counted
-MAX_LINE_CHARS = 2_000  # characters shown of one line
+CONTEXT_LINES = 2  # unchanged lines shown on both sides of a difference
+MAX_MATCHED_LINES = 600  # of either text; larger ones are not matched line by line, which takes quadratic time
+MAX_SHOWN_LINES = 400  # the rest is counted
+MAX_LINE_CHARS = 2_000  # shown of one line
 
 
 @dataclass(frozen=True)
 class Line:
-    """`sign` is "+" (added), "-" (removed), " " (as before) or "" (what is left out, in words)."""
+    """`sign` is "+" (added), "-" (removed), " " (unchanged) or "" (a note about lines that are left out)."""
 
     sign: str
     text: str
@@ -28,7 +26,7 @@ class Line:
 
 
 def line_diff(before: str, after: str) -> list[Line]:
-    """No line where the texts are the same."""
+    """Empty if the texts are equal."""
     if before == after:
         return []
     lines = list(_lines(before.split("\n"), after.split("\n")))
@@ -37,8 +35,8 @@ def line_diff(before: str, after: str) -> list[Line]:
 
 
 def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
-    head = _alike(old, new)
-    tail = min(_alike(old[::-1], new[::-1]), len(old) - head, len(new) - head)
+    head = _common_prefix(old, new)
+    tail = min(_common_prefix(old[::-1], new[::-1]), len(old) - head, len(new) - head)
     first, last = max(0, head - CONTEXT_LINES), max(0, tail - CONTEXT_LINES)
     yield from _left_out(first, "above")
     yield from (_line(" ", line) for line in old[first:head])
@@ -47,14 +45,14 @@ def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
     yield from _left_out(last, "below")
 
 
-def _alike(old: list[str], new: list[str]) -> int:
+def _common_prefix(old: list[str], new: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
 
 
 def _differing(old: list[str], new: list[str]) -> Iterator[Line]:
-    are_few = max(len(old), len(new)) <= MAX_MATCHED_LINES
+    matched = max(len(old), len(new)) <= MAX_MATCHED_LINES
     whole = ("replace", 0, len(old), 0, len(new))
-    for tag, start, end, start_new, end_new in SequenceMatcher(None, old, new).get_opcodes() if are_few else [whole]:
+    for tag, start, end, start_new, end_new in SequenceMatcher(None, old, new).get_opcodes() if matched else [whole]:
         if tag != "equal":
             yield from (_line("-", line) for line in old[start:end])
             yield from (_line("+", line) for line in new[start_new:end_new])

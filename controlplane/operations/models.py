@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class State(models.TextChoices):
-    """Where an operation stands. What is not `planned`, `intent` or `sent` is a verdict, and final."""
+    """The states of an operation. All but `planned`, `intent` and `sent` are verdicts and final."""
 
     PLANNED = "planned", "planned"
     INTENT = "intent", "being checked"
@@ -34,7 +34,7 @@ OPEN_STATES = (State.INTENT, State.SENT)
 
 
 class ChangeSet(models.Model):
-    """Operations planned, confirmed and run together, in order, by a worker."""
+    """Operations that are planned and confirmed together, and run in order by a worker."""
 
     class State(models.TextChoices):
         RUNNING = "running", "running"
@@ -63,27 +63,27 @@ class ChangeSet(models.Model):
 
 
 class Operation(models.Model):
-    """One write to the remote that someone asked for: intent, lock, idempotency key and recovery record in one row."""
+    """One requested write: intent, lock, idempotency key and recovery record in one row."""
 
-    # Of this run only, never saved: what a check read, and the error that the remote answered.
-    asked_at: datetime | None = None  # just before what was read last
-    precheck_object: dict[str, Any] | None = None  # the object, whole, as the check read it
-    error: ElevenLabsError | None = None
+    # Not stored; set while the operation is carried out.
+    asked_at: datetime | None = None  # just before the latest request was sent
+    precheck_object: dict[str, Any] | None = None  # the whole object, as the precheck read it
+    error: ElevenLabsError | None = None  # the remote's answer
 
     key = models.CharField(max_length=64, unique=True, default=uuid.uuid4)  # from the rendered form
     kind = models.CharField(max_length=40, db_index=True)
     resource = models.CharField(max_length=120)  # what it locks while it is open
-    fingerprint = models.CharField(max_length=64)  # of kind, resource and params: a key is good for one request only
+    fingerprint = models.CharField(max_length=64)  # of kind, resource and params: one key is valid for one request
     state = models.CharField(max_length=12, choices=State.choices, default=State.INTENT)
 
     object_type = models.CharField(max_length=20)
-    object_id = models.CharField(max_length=64, blank=True)  # empty until the remote has given one
-    display_names = models.JSONField(default=dict)  # of the things involved, as the page showed them
-    title = models.TextField()  # what was asked, in one sentence
+    object_id = models.CharField(max_length=64, blank=True)  # empty until the remote has assigned one
+    display_names = models.JSONField(default=dict)  # of the objects involved, as the page showed them
+    title = models.TextField()  # the request, in one sentence
     params = models.JSONField(default=dict)  # never a secret
     before = models.JSONField(null=True, blank=True)  # read from the remote just before sending
-    observed = models.JSONField(null=True, blank=True)  # read from the remote after
-    not_kept = models.JSONField(default=list, blank=True)  # fields that the remote answered differently
+    observed = models.JSONField(null=True, blank=True)  # read from the remote after sending
+    not_kept = models.JSONField(default=list, blank=True)  # fields to which the remote gave another value
 
     message = models.TextField(blank=True)  # what happened, for staff
     error_fields = models.JSONField(default=list, blank=True)  # names or paths of the fields that were refused
@@ -113,11 +113,11 @@ class Operation(models.Model):
         permissions = [("settle_operation", "Can check unconfirmed operations now")]
         indexes = [
             models.Index(fields=["object_type", "object_id", "-id"], name="operation_of_object"),
-            models.Index(fields=["state", "resource"], name="operation_in_state"),  # SQLite sees no partial one
+            models.Index(fields=["state", "resource"], name="operation_in_state"),  # SQLite does not use a partial one
             models.Index(fields=["settle_at"], condition=models.Q(state="sent"), name="operation_to_settle"),
         ]
         constraints = [
-            # The lock: one open operation for each resource, on SQLite and PostgreSQL alike.
+            # The lock: one open operation per resource, on SQLite and PostgreSQL.
             models.UniqueConstraint(
                 fields=["resource"], condition=models.Q(state__in=["intent", "sent"]), name="one_open_operation"
             )
@@ -128,13 +128,13 @@ class Operation(models.Model):
 
     @classmethod
     def touched_since(cls, object_type: str, moment: datetime) -> set[str]:
-        """Remote ids with an operation that is open, or was decided since then."""
-        lately = models.Q(state__in=OPEN_STATES) | models.Q(ended_at__gte=moment)
-        return set(cls.objects.filter(lately, object_type=object_type).values_list("object_id", flat=True))
+        """Remote ids with an operation that is open or has ended since `moment`."""
+        recent = models.Q(state__in=OPEN_STATES) | models.Q(ended_at__gte=moment)
+        return set(cls.objects.filter(recent, object_type=object_type).values_list("object_id", flat=True))
 
     @classmethod
     def last_ended(cls, object_type: str, object_ids: Iterable[str]) -> dict[str, datetime]:
-        """When the newest operation on each of these ended, where there was one."""
+        """{remote id: when its newest operation ended}, without ids that have none."""
         ended = cls.objects.filter(object_type=object_type, object_id__in=list(object_ids), ended_at__isnull=False)
         newest = ended.order_by().values("object_id").annotate(newest=models.Max("ended_at"))
         return dict(newest.values_list("object_id", "newest"))

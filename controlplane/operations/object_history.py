@@ -10,8 +10,8 @@ from controlplane.audit.models import Entry
 from controlplane.operations.diff_display import Setting, differences
 from controlplane.operations.models import Operation
 
-MAX_ENTRIES = 10  # of each; the history has the rest
-MAX_SETTINGS = 8  # of one entry; its own page has all
+MAX_ENTRIES = 10  # of operations and of history entries
+MAX_SETTINGS = 8  # of one entry; its page has all
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class HistoryRow:
 
 
 def object_history(object_type: str, remote_id: str) -> dict[str, Any]:
-    """For `controlplane/past.html`. The operations' own entries are left out: the operations stand beside them."""
+    """Context for `controlplane/past.html`. Entries about operations are left out, because operations are listed."""
     about = {"object_type": object_type, "object_id": remote_id}
-    address = urlencode({"object_type": object_type, "object": remote_id})
+    query = urlencode({"object_type": object_type, "object": remote_id})
     entries = list(Entry.objects.filter(**about).exclude(topic="operation")[: MAX_ENTRIES + 1])
     return {
         "operations": Operation.objects.filter(**about).defer("params", "before", "observed")[:MAX_ENTRIES],
         "told": [_history_row(entry) for entry in entries[:MAX_ENTRIES]],
         "has_more": len(entries) > MAX_ENTRIES,
-        "timeline": f"{reverse('admin:audit_entry_changelist')}?{address}",
+        "timeline": f"{reverse('admin:audit_entry_changelist')}?{query}",
     }
 
 

@@ -1,7 +1,7 @@
 """Runs one write: commit the intent, check, commit "sent", send once, commit the result.
 
-Never called inside a transaction: each commit must be durable before the next step, and no remote call may
-hold one open. `atomic(durable=True)` in the journal guards that.
+Must not be called inside a transaction: each commit has to be durable before the next step, and no remote call may
+hold a transaction open. `atomic(durable=True)` in the journal enforces that.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,29 +33,32 @@ from controlplane.operations.models import Operation, State
 
 CHECKED = "Read from ElevenLabs before sending."
 ANSWERED = "ElevenLabs answered the request."
-CLICK_PATIENCE_S = 8.0  # seconds that somebody who clicked waits for all tries of one read
+CLICK_PATIENCE_S = 8.0  # for all attempts of one read while a user waits
 
-# Writes what has to be committed with the intent, and forbids it by raising: see `journal.begin`.
+# Called in the transaction that stores the intent; nothing is stored if it raises: see `journal.begin`.
 OnBegin = Callable[[Operation], None]
 
 
 @dataclass(frozen=True)
 class ActionRequest:
-    """What somebody asks for. `display_names` are those that the page showed; `params` holds no secret."""
+    """A requested write. `display_names` are those that the page showed; `params` never contains a secret."""
 
     action: type[Action]
     object_id: str
     params: Mapping[str, Any]
     display_names: Mapping[str, str] = field(default_factory=dict)
     justification: Justification = NO_JUSTIFICATION
-    undoes: int | None = None  # the history entry that it takes back
+    undoes: int | None = None  # primary key of the history entry that it reverts
 
     @property
     def title(self) -> str:
         return self.operation(key="", actor=None, state=State.PLANNED).title
 
     def operation(self, *, key: str, actor: User | None, state: State) -> Operation:
-        """Not saved yet. Raises `NotSaid`: every write of staff comes through here, and none without its reason."""
+        """Build the unsaved operation. Every write by staff goes through here, so this enforces the reason.
+
+        Raises ReasonRequired.
+        """
         require_justification(self.justification, actor)
         action = action_for(self.action.name)
         resource = action.resource(self.object_id, self.params)
@@ -96,9 +99,12 @@ def run(
     client: ElevenLabs | None = None,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """Carry one wish to the remote, or show what its key did before. Raises `Held`, `KeyReused` and `NotSaid`."""
+    """Carry out one request, or return the operation that its key created before.
+
+    Raises ResourceLocked, KeyReused and ReasonRequired.
+    """
     op = action_request.operation(key=key, actor=actor, state=State.INTENT)
-    # Before the intent: where there is no address, nothing is left open.
+    # Before the intent is stored, so that a missing base URL leaves no open operation behind.
     client = client or connect(patience=CLICK_PATIENCE_S, urgent=True)
     if journal.begin(op, on_begin=on_begin):  # commit A
         carry_out(op, client=client, secrets=secrets or {})
@@ -107,32 +113,34 @@ def run(
 
 @sensitive_variables("secrets")
 def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operation:
-    """From a committed intent to a verdict, or to "unconfirmed"."""
+    """Take a committed intent to a verdict or to "unconfirmed". Raises Expired."""
     action = action_for(op.kind)
     try:
         _refuse_in_other_workspace()
         op.asked_at = timezone.now()
         before = action.precheck(client, op)
-    except NothingToDo as already:
-        verdict = Verdict(State.DONE, str(already))
-        return journal.finish(op, verdict, observed=already.observed, evidence=CHECKED, expected=State.INTENT)
-    except PreconditionFailed as stop:
-        fields = [stop.field] if stop.field else []
-        verdict = Verdict(State.NOT_SENT, f"Not sent. {stop}", error_fields=fields)
-        return journal.finish(op, verdict, observed=stop.observed, evidence=CHECKED, expected=State.INTENT)
+    except NothingToDo as nothing:
+        verdict = Verdict(State.DONE, str(nothing))
+        return journal.finish(op, verdict, observed=nothing.observed, evidence=CHECKED, expected=State.INTENT)
+    except PreconditionFailed as failure:
+        fields = [failure.field] if failure.field else []
+        verdict = Verdict(State.NOT_SENT, f"Not sent. {failure}", error_fields=fields)
+        return journal.finish(op, verdict, observed=failure.observed, evidence=CHECKED, expected=State.INTENT)
     except ElevenLabsError as error:
         verdict = Verdict(State.NOT_SENT, f"Not sent: reading from ElevenLabs first failed. {error}{_advice(error)}")
         return journal.finish(op, verdict, observed=None, evidence="Nothing was sent.", expected=State.INTENT)
-    except DatabaseError:  # what cannot be read here can hardly be written: the intent ends by itself
+    except DatabaseError:  # the database could hardly store a result either; the intent expires by itself
         raise
-    except Exception:  # a fault of ours must not leave the object locked
-        words = "Not sent. The check ahead of sending failed by an error of this app; details are in the server's log."
-        verdict = Verdict(State.NOT_SENT, words)
+    except Exception:  # a bug in this app must not leave the object locked
+        message = (
+            "Not sent. The check ahead of sending failed by an error of this app; details are in the server's log."
+        )
+        verdict = Verdict(State.NOT_SENT, message)
         journal.finish(op, verdict, observed=None, evidence="Nothing was sent.", expected=State.INTENT)
         raise
 
-    if why := unstorable(before):
-        verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({why}).")
+    if reason := unstorable(before):
+        verdict = Verdict(State.NOT_SENT, f"Not sent. What ElevenLabs shows now cannot be kept here ({reason}).")
         return journal.finish(op, verdict, observed=None, evidence=CHECKED, expected=State.INTENT)
     journal.mark_sent(op, before)  # commit B
     mark_as_sent()
@@ -147,7 +155,10 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
 
 
 def _refuse_in_other_workspace() -> None:
-    """What the page showed is of one workspace; a write with the key of another would land who knows where."""
+    """Raises PreconditionFailed while a sync holds another workspace.
+
+    The user saw objects of one workspace, and the API key would write to another.
+    """
     hold = Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.OPEN).first()
     if hold is not None:
         raise PreconditionFailed(
@@ -165,8 +176,8 @@ def _after_reply(op: Operation, action: Action, client: ElevenLabs, reply: Reply
         try:
             observed = action.read_back(client, op)
         except ElevenLabsError:
-            observed = None  # the answer to the write stands; the next sync brings the rest
-    # Without the object there is only the answer to go by, and that said yes.
+            observed = None  # the write was confirmed; the next sync reads the object
+    # Without the object there is only the response to the write, which confirmed it.
     verdict = Verdict(State.DONE) if observed is None else action.reconcile(op, observed)
     if verdict.state == State.NOT_APPLIED:
         return journal.leave_unconfirmed(
@@ -183,12 +194,12 @@ def _after_error(op: Operation, action: Action, error: ElevenLabsError) -> Opera
         verdict = Verdict(State.DONE, f"{action.success_message(op)} It was already gone at ElevenLabs.")
         return journal.finish(op, verdict, observed=None, evidence=ANSWERED)
     if error.outcome is Outcome.REFUSED:
-        stop = action.explain_refusal(op, error)
-        named = [stop.field if stop else "", error.param, *(place for place, _ in error.fields)]
+        explained = action.explain_refusal(op, error)
+        fields = [explained.field if explained else "", error.param, *(path for path, _ in error.fields)]
         verdict = Verdict(
             State.REFUSED,
-            str(stop or f"{error} Nothing was changed."),
-            error_fields=[name for name in dict.fromkeys(named) if name],
+            str(explained or f"{error} Nothing was changed."),
+            error_fields=[name for name in dict.fromkeys(fields) if name],
         )
         return journal.finish(op, verdict, observed=None, evidence=ANSWERED)
     if error.outcome is Outcome.NOT_SENT:

@@ -9,8 +9,10 @@ from controlplane.operations.models import Operation
 
 
 def matching(operations: QuerySet[Operation], typed: str) -> QuerySet[Operation]:
-    """Every word stands in the title, the id, the person's name or the trace id; digits in any grouping also find the
-    number that a title names."""
+    """Operations whose title, id, user name or trace id contain every word.
+
+    Digits find a phone number in a title however they are grouped.
+    """
     term = typed.replace("…", " ").strip()
     digits = re.sub(r"[\s().\-/+]", "", term)
     if digits.isdecimal() and digits.isascii():

@@ -29,20 +29,22 @@ from controlplane.operations.run import success_text
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)  # while one worker reads an operation back, no other does
-# About ElevenLabs as a whole, not about the object that was read.
+LEASE = timedelta(seconds=15)  # keeps other workers away while one reads an operation back
+# Errors about ElevenLabs as a whole, not about the object that was read.
 NO_ANSWER_ERRORS = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
-READ_BACK_S = 10.0  # seconds for one read-back with all its tries
-# An intent this old belongs to a process that died before it sent: longer than all reads before a write together.
+READ_BACK_S = 10.0  # for all attempts of one read-back
+# Longer than all reads before a write together, so the process of an older intent died before it sent anything.
 INTENT_EXPIRES_AFTER = timedelta(minutes=3)
 
-# (remote id, what it shows now, what stood here before) -> the operation behind the change, if there is one
+# (remote id, current JSON or None, mirrored JSON or None) -> cause of the change if an operation made it, else None
 Explain = Callable[..., ledger.Cause | None]
 
 
 def settle_due(client: ElevenLabs | None = None) -> int:
-    """Look at every unconfirmed operation that is due; how many were decided. Where ElevenLabs does not answer, the
-    rest waits for the next round: a worker that runs into one time-out after the other can do nothing else.
+    """Settle the unconfirmed operations that are due. Returns how many were decided.
+
+    Stops at the first operation for which ElevenLabs does not answer, so that a worker is not blocked by one time-out
+    after the other. The next run tries the rest.
     """
     _close_expired_intents()
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
@@ -58,7 +60,7 @@ def settle_due(client: ElevenLabs | None = None) -> int:
 
 
 def settle(op: Operation, client: ElevenLabs) -> Operation:
-    """Read back and decide one, if it can be decided yet. Two workers do no harm: one of them gets the claim."""
+    """Read one operation back and decide it, if possible. Safe with concurrent workers: only one gets the claim."""
     now = timezone.now()
     claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(settle_at=now + LEASE)
     op.refresh_from_db()
@@ -70,11 +72,11 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
         observed = action.read_back(client, op)
     except ElevenLabsError as error:
         op.error = error
-        again = journal.next_read_back(op, timezone.now())
-        return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=again)
+        next_at = journal.next_read_back(op, timezone.now())
+        return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=next_at)
     verdict = action.reconcile(op, observed)
-    if verdict.state != State.DONE and (known := _seen_by_a_sync(op)):
-        verdict, observed = known, None
+    if verdict.state != State.DONE and (by_sync := _verdict_of_sync(op)):
+        verdict, observed = by_sync, None
     if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(action):
         return journal.leave_unconfirmed(
             op,
@@ -88,24 +90,25 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     )
 
 
-def _seen_by_a_sync(op: Operation) -> Verdict | None:
-    """What a sync found just as asked for was made, whatever became of it since: nobody may say "not applied" then."""
+def _verdict_of_sync(op: Operation) -> Verdict | None:
+    """The verdict if a sync has found an object exactly as requested. It was created then, even if it was changed or
+    deleted later, so "not applied" would be wrong."""
     if op.object_id:
         return None
-    made = Entry.objects.filter(
+    created = Entry.objects.filter(
         kind=f"{op.object_type}.added", cause=Entry.Cause.OPERATION, cause_id=str(op.pk)
     ).values_list("object_id", flat=True)
-    match list(made):
+    match list(created):
         case []:
             return None
-        case [one]:
-            words = f"It took effect: a sync saw {one}. That was changed or deleted since."
+        case [object_id]:
+            message = f"It took effect: a sync saw {object_id}. That was changed or deleted since."
         case several:
-            words = (
+            message = (
                 f"Syncs saw {', '.join(several)}, each as requested, but none is so now. It is not known which of "
                 "them, if any, this request created."
             )
-    return Verdict(State.OVERTAKEN, words)
+    return Verdict(State.OVERTAKEN, message)
 
 
 def _close_expired_intents() -> None:
@@ -116,30 +119,30 @@ def _close_expired_intents() -> None:
 
 
 def late_work(object_type: str) -> Explain:
-    """For a sync that finds changes: tells of each whether it is the work of an operation whose answer was lost.
+    """Returns a function with which a sync finds out whether an operation with a lost answer made a change.
 
-    A write that we had called "not applied" took effect late: the two are linked. One that is still unconfirmed and
-    made something of which nobody knows the id yet is only named; `settle` decides it. So is one that was done and
-    could not be read at once. The operations are read once.
+    If the operation was "not applied", it took effect late, and the two are linked. An unconfirmed operation that
+    created an object whose id is not known yet is only returned as the cause; `settle` decides it. So is one that is
+    done but could not read its object. The operations are queried once, when this function is called.
     """
-    lately = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
-    lost = Q(state=State.SENT, object_id="") | lately & (
+    recent = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
+    lost = Q(state=State.SENT, object_id="") | recent & (
         Q(state=State.NOT_APPLIED) | Q(state=State.DONE, observed__isnull=True)
     )
-    known = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
+    candidates = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
 
     def explain(
         object_id: str, now: dict[str, Any] | None, before: dict[str, Any] | None = None
     ) -> ledger.Cause | None:
-        for op in known:
+        for op in candidates:
             if op.object_id not in ("", object_id):
                 continue
-            shows = action_for(op.kind).matches
-            if not shows(op, object_id, now) or (before and shows(op, object_id, before)):
+            matches = action_for(op.kind).matches
+            if not matches(op, object_id, now) or (before and matches(op, object_id, before)):
                 continue
             if op.state != State.NOT_APPLIED:
                 return journal.cause_of(op)
-            known.remove(op)
+            candidates.remove(op)
             return _took_effect_late(op, object_id)
         return None
 

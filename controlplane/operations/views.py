@@ -25,13 +25,9 @@ from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.run import CLICK_PATIENCE_S
 from controlplane.operations.settle import settle
 
-WORKER_POLLS_WITHIN = timedelta(seconds=30)  # twice as often as beat wakes one for change sets
-HIDDEN_PARAMS = (
-    "shown",
-    "ids",
-    "settings",
-    "agent_name",
-)  # what pages showed, other ids, a digest, a name beside its id
+WORKER_POLLS_WITHIN = timedelta(seconds=30)  # two intervals at which beat runs change sets
+# The values that the page showed, ids of other objects, a digest, and a name that is shown with its id.
+HIDDEN_PARAMS = ("shown", "ids", "settings", "agent_name")
 
 
 def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
@@ -44,8 +40,11 @@ def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpRespon
 @require_GET
 @permission_required("operations.view_operation", raise_exception=True)
 def verdict(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that moves while an operation is open. Once it is decided, the whole page is drawn anew:
-    the count in the sidebar and the values below change with it. What is decided asks no more, so that happens once."""
+    """The part of the page that is polled while an operation is open.
+
+    Once it is decided, the whole page is refreshed, because the count in the sidebar and the values below change too.
+    The refreshed page does not poll, so that happens once.
+    """
     op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     response = render(request, "operations/verdict.html", _facts(op))
     if not op.is_open:
@@ -56,8 +55,10 @@ def verdict(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required("operations.settle_operation", raise_exception=True)
 def check_now(request: HttpRequest, pk: int) -> HttpResponse:
-    """Read the remote back now instead of when it is due. Nothing is written to it. The page that is gone to says
-    what came of it: the operation's, or its change set's if the button stood there."""
+    """Read the remote back now instead of when it is due. Nothing is written to it.
+
+    Redirects to the page with the result: the operation's, or the change set's if the button was clicked there.
+    """
     op = get_object_or_404(Operation.objects.select_related("change_set"), pk=pk)
     if op.state == State.SENT:
         op = settle(op, connect(patience=CLICK_PATIENCE_S, urgent=True))
@@ -82,14 +83,14 @@ def _facts(op: Operation) -> dict[str, Any]:
 
 
 def _rows(op: Operation, values: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """A JSON object as lines of words: names first, ids behind them."""
-    named = dict(_named(op, values or {}))
-    plain = dict(_plain(values or {}))
-    return [*named.items(), *((label, humanize(plain[path])) for path, label in labels(plain).items())]
+    """(label, text) for each value: the named objects first, then everything else."""
+    named = dict(_named_objects(op, values or {}))
+    others = dict(_other_values(values or {}))
+    return [*named.items(), *((label, humanize(others[path])) for path, label in labels(others).items())]
 
 
-def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The things involved, as the page showed them when it was asked for."""
+def _named_objects(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The agents and numbers involved, with the names that the page showed at the time of the request."""
     if values is op.params:
         if "from" in op.display_names:
             yield "From", with_id(op.display_names["from"], values.get("shown"))
@@ -104,20 +105,20 @@ def _named(op: Operation, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Agent", with_id(f"{name} …{agent_id[-4:]}", agent_id) if agent_id else "no agent"
 
 
-def _plain(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """{path: value} of the rest; an agent's settings stand under "set" or "body"."""
-    told = {*HIDDEN_PARAMS, "agent_id", "source", "phone_number"} | ({"name"} if "agent_id" in values else set())
+def _other_values(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(path, value) of the rest. The settings of an agent are under "set" or "body"."""
+    excluded = {*HIDDEN_PARAMS, "agent_id", "source", "phone_number"} | ({"name"} if "agent_id" in values else set())
     for name, value in values.items():
-        if name in told:
+        if name in excluded:
             continue
         if name == "set" and isinstance(value, Mapping):
-            yield from value.items()  # its names are paths already
+            yield from value.items()  # its keys are paths already
         else:
             yield from flatten(value, "" if name == "body" else name).items()
 
 
 def _object_url(op: Operation) -> str | None:
-    """Where the agent or number of this operation is shown: a list, narrowed to it by its id."""
+    """The list of agents or numbers, filtered by the object's id."""
     if not op.object_id:
         return None
     page = {"agent": "admin:agents_agent_changelist", "number": "admin:numbers_phonenumber_changelist"}[op.object_type]
@@ -138,7 +139,7 @@ def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], fo
 @require_GET
 @permission_required("operations.view_changeset", raise_exception=True)
 def steps(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that moves while it runs; the whole page is drawn anew once it has ended."""
+    """The part of the page that is polled while the change set runs. The whole page is refreshed once it has ended."""
     found = get_object_or_404(ChangeSet, pk=pk)
     response = render(request, "operations/steps.html", _progress(found))
     if found.state != ChangeSet.State.RUNNING:
@@ -175,6 +176,6 @@ def _progress(found: ChangeSet) -> dict[str, Any]:
 
 
 def _no_worker_yet(found: ChangeSet, steps: list[Operation]) -> bool:
-    """No worker holds it, none is in the middle of a step, and one was due long ago."""
+    """No worker holds it or is running a step, and one should have started by now."""
     free_since = max([found.claimed_until, *(step.ended_at for step in steps if step.ended_at)])
     return not any(step.is_open for step in steps) and free_since < timezone.now() - WORKER_POLLS_WITHIN
