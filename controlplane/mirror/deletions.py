@@ -13,7 +13,7 @@ BATCH_ROWS = 50
 
 
 def verify_missing(writer: MirrorWriter, not_listed: set[str]) -> tuple[dict[str, datetime | None], str]:
-    """Those of these ids that should have been listed, with since when; or none, and why they are held."""
+    """({id: missing since} of the ids that should have been listed, ""), or ({}, reason) if they are held."""
     collection, run = writer.collection, writer.lease.run
     rows: dict[str, datetime | None] = {}
     if not_listed := not_listed - collection.touched_since(run.started_at):
@@ -21,24 +21,24 @@ def verify_missing(writer: MirrorWriter, not_listed: set[str]) -> tuple[dict[str
     unseen = {remote_id: since for remote_id, since in rows.items() if remote_id in not_listed}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]
     if holds.too_many(len(newly), len(rows)):
-        expected = holds.accepted_missing(collection.what) | _of_another_workspace(writer, newly)
-        surprising = [remote_id for remote_id in newly if remote_id not in expected]
-        if holds.too_many(len(surprising), len(rows)):
-            return {}, holds.hold_missing(writer.lease, collection.what, surprising, len(rows))
+        expected = holds.accepted_missing(collection.what) | _from_old_workspace(writer, newly)
+        unexpected = [remote_id for remote_id in newly if remote_id not in expected]
+        if holds.too_many(len(unexpected), len(rows)):
+            return {}, holds.hold_missing(writer.lease, collection.what, unexpected, len(rows))
     holds.close_resolved(writer.lease, Hold.Kind.VANISHED, collection.what)
     return unseen, ""
 
 
-def _of_another_workspace(writer: MirrorWriter, remote_ids: list[str]) -> set[str]:
-    moved = holds.workspace_changed_at()
-    if moved is None:
+def _from_old_workspace(writer: MirrorWriter, remote_ids: list[str]) -> set[str]:
+    changed_at = holds.workspace_changed_at()
+    if changed_at is None:
         return set()
-    rows = writer.collection.model._default_manager.filter(first_seen__lt=moved, remote_id__in=remote_ids)
+    rows = writer.collection.model._default_manager.filter(first_seen__lt=changed_at, remote_id__in=remote_ids)
     return set(rows.values_list("remote_id", flat=True))
 
 
 def verify_by_id(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> tuple[list[str], str]:
-    """Ask for each by its id. Which got 404; and why it could not be done to the end, in words."""
+    """GET each by its id. Returns (ids that answered 404, ""), or ([], reason) if the reads could not be finished."""
     try:
         return _look_up(writer, unseen), ""
     except ElevenLabsError as error:
@@ -48,34 +48,34 @@ def verify_by_id(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> tu
 def _look_up(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> list[str]:
     collection = writer.collection
     writer.lease.phase(f"looking up {collection.what} that are missing", len(unseen))
-    trouble = OutageDetector(writer)
+    outage = OutageDetector(writer)
     not_found: list[str] = []
-    there: list[Observation] = []
-    for remote_id, asked_at, answer in fetch.each(unseen, lambda one: collection.details(writer.client, one)):
+    found: list[Observation] = []
+    for remote_id, asked_at, answer in fetch.each(unseen, lambda id_: collection.details(writer.client, id_)):
         writer.lease.hold(done=1)
         if isinstance(answer, NotFound):
-            trouble.over()
+            outage.over()
             not_found.append(remote_id)
         elif isinstance(answer, ElevenLabsError):
-            if trouble.stops(remote_id, answer):
+            if outage.stops(remote_id, answer):
                 raise answer
         else:
-            trouble.over()
-            there.append(Observation(remote_id, answer, asked_at))
-        if len(there) >= BATCH_ROWS:
-            writer.keep(there)
-            there = []
-    writer.keep(there)
+            outage.over()
+            found.append(Observation(remote_id, answer, asked_at))
+        if len(found) >= BATCH_ROWS:
+            writer.keep(found)
+            found = []
+    writer.keep(found)
     return not_found
 
 
 def confirm_deletions(writer: MirrorWriter, unseen: dict[str, datetime | None], not_found: list[str]) -> None:
-    """The run is complete: what got 404 is missing, and gone if it was missing before."""
-    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is None]):
-        writer.mark_missing(some)
-    for some in _parts([remote_id for remote_id in not_found if unseen[remote_id] is not None]):
-        writer.bury(some)
+    """Mark what answered 404 as missing, or as deleted if it was missing before. Only for complete runs."""
+    for batch in _batches([remote_id for remote_id in not_found if unseen[remote_id] is None]):
+        writer.mark_missing(batch)
+    for batch in _batches([remote_id for remote_id in not_found if unseen[remote_id] is not None]):
+        writer.bury(batch)
 
 
-def _parts(remote_ids: list[str]) -> list[list[str]]:
+def _batches(remote_ids: list[str]) -> list[list[str]]:
     return [remote_ids[start : start + BATCH_ROWS] for start in range(0, len(remote_ids), BATCH_ROWS)]

@@ -20,27 +20,26 @@ from controlplane.elevenlabs import ElevenLabsError
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 Submit = Callable[..., Future[Any]]
-_threads_of_the_run: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the run")
+_thread_pool: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the run")
 
-HEAD_START_S = 0.004  # seconds; an answer takes five times as long
-SWITCH_INTERVAL_S = (
-    0.0005  # seconds that an answer waits for Python while rows are stored; it waits several times for each
-)
-BATCH_PAGES = 4  # pages that are worked on at once where it takes longer to store than to read them
-MAX_PREFETCHED = 8  # answers that may wait for their turn: enough to keep the calls busy, few enough to hold in memory
+HEAD_START_S = 0.004  # a response takes five times as long
+# How long a response waits for the GIL while rows are stored. Each response waits several times.
+SWITCH_INTERVAL_S = 0.0005
+BATCH_PAGES = 4  # processed together if storing pages takes longer than reading them
+MAX_PREFETCHED = 8  # responses in the queue: enough to keep the connections busy, few enough to hold in memory
 
 
 def width() -> int:
-    """How many reads of a sync are under way at once."""
+    """The maximum number of concurrent reads of a sync."""
     return int(settings.ELEVENLABS_MAX_CONCURRENCY)
 
 
 def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[list[tuple[datetime, Item]]]:
-    """All pages, those together that are there already, each with the moment before it was asked for. The next ones are
-    read while these are worked on, and the first ones while `meanwhile` is done.
+    """Yields (time just before the request, page) for each page, in lists of the pages that have arrived.
 
-    Where pages are waited for, the next request goes out first: Python runs one thread at a time, and the work here
-    would hold it up.
+    The next pages are read while the caller processes these, and the first ones while `meanwhile` runs. If the caller
+    had to wait for a page, the next request gets a head start: Python runs one thread at a time, and processing the
+    page would delay the request.
     """
     if width() == 1:
         meanwhile()
@@ -48,39 +47,39 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[li
             yield [page]
         return
     ready: Queue[tuple[datetime, Item] | None] = Queue(MAX_PREFETCHED)
-    over = Event()
+    stop = Event()
     with _submit() as submit:
-        reading = submit(_read_on, listing, ready, over)
+        reading = submit(_read_pages, listing, ready, stop)
         try:
             meanwhile()
             last = False
             while not last:
-                is_waited_for = ready.empty()
-                some = [ready.get()]
-                if is_waited_for:
+                had_to_wait = ready.empty()
+                batch = [ready.get()]
+                if had_to_wait:
                     wait([reading], HEAD_START_S)
-                while some[-1] is not None and len(some) < BATCH_PAGES and not ready.empty():
-                    some.append(ready.get())
-                last = some[-1] is None
-                if found := [page for page in some if page is not None]:
-                    yield found
+                while batch[-1] is not None and len(batch) < BATCH_PAGES and not ready.empty():
+                    batch.append(ready.get())
+                last = batch[-1] is None
+                if pages_read := [page for page in batch if page is not None]:
+                    yield pages_read
             reading.result()
         finally:
-            over.set()
-            _make_room(ready)
+            stop.set()
+            _drain(ready)
 
 
-def _read_on(listing: Iterator[Item], ready: "Queue[tuple[datetime, Item] | None]", over: Event) -> None:
-    """Page after page, without a pause; None comes last, also before an error."""
+def _read_pages(listing: Iterator[Item], ready: "Queue[tuple[datetime, Item] | None]", stop: Event) -> None:
+    """Puts each page into the queue, then None. The None also comes before an error."""
     try:
-        while not over.is_set() and (page := _next(listing)) is not None:
+        while not stop.is_set() and (page := _next(listing)) is not None:
             ready.put(page)
     finally:
         ready.put(None)
 
 
-def _make_room(ready: "Queue[Any]") -> None:
-    """For whoever waits to put one thing in, and for the None after it."""
+def _drain(ready: "Queue[Any]") -> None:
+    """Makes room for a reader that is blocked in `put`, and for its final None."""
     with suppress(Empty):
         while True:
             ready.get_nowait()
@@ -89,7 +88,7 @@ def _make_room(ready: "Queue[Any]") -> None:
 def each(
     items: Iterable[Item], read: Callable[[Item], Answer]
 ) -> Iterator[tuple[Item, datetime, Answer | ElevenLabsError]]:
-    """`read` for each item, in order, with the moment before it was asked for; its error is its answer."""
+    """Yields (item, time just before the request, result of `read` or the error that it raised), in order."""
 
     def attempt(item: Item) -> tuple[Item, datetime, Answer | ElevenLabsError]:
         asked_at = timezone.now()
@@ -119,52 +118,57 @@ def _next(listing: Iterator[Item]) -> tuple[datetime, Item] | None:
 
 @contextmanager
 def thread_pool() -> Iterator[None]:
-    """Those that read for one run. Each has a connection to the database (a slot may be a lock in there), which takes
-    longer to open than a page to read: so they stay until the run ends."""
+    """The reader threads of one run.
+
+    Each has a connection to the database, because the slot of a request may be a database lock. Opening a connection
+    takes longer than reading a page, so the threads are kept until the run ends.
+    """
     with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
-        before = _threads_of_the_run.set(pool)
-        if width() > 1:  # meanwhile the run asks which workspace this is
+        token = _thread_pool.set(pool)
+        if width() > 1:  # the connections open while the run reads which workspace this is
             _in_each_thread(pool, connection.ensure_connection)
-        patience = sys.getswitchinterval()
+        switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             yield
         finally:
-            sys.setswitchinterval(patience)
-            _threads_of_the_run.reset(before)
+            sys.setswitchinterval(switch_interval)
+            _thread_pool.reset(token)
             _in_each_thread(pool, connections.close_all)
 
 
 @contextmanager
 def _submit() -> Iterator[Submit]:
-    """A way to have calls made. What has not begun when the block is left is not made any more."""
-    pool = _threads_of_the_run.get()
-    over = Event()
-    asked: list[Future[Any]] = []
+    """A `submit` for the run's threads. Calls that have not started when the block ends are skipped."""
+    pool = _thread_pool.get()
+    stop = Event()
+    pending: list[Future[Any]] = []
 
     def make(call: Callable[..., Any], *args: Any) -> Any:
-        return None if over.is_set() else call(*args)
+        return None if stop.is_set() else call(*args)
 
     def submit(call: Callable[..., Any], *args: Any) -> Future[Any]:
-        asked[:] = [one for one in asked if not one.done()]
-        asked.append(pool.submit(make, call, *args))
-        return asked[-1]
+        pending[:] = [future for future in pending if not future.done()]
+        pending.append(pool.submit(make, call, *args))
+        return pending[-1]
 
     try:
         yield submit
     finally:
-        over.set()
-        wait(asked)
+        stop.set()
+        wait(pending)
 
 
-def _in_each_thread(pool: ThreadPoolExecutor, deed: Callable[[], None]) -> None:
-    """Soon, and once: the barrier gives each thread exactly one. A connection that cannot be opened now is tried again
-    by the first read, which says so."""
-    together = Barrier(width())
+def _in_each_thread(pool: ThreadPoolExecutor, function: Callable[[], None]) -> None:
+    """Schedules `function` once in each thread; the barrier keeps a thread from running it twice.
+
+    Errors are ignored. A connection that cannot be opened now is opened by the first read, which reports the error.
+    """
+    barrier = Barrier(width())
 
     def once() -> None:
-        together.wait()
-        deed()
+        barrier.wait()
+        function()
 
     for _ in range(width()):
         pool.submit(once)

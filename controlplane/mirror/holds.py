@@ -13,9 +13,10 @@ from controlplane.audit.unavailable import audit_required
 from controlplane.mirror.models import Hold
 from controlplane.mirror.runs import Lease
 
-MAX_MISSING = 5  # so many may be newly missing in one run, or a tenth of all: more is held, not believed
+# If more objects than this are newly missing in one run, and more than this share of all, the result is held.
+MAX_MISSING = 5
 MAX_MISSING_SHARE = 0.1
-ACCEPTED_FOR = timedelta(days=1)  # an answer is about what was asked, not about what goes missing next month
+ACCEPTED_FOR = timedelta(days=1)  # a decision does not cover what goes missing later
 
 
 def too_many(missing: int, out_of: int) -> bool:
@@ -23,7 +24,7 @@ def too_many(missing: int, out_of: int) -> bool:
 
 
 def hold_missing(lease: Lease, what: str, missing: list[str], out_of: int) -> str:
-    """Hold a collection of which too much is missing; says so in words."""
+    """Hold a collection of which too many objects are missing. Returns the message for the run."""
     _open(lease, Hold.Kind.VANISHED, what, objects_missing=missing, out_of=out_of)
     return (
         f"Held: {len(missing)} of {out_of} {what} are not in the list any more. That many at once suggests a wrong "
@@ -32,7 +33,10 @@ def hold_missing(lease: Lease, what: str, missing: list[str], out_of: int) -> st
 
 
 def workspace(lease: Lease, here: str, there: str) -> str:
-    """Hold everything: the key opens another workspace than the one that the picture is of."""
+    """Hold the run because the API key belongs to another workspace than the mirror. Returns the message for the run.
+
+    `here` is the mirror's workspace and `there` the key's, both as "host/workspace".
+    """
     _open(lease, Hold.Kind.WORKSPACE, "", here=here, there=there)
     return (
         f"Held: the API key belongs to another workspace ({there or 'it shows none of the known objects'}) than the "
@@ -40,21 +44,21 @@ def workspace(lease: Lease, here: str, there: str) -> str:
     )
 
 
-def _open(lease: Lease, kind: str, what: str, **found: object) -> None:
+def _open(lease: Lease, kind: str, what: str, **values: object) -> None:
     run = lease.run
     with transaction.atomic():
         lease.fence()
         hold, new = Hold.objects.select_for_update().get_or_create(
-            kind=kind, what=what, state=Hold.State.OPEN, defaults={"run": run, **found}
+            kind=kind, what=what, state=Hold.State.OPEN, defaults={"run": run, **values}
         )
         if not new:
-            Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(run=run, **found)
+            Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(run=run, **values)
             return
         _record(hold, "opened", ledger.Cause(Entry.Cause.SYNC, str(run.pk)))
 
 
 def close_resolved(lease: Lease, kind: str, what: str = "") -> None:
-    """A run found it as it should be: nobody needs to decide any more."""
+    """Close the open holds of this kind, because a run did not find the problem any more."""
     for hold in Hold.objects.filter(kind=kind, what=what, state=Hold.State.OPEN):
         with transaction.atomic():
             lease.fence()
@@ -66,7 +70,7 @@ def close_resolved(lease: Lease, kind: str, what: str = "") -> None:
 
 @audit_required()
 def accept(hold: Hold, *, actor: User, name: str, justification: Justification = NO_JUSTIFICATION) -> bool:
-    """Somebody says that it is the truth. False if it was decided, or passed, before. Raises `NotSaid`."""
+    """Accept what the sync found. False if the hold is no longer open. Raises ReasonRequired."""
     require_justification(justification, actor)
     cause = ledger.Cause(Entry.Cause.SYSTEM, f"hold {hold.pk}", actor, name, justification.reason, justification.ticket)
     with transaction.atomic():
@@ -79,15 +83,15 @@ def accept(hold: Hold, *, actor: User, name: str, justification: Justification =
 
 
 def accepted_missing(what: str) -> set[str]:
-    """Ids of which somebody has said lately that they may be gone. Each is still looked up, in two runs."""
-    said = Hold.objects.filter(
+    """Ids of missing objects in recently accepted holds. Each is still looked up in two runs."""
+    accepted = Hold.objects.filter(
         kind=Hold.Kind.VANISHED, what=what, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - ACCEPTED_FOR
     )
-    return {remote_id for missing in said.values_list("objects_missing", flat=True) for remote_id in missing}
+    return {remote_id for missing in accepted.values_list("objects_missing", flat=True) for remote_id in missing}
 
 
 def workspace_changed_at() -> datetime | None:
-    """When somebody said lately that another workspace is meant: what stood here before may be missing from it."""
+    """When a change of workspace was accepted, if recently. Objects mirrored before may be missing from the new one."""
     return (
         Hold.objects.filter(
             kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED, decided_at__gte=timezone.now() - ACCEPTED_FOR
@@ -98,7 +102,7 @@ def workspace_changed_at() -> datetime | None:
 
 
 def accepted_workspace() -> Hold | None:
-    """The newest answer to the question which workspace is meant."""
+    """The newest accepted change of workspace."""
     return Hold.objects.filter(kind=Hold.Kind.WORKSPACE, state=Hold.State.ACCEPTED).first()
 
 

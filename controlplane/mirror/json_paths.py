@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-ABSENT = None  # a path that is not there reads as null, which is also how the remote shows "not set"
+ABSENT = None  # a missing path reads as null, which is also how the remote shows "not set"
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} -> {"a.b": 1}. A list is one value: the remote replaces lists whole."""
+    """{"a": {"b": 1}} -> {"a.b": 1}. A list is one value, because the remote replaces lists as a whole."""
     if not isinstance(value, dict) or (not value and path):
         return {path: value}
     flat: dict[str, Any] = {}
@@ -18,11 +18,11 @@ def flatten(value: Any, path: str = "") -> dict[str, Any]:
 def _flatten_into(flat: dict[str, Any], value: dict[str, Any], path: str) -> None:
     for key, inner in value.items():
         step = key.replace("~", "~0").replace(".", "~1") if "~" in key or "." in key else key
-        at = f"{path}.{step}" if path else step
+        inner_path = f"{path}.{step}" if path else step
         if isinstance(inner, dict) and inner:
-            _flatten_into(flat, inner, at)
+            _flatten_into(flat, inner, inner_path)
         else:
-            flat[at] = inner
+            flat[inner_path] = inner
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def get(value: Any, path: str) -> Any:
-    """The value at a path, or None where there is nothing."""
+    """The value at a path, or None if the path does not exist."""
     for key in keys(path):
         if not isinstance(value, Mapping) or key not in value:
             return ABSENT
@@ -47,10 +47,10 @@ def get(value: Any, path: str) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """In Python true equals 1, in JSON it does not."""
+    """JSON equality of scalars: unlike in Python, true does not equal 1."""
     return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
 
 
 def keys(path: str) -> list[str]:
-    """The keys that a path joins."""
+    """Splits a path into its keys."""
     return [step.replace("~1", ".").replace("~0", "~") for step in path.split(".")]

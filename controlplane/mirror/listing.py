@@ -10,14 +10,16 @@ from controlplane.mirror.outages import OutageDetector
 from controlplane.mirror.source import Observation
 from controlplane.mirror.writer import MirrorWriter
 
-BATCH_OBJECTS = 20  # objects whose details are stored together: an agent names each of its numbers, so one may be large
+BATCH_OBJECTS = 20  # details stored together; an agent contains each of its numbers, so a single one may be large
 
 Listed = dict[str, tuple[datetime, dict[str, Any]]]
 
 
 def read(writer: MirrorWriter) -> tuple[set[str], str]:
-    """The ids that stood here as the list began and were not in it; and why it was not read to its end, or not all
-    about its objects, in words."""
+    """Read and store one collection. Returns (ids that were mirrored but not listed, problem).
+
+    The problem is a message about why the list or the details could not be read completely, or "".
+    """
     collection, lease = writer.collection, writer.lease
     expected: set[str] = set()
     seen: set[str] = set()
@@ -35,7 +37,8 @@ def read(writer: MirrorWriter) -> tuple[set[str], str]:
             new: Listed = {}
             for asked_at, page in pages:
                 lease.hold(done=len(page.rows))
-                new |= {one: (asked_at, row) for one, row in _new_rows(writer, page.rows, seen).items()}
+                rows = _new_rows(writer, page.rows, seen)
+                new |= {remote_id: (asked_at, row) for remote_id, row in rows.items()}
             to_be_read |= _store_page(writer, new)
     except ElevenLabsError as error:
         problem = f"The list of {collection.what} could not be read to its end. {error}"
@@ -44,22 +47,23 @@ def read(writer: MirrorWriter) -> tuple[set[str], str]:
 
 
 def _new_rows(writer: MirrorWriter, rows: list[dict[str, Any]], seen: set[str]) -> dict[str, dict[str, Any]]:
-    """By id, without those that were listed before: rows may move between pages while they are read."""
+    """{id: row} without rows that were listed before, because rows may move between pages during the listing."""
     new: dict[str, dict[str, Any]] = {}
     for row in rows:
         remote_id = row.get(writer.collection.id_field)
         if not isinstance(remote_id, str) or not is_id(remote_id):
             writer.leave_out(remote_id, "it has no id that could be one")
         elif remote_id not in seen:
-            seen.add(remote_id)  # listed is listed, whatever the rest of the row looks like
+            seen.add(remote_id)  # it counts as listed even if the rest of the row is invalid
             new[remote_id] = row
     return new
 
 
 def _store_page(writer: MirrorWriter, listed: Listed) -> Listed:
-    """Store what these lines tell whole; the rest is to be read."""
+    """Store the rows for which the listing is enough. Returns those whose details have to be read."""
     differing = writer.collection.differing({remote_id: row for remote_id, (_, row) in listed.items()})
-    writer.keep([Observation(one, listed[one][1], listed[one][0], listed[one][1]) for one in differing.as_listed])
+    complete = {remote_id: listed[remote_id] for remote_id in differing.as_listed}
+    writer.keep([Observation(remote_id, row, asked_at, row) for remote_id, (asked_at, row) in complete.items()])
     return {remote_id: listed[remote_id] for remote_id in differing.to_be_read}
 
 
@@ -68,21 +72,21 @@ def _read_details(writer: MirrorWriter, listed: Listed) -> str:
     if not listed:
         return ""
     lease.phase(f"reading {collection.what}", len(listed))
-    trouble = OutageDetector(writer)
+    outage = OutageDetector(writer)
     read: list[Observation] = []
     tried: dict[str, datetime] = {}
-    for remote_id, asked_at, answer in fetch.each(listed, lambda one: collection.details(writer.client, one)):
+    for remote_id, asked_at, answer in fetch.each(listed, lambda id_: collection.details(writer.client, id_)):
         lease.hold(done=1)
         if isinstance(answer, ElevenLabsError):
             if isinstance(answer, NotFound):
-                continue  # deleted since it was listed: the next run will not list it
-            if trouble.stops(remote_id, answer):
+                continue  # deleted since it was listed; the next run will not list it
+            if outage.stops(remote_id, answer):
                 _store(writer, read, tried)
                 return f"The details of {collection.what} could not be read. {answer}"
         else:
-            trouble.over()
+            outage.over()
             read.append(Observation(remote_id, answer, asked_at, listed[remote_id][1]))
-        tried[remote_id] = asked_at  # also one that is closed to us: it must not come first again in the next run
+        tried[remote_id] = asked_at  # including failed reads, which must not come first again in the next run
         if len(tried) >= BATCH_OBJECTS:
             _store(writer, read, tried)
             read, tried = [], {}

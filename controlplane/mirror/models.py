@@ -13,16 +13,16 @@ from controlplane.audit.models import Entry
 class RemoteObject(models.Model):
     """A row that mirrors one object of the remote.
 
-    A row whose remote object is gone stays as a tombstone (`gone_at`). `missing_since` is the first complete
-    run that did not list it, or the check of a write that found nothing, while we are not sure yet. When it was
-    seen last is told by the newest complete run, so that an unchanged row costs no write.
+    A row whose remote object was deleted stays as a tombstone (`gone_at`). While that is not certain, `missing_since`
+    is set: to the first complete run that did not list the object, or to the precheck of a write that answered 404.
+    When a row was last seen follows from the newest complete run, so that an unchanged row needs no write.
     """
 
     object_type: ClassVar[str]
 
     remote_id = models.CharField("ID", max_length=64, unique=True)
-    remote_data = models.JSONField(default=dict, blank=True)  # the remote's own JSON, whole
-    digest = models.CharField(max_length=32, blank=True)  # of `remote_data`: what is unchanged need not be loaded
+    remote_data = models.JSONField(default=dict, blank=True)  # the remote's complete JSON
+    digest = models.CharField(max_length=32, blank=True)  # of `remote_data`, to detect changes without loading it
     first_seen = models.DateTimeField(default=timezone.now)
     missing_since = models.DateTimeField(null=True, blank=True)
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -32,7 +32,7 @@ class RemoteObject(models.Model):
 
     @property
     def id_suffix(self) -> str:
-        """The last four of the id: what tells two objects of one name apart."""
+        """The last four characters of the id, which tell two objects of the same name apart."""
         return "…" + self.remote_id[-4:]
 
     @property
@@ -43,7 +43,7 @@ class RemoteObject(models.Model):
         raise NotImplementedError
 
     def audit_snapshot(self) -> dict[str, Any]:
-        """What the ledger compares and tells: {path: value}."""
+        """{path: value} that the history compares and records."""
         raise NotImplementedError
 
 
@@ -51,24 +51,24 @@ class SyncRun(models.Model):
     """One listing of the remote."""
 
     class State(models.TextChoices):
-        ASKED = "asked", "requested"  # by somebody; the next worker starts it
+        ASKED = "asked", "requested"  # by a user; the next worker starts it
         RUNNING = "running", "running"
         COMPLETE = "complete", "complete"
         PARTIAL = "partial", "partial"
-        HELD = "held", "held"  # it listed all, and does not believe what is missing; or it is another workspace
+        HELD = "held", "held"  # it listed everything, but too much is missing; or it is another workspace
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
-    full = models.BooleanField(default=False)  # reads every agent's details, changed or not
+    full = models.BooleanField(default=False)  # reads the details of every agent, changed or not
     started_at = models.DateTimeField(default=timezone.now, db_index=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    claimed_until = models.DateTimeField(default=timezone.now)  # while it runs: later than this, its worker is dead
+    claimed_until = models.DateTimeField(default=timezone.now)  # while it runs: after this, its worker counts as dead
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     problem = models.TextField(blank=True)  # why it is partial or held
     remote = models.CharField(max_length=200, blank=True)  # host and port that it listed
-    workspace = models.CharField(max_length=64, blank=True)  # empty where the key may not read it
-    phase = models.CharField(max_length=40, blank=True)  # while it runs, in words, with how far it is
+    workspace = models.CharField(max_length=64, blank=True)  # empty if the key may not read it
+    phase = models.CharField(max_length=40, blank=True)  # what it is doing; `done` and `due` are its progress
     done = models.PositiveIntegerField(default=0)
     due = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0)
@@ -77,8 +77,8 @@ class SyncRun(models.Model):
     changed = models.PositiveIntegerField(default=0)
     gone = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
-    left_out = models.JSONField(default=list, blank=True)  # the first of them: {what, id, why}
-    failed_calls = models.JSONField(default=list, blank=True)  # the first: {method, path, status, tries, trace, ms}
+    left_out = models.JSONField(default=list, blank=True)  # the first of the quarantined: [{what, id, why}]
+    failed_calls = models.JSONField(default=list, blank=True)  # the first: [{method, path, status, tries, trace, ms}]
     waited_ms = models.PositiveIntegerField("waited on the remote, ms", default=0)
 
     class Meta:
@@ -101,7 +101,7 @@ class SyncRun(models.Model):
 
 
 class Hold(models.Model):
-    """A run found something that is more likely a fault than the truth, and waits for somebody to say which."""
+    """An unlikely result of a run, more probably a fault than a real change, that a user has to accept."""
 
     class Kind(models.TextChoices):
         VANISHED = "vanished", "many are missing"
@@ -117,9 +117,9 @@ class Hold(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     objects_missing = models.JSONField(default=list, blank=True)  # their remote ids
     out_of = models.PositiveIntegerField(default=0)
-    here = models.CharField(max_length=300, blank=True)  # the workspace of the picture: "host/workspace"
-    there = models.CharField(max_length=300, blank=True)  # the one that the key opens
-    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="holds")  # the newest
+    here = models.CharField(max_length=300, blank=True)  # the mirror's workspace: "host/workspace"
+    there = models.CharField(max_length=300, blank=True)  # the API key's workspace
+    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="holds")  # the newest that held
     opened_at = models.DateTimeField(default=timezone.now)
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.ForeignKey(
@@ -141,9 +141,9 @@ class Hold(models.Model):
 
 
 class OutsideChange(models.Model):
-    """A difference that a sync found and no operation explains: somebody used the ElevenLabs console, or another tool.
+    """A change that a sync found and no operation explains: made in the ElevenLabs console, or with another tool.
 
-    Before and after stand in its ledger entry, which it is about; here stands what was decided about it.
+    The values before and after are in its history entry; this row holds the decision about it.
     """
 
     class State(models.TextChoices):
@@ -155,8 +155,9 @@ class OutsideChange(models.Model):
     entry = models.OneToOneField(Entry, on_delete=models.CASCADE, related_name="outside_change")
     object_type = models.CharField(max_length=20)
     object_id = models.CharField(max_length=64)
-    since = models.DateTimeField(null=True)  # it happened after this (the last time it was known to be as before) ...
-    found_at = models.DateTimeField(default=timezone.now)  # ... and before this
+    # The change happened between `since`, when the object was last known to be unchanged, and `found_at`.
+    since = models.DateTimeField(null=True)
+    found_at = models.DateTimeField(default=timezone.now)
     run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="outside_changes")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -164,7 +165,7 @@ class OutsideChange(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     decided_by_name = models.TextField(blank=True)
-    # The newest attempt to revert it. Where that came to nothing, the change is open again.
+    # The newest attempt to revert it. If that failed, the change is open again.
     operation = models.ForeignKey(
         "operations.Operation", null=True, blank=True, on_delete=models.SET_NULL, related_name="reverts"
     )
@@ -188,7 +189,7 @@ class OutsideChange(models.Model):
 
     @property
     def name(self) -> str:
-        """Of its object, as it was called when the change was found."""
+        """The name of the object when the change was found."""
         return self.entry.object_name or self.object_id
 
     @property

@@ -1,8 +1,8 @@
 """External changes: which are open, and how they are decided.
 
-A decision is a conditional UPDATE with its ledger entry, in one transaction: of two people, one decides. A revert is
-decided together with the intent of its operation, or with the plan of its change set; `keep_up` opens it again where
-that comes to nothing, and closes it where it took effect after all.
+A decision is a conditional UPDATE with its history entry, in one transaction, so that only one of two users decides. A
+revert is stored together with the intent of its operation, or with the plan of its change set. `reconcile_reverts`
+opens the change again if the revert fails, and closes it if the revert takes effect after all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ LATE_EFFECT = Q(operation__late_at__isnull=False) | Q(
 
 
 class Decided(Exception):
-    """Somebody decided it first."""
+    """Another user decided the change first."""
 
     def __init__(self, change: OutsideChange) -> None:
         change.refresh_from_db()
@@ -49,22 +49,22 @@ class Decided(Exception):
 
 
 def changed_outside(object_type: str) -> Exists:
-    """Has this row an open outside change? For a queryset of `RemoteObject`s."""
+    """Whether a row has an open external change. For querysets of `RemoteObject`s."""
     return Exists(
         OutsideChange.objects.filter(state=State.OPEN, object_type=object_type, object_id=OuterRef("remote_id"))
     )
 
 
 def annotate_open(rows: Sequence[RemoteObject], user: User | AnonymousUser) -> None:
-    """Adds `outside` to rows of one type: their open changes, the newest first, for those who may see them."""
+    """Adds `outside`, the open changes with the newest first, to rows of one type. Only if the user may view them."""
     if not rows or not user.has_perm("mirror.view_outsidechange"):
         return
-    found: dict[str, list[OutsideChange]] = {}
+    changes: dict[str, list[OutsideChange]] = {}
     about = {"object_type": rows[0].object_type, "object_id__in": [row.remote_id for row in rows]}
     for change in OutsideChange.objects.filter(state=State.OPEN, **about).select_related("entry"):
-        found.setdefault(change.object_id, []).append(change)
+        changes.setdefault(change.object_id, []).append(change)
     for row in rows:
-        row.__dict__["outside"] = found.get(row.remote_id, [])
+        row.__dict__["outside"] = changes.get(row.remote_id, [])
 
 
 @audit_required()
@@ -76,16 +76,18 @@ def decide(
     name: str,
     justification: Justification = NO_JUSTIFICATION,
 ) -> int:
-    """Adopt or ignore these; how many were still open. Some at a time: hundreds may have come at once. Raises
-    `NotSaid`."""
+    """Accept or dismiss changes, in batches because there may be hundreds. Returns how many were still open.
+
+    Raises ReasonRequired.
+    """
     require_justification(justification, actor)
-    left, decided = iter(ids), 0
-    while some := list(islice(left, MAX_BATCH)):
+    remaining, decided = iter(ids), 0
+    while batch := list(islice(remaining, MAX_BATCH)):
         with transaction.atomic():
             changes = list(
                 OutsideChange.objects.select_for_update(of=("self",))
                 .select_related("entry")
-                .filter(pk__in=some, state=State.OPEN)
+                .filter(pk__in=batch, state=State.OPEN)
                 .order_by("pk")
             )
             _decide(changes, state, actor, name, justification)
@@ -102,19 +104,22 @@ def revert(
     operation: Operation | None = None,
     change_set: ChangeSet | None = None,
 ) -> None:
-    """Somebody reverts it by this: to be called in the transaction that makes it. Raises `Decided`."""
+    """Mark the change as reverted by an operation or change set, in the transaction that stores that.
+
+    Raises Decided.
+    """
     if not _decide([change], State.REVERTED, actor, name, justification, operation=operation, change_set=change_set):
         raise Decided(change)
 
 
 def reconcile_reverts(*ids: int) -> None:
-    """Bring changes (these, or all) in line with what became of their reverts."""
+    """Update changes (these, or all) to the results of their reverts."""
     about = Q(pk__in=ids) if ids else Q()
     reverts = OutsideChange.objects.select_related("entry", "operation", "change_set")
     for change in reverts.filter(FAILED, about, state=State.REVERTED):
         with transaction.atomic():
-            opened = {"state": State.OPEN, "decided_at": None, "decided_by": None, "decided_by_name": ""}
-            if OutsideChange.objects.filter(pk=change.pk, state=State.REVERTED).update(**opened):
+            reopened = {"state": State.OPEN, "decided_at": None, "decided_by": None, "decided_by_name": ""}
+            if OutsideChange.objects.filter(pk=change.pk, state=State.REVERTED).update(**reopened):
                 ledger.record(_history_entry(change, "reopened", _cause(change), why=_revert_result(change)))
     for change in reverts.filter(LATE_EFFECT, about, state=State.OPEN):
         by = change.operation or change.change_set

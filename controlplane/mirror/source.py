@@ -17,24 +17,24 @@ from controlplane.mirror.models import RemoteObject
 if TYPE_CHECKING:
     from controlplane.mirror.writer import MirrorWriter
 
-# (remote id, what it shows now, what stood here before) -> the operation whose late work the change is, if it is one.
-# To be asked in the transaction of the change: it may tell the operation so.
+# (remote id, current JSON or None, mirrored JSON or None) -> cause of the change if an operation made it, else None.
+# Has to be called in the transaction that stores the change, because it may update the operation.
 Explain = Callable[..., Cause | None]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One object as the remote showed it. `asked_at` is just before: what was decided here since is newer."""
+    """One object as the remote showed it. `asked_at` is just before the request: operations ended since are newer."""
 
     remote_id: str
-    data: dict[str, Any]  # its line in the listing, or for a kind with details, what GET answered
+    data: dict[str, Any]  # the response to GET for a resource with details, otherwise the listed row
     asked_at: datetime
-    listed: dict[str, Any] | None = None  # its line in the listing; None where it was looked up by id
+    listed: dict[str, Any] | None = None  # the listed row; None if the object was read by id
 
 
 @dataclass(frozen=True)
 class Diff:
-    """Remote ids: what a line of the list tells whole, and what has to be read by its id."""
+    """Remote ids that differ from the mirror: those stored from the listing, and those that have to be read by id."""
 
     as_listed: set[str]
     to_be_read: set[str]
@@ -43,7 +43,7 @@ class Diff:
 class ResourceSource(ABC):
     model: ClassVar[type[RemoteObject]]
     what: ClassVar[str]  # "agents"
-    id_field: ClassVar[str]  # where a listed row has its id
+    id_field: ClassVar[str]  # the key of the id in a listed row
 
     @property
     def object_type(self) -> str:
@@ -51,62 +51,63 @@ class ResourceSource(ABC):
 
     @abstractmethod
     def begin(self, full: bool) -> None:
-        """Its list is about to be read; `full` asks for each object's details, whether or not its line changed."""
+        """Called before the listing. `full` requests the details of every object, whether or not its row changed."""
 
-    # --- what is there ---------------------------------------------------------------------------------------------
+    # --- the remote ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
-        """Lists that together show every object, each to its end or an `ElevenLabsError`."""
+        """Iterators over pages of the lists that together show every object. They may raise ElevenLabsError."""
 
     @abstractmethod
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
-        """Of these listed rows, by id: those that do not stand here just so. Ill-shaped ones differ."""
+        """Which of the listed rows ({id: row}) differ from the mirror. Invalid rows count as differing."""
 
     @abstractmethod
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
-        """GET one. Raises NotFound."""
+        """GET one object. Raises NotFound."""
 
-    def details_were_read(  # noqa: B027 - most kinds need nothing
+    def details_were_read(  # noqa: B027 - optional
         self, remote_ids: Sequence[str], asked_at: datetime
     ) -> None:
-        """The listed ones of these were read by their id, none before this moment. New rows say so in `values`."""
+        """Record that these existing rows were read by id, none of them before `asked_at`. `values` does so for new
+        rows."""
 
-    def prepare(self, seen: Sequence[Observation], writer: MirrorWriter) -> None:  # noqa: B027
-        """Before some are stored by this keeper, outside any transaction: read what else they need."""
+    def prepare(self, seen: Sequence[Observation], writer: MirrorWriter) -> None:  # noqa: B027 - optional
+        """Called before `writer` stores objects, outside any transaction: reads what else they need."""
 
-    # --- what stands here ------------------------------------------------------------------------------------------
+    # --- the mirror ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
-        """The model's fields for one object. Raises BadShape for what cannot be read or kept."""
+        """{field: value} of the model for one object. Raises BadShape for data that is invalid or cannot be stored."""
 
     def rows(self) -> QuerySet[Any]:
-        """With what their `told` needs, so that a batch does not ask row by row."""
+        """All rows, with the relations that `audit_snapshot` needs, so that a batch does not query row by row."""
         return self.model._default_manager.all()
 
     def gone_values(self) -> dict[str, Any]:
-        """What else a tombstone loses."""
+        """{field: value} to set, besides `gone_at`, on a row that is marked as deleted."""
         return {}
 
     @abstractmethod
     def listable(self) -> QuerySet[Any]:
-        """The rows that a listing should show: not gone, not on their way."""
+        """The rows that a listing should show: neither deleted nor still being imported."""
 
     def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
-        """When it was last seen as it stands here; `complete` is when the newest complete run began."""
+        """When the object was last known to be as mirrored; `complete` is when the newest complete run started."""
         return complete
 
-    # --- what was asked for here -----------------------------------------------------------------------------------
+    # --- operations ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def touched_since(self, moment: datetime) -> set[str]:
-        """Remote ids with an operation open, or decided since then: what was read may be older than they are."""
+        """Remote ids with an operation that is open or has ended since `moment`, so that a reading may be outdated."""
 
     @abstractmethod
     def last_writes(self, remote_ids: Iterable[str]) -> dict[str, datetime]:
-        """When the newest operation on each of these ended, where there was one."""
+        """{remote id: when its newest operation ended}, without ids that have none."""
 
     @abstractmethod
     def explain(self) -> Explain:
-        """A look at the operations whose effect may show only now."""
+        """The operations that may turn out to be the cause of a change, as a function: see `Explain`."""

@@ -27,8 +27,10 @@ def sync(
     requested_by: User | None = None,
     watch: Watcher | None = None,
 ) -> SyncRun | None:
-    """One run over all collections, in order; the one that was asked for, if there is one. None if another run is
-    under way. `watch` is told each second how far it is."""
+    """Run one sync over all collections, in order: the requested run if there is one. None if another is running.
+
+    `watch` is called with the run every second.
+    """
     run = runs.start(client.base_url, full=full, requested_by=requested_by)
     if run is None:
         return None
@@ -40,7 +42,7 @@ def sync(
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)
         run.refresh_from_db()
     except BaseException:
-        # Whatever it was, also a time limit: the list was not worked through, so nobody may read it as complete.
+        # Any error, including a time limit: the lists were not processed completely, so the run must not look complete.
         lease.end(SyncRun.State.PARTIAL, "The run ended with an error.")
         raise
     else:
@@ -51,8 +53,8 @@ def sync(
 
 @contextmanager
 def _gc_frozen() -> Iterator[None]:
-    """Python looks through all that the process holds, again and again while rows are made. What was here before the
-    run, the program above all, is left alone until it ends."""
+    """Keeps the garbage collector from scanning objects that existed before the run, above all the program itself.
+    Creating rows would otherwise trigger such scans again and again."""
     gc.freeze()
     try:
         yield
@@ -61,13 +63,13 @@ def _gc_frozen() -> Iterator[None]:
 
 
 def _run(collections: list[ResourceSource], lease: Lease) -> tuple[list[str], list[str]]:
-    """What went wrong, and what is held, in words."""
+    """Returns (messages about problems, messages about holds)."""
     run, client = lease.run, lease.client
     cause = Cause(Entry.Cause.SYNC, str(run.pk))
     lease.phase("asking which workspace this is", 0)
     try:
-        if why := workspace.guard(lease, collections):
-            return [], [why]
+        if hold := workspace.guard(lease, collections):
+            return [], [hold]
     except ElevenLabsError as error:
         return [f"It could not be read which workspace this is, so nothing was listed. {error}"], []
     writers = [MirrorWriter(collection, lease, client, cause, _is_first_sync(run)) for collection in collections]
@@ -77,20 +79,23 @@ def _run(collections: list[ResourceSource], lease: Lease) -> tuple[list[str], li
     missing = [
         deletions.verify_missing(writer, not_listed) for writer, (not_listed, _) in zip(writers, read, strict=True)
     ]
-    if held := [why for _, why in missing if why]:
-        return [], held  # what is wrong with one list is likely wrong with the other
+    if held := [hold for _, hold in missing if hold]:
+        return [], held  # whatever is wrong with one list is probably wrong with the other
     unseen = [rows for rows, _ in missing]
     looked_up = [deletions.verify_by_id(writer, rows) for writer, rows in zip(writers, unseen, strict=True)]
     if problems := [problem for _, problem in looked_up if problem]:
-        return problems, []  # a run that is not complete marks nothing, also where it was answered
+        return problems, []  # an incomplete run marks nothing, not even objects that did answer 404
     for writer, rows, (not_found, _) in zip(writers, unseen, looked_up, strict=True):
         deletions.confirm_deletions(writer, rows, not_found)
     return [], []
 
 
 def _is_first_sync(run: SyncRun) -> bool:
-    """What is found then is how things are, not what changed. After a move to another workspace that takes two runs:
-    the first brings what is there, the second finds what is not."""
+    """Whether differences are initial data instead of external changes.
+
+    After a change of workspace that is true for two runs: the first adds the objects of the new workspace, the second
+    marks those of the old one as deleted.
+    """
     before = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=run.pk)
-    moved = holds.workspace_changed_at()
-    return before.filter(started_at__gt=moved).count() < 2 if moved else not before.exists()
+    changed_at = holds.workspace_changed_at()
+    return before.filter(started_at__gt=changed_at).count() < 2 if changed_at else not before.exists()

@@ -1,4 +1,4 @@
-"""Celery tasks of the mirror. Each runs what is due in the database, so a lost, duplicate or late message does no
+"""Celery tasks of the mirror. Each runs whatever is due in the database, so a lost, duplicate or late message does no
 harm."""
 
 from celery import shared_task

@@ -24,7 +24,7 @@ Row = TypeVar("Row", bound=RemoteObject)
 
 @dataclass(frozen=True)
 class Reading:
-    """When something was read (the moment before the request) and by which operation, if by one."""
+    """When an object was read (just before the request) and by which operation, if any."""
 
     asked_at: datetime
     operation: int = 0
@@ -34,26 +34,28 @@ class Reading:
         return cls(op.asked_at or op.created_at, op.pk)
 
     def is_older_than(self, row: RemoteObject) -> bool:
-        """Is another operation on this very object open, or has one ended since? To be called while the row is locked
-        (see `row_of`): one that ends later waits for it. What makes an object locks its name, not its id, and a poll
-        locks nothing, so that both may come late with what they read."""
-        lately = Q(state__in=OPEN_STATES) | Q(ended_at__gte=self.asked_at)
-        on_it = Operation.objects.filter(lately, object_type=row.object_type, object_id=row.remote_id)
-        return on_it.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=self.operation).exists()
+        """Whether another operation on this object is open or has ended since the reading.
+
+        The row has to be locked (see `row_of`), so that an operation that ends later waits for it. A creation locks the
+        object's name instead of its id, and a poll locks nothing, so both may store an outdated reading.
+        """
+        recent = Q(state__in=OPEN_STATES) | Q(ended_at__gte=self.asked_at)
+        on_object = Operation.objects.filter(recent, object_type=row.object_type, object_id=row.remote_id)
+        return on_object.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=self.operation).exists()
 
 
 @dataclass
 class Change:
-    """One row that is to be written, its values set already."""
+    """A row to write. The new values are already set on it."""
 
     row: RemoteObject
     new: bool
     fields: list[str]
-    entry: Entry | None  # None: only bookkeeping moved (a last call, a version id), nothing to tell
+    entry: Entry | None  # None: only values changed that the history does not record (a last call, a version id)
 
 
 def digest(data: Any) -> str:
-    """The same for the same JSON, in whichever order its keys come; "" for what is nested too deep to be told."""
+    """Hash of JSON that does not depend on the order of keys; "" if the data is nested too deep."""
     try:
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     except (RecursionError, ValueError):
@@ -62,24 +64,27 @@ def digest(data: Any) -> str:
 
 
 def compare(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
-    """Set what differs on the row. `values` are model fields. A new row is always a change."""
+    """Set the values ({model field: value}) that differ on the row. Returns None if there are none.
+
+    A new row is always a change.
+    """
     new = row._state.adding
     before = {} if new else row.audit_snapshot()
-    wanted = dict(values)
-    if "remote_data" in wanted:
-        wanted["digest"] = digest(wanted["remote_data"])
-        if wanted["digest"] == row.digest != "":
-            del wanted["remote_data"]  # PostgreSQL gives 1e30 back as a whole number, which is not quite the same
-    differing = [name for name, value in wanted.items() if getattr(row, name) != value]
+    updates = dict(values)
+    if "remote_data" in updates:
+        updates["digest"] = digest(updates["remote_data"])
+        if updates["digest"] == row.digest != "":
+            del updates["remote_data"]  # PostgreSQL returns 1e30 as an integer, which does not compare as equal
+    differing = [name for name, value in updates.items() if getattr(row, name) != value]
     if not new and not differing:
         return None
     for name in differing:
-        setattr(row, name, wanted[name])
+        setattr(row, name, updates[name])
     return Change(row, new, differing, _entry(row, before, cause))
 
 
 def write(changes: Sequence[Change]) -> None:
-    """Write rows of one model with their ledger entries, in the caller's transaction."""
+    """Save rows of one model with their history entries, in the caller's transaction."""
     new = [change.row for change in changes if change.new]
     bulk_insert.insert(new)
     for change in changes:
@@ -89,14 +94,16 @@ def write(changes: Sequence[Change]) -> None:
 
 
 def row_of(model: type[Row], remote_id: str) -> Row:
-    """The row, held until the transaction ends, so that what is compared with it is what stands there; or a new one."""
-    held = model._default_manager.select_for_update().filter(remote_id=remote_id).first()
-    return held or model(remote_id=remote_id)
+    """The row, locked until the transaction ends, or a new unsaved one."""
+    locked = model._default_manager.select_for_update().filter(remote_id=remote_id).first()
+    return locked or model(remote_id=remote_id)
 
 
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, reading: Reading | None = None) -> bool:
-    """Bring one row to these values, in one transaction with its ledger entry; True if anything differed. What is
-    older than the row is not kept: see `Reading`."""
+    """Update one row, in one transaction with its history entry. True if anything differed.
+
+    A reading that is older than the row is ignored: see `Reading`.
+    """
     if reading is not None and reading.is_older_than(row):
         return False
     if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.audit_snapshot():
@@ -105,31 +112,34 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
 
 
 def _created_by_operation(row: RemoteObject) -> ledger.Cause | None:
-    """The operation that made what is known by its name alone: it could not read it, and another one does so now."""
-    on_it = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
-    unread = on_it.filter(state=OperationState.DONE, observed__isnull=True)
-    maker = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
-    return None if maker is None else cause_of(maker)
+    """The operation that created this object but could not read it, so that only the name is known so far.
+
+    Another operation has read the object now.
+    """
+    on_object = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
+    unread = on_object.filter(state=OperationState.DONE, observed__isnull=True)
+    creation = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
+    return None if creation is None else cause_of(creation)
 
 
 def _save(change: Change | None) -> bool:
-    """Outside of a sync too a look at the remote may come upon what somebody else did: ahead of a write, or after."""
+    """Save a change found outside of a sync. A read before or after a write may find an external change, too."""
     if change is None:
         return False
     with transaction.atomic():
         write([change])
         entries = unexplained([change])
         known_since = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).values_list("started_at", flat=True).first()
-        if entries and known_since is not None:  # what the first picture shows is no change
-            one = {"object_type": change.row.object_type, "object_id": change.row.remote_id}
-            done = Operation.objects.filter(**one, state=OperationState.DONE, ended_at__gt=known_since)
+        if entries and known_since is not None:  # before the first complete run, all data is initial data
+            about = {"object_type": change.row.object_type, "object_id": change.row.remote_id}
+            done = Operation.objects.filter(**about, state=OperationState.DONE, ended_at__gt=known_since)
             ended = done.order_by("-ended_at").values_list("ended_at", flat=True).first()
             record_external_change(entries, {change.row.remote_id: ended or known_since}, None)
     return True
 
 
 def unexplained(changes: Sequence[Change]) -> list[Entry]:
-    """What somebody else changed. That we come to know more of an object than its name or its id is no change of it."""
+    """Entries of external changes. Learning more about an object than its name or id does not count as a change."""
     return [
         change.entry
         for change in changes
@@ -146,7 +156,7 @@ def _only_new_knowledge(change: Change, entry: Entry) -> bool:
 
 
 def record_external_change(entries: Sequence[Entry], since: Mapping[str, datetime | None], run: SyncRun | None) -> None:
-    """Keep these for somebody to decide; `since` is {remote id: when it was last known to be as before}."""
+    """Store external changes for review; `since` is {remote id: when it was last known to be unchanged}."""
     OutsideChange.objects.bulk_create(
         OutsideChange(
             entry=entry,
@@ -184,7 +194,7 @@ def _entry(row: RemoteObject, before: dict[str, Any], cause: ledger.Cause) -> En
 
 
 def gone_update(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause) -> Change | None:
-    """The remote object is gone: the row stays as a tombstone."""
+    """Mark the row as deleted; it stays as a tombstone. None if it already is."""
     return None if row.gone_at is not None else compare(row, {**values, "gone_at": timezone.now()}, cause=cause)
 
 

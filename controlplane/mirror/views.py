@@ -22,14 +22,14 @@ from controlplane.operations.form_flow import current_staff
 from controlplane.operations.forms import JustificationForm
 from controlplane.operations.run import actor_label
 
-SYNC_TASK_NAME = "numbers.tasks.sync"  # by name: this package is below the one that knows what is listed
+SYNC_TASK_NAME = "numbers.tasks.sync"  # by name, because this package must not import `numbers`
 ON_A_PAGE = 100
 
 
 @require_POST
 @permission_required("mirror.add_syncrun", raise_exception=True)
 def start(request: HttpRequest) -> HttpResponse:
-    """Ask for a run: nothing remote is listed inside a web request."""
+    """Requests a run, which a worker carries out; nothing is listed within a web request."""
     run = runs.request_sync(current_staff(request))
     link = format_html('<a class="cp-link" href="{}">Show progress</a>', _page_of(run))
     if run.state == SyncRun.State.RUNNING:
@@ -73,7 +73,7 @@ def run_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpRespons
 @require_GET
 @permission_required("mirror.view_syncrun", raise_exception=True)
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that moves; once the run has ended, the whole page is drawn anew."""
+    """The part of the page that is polled. Once the run has ended, the whole page is refreshed."""
     run = get_object_or_404(SyncRun, pk=pk)
     response = render(request, "mirror/progress.html", _facts(run))
     if not run.is_open:
@@ -104,13 +104,20 @@ def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpRespon
 
 def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: JustificationForm) -> HttpResponse:
     page = Paginator(hold.objects_missing, ON_A_PAGE).get_page(request.GET.get("page"))
-    shown = {"hold": hold, "page": page, "missing": _named(hold, list(page)), "form": form}
-    context = {**site, **shown, "title": str(hold), "subtitle": None}
+    context = {
+        **site,
+        "hold": hold,
+        "page": page,
+        "missing": _rows(hold, list(page)),
+        "form": form,
+        "title": str(hold),
+        "subtitle": None,
+    }
     return render(request, "mirror/hold.html", context, status=422 if form.errors else 200)
 
 
-def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
-    """The rows of these ids: whatever is held is mirrored, and no row is ever deleted."""
+def _rows(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
+    """The rows of these ids, sorted by name. Every held object has one, because rows are never deleted."""
     for model in RemoteObject.__subclasses__():
         if f"{model.object_type}s" == hold.what:
             rows = model._default_manager.defer("remote_data").filter(remote_id__in=remote_ids)
@@ -121,7 +128,7 @@ def _named(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
 @require_POST
 @permission_required("mirror.decide_hold", raise_exception=True)
 def accept(request: HttpRequest, pk: int) -> HttpResponse:
-    """Somebody says that what a run held is the truth. Nothing is sent; the next run acts on it."""
+    """Accepts what a run held. Nothing is sent; the next run acts on it."""
     hold = get_object_or_404(Hold, pk=pk)
     actor, form = current_staff(request), JustificationForm(request.POST)
     if not form.is_valid():

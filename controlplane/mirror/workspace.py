@@ -9,22 +9,24 @@ from controlplane.mirror.outages import STOPPING
 from controlplane.mirror.runs import Lease
 from controlplane.mirror.source import ResourceSource
 
-SAMPLE_OBJECTS = 6  # so many objects that all answer 404 are no coincidence, and fewer known ones prove nothing
+SAMPLE_OBJECTS = 6  # it is no coincidence if this many objects all answer 404; fewer prove nothing
 
 
 def guard(lease: Lease, collections: Sequence[ResourceSource]) -> str:
-    """Why everything has to be held, in words; empty where all is well. Notes on the run which workspace it is.
-    Raises an `ElevenLabsError` where there is no use in going on."""
+    """Sets `run.workspace` and returns a message if the run has to be held, otherwise "".
+
+    Raises ElevenLabsError if the run cannot continue.
+    """
     run = lease.run
     run.workspace = _workspace(lease.client)
     known = _mirrored_workspace(run)
     if known is None:
         return ""
-    host, workspace, chosen = known
+    host, workspace, accepted = known
     if run.workspace and workspace:
         other = (run.remote, run.workspace) != (host, workspace)
-    else:  # the key may not say which workspace it opens: then what is known tells, unless it was just given up
-        other = run.remote != host or (not chosen and _shows_nothing_known(lease, collections))
+    else:  # the key may not read its workspace: look for known objects, unless the old workspace was just given up
+        other = run.remote != host or (not accepted and _shows_nothing_known(lease, collections))
     if other:
         return holds.workspace(lease, here=f"{host}/{workspace}", there=f"{run.remote}/{run.workspace}")
     holds.close_resolved(lease, Hold.Kind.WORKSPACE)
@@ -32,7 +34,7 @@ def guard(lease: Lease, collections: Sequence[ResourceSource]) -> str:
 
 
 def _workspace(client: ElevenLabs) -> str:
-    """A key may do all else and not read this. Raises what stops a run."""
+    """The id of the key's workspace; "" if the key lacks the permission to read it. Raises errors that stop a run."""
     try:
         workspace = client.get_user().workspace_id or ""
     except ElevenLabsError as error:
@@ -43,15 +45,16 @@ def _workspace(client: ElevenLabs) -> str:
 
 
 def _mirrored_workspace(run: SyncRun) -> tuple[str, str, bool] | None:
-    """(host, workspace, False) of the newest complete run; (host, workspace, True) that somebody has chosen since."""
+    """(host, workspace, False) of the newest complete run, or (host, workspace, True) if a user has accepted another
+    workspace since. None if there is neither."""
     complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=run.pk).exclude(remote="")
     newest = complete.first()
-    chosen = holds.accepted_workspace()
-    if chosen is not None and chosen.decided_at:
-        if newest is None or chosen.decided_at > newest.started_at:
-            host, _, workspace = chosen.there.partition("/")
+    accepted = holds.accepted_workspace()
+    if accepted is not None and accepted.decided_at:
+        if newest is None or accepted.decided_at > newest.started_at:
+            host, _, workspace = accepted.there.partition("/")
             return host, workspace, True
-        complete = complete.filter(started_at__gte=chosen.decided_at)  # older ones name the workspace that was left
+        complete = complete.filter(started_at__gte=accepted.decided_at)  # older runs name the previous workspace
     if newest is None:
         return None
     named = complete.filter(remote=newest.remote).exclude(workspace="").first()
@@ -59,16 +62,18 @@ def _mirrored_workspace(run: SyncRun) -> tuple[str, str, bool] | None:
 
 
 def _shows_nothing_known(lease: Lease, collections: Sequence[ResourceSource]) -> bool:
-    known = [(collection, remote_id) for collection in collections for remote_id in _some_of(collection)]
-    return len(known) >= SAMPLE_OBJECTS and not any(_may_be_there(lease, *one) for one in known)
+    sample = [(collection, remote_id) for collection in collections for remote_id in _sample(collection)]
+    return len(sample) >= SAMPLE_OBJECTS and not any(
+        _may_exist(lease, collection, remote_id) for collection, remote_id in sample
+    )
 
 
-def _some_of(collection: ResourceSource) -> list[str]:
+def _sample(collection: ResourceSource) -> list[str]:
     known = list(collection.listable().filter(missing_since=None).values_list("remote_id", flat=True))
     return known[:: max(len(known) // SAMPLE_OBJECTS, 1)][:SAMPLE_OBJECTS]
 
 
-def _may_be_there(lease: Lease, collection: ResourceSource, remote_id: str) -> bool:
+def _may_exist(lease: Lease, collection: ResourceSource, remote_id: str) -> bool:
     lease.hold()
     try:
         collection.details(lease.client, remote_id)
@@ -77,5 +82,5 @@ def _may_be_there(lease: Lease, collection: ResourceSource, remote_id: str) -> b
     except STOPPING:
         raise
     except ElevenLabsError:
-        return True  # no answer proves nothing; why there is none, the lists will tell
+        return True  # an unclear error proves nothing; if it persists, the listing will report it
     return True

@@ -14,44 +14,44 @@ from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.runs import Lease
 from controlplane.mirror.source import Explain, Observation, ResourceSource
 
-# What one object may do to us that is about that object alone. ValueError: also half a character.
+# Errors that concern a single object. ValueError includes half a surrogate pair.
 BAD_ROW = (BadShape, DataError, IntegrityError, OverflowError, ValueError)
 
 
 @dataclass
 class MirrorWriter:
-    """Stores what one run sees of one collection."""
+    """Stores what one run observes of one collection."""
 
     collection: ResourceSource
     lease: Lease
     client: ElevenLabs
     cause: Cause
-    first_picture: bool  # nothing was known before, so nothing changed either
+    first_picture: bool  # initial data: differences are not external changes
 
     def keep(self, seen: Sequence[Observation]) -> set[str]:
-        """Bring the mirror to these; which are new here. One that cannot be kept is left out; the rest goes on."""
-        good = [one for one in seen if self._is_storable(one)]
+        """Store these objects, and quarantine those that cannot be stored. Returns the ids that were not mirrored."""
+        storable = [observation for observation in seen if self._is_storable(observation)]
         try:
-            return self._prepare_and_store(good)
+            return self._prepare_and_store(storable)
         except BAD_ROW:
             new: set[str] = set()
-            for one in good:
+            for observation in storable:
                 try:
-                    new |= self._prepare_and_store([one])
+                    new |= self._prepare_and_store([observation])
                 except BadShape as error:
-                    self.leave_out(one.remote_id, str(error))
+                    self.leave_out(observation.remote_id, str(error))
                 except BAD_ROW as error:
-                    self.leave_out(one.remote_id, f"the database refused it ({type(error).__name__})")
+                    self.leave_out(observation.remote_id, f"the database refused it ({type(error).__name__})")
             return new
 
     def leave_out(self, remote_id: object, why: str) -> None:
         self.lease.leave_out(self.collection.what, remote_id, why)
 
-    def _is_storable(self, one: Observation) -> bool:
-        why = unstorable(one.data)
-        if why:
-            self.leave_out(one.remote_id, why)
-        return not why
+    def _is_storable(self, observation: Observation) -> bool:
+        reason = unstorable(observation.data)
+        if reason:
+            self.leave_out(observation.remote_id, reason)
+        return not reason
 
     def _prepare_and_store(self, seen: Sequence[Observation]) -> set[str]:
         if not seen:
@@ -61,71 +61,72 @@ class MirrorWriter:
 
     def _store(self, seen: Sequence[Observation]) -> set[str]:
         with transaction.atomic():
-            rows = self._locked(one.remote_id for one in seen)
-            # Only now: an operation that ended before we had the rows is known, one that ends later waits for them.
-            touched = self.collection.touched_since(min(one.asked_at for one in seen))
+            rows = self._lock_rows(observation.remote_id for observation in seen)
+            # After the lock: an operation that has ended is found, and one that ends later waits for the rows.
+            touched = self.collection.touched_since(min(observation.asked_at for observation in seen))
             explain = self.collection.explain()
             changes = []
-            for one in seen:
-                if one.remote_id in touched:
+            for observation in seen:
+                remote_id = observation.remote_id
+                if remote_id in touched:
                     continue
-                row = rows.get(one.remote_id) or self.collection.model(remote_id=one.remote_id)
-                change = self._compare(row, one, explain)
+                row = rows.get(remote_id) or self.collection.model(remote_id=remote_id)
+                change = self._compare(row, observation, explain)
                 if change is not None:
                     changes.append(change)
             upsert.write(changes)
-            self._note_outside_changes(changes)
+            self._record_external_changes(changes)
             new = {change.row.remote_id for change in changes if change.new}
             self.lease.run.added += len(new)
             self.lease.run.changed += sum(not change.new and change.entry is not None for change in changes)
             self.lease.fence()
         return new
 
-    def _compare(self, row: RemoteObject, one: Observation, explain: Explain) -> upsert.Change | None:
+    def _compare(self, row: RemoteObject, observation: Observation, explain: Explain) -> upsert.Change | None:
         before = None if row._state.adding else row.remote_data
-        values = self.collection.values(row, one)
+        values = self.collection.values(row, observation)
         cause = self.cause
         if "remote_data" in values and values["remote_data"] != before:
-            cause = explain(one.remote_id, values["remote_data"], before) or cause
+            cause = explain(observation.remote_id, values["remote_data"], before) or cause
         return upsert.compare(row, values, cause=cause)
 
     def bury(self, remote_ids: Iterable[str]) -> None:
-        """These are gone: the rows stay as tombstones."""
+        """Mark these as deleted; the rows stay as tombstones."""
         with transaction.atomic():
-            rows = self._locked(remote_ids)
+            rows = self._lock_rows(remote_ids)
             touched = self.collection.touched_since(self.lease.run.started_at)
             explain = self.collection.explain()
-            changes = [
+            updates = [
                 upsert.gone_update(row, self.collection.gone_values(), cause=explain(row.remote_id, None) or self.cause)
                 for row in rows.values()
                 if row.gone_at is None and row.remote_id not in touched
             ]
-            written = [change for change in changes if change is not None]
-            upsert.write(written)
-            self._note_outside_changes(written)
-            self.lease.run.gone += len(written)
+            changes = [change for change in updates if change is not None]
+            upsert.write(changes)
+            self._record_external_changes(changes)
+            self.lease.run.gone += len(changes)
             self.lease.fence()
 
     def mark_missing(self, remote_ids: Sequence[str]) -> None:
-        """Bookkeeping of ours, no change at the remote: not told in the ledger."""
+        """Set `missing_since`. Nothing has changed at the remote, so there is no history entry."""
         rows = self.collection.model._default_manager.filter(remote_id__in=remote_ids, missing_since=None, gone_at=None)
         with transaction.atomic():
             rows.update(missing_since=timezone.now())
             self.lease.fence()
 
     def details_were_read(self, tried: Mapping[str, datetime]) -> None:
-        """`tried` is {remote id: when it was asked for}."""
+        """`tried` is {remote id: when it was requested}."""
         with transaction.atomic():
             self.collection.details_were_read(list(tried), min(tried.values()))
             self.lease.fence()
 
-    def _locked(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:
-        """The rows, held until the transaction ends. (On SQLite the transaction itself holds all of them.)"""
+    def _lock_rows(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:
+        """The rows, locked until the transaction ends. (On SQLite the transaction itself locks all of them.)"""
         rows = self.collection.rows().select_for_update()
         return {row.remote_id: row for row in rows.filter(remote_id__in=list(remote_ids)).order_by("pk")}
 
-    def _note_outside_changes(self, changes: Sequence[upsert.Change]) -> None:
-        """What no operation explains is kept for somebody to decide; what the first picture shows is no change."""
+    def _record_external_changes(self, changes: Sequence[upsert.Change]) -> None:
+        """Store changes that no operation explains for review, unless they are initial data."""
         entries = upsert.unexplained(changes)
         if not entries or self.first_picture:
             return
