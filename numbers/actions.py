@@ -19,11 +19,11 @@ from numbers.import_polling import GIVE_UP_AFTER
 from numbers.models import PhoneNumber
 
 UNASSIGNED = "no agent"
-BRANCH_FIELDS = ("branch_id", "environment")  # what a binding has besides its agent
+BRANCH_FIELDS = ("branch_id", "environment")  # the fields of a binding other than its agent
 
 
 class _OnNumber(Action):
-    """A write on a number that is there."""
+    """Base of the actions on an existing number."""
 
     object_type = "number"
 
@@ -31,6 +31,7 @@ class _OnNumber(Action):
         return get_number(client, op.object_id)
 
     def existing(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+        """GET the number for a precheck. Raises PreconditionFailed if it does not exist."""
         number = get_number(client, op.object_id)
         if number is None:
             _refuse_while_importing(op)
@@ -50,10 +51,11 @@ class _OnNumber(Action):
 
 @register
 class AssignNumber(_OnNumber):
-    """wanted: agent_id (None releases) and shown, the agent the page showed. One PATCH, also for a move.
+    """`params`: agent_id (None unassigns) and shown, the agent id that the page showed. One PATCH, also for a move.
 
-    A branch belongs to one agent: it is cleared when another one takes over. wanted may name branch_id and environment
-    too; then just these are set, if they still are as `shown_binding` says. So an undo brings back what was before.
+    A branch belongs to one agent, so it is cleared when the agent changes. `params` may also contain branch_id and
+    environment: these are then set as given, provided that they still are as `shown_binding` says. That is how an undo
+    restores them.
     """
 
     name = "number.assign"
@@ -62,27 +64,27 @@ class AssignNumber(_OnNumber):
         number, old, new = op.display_names["object"], op.display_names["from"], op.display_names["to"]
         if op.params["agent_id"] is None:
             return f"Unassign {number} from {old}"
-        if self._sets_only_what_is_named(op):
-            return f"Set the {self._words(op)} of {number}, which {new} answers"
+        if self._keeps_agent(op):
+            return f"Set the {self._given_labels(op)} of {number}, which {new} answers"
         return f"Move {number} from {old} to {new}" if op.params["shown"] else f"Assign {number} to {new}"
 
     def success_message(self, op: Operation) -> str:
         number, old, new = op.display_names["object"], op.display_names["from"], op.display_names["to"]
         if op.params["agent_id"] is None:
             return f"Unassigned {number} from {old}. Calls to this number will not be answered by an agent."
-        if self._sets_only_what_is_named(op):
-            return f"Set the {self._words(op)} of {number}, which {new} answers."
+        if self._keeps_agent(op):
+            return f"Set the {self._given_labels(op)} of {number}, which {new} answers."
         if op.params["shown"]:
             return f"Moved {number} from {old} to {new}. Calls that come in from now on are answered by {new}."
         return f"Assigned {number} to {new}. Calls that come in from now on are answered by {new}."
 
     def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        wanted = op.params["agent_id"]
-        if wanted is not None:
-            check_agent(client, wanted, op.display_names["to"])
+        requested = op.params["agent_id"]
+        if requested is not None:
+            check_agent(client, requested, op.display_names["to"])
         number = self.existing(client, op)
         now = RemoteNumber.parse(number).agent_id
-        if now == wanted and self._has_what_is_named(op, number):
+        if now == requested and self._has_given_fields(op, number):
             raise NothingToDo(
                 f"{op.display_names['object']} is already with {op.display_names['to']}; nothing was sent.",
                 observed=number,
@@ -94,11 +96,11 @@ class AssignNumber(_OnNumber):
                 observed=number,
             )
         for name, shown in op.params.get("shown_binding", {}).items():
-            if (there := binding(number)[name]) not in (shown, op.params[name]):
+            if (current := binding(number)[name]) not in (shown, op.params[name]):
                 field = f"The {_field_label(name)} of {op.display_names['object']}"
-                words = f"{field} is {there or 'none'} now: it was changed meanwhile."
-                raise PreconditionFailed(words, observed=number)
-        if wanted is not None and number.get("supports_inbound") is False:
+                message = f"{field} is {current or 'none'} now: it was changed meanwhile."
+                raise PreconditionFailed(message, observed=number)
+        if requested is not None and number.get("supports_inbound") is False:
             raise PreconditionFailed(
                 f"{op.display_names['object']} can only call out; ElevenLabs cannot assign it to an agent.",
                 observed=number,
@@ -107,7 +109,7 @@ class AssignNumber(_OnNumber):
 
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
         patch = {name: op.params[name] for name in ("agent_id", *BRANCH_FIELDS) if name in op.params}
-        if self._leaves_a_branch(op):
+        if self._clears_branch(op):
             patch["branch_id"] = None
         return Reply(op.object_id, client.update_number(op.object_id, patch).raw)
 
@@ -116,56 +118,57 @@ class AssignNumber(_OnNumber):
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
         before, now = op.before or {}, binding(observed)
         if now["agent_id"] not in (op.params["agent_id"], before.get("agent_id")):
-            words = f"Read back: it is with {agent_name(observed)} now; it was changed meanwhile."
-            return Verdict(State.OVERTAKEN, words)
+            message = f"Read back: it is with {agent_name(observed)} now; it was changed meanwhile."
+            return Verdict(State.OVERTAKEN, message)
         if before.get("agent_id") != op.params["agent_id"]:
             if now["agent_id"] == op.params["agent_id"]:
                 return self._done(op, now)
             return Verdict(
                 State.NOT_APPLIED, f"Read back: it is still with {agent_name(observed)}. It is safe to do it again."
             )
-        changing = [name for name in self._named(op) if before.get(name) != op.params[name]]
+        changing = [name for name in self._given_fields(op) if before.get(name) != op.params[name]]
         if any(now[name] == op.params[name] for name in changing):
             return self._done(op, now)
-        third = [name for name in changing if now[name] != before.get(name)]
-        if third:
-            words = ", ".join(f"the {_field_label(name)} is {now[name] or 'none'}" for name in third)
-            return Verdict(State.OVERTAKEN, f"Read back: {words} now; it was changed meanwhile.")
+        overtaken = [name for name in changing if now[name] != before.get(name)]
+        if overtaken:
+            values = ", ".join(f"the {_field_label(name)} is {now[name] or 'none'}" for name in overtaken)
+            return Verdict(State.OVERTAKEN, f"Read back: {values} now; it was changed meanwhile.")
         return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to do it again.")
 
     def _done(self, op: Operation, now: dict[str, Any]) -> Verdict:
         before, branch, environment = op.before or {}, now["branch_id"], now["environment"]
-        not_kept = [_field_label(name) for name in self._named(op) if now[name] != op.params[name]]
-        words = []
-        if self._leaves_a_branch(op):
-            left = before["branch_id"]
-            if branch == left:
+        not_kept = [_field_label(name) for name in self._given_fields(op) if now[name] != op.params[name]]
+        notes = []
+        if self._clears_branch(op):
+            cleared = before["branch_id"]
+            if branch == cleared:
                 not_kept.append("branch")
-                words.append(f"It still shows the branch {left} of the agent before.")
+                notes.append(f"It still shows the branch {cleared} of the agent before.")
             else:
-                words.append(f"The branch {left} of {op.display_names['from']} was cleared.")
+                notes.append(f"The branch {cleared} of {op.display_names['from']} was cleared.")
         elif branch and "branch_id" not in op.params:
-            words.append(f"ElevenLabs shows the branch {branch} for it, which was not requested.")
+            notes.append(f"ElevenLabs shows the branch {branch} for it, which was not requested.")
         if environment and "environment" not in op.params:
-            words.append(f"It uses the environment {environment}.")
-        return Verdict(State.DONE, " ".join(words), not_kept)
+            notes.append(f"It uses the environment {environment}.")
+        return Verdict(State.DONE, " ".join(notes), not_kept)
 
-    def _leaves_a_branch(self, op: Operation) -> bool:
+    def _clears_branch(self, op: Operation) -> bool:
         before = op.before or {}
         moves = before.get("agent_id") != op.params["agent_id"]
         return bool(moves and before.get("branch_id") and "branch_id" not in op.params)
 
-    def _has_what_is_named(self, op: Operation, number: dict[str, Any]) -> bool:
+    def _has_given_fields(self, op: Operation, number: dict[str, Any]) -> bool:
         now = binding(number)
-        return all(now[name] == op.params[name] for name in self._named(op))
+        return all(now[name] == op.params[name] for name in self._given_fields(op))
 
-    def _sets_only_what_is_named(self, op: Operation) -> bool:
-        return bool(op.params["agent_id"] == op.params["shown"] and self._named(op))
+    def _keeps_agent(self, op: Operation) -> bool:
+        return bool(op.params["agent_id"] == op.params["shown"] and self._given_fields(op))
 
-    def _words(self, op: Operation) -> str:
-        return " and ".join(map(_field_label, self._named(op)))
+    def _given_labels(self, op: Operation) -> str:
+        return " and ".join(map(_field_label, self._given_fields(op)))
 
-    def _named(self, op: Operation) -> list[str]:
+    def _given_fields(self, op: Operation) -> list[str]:
+        """Those of branch_id and environment that `params` contains."""
         return [name for name in BRANCH_FIELDS if name in op.params]
 
     def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +177,7 @@ class AssignNumber(_OnNumber):
 
 @register
 class RenameNumber(_OnNumber):
-    """wanted: label and shown, the label the page showed."""
+    """`params`: label and shown, the label that the page showed."""
 
     name = "number.rename"
 
@@ -254,9 +257,9 @@ class RemoveNumber(_OnNumber):
 
 
 def _refuse_while_importing(op: Operation) -> None:
-    """As long as an import is looked for, a 404 by its id may mean "not yet"."""
-    sought = PhoneNumber.objects.here().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
-    if number := sought.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
+    """Raises PreconditionFailed while the import is still polled for, when a 404 for its id may mean "not yet"."""
+    polled = PhoneNumber.objects.here().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
+    if number := polled.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
         raise PreconditionFailed(
             f"{op.display_names['object']} cannot be seen at ElevenLabs yet: its import was accepted at "
             f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
@@ -264,7 +267,10 @@ def _refuse_while_importing(op: Operation) -> None:
 
 
 def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:
-    """The owner's rule: read the agent at the remote before anything is bound to it."""
+    """Raises PreconditionFailed unless the agent exists at ElevenLabs and is not archived.
+
+    The product owner requires this read before a number is assigned.
+    """
     _refuse_agent_being_removed(agent_id, name)
     try:
         agent = client.get_agent(agent_id)
@@ -278,18 +284,21 @@ def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:
 
 
 def _refuse_agent_being_removed(agent_id: str, name: str) -> None:
-    """Deletions and archivings look for us likewise. Each side writes down its intent before it looks, so at least one
-    of the two sees the other; and this look comes before the remote is read, so that one which has ended shows there.
+    """Raises PreconditionFailed while the agent is being deleted or archived.
+
+    Those actions check for open assignments in turn. Both sides commit their operation before they check, so at least
+    one of the two sees the other. This check runs before the remote is read, so that the effect of an operation that
+    has ended is visible there.
     """
-    taking = Operation.objects.filter(
+    removal = Operation.objects.filter(
         Q(kind__startswith=DeleteAgent.name) | Q(kind=ArchiveAgent.name, **{f"params__set__{ARCHIVED}": True}),
         state__in=OPEN_STATES,
         resource=f"agent:{agent_id}",
     ).first()
-    if taking is not None:
-        deed = "archived" if taking.kind == ArchiveAgent.name else "deleted"
+    if removal is not None:
+        what = "archived" if removal.kind == ArchiveAgent.name else "deleted"
         raise PreconditionFailed(
-            f"{name} is being {deed} by {taking.actor_name} since {taking.created_at:%H:%M:%S} UTC. Choose another.",
+            f"{name} is being {what} by {removal.actor_name} since {removal.created_at:%H:%M:%S} UTC. Choose another.",
             field="agent",
         )
 

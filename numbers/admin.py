@@ -20,7 +20,7 @@ from numbers.search import matching
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Gone numbers are kept, and shown only when asked for."""
+    """Deleted numbers are shown only if they are selected."""
 
     title = "state"
     parameter_name = "state"
@@ -37,14 +37,14 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class AgentFilter(admin.SimpleListFilter):
-    """Numbers of one agent: set by links (`?agent=<id>`), not chosen from a list of thousands."""
+    """Numbers of one agent. Set by links (`?agent=<id>`), because a choice could have thousands of options."""
 
     title = "agent"
     parameter_name = "agent"
 
     def lookups(self, request, model_admin):
-        wanted = self.used_parameters.get(self.parameter_name) or request.GET.get(self.parameter_name)
-        return [(wanted, f"agent …{wanted[-4:]}")] if wanted else []
+        agent_id = self.used_parameters.get(self.parameter_name) or request.GET.get(self.parameter_name)
+        return [(agent_id, f"agent …{agent_id[-4:]}")] if agent_id else []
 
     def queryset(self, request, queryset):
         return filters.of_agent(queryset, self.value() or "")
@@ -63,7 +63,7 @@ class ProviderFilter(admin.SimpleListFilter):
 
 
 class OutsideFilter(admin.SimpleListFilter):
-    """Numbers with an outside change that nobody has decided yet."""
+    """Numbers with an external change that is still open."""
 
     title = "changed outside"
     parameter_name = "outside"
@@ -76,17 +76,18 @@ class OutsideFilter(admin.SimpleListFilter):
 
 
 def _links(changelist: PlainChangeList) -> dict[str, object]:
-    """The states as links above the list, and whatever else narrows it, to be taken off again."""
-    now, with_changes = changelist.params.get("state", ""), changelist.params.get("outside", "")
+    """Context for the links above the list: one for each state, and one that removes each other filter."""
+    current, with_changes = changelist.params.get("state", ""), changelist.params.get("outside", "")
     states = [("", "All"), *((state.value, state.label) for state in State)]
+    remove = ["state", "p"]
     return {
-        "of_orphans": now == State.ORPHANED,
+        "of_orphans": current == State.ORPHANED,
         "usual_times": import_polling.typical_times(),
         "state_links": [
-            (value, words, value == now, changelist.get_query_string({"state": value} if value else {}, ["state", "p"]))
-            for value, words in states
+            (value, label, value == current, changelist.get_query_string({"state": value} if value else {}, remove))
+            for value, label in states
         ],
-        # With gone ones: that a number is gone is an outside change too.
+        # Includes deleted numbers, because a deletion is an external change too.
         "outside_link": changelist.get_query_string(
             {} if with_changes else {"outside": "open", "state": "all"}, ["outside", "state", "p"]
         ),
@@ -107,13 +108,13 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     search_fields = ["phone_number", "label", "remote_id"]
     search_help_text = "Digits, label, agent or id"
     list_fullwidth = True
-    show_add_link = False  # the template has a button that says Import
+    show_add_link = False  # the template has an Import button instead
     show_full_result_count = False
     change_list_template = "numbers/changelist.html"
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
-        own = [
+        routes = [
             ("agent-options/", agent_picker.options, "agent_options"),
             ("orphans/", orphan_views.orphans_page, "orphans"),
             ("<int:pk>/assign/", views.assign, "assign"),
@@ -125,7 +126,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         ]
         return [
             path("delete-agent/<int:pk>/", wrap(delete_agent.delete_agent), name="numbers_retire_agent"),
-            *(path(route, wrap(view), name=f"numbers_phonenumber_{name}") for route, view, name in own),
+            *(path(route, wrap(view), name=f"numbers_phonenumber_{name}") for route, view, name in routes),
             *super().get_urls(),
         ]
 
@@ -179,7 +180,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
     def seen(self, number: PhoneNumber) -> str:
         seen = number.__dict__["seen_at"]
         if seen and number.missing_since is None and number.gone_at is None:
-            seen = max(seen, number.first_seen)  # imported since the newest run
+            seen = max(seen, number.first_seen)  # it may have been imported after the newest run
         return ago(seen)
 
     @display(description="")

@@ -20,21 +20,24 @@ def active_agents() -> QuerySet[Agent]:
 
 
 def picker_context(request: HttpRequest, form: Form | None = None, *, leaving: Agent | None = None) -> dict[str, Any]:
-    """What `numbers/agent_choice.html` needs: the agents that fit what was typed, and the one that was chosen."""
+    """Context for `numbers/agent_choice.html`: the agents that match the search, and the chosen one.
+
+    `leaving` is the agent that is being deleted; it is not offered.
+    """
     data = form.data if form is not None and form.is_bound else request.GET
     typed = str(data.get("q", "")).strip()[:MAX_SEARCH_CHARS]
     chosen = parse_pk(str(form["agent"].value() or "")) if form is not None and "agent" in form.fields else None
-    fits = active_agents()
+    matches = active_agents()
     if leaving is not None:
-        fits = fits.exclude(pk=leaving.pk)
+        matches = matches.exclude(pk=leaving.pk)
     if typed:
-        fits = fits.filter(Q(name__icontains=typed) | Q(remote_id__icontains=typed))
-    some = list(fits.order_by("name", "pk")[: MAX_OPTIONS + 1])
-    if chosen and not typed and chosen not in [agent.pk for agent in some]:
-        some = [*active_agents().filter(pk=chosen), *some]
+        matches = matches.filter(Q(name__icontains=typed) | Q(remote_id__icontains=typed))
+    agents = list(matches.order_by("name", "pk")[: MAX_OPTIONS + 1])
+    if chosen and not typed and chosen not in [agent.pk for agent in agents]:
+        agents = [*active_agents().filter(pk=chosen), *agents]
     return {
-        "agents": some[:MAX_OPTIONS],
-        "more_agents": len(some) > MAX_OPTIONS,
+        "agents": agents[:MAX_OPTIONS],
+        "more_agents": len(agents) > MAX_OPTIONS,
         "chosen": chosen,
         "q": typed,
     }
@@ -43,7 +46,10 @@ def picker_context(request: HttpRequest, form: Form | None = None, *, leaving: A
 @require_GET
 @permission_required("numbers.assign_phonenumber", raise_exception=True)
 def options(request: HttpRequest) -> HttpResponse:
-    """Only the options, for the list of an open form. `not` is the agent that leaves, `none` an empty choice."""
+    """The options alone, for the select of an open form.
+
+    Query parameters: `not` is the agent that is being deleted, `none` the label of an empty option.
+    """
     leaving = Agent.objects.filter(pk=parse_pk(request.GET.get("not", "")) or 0).first()
     return render(
         request,

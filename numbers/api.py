@@ -106,12 +106,12 @@ def assign_number(request: HttpRequest, response: HttpResponse, number_id: IdInP
     """Assign, move or unassign a number, in one request to ElevenLabs."""
     number = _number(number_id)
 
-    def ask(told: CallerContext) -> Operation:
+    def request_operation(caller: CallerContext) -> Operation:
         shown = body.expected_agent_id or "" if "expected_agent_id" in body.model_fields_set else number.bound_to
         agent = None if body.agent_id is None else _active(body.agent_id, "agent_id")
-        return services.assign(number, agent, shown=shown, justification=body.justification, **told)
+        return services.assign(number, agent, shown=shown, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), request_operation)
 
 
 @router.patch(
@@ -124,13 +124,13 @@ def label_number(request: HttpRequest, response: HttpResponse, number_id: IdInPa
     """Change a number's label, here and at ElevenLabs."""
     number = _number(number_id)
 
-    def ask(told: CallerContext) -> Operation:
+    def request_operation(caller: CallerContext) -> Operation:
         if not body.label.strip():
             raise invalid([("label", "A label cannot be empty.")])
         shown = number.label if body.expected_label is None else body.expected_label
-        return services.set_label(number, body.label.strip(), shown=shown, justification=body.justification, **told)
+        return services.set_label(number, body.label.strip(), shown=shown, justification=body.justification, **caller)
 
-    return run_idempotently(request, response, key, body.said(), ask)
+    return run_idempotently(request, response, key, body.said(), request_operation)
 
 
 @router.delete(
@@ -145,14 +145,14 @@ def remove_number(
     """Remove a number from ElevenLabs. It stays yours at Twilio."""
     number = _number(number_id)
 
-    def ask(told: CallerContext) -> Operation:
+    def request_operation(caller: CallerContext) -> Operation:
         shown = number.bound_to if asked.expected_agent_id is None else asked.expected_agent_id
-        return services.remove(number, shown=shown, justification=asked.justification, **told)
+        return services.remove(number, shown=shown, justification=asked.justification, **caller)
 
-    return run_idempotently(request, response, key, asked.said(), ask)
+    return run_idempotently(request, response, key, asked.said(), request_operation)
 
 
-@agents_router.delete(  # on the router that has its address already
+@agents_router.delete(  # on the router that has the other methods of this URL
     "/agents/{agent_id}",
     summary="Delete an agent",
     response={200: OperationOut, 202: OperationOut | ChangeSetOut},
@@ -168,17 +168,17 @@ def delete_agent(
     if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
         raise Problem(403, "forbidden", "Not sent. You may not assign or unassign the numbers of this agent.")
 
-    def ask(told: CallerContext) -> Operation | ChangeSet:
+    def request_operation(caller: CallerContext) -> Operation | ChangeSet:
         if asked.numbers is None:
-            _has_none(agent, list(bound.values_list("phone_number", flat=True)[: MAX_NAMED + 1]))
+            _refuse_with_numbers(agent, list(bound.values_list("phone_number", flat=True)[: MAX_NAMED + 1]))
         if asked.numbers is None or not bound.exists():
-            return agent_services.delete(agent, justification=asked.justification, **told)
-        return _retire(agent, asked, told)
+            return agent_services.delete(agent, justification=asked.justification, **caller)
+        return _delete_with_numbers(agent, asked, caller)
 
-    return run_idempotently(request, response, key, asked.said(), ask)
+    return run_idempotently(request, response, key, asked.said(), request_operation)
 
 
-def _has_none(agent: Agent, bound: list[str]) -> None:
+def _refuse_with_numbers(agent: Agent, bound: list[str]) -> None:
     if bound:
         named = ", ".join(bound[:MAX_NAMED]) + (" …" if len(bound) > MAX_NAMED else "")
         raise Problem(
@@ -188,15 +188,15 @@ def _has_none(agent: Agent, bound: list[str]) -> None:
         )
 
 
-def _retire(agent: Agent, asked: AgentDeletion, told: CallerContext) -> ChangeSet:
+def _delete_with_numbers(agent: Agent, asked: AgentDeletion, caller: CallerContext) -> ChangeSet:
     successor = None
     if asked.numbers == "move":
         if asked.successor in (None, agent.remote_id):
             raise invalid([("successor", "Choose the agent that answers these numbers from now on.")])
         successor = _active(str(asked.successor), "successor")
-    planned = services.delete_agent_with_numbers(agent, successor, justification=asked.justification, **told)
+    change_set = services.delete_agent_with_numbers(agent, successor, justification=asked.justification, **caller)
     enqueue(tasks.run_change_sets)
-    return planned
+    return change_set
 
 
 def _number(number_id: str) -> PhoneNumber:
@@ -215,9 +215,9 @@ def _active(agent_id: str, field: str) -> Agent:
 
 
 def _plain(number: PhoneNumber) -> dict[str, Any]:
-    same = ("phone_number", "label", "state", "provider", "supports_inbound", "imported_at", "listed_at")
+    copied = ("phone_number", "label", "state", "provider", "supports_inbound", "imported_at", "listed_at")
     return {
-        **{name: getattr(number, name) for name in same},
+        **{name: getattr(number, name) for name in copied},
         "id": number.remote_id,
         "agent_id": number.bound_to or None,
         "agent_name": number.agent.display_name() if number.agent else None,

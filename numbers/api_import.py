@@ -22,12 +22,12 @@ from numbers.e164 import MAX_TYPED_CHARS
 from numbers.forms import EDGES, REGIONS, SID, ImportForm
 
 router = Router(tags=["Numbers"])
-SID_TOLD = SID.replace(r"\A", "^").replace(r"\Z", "$")  # as the document writes it
+SID_PATTERN = SID.replace(r"\A", "^").replace(r"\Z", "$")  # in the syntax of JSON Schema
 SECRETS = ("sid", "token", "account_auth_token", "region_token")
 
 
 def one_of(choices: list[tuple[str, str]]) -> str:
-    """A pattern: what does not fit is refused without being repeated, as a form's choice would."""
+    """A regular expression for the choices. Unlike an enum's, its error message does not repeat the value."""
     return f"^({'|'.join(re.escape(value) for value, _ in choices)})$"
 
 
@@ -37,7 +37,7 @@ class NumberImport(Because):
     )
     label: Text = Field(max_length=300)
     sid: Secret = Field(
-        max_length=200, json_schema_extra={"pattern": SID_TOLD}, description="Account SID (AC…) or API key SID (SK…)"
+        max_length=200, json_schema_extra={"pattern": SID_PATTERN}, description="Account SID (AC…) or API key SID (SK…)"
     )
     token: Secret = Field(
         max_length=200, json_schema_extra={"minLength": 1}, description="Sent to ElevenLabs once, and not stored here"
@@ -50,7 +50,7 @@ class NumberImport(Because):
     region_token: Secret = Field(SecretStr(""), max_length=200, description="Only with a region")
 
     def said(self) -> dict[str, Any]:
-        """Without the credentials, in no form: the key of an import is good for its number, label and the rest."""
+        """Without the credentials, not even hashed: the idempotency key covers the number, the label and the rest."""
         return {name: value for name, value in super().said().items() if name not in SECRETS}
 
 
@@ -66,8 +66,8 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
     secrets = {name: getattr(body, name).get_secret_value() for name in SECRETS}
 
     @sensitive_variables()
-    def ask(told: CallerContext) -> Operation:
-        form = _checked(body, secrets)
+    def request_operation(caller: CallerContext) -> Operation:
+        form = _validated_form(body, secrets)
         return services.import_number(
             form.cleaned_data["phone_number"],
             label=form.cleaned_data["label"],
@@ -76,22 +76,22 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
             enable_sms=body.enable_sms,
             region=form.region_config(),
             justification=body.justification,
-            **told,
+            **caller,
         )
 
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        return run_idempotently(request, response, key, body.said(), ask, made=201)
+        return run_idempotently(request, response, key, body.said(), request_operation, made=201)
 
 
 @sensitive_variables()
-def _checked(body: NumberImport, secrets: dict[str, str]) -> ImportForm:
+def _validated_form(body: NumberImport, secrets: dict[str, str]) -> ImportForm:
     agent = active_agents().filter(remote_id=body.agent_id).first() if body.agent_id else None
     plain = {name: getattr(body, name) for name in ("phone_number", "label", "region", "edge", "reason", "ticket")}
-    typed = {**plain, **secrets, "agent": agent.pk if agent else "", "key": str(uuid.uuid4())}
-    form = ImportForm(typed)
-    wrong = [(name or "", str(words)) for name, said in form.errors.items() for words in said]
+    data = {**plain, **secrets, "agent": agent.pk if agent else "", "key": str(uuid.uuid4())}
+    form = ImportForm(data)
+    errors = [(name or "", str(message)) for name, messages in form.errors.items() for message in messages]
     if body.agent_id and agent is None:
-        wrong.append(("agent_id", "This agent is archived or gone, or there is none. Choose another."))
-    if wrong:
-        raise invalid(wrong)
+        errors.append(("agent_id", "This agent is archived or gone, or there is none. Choose another."))
+    if errors:
+        raise invalid(errors)
     return form

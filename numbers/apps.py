@@ -6,4 +6,4 @@ class NumbersConfig(AppConfig):
     verbose_name = "Numbers"
 
     def ready(self) -> None:
-        from numbers import actions, import_action  # noqa: F401 - registers the kinds of write
+        from numbers import actions, import_action  # noqa: F401 - registers the actions

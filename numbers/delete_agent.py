@@ -34,20 +34,20 @@ MAX_SHOWN = 20
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("agents.delete_agent", raise_exception=True)
 def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET shows what would happen. POST deletes an agent without numbers, or plans the steps for one that has some."""
+    """GET shows what will happen. POST deletes an agent without numbers, or plans a change set for one with numbers."""
     agent = get_object_or_404(Agent.objects.defer("remote_data"), pk=pk)
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
     count = numbers.count()
     data = request.POST if request.method == "POST" else None
     form = RetireForm(data, leaving=agent, auto_id=DIALOG_IDS) if count else KeyedForm(data, auto_id=DIALOG_IDS)
     if form.is_bound and form.is_valid():
-        done = (
+        response = (
             _delete_with_numbers(request, agent, form)
             if isinstance(form, RetireForm)
             else _delete(request, agent, form)
         )
-        if done is not None:
-            return done
+        if response is not None:
+            return response
     context = {
         "form": form,
         "agent": agent,

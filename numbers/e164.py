@@ -1,7 +1,7 @@
 """Parses and formats phone numbers.
 
-What a person types for an import is judged strictly: it is one whole number of the numbering plan, and nothing of it is
-guessed. What ElevenLabs holds is never judged: it is compared and shown as it is stored.
+A number that a user types for an import is validated strictly: it has to be one complete number of the numbering plan,
+and nothing is guessed. Numbers from ElevenLabs are not validated: they are compared and shown as they are stored.
 """
 
 import re
@@ -15,12 +15,12 @@ from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, Valida
 from controlplane.elevenlabs.scrub import MASK, scrub
 from controlplane.templatetags.names import spelled
 
-EXAMPLE = "+1 415 555 0123"  # valid, and reserved for fiction: the North American plan gives 555 01xx to nobody
-MAX_TYPED_CHARS = 80  # more is not a phone number in any notation
+EXAMPLE = "+1 415 555 0123"  # valid, but never assigned: the North American plan reserves 555 01xx for fiction
+MAX_TYPED_CHARS = 80  # no notation of a phone number is longer
 MAX_SHOWN_CHARS = 40
 
-# What a copy from a web page, a chat or an address book brings along: soft hyphen, zero-width characters, marks of the
-# writing direction, byte order mark. Nobody can see them, and no digit depends on them.
+# Invisible characters that are copied along from web pages, chats and address books: soft hyphen, zero-width
+# characters, direction marks, byte order mark. No digit depends on them.
 _INVISIBLE = frozenset(
     map(chr, (0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
 )
@@ -33,7 +33,7 @@ _EXTENSION = re.compile(
     r"[0-9]{1,9}#?",
     re.IGNORECASE,
 )
-_LIKE_A_CREDENTIAL = re.compile(r"(?=[0-9_]*[A-Za-z])\w{20,}")
+_CREDENTIAL_LIKE = re.compile(r"(?=[0-9_]*[A-Za-z])\w{20,}")
 _TEL_URI = re.compile(r"tel:(?P<number>[^;]*)(?P<parameters>(?:;[a-z0-9-]+(?:=[^;\s]*)?)*)", re.IGNORECASE)
 
 
@@ -53,11 +53,11 @@ class Reason(StrEnum):
     INVALID = "invalid"
 
 
-NO_ADVICE = {Reason.EXTENSION, Reason.SHORT_CODE, Reason.PREMIUM_RATE}  # such a number cannot be written right
+NO_ADVICE = {Reason.EXTENSION, Reason.SHORT_CODE, Reason.PREMIUM_RATE}  # another notation would not help
 
 
 class InvalidNumber(ValueError):
-    """`str()` is for staff: what was typed, what is wrong with it, and how it is written right."""
+    """The message is for staff: it quotes the input, names the problem and shows the correct notation."""
 
     def __init__(self, reason: Reason, typed: str, problem: str) -> None:
         advice = "" if reason in NO_ADVICE else f" Write the whole number with its country code, such as {EXAMPLE}."
@@ -66,20 +66,20 @@ class InvalidNumber(ValueError):
 
 
 def _escaped(typed: str) -> str:
-    """As it may be shown: without what may be a credential, pasted into the wrong field."""
-    text = _LIKE_A_CREDENTIAL.sub(MASK, scrub(typed.strip()[: 2 * MAX_TYPED_CHARS]))
+    """The input as it may be shown. Masks anything like a credential, which may have been pasted into this field."""
+    text = _CREDENTIAL_LIKE.sub(MASK, scrub(typed.strip()[: 2 * MAX_TYPED_CHARS]))
     shown = spelled(text).replace("\n", "[U+000A]")
     return f"“{shown if len(shown) <= MAX_SHOWN_CHARS else shown[: MAX_SHOWN_CHARS - 1] + '…'}”"
 
 
 def parse(typed: str) -> str:
-    """What a person typed -> E.164 ("+14155550123"). Raises InvalidNumber.
+    """User input to E.164 ("+14155550123"). Raises InvalidNumber.
 
-    Every digit of the result was typed, but for the country code that PHONE_REGION gives to a national number.
+    Every digit of the result was typed, except for the country code of a national number, which PHONE_REGION adds.
     """
     if len(typed) > MAX_TYPED_CHARS:
         raise InvalidNumber(Reason.NOT_A_NUMBER, typed, "{typed} is not a phone number.")
-    text = _plain(typed)
+    text = _to_ascii(typed)
     if not text:
         raise InvalidNumber(Reason.EMPTY, typed, "No phone number was given.")
     if text.lower().startswith("tel:"):
@@ -88,21 +88,24 @@ def parse(typed: str) -> str:
         raise InvalidNumber(
             Reason.EXTENSION, typed, "An extension cannot be imported: {typed} has one. Leave the extension out."
         )
-    if not _is_written_as_a_number(text):
-        raise _unreadable(text, typed)
+    if not _has_number_format(text):
+        raise _format_error(text, typed)
     digits = re.sub(r"[^0-9]", "", text)
-    number = _of_the_plan("+" + digits if "+" in text else digits, typed)
+    number = _resolve("+" + digits if "+" in text else digits, typed)
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def same(one: str, other: str) -> bool:
-    """Do two notations mean one number? What ElevenLabs holds need not be valid: then it is compared without the
-    characters that only group digits, and what is not digits as text."""
+    """Whether two notations mean the same number.
+
+    A number at ElevenLabs may be invalid. It is then compared without the characters that group digits, or as text if
+    it has other characters.
+    """
     return _comparable(one) == _comparable(other)
 
 
 def grouped(number: str) -> str:
-    """ "+14155550123" -> "+1 415 555 0123". What is not plain E.164 is shown as it is stored, and so is every digit."""
+    """ "+14155550123" -> "+1 415 555 0123". Anything but E.164 is returned unchanged, and digits never change."""
     if not _E164.fullmatch(number):
         return number
     try:
@@ -117,30 +120,29 @@ def _comparable(text: str) -> str:
     try:
         return parse(text)
     except InvalidNumber:
-        bare = re.sub(r"[ ().\-/]", "", _plain(text))
+        bare = re.sub(r"[ ().\-/]", "", _to_ascii(text))
         return bare if _E164.fullmatch(bare) else text
 
 
-def _plain(text: str) -> str:
-    """In ASCII where that means the same: digits of every script, dashes, blanks, full-width characters."""
-    plain = []
+def _to_ascii(text: str) -> str:
+    """Replaces digits of other scripts, dashes, blanks and full-width characters by ASCII."""
+    chars = []
     for char in text.strip():
         if char.isdecimal():
-            plain.append(str(unicodedata.decimal(char)))
+            chars.append(str(unicodedata.decimal(char)))
         elif char in _DASHES:
-            plain.append("-")
+            chars.append("-")
         elif unicodedata.category(char) == "Zs" or char == "\t":
-            plain.append(" ")
+            chars.append(" ")
         elif char not in _INVISIBLE:
             folded = unicodedata.normalize("NFKC", char)
-            # A footnote's ² is not a digit that somebody typed.
-            plain.append(folded if len(folded) == 1 and folded.isascii() and not folded.isdecimal() else char)
-    return "".join(plain).strip()
+            # A superscript ², as in a footnote, is not a digit of the number.
+            chars.append(folded if len(folded) == 1 and folded.isascii() and not folded.isdecimal() else char)
+    return "".join(chars).strip()
 
 
 def _from_tel_uri(text: str, typed: str) -> str:
-    """RFC 3966: a global number is whole, whatever its parameters say; a local one means something only to whoever
-    knows its context."""
+    """RFC 3966: a global number is complete whatever its parameters are; a local one needs its context."""
     uri = _TEL_URI.fullmatch(text)
     if uri is None or not re.fullmatch(r"\+[0-9().\-]+", uri["number"]):
         raise InvalidNumber(
@@ -155,15 +157,15 @@ def _from_tel_uri(text: str, typed: str) -> str:
     return uri["number"]
 
 
-def _is_written_as_a_number(text: str) -> bool:
+def _has_number_format(text: str) -> bool:
     if not _NUMBER.fullmatch(text) or not re.fullmatch(r"[^()]*(?:\([^()]*\)[^()]*)*", text):
         return False
     before, slash, after = text.partition("/")
-    # "030/901820" is one number; "030 901820/21" is two, and neither is what the digits together would be.
+    # "030/901820" is one number; "030 901820/21" is two numbers, and joining all digits would give neither.
     return not slash or ("/" not in after and len(re.findall("[0-9]", after)) >= 5 and any(map(str.isdigit, before)))
 
 
-def _unreadable(text: str, typed: str) -> InvalidNumber:
+def _format_error(text: str, typed: str) -> InvalidNumber:
     if not re.search("[0-9]", text):
         return InvalidNumber(Reason.NOT_A_NUMBER, typed, "{typed} is not a phone number.")
     if any(char.isalpha() for char in text):
@@ -177,16 +179,16 @@ def _unreadable(text: str, typed: str) -> InvalidNumber:
     )
 
 
-def _of_the_plan(dialled: str, typed: str) -> PhoneNumber:
-    """`dialled` is digits, after a + where a country code comes first."""
+def _resolve(dialled: str, typed: str) -> PhoneNumber:
+    """`dialled` is digits, with a leading + if they start with a country code. Raises InvalidNumber."""
     if not dialled.startswith("00"):
-        return _judged(dialled, typed)
-    # 00 is the prefix of most countries, also where PHONE_REGION has others: 001 is one of Singapore's.
+        return _validate(dialled, typed)
+    # 00 is the international prefix of most countries, even if PHONE_REGION has others, such as 001 in Singapore.
     found: list[PhoneNumber] = []
     problems: list[InvalidNumber] = []
     for reading in (dialled, "+" + dialled[2:]):
         try:
-            found.append(_judged(reading, typed))
+            found.append(_validate(reading, typed))
         except InvalidNumber as problem:
             problems.append(problem)
     if not found:
@@ -196,7 +198,7 @@ def _of_the_plan(dialled: str, typed: str) -> PhoneNumber:
     return found[0]
 
 
-def _judged(dialled: str, typed: str) -> PhoneNumber:
+def _validate(dialled: str, typed: str) -> PhoneNumber:
     region = settings.PHONE_REGION
     if not dialled.startswith("+") and (
         phonenumbers.is_emergency_number(dialled, region)
@@ -214,15 +216,17 @@ def _judged(dialled: str, typed: str) -> PhoneNumber:
             ) from None
         raise InvalidNumber(Reason.LENGTH, typed, "{typed} has too many or too few digits.") from None
     country = f"+{number.country_code}"
-    guessed = f"{{typed}} was read as a number in {region}, because it has no country code, and"
-    read = "{typed}" if dialled.startswith("+") else guessed
+    as_national = f"{{typed}} was read as a number in {region}, because it has no country code, and"
+    subject = "{typed}" if dialled.startswith("+") else as_national
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         raise InvalidNumber(Reason.AREA_CODE, typed, "{typed} has no area code.")
     if possible != ValidationResult.IS_POSSIBLE:
-        raise InvalidNumber(Reason.LENGTH, typed, f"{read} has too many or too few digits for a number in {country}.")
+        raise InvalidNumber(
+            Reason.LENGTH, typed, f"{subject} has too many or too few digits for a number in {country}."
+        )
     if not phonenumbers.is_valid_number(number):
-        raise InvalidNumber(Reason.INVALID, typed, f"{read} is not a number that exists in {country}.")
+        raise InvalidNumber(Reason.INVALID, typed, f"{subject} is not a number that exists in {country}.")
     if not _every_digit_was_typed(dialled, number):
         raise InvalidNumber(
             Reason.TRUNK_PREFIX,
@@ -241,8 +245,11 @@ def _short(dialled: str) -> PhoneNumber:
 
 
 def _every_digit_was_typed(dialled: str, number: PhoneNumber) -> bool:
-    """The library completes and rewrites: it adds the area code of a small country, drops a carrier's code, reads a
-    number without its leading 0. Here a number is what was typed, behind what its country is dialled with."""
+    """Whether the input is exactly a dialling prefix followed by the national number.
+
+    phonenumbers completes and rewrites its input: it adds the area code of a small country, drops a carrier code, and
+    accepts a number without its leading 0. Such results are refused.
+    """
     national = phonenumbers.national_significant_number(number)
     if not dialled.endswith(national):
         return False
@@ -253,8 +260,8 @@ def _every_digit_was_typed(dialled: str, number: PhoneNumber) -> bool:
     home = phonenumbers.PhoneMetadata.metadata_for_region(settings.PHONE_REGION)
     international = str(home.international_prefix) if home is not None and home.international_prefix else "(?!)"
     if before in ("", _trunk_prefix(number)):
-        formatted = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-        with_trunk_prefix = re.sub(r"[^0-9]", "", formatted) != national
+        national_format = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+        with_trunk_prefix = re.sub(r"[^0-9]", "", national_format) != national
         return bool(before) or not with_trunk_prefix
     return any(
         before == code or re.fullmatch(f"(?:{international}){code}", before) is not None for code in after_country

@@ -7,7 +7,7 @@ from numbers.models import State
 
 
 def in_state(numbers: Numbers, state: str) -> Numbers:
-    """A `State`, or "all" with gone ones. What is no state is that of no number."""
+    """`state` is a `State`, or "all", which includes deleted numbers. An unknown state matches no number."""
     if state == "all":
         return numbers
     if not state:
@@ -24,5 +24,5 @@ def of_provider(numbers: Numbers, provider: str) -> Numbers:
 
 
 def changed_outside(numbers: Numbers, wanted: str) -> Numbers:
-    """With an outside change that nobody has decided yet."""
+    """Numbers with an external change that is still open."""
     return numbers.filter(outside.changed_outside("number")) if wanted else numbers

@@ -1,4 +1,4 @@
-"""Forms on numbers. Credentials are passed on and forgotten: no page shows them again."""
+"""Forms on numbers. Credentials are passed on and not stored: no page shows them again."""
 
 from typing import Any
 
@@ -41,13 +41,13 @@ SECRET = {"autocomplete": "new-password", "spellcheck": "false"}
 
 
 class ShownForm(KeyedForm):
-    """Carries the agent that the page showed, so that a change made meanwhile elsewhere is not overwritten."""
+    """Has the agent that the page showed, so that a change made elsewhere in the meantime is not overwritten."""
 
     shown = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
 class AgentSearch(KeyedForm):
-    """With a list of agents that narrows as one types: the agent that comes back has to fit what was typed."""
+    """Has a list of agents that is filtered while the user types. The submitted agent has to match the search."""
 
     q = forms.CharField(required=False)
 
@@ -78,7 +78,7 @@ class RenameForm(KeyedForm):
 
 
 class RetireForm(AgentSearch):
-    """What becomes of the numbers of an agent that is deleted."""
+    """What to do with the numbers of an agent that is being deleted."""
 
     RELEASE, MOVE = "release", "move"
     deed = forms.ChoiceField(
@@ -99,14 +99,14 @@ class RetireForm(AgentSearch):
 
 
 class OrphansForm(KeyedForm):
-    """Carries the ids of the numbers that the page proposed, so that nothing else is released."""
+    """Has the ids of the numbers that the page proposed, separated by spaces, so that no others are unassigned."""
 
     shown = forms.RegexField(r"\A[A-Za-z0-9_-]{1,64}( [A-Za-z0-9_-]{1,64})*\Z", widget=forms.HiddenInput)
 
 
 class ImportForm(KeyedForm):
     phone_number = forms.CharField(
-        label="Phone number",  # of any length: a browser would cut a longer one, and what is left may be a number
+        label="Phone number",  # no max_length: a browser would truncate the input, and the rest may be a valid number
         help_text=f"A number you have at Twilio, with its country code: {EXAMPLE}.",
         widget=widgets.UnfoldAdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
     )
@@ -195,7 +195,7 @@ class ImportForm(KeyedForm):
         return cleaned
 
     def region_config(self) -> dict[str, str] | None:
-        """As ElevenLabs wants it, but for the token."""
+        """ElevenLabs' `region_config`, without the token."""
         if not self.cleaned_data["region"]:
             return None
         config = {"region_id": self.cleaned_data["region"]}

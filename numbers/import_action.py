@@ -20,12 +20,15 @@ from numbers.models import PhoneNumber
 
 @register
 class ImportNumber(Action):
-    """wanted: phone_number (E.164), label, agent_id, enable_sms, region. Secrets: sid, token, account_auth_token,
-    region_token; they live in the memory of one request. A lost answer is found again by the number."""
+    """`params`: phone_number (E.164), label, agent_id, enable_sms, region.
+
+    `secrets`: sid, token, account_auth_token, region_token. They exist in the memory of one request only.
+    After a lost response the new number is looked up by its digits.
+    """
 
     name = "number.import"
     object_type = "number"
-    patience = 100  # seconds: a new number takes a while to be listed, on top of the usual wait
+    patience = 100  # longer than the default, because a new number takes a while to be listed
 
     def resource(self, object_id: str, wanted: Mapping[str, Any]) -> str:
         return f"import:{wanted['phone_number']}"
@@ -44,48 +47,48 @@ class ImportNumber(Action):
         if agent_id := op.params.get("agent_id"):
             check_agent(client, agent_id, op.display_names["to"])
         _refuse_second_import(op)
-        there = self._find(client, op)
-        if there is not None:
+        existing = self._find(client, op)
+        if existing is not None:
             raise PreconditionFailed(
-                f"{op.display_names['object']} is already in ElevenLabs, answered by {agent_name(there)}. "
+                f"{op.display_names['object']} is already in ElevenLabs, answered by {agent_name(existing)}. "
                 "It is in the list of numbers now.",
-                observed=there,
+                observed=existing,
                 field="phone_number",
             )
         return {"phone_number_id": None}
 
     @sensitive_variables("secrets", "body")
     def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        wanted = op.params
+        params = op.params
         body: dict[str, Any] = {
             "provider": "twilio",
-            "phone_number": wanted["phone_number"],
-            "label": wanted["label"],
-            "enable_sms": wanted["enable_sms"],
+            "phone_number": params["phone_number"],
+            "label": params["label"],
+            "enable_sms": params["enable_sms"],
             "sid": secrets["sid"],
             "token": secrets["token"],
         }
         if secrets.get("account_auth_token"):
             body["account_auth_token"] = secrets["account_auth_token"]
-        if wanted.get("agent_id"):
-            body["agent_id"] = wanted["agent_id"]
-        if region := wanted.get("region"):
+        if params.get("agent_id"):
+            body["agent_id"] = params["agent_id"]
+        if region := params.get("region"):
             body["region_config"] = {**region, "token": secrets["region_token"]}
         return Reply(object_id=client.import_number(body))
 
     def explain_refusal(self, op: Operation, error: ElevenLabsError) -> PreconditionFailed | None:
-        """ElevenLabs passes on what Twilio said, in words that nobody at our form can place."""
-        says = f"{' '.join(error.codes)} {error}".lower()
-        if isinstance(error, KeyRefused) and error.codes and "twilio" not in says:
-            return None  # about our own key
+        """ElevenLabs passes on Twilio's errors, which do not tell the user which field of the form to correct."""
+        text = f"{' '.join(error.codes)} {error}".lower()
+        if isinstance(error, KeyRefused) and error.codes and "twilio" not in text:
+            return None  # about the ElevenLabs API key
         trace = f" (Trace {error.trace_id})" if error.trace_id else ""
-        if "number" in says and re.search(r"not found|not exist", says):
+        if "number" in text and re.search(r"not found|not exist", text):
             return PreconditionFailed(
                 f"ElevenLabs refused the import: {op.display_names['object']} was not found in this Twilio account. "
                 f"Nothing was stored.{trace}",
                 field="phone_number",
             )
-        if error.status in (400, 401, 403) and re.search(r"twilio_error|authenticate\b|credential", says):
+        if error.status in (400, 401, 403) and re.search(r"twilio_error|authenticate\b|credential", text):
             return PreconditionFailed(
                 "ElevenLabs refused the import: Twilio did not accept this SID and token. Nothing was stored; type it "
                 f"again.{trace}",
@@ -97,9 +100,9 @@ class ImportNumber(Action):
         return get_number(client, op.object_id) if op.object_id else self._find(client, op)
 
     def _find(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
-        wanted = op.params["phone_number"]
-        rows = client.all_numbers(phone_number=wanted)
-        found = next((row for row in rows if same(str(row.get("phone_number")), wanted)), None)
+        phone_number = op.params["phone_number"]
+        rows = client.all_numbers(phone_number=phone_number)
+        found = next((row for row in rows if same(str(row.get("phone_number")), phone_number)), None)
         return None if found is None else RemoteNumber.parse(found).raw
 
     def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
@@ -117,10 +120,10 @@ class ImportNumber(Action):
                 "ElevenLabs answered that this number is there already, and it is: another user imported it "
                 "meanwhile. It is in the list of numbers now.",
             )
-        differs = self._differs(op, observed)
-        if op.object_id:  # the answer named it, so it is ours whatever it shows
-            return Verdict(State.DONE, not_kept=differs)
-        if differs:
+        differing = self._differing(op, observed)
+        if op.object_id:  # the response contained the id, so this operation created it, whatever its values are
+            return Verdict(State.DONE, not_kept=differing)
+        if differing:
             return Verdict(
                 State.OVERTAKEN,
                 f"Read back: the number is there, labelled “{observed.get('label')}” and with {agent_name(observed)}. "
@@ -131,16 +134,16 @@ class ImportNumber(Action):
             "The answer was lost; the number was found in ElevenLabs with the requested label and agent.",
         )
 
-    def _differs(self, op: Operation, observed: dict[str, Any]) -> list[str]:
+    def _differing(self, op: Operation, observed: dict[str, Any]) -> list[str]:
         label, agent = str(observed.get("label")).strip(), RemoteNumber.parse(observed).agent_id
-        wanted = op.params
-        differs = {"label": label != wanted["label"].strip(), "agent": agent != (wanted.get("agent_id") or None)}
-        return [name for name, it_does in differs.items() if it_does]
+        params = op.params
+        differs = {"label": label != params["label"].strip(), "agent": agent != (params.get("agent_id") or None)}
+        return [name for name, value in differs.items() if value]
 
     def matches(self, op: Operation, object_id: str, observed: dict[str, Any] | None) -> bool:
         if observed is None or op.object_id:
             return observed is not None and op.object_id == object_id
-        return same(str(observed.get("phone_number")), op.params["phone_number"]) and not self._differs(op, observed)
+        return same(str(observed.get("phone_number")), op.params["phone_number"]) and not self._differing(op, observed)
 
     def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
         return {"phone_number_id": observed.get("phone_number_id"), **binding(observed)}
@@ -156,16 +159,21 @@ class ImportNumber(Action):
 
 
 def _refuse_second_import(op: Operation) -> None:
-    """A number that was imported here and is in no listing yet: the remote's list cannot tell that it is there. One
-    that was looked for long enough, and not found by its id either, is not in the way of another import."""
-    sought = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
-    sought = sought.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
-    here = sought.filter(phone_number=op.params["phone_number"]).first()
-    if here is None:
+    """Raises PreconditionFailed if the number was imported here and is not listed yet.
+
+    ElevenLabs' list cannot show such a number. One that was polled for long enough and not found by its id either does
+    not block another import.
+    """
+    unlisted = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
+    unlisted = unlisted.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
+    earlier = unlisted.filter(phone_number=op.params["phone_number"]).first()
+    if earlier is None:
         return
-    accepted = f"its import was accepted at {here.imported_at:%H:%M:%S} UTC"
-    if here.gave_up_at is None:
-        why = f"is already on its way: {accepted}, and ElevenLabs does not list it yet."
+    accepted = f"its import was accepted at {earlier.imported_at:%H:%M:%S} UTC"
+    if earlier.gave_up_at is None:
+        reason = f"is already on its way: {accepted}, and ElevenLabs does not list it yet."
     else:
-        why = f"is already at ElevenLabs: {accepted}, but it is in no list. Check it again there, or remove it first."
-    raise PreconditionFailed(f"{op.display_names['object']} {why}", field="phone_number")
+        reason = (
+            f"is already at ElevenLabs: {accepted}, but it is in no list. Check it again there, or remove it first."
+        )
+    raise PreconditionFailed(f"{op.display_names['object']} {reason}", field="phone_number")

@@ -16,34 +16,34 @@ from numbers.models import PhoneNumber
 MAX_ID_CHARS = 64
 MAX_PROVIDER_CHARS = 40
 MAX_ENVIRONMENT_CHARS = 300
-# What a tombstone loses.
+# Set, besides `gone_at`, when a number is marked as deleted.
 GONE_VALUES: dict[str, Any] = {"agent": None, "bound_to": "", "branch_id": "", "environment": "", "poll_at": None}
 
 
 @transaction.atomic
 def upsert_row(data: dict[str, Any], cause: Cause, reading: Reading | None = None, *, listed: bool = False) -> bool:
-    """Store one number as GET, PATCH or a listing (`listed`) showed it. The agent must be mirrored before.
+    """Store one number as returned by GET, PATCH or a listing (`listed`). Its agent has to be mirrored already.
 
-    Raises BadShape for what no database keeps.
+    Raises BadShape for data that no database can store.
     """
     number = RemoteNumber.parse(data)
-    if why := unstorable(number.raw):
-        raise BadShape(f"A number cannot be kept: {why}.")
+    if reason := unstorable(number.raw):
+        raise BadShape(f"A number cannot be kept: {reason}.")
     row = upsert.row_of(PhoneNumber, number.phone_number_id)
-    found = row_values(row, number, agent=_agent(number.agent_id), listed=listed)
-    return upsert.save(row, found, cause=cause, reading=reading)
+    values = row_values(row, number, agent=_agent(number.agent_id), listed=listed)
+    return upsert.save(row, values, cause=cause, reading=reading)
 
 
 def row_values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, listed: bool) -> dict[str, Any]:
-    """The row's fields for a number as the remote shows it. Raises BadShape for an agent's id that no column holds."""
-    if len(number.agent_id or "") > MAX_ID_CHARS:  # SQLite would keep it, PostgreSQL not
+    """{field: value} for the number's row. Raises BadShape if an id is too long for its column."""
+    if len(number.agent_id or "") > MAX_ID_CHARS:  # SQLite would store it, PostgreSQL would not
         raise BadShape(f"A number cannot be kept: the id of its agent is longer than {MAX_ID_CHARS} characters.")
     if len(number.branch_id or "") > MAX_ID_CHARS:
         raise BadShape(f"A number cannot be kept: the id of its branch is longer than {MAX_ID_CHARS} characters.")
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "phone_number": number.phone_number,
         "label": number.label,
-        "provider": number.provider[:MAX_PROVIDER_CHARS],  # the whole stands in `remote_data`
+        "provider": number.provider[:MAX_PROVIDER_CHARS],  # `remote_data` has the full value
         "bound_to": number.agent_id or "",
         "agent": agent,
         "branch_id": number.branch_id or "",
@@ -54,35 +54,41 @@ def row_values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, l
         "gone_at": None,
     }
     if listed and row.listed_at is None:
-        found |= {"listed_at": timezone.now(), "poll_at": None, "gave_up_at": None}
-    return found
+        values |= {"listed_at": timezone.now(), "poll_at": None, "gave_up_at": None}
+    return values
 
 
 @transaction.atomic
 def upsert_import(
     object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause, reading: Reading | None = None
 ) -> None:
-    """Store a number whose import was just accepted: it is propagating until a listing shows it."""
+    """Store a number whose import was just accepted. It is propagating until a listing shows it.
+
+    `wanted` has the operation's `params`; `data` is the number if it could be read already.
+    """
     row = upsert.row_of(PhoneNumber, object_id)
     if row._state.adding:
         row.imported_at = row.poll_at = timezone.now()
     if data is not None:
         number = RemoteNumber.parse(data)
-        found = row_values(row, number, agent=_agent(number.agent_id), listed=False)
+        values = row_values(row, number, agent=_agent(number.agent_id), listed=False)
     else:
         agent = _agent(wanted.get("agent_id"))
-        found = {
+        values = {
             "phone_number": wanted["phone_number"],
             "label": wanted["label"],
             "provider": "twilio",
             "bound_to": wanted.get("agent_id") or "",
             "agent": agent,
         }
-    upsert.save(row, found, cause=cause, reading=reading)
+    upsert.save(row, values, cause=cause, reading=reading)
 
 
 def mark_missing(object_id: str) -> None:
-    """A GET found nothing. Lists say so from now on; whether it is gone is decided by syncs. Nothing to tell."""
+    """Record that a GET answered 404. Lists show it from now on; syncs decide whether the number is deleted.
+
+    No history entry is written.
+    """
     PhoneNumber.objects.here().filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 

@@ -21,7 +21,7 @@ ORPHANED = Q(agent__gone_at__isnull=False)
 
 
 class State(models.TextChoices):
-    """What staff see of a number. Worked out, never stored: it follows from the row and its open operation."""
+    """The state of a number as staff see it. Computed from the row and its open operation, not stored."""
 
     GONE = "gone", "Gone"
     UNCONFIRMED = "unconfirmed", "Unconfirmed"
@@ -32,16 +32,16 @@ class State(models.TextChoices):
     UNASSIGNED = "unassigned", "Unassigned"
 
 
-DEFAULT_STATE = State.UNASSIGNED  # what is none of the others
-RESOURCE = "number:"  # with its id: what an operation on it locks
+DEFAULT_STATE = State.UNASSIGNED  # if no condition holds
+RESOURCE = "number:"  # followed by the id, the resource that an operation on a number locks
 
 
 def _conditions() -> dict[State, Q]:
-    """The first that holds is the state. Open operations are few, and are looked up once for all rows."""
-    held = Operation.objects.filter(state__in=OPEN_STATES, resource__startswith=RESOURCE).order_by()
+    """The first condition that holds decides the state. The few open operations are queried once for all rows."""
+    open_operations = Operation.objects.filter(state__in=OPEN_STATES, resource__startswith=RESOURCE).order_by()
     return {
         State.GONE: Q(gone_at__isnull=False),
-        State.UNCONFIRMED: Q(remote_id__in=held.values_list(Substr("resource", len(RESOURCE) + 1))),
+        State.UNCONFIRMED: Q(remote_id__in=open_operations.values_list(Substr("resource", len(RESOURCE) + 1))),
         State.PROPAGATING: Q(listed_at=None, gave_up_at=None),
         State.UNLISTED: Q(listed_at=None),
         State.ORPHANED: ORPHANED,
@@ -51,14 +51,14 @@ def _conditions() -> dict[State, Q]:
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
     def here(self) -> PhoneNumberQuerySet:
-        """Without tombstones."""
+        """Leaves out tombstones."""
         return self.filter(gone_at=None)
 
     def orphaned(self) -> PhoneNumberQuerySet:
         return self.here().filter(ORPHANED)
 
     def unlisted(self) -> PhoneNumberQuerySet:
-        """Imports that were accepted and looked for long enough, and are in no list."""
+        """Accepted imports that were still not listed when polling ended."""
         return self.here().filter(listed_at=None, gave_up_at__isnull=False)
 
     def with_state(self) -> PhoneNumberQuerySet:
@@ -69,19 +69,21 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
         )
 
     def in_state(self, state: State) -> PhoneNumberQuerySet:
-        """As `with_state` tells it, in words that the planner knows rows and indexes by: it walks the order of a list
-        only so far as its page goes."""
+        """The rows with this state, as conditions on columns instead of on the annotation of `with_state`.
+
+        The database's planner can use indexes for these, and follows the order of a list only as far as the page goes.
+        """
         rows = self
-        for one, condition in _conditions().items():
-            if one == state:
+        for candidate, condition in _conditions().items():
+            if candidate == state:
                 return rows.filter(condition)
             rows = rows.filter(~condition)
         return rows
 
     def count_by_state(self) -> dict[str, int]:
-        """{State: how many}, gone ones left out."""
-        counted = self.here().with_state().order_by().values_list(F("state_now")).annotate(count=Count("pk"))
-        return dict(counted)
+        """{state: count}, without deleted numbers."""
+        counts = self.here().with_state().order_by().values_list(F("state_now")).annotate(count=Count("pk"))
+        return dict(counts)
 
 
 class PhoneNumber(RemoteObject):
@@ -91,15 +93,15 @@ class PhoneNumber(RemoteObject):
     label = models.CharField(max_length=300, blank=True)
     provider = models.CharField(max_length=40, blank=True)
     agent = models.ForeignKey(Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="numbers")
-    bound_to = models.CharField(max_length=64, blank=True)  # the remote's agent id, also where no row knows it
+    bound_to = models.CharField(max_length=64, blank=True)  # the remote's agent id, even if the agent has no row
     branch_id = models.CharField(max_length=64, blank=True)  # of the agent that answers; empty: its main branch
     environment = models.CharField(max_length=300, blank=True)  # whose variables the agent uses; empty: the default
     supports_inbound = models.BooleanField(default=True)
     imported_at = models.DateTimeField(null=True, blank=True)  # when an import from here was accepted
-    listed_at = models.DateTimeField(null=True, blank=True)  # when a listing showed it first; empty: propagating
+    listed_at = models.DateTimeField(null=True, blank=True)  # when a listing first showed it; empty: propagating
     poll_at = models.DateTimeField(null=True, blank=True)  # when to look for it in the listing next
-    poll_from = models.DateTimeField(null=True, blank=True)  # when somebody had it looked for anew; else: the import
-    gave_up_at = models.DateTimeField(null=True, blank=True)  # when it was looked for long enough, and is in no list
+    poll_from = models.DateTimeField(null=True, blank=True)  # when a user restarted polling; empty: since the import
+    gave_up_at = models.DateTimeField(null=True, blank=True)  # when polling ended without finding it in a list
 
     objects = PhoneNumberQuerySet.as_manager()
 
@@ -125,59 +127,59 @@ class PhoneNumber(RemoteObject):
 
     @property
     def state(self) -> State:
-        """As `with_state`, for one row; a list annotates instead."""
-        now = self.__dict__.get("state_now")
-        if now is None:
-            now = PhoneNumber.objects.with_state().get(pk=self.pk).__dict__["state_now"]
-        return State(now)
+        """The annotation of `with_state`, or a query for this row. Lists should annotate."""
+        state = self.__dict__.get("state_now")
+        if state is None:
+            state = PhoneNumber.objects.with_state().get(pk=self.pk).__dict__["state_now"]
+        return State(state)
 
     @property
     def open_operation(self) -> Operation | None:
-        """What is under way or unconfirmed here."""
+        """The operation on this number that is being checked or unconfirmed."""
         return Operation.objects.filter(resource=RESOURCE + self.remote_id, state__in=OPEN_STATES).first()
 
     @property
     def listing_took(self) -> str:
-        """How long after its import the number was listed."""
+        """The time between import and listing, such as "4.2 s"; "" if it is not known."""
         if self.imported_at is None or self.listed_at is None:
             return ""
         return f"{(self.listed_at - self.imported_at).total_seconds():.1f} s"
 
     @property
     def sought_since(self) -> datetime:
-        """Where the present round of looks began."""
+        """When the current round of polling started."""
         return self.poll_from or self.imported_at or self.first_seen
 
     @property
     def sought_each_second(self) -> bool:
-        """Is it in the first minute of a round, in which it may be listed at any moment?"""
+        """Whether the number is in the first minute of a round, in which it may be listed at any moment."""
         return self.poll_at is not None and timezone.now() - self.sought_since < timedelta(minutes=1)
 
     @property
     def accepted_at(self) -> str:
-        """ "14:03", with the day where that is not today."""
+        """ "14:03", or with the date, "1 Dec, 14:03", if that is not today."""
         accepted = timezone.localtime(self.imported_at or self.first_seen)
         return date_format(accepted, "H:i" if accepted.date() == timezone.localdate() else "j M, H:i")
 
     @property
     def listing_verdict(self) -> str:
-        """What is known of an import that is in no list after ten minutes, and what to do next; empty before that."""
+        """The message about an import that is not listed after ten minutes, with what to do next. "" before that."""
         if self.gave_up_at is None or self.listed_at is not None or self.gone_at is not None:
             return ""
-        said = f"Accepted by ElevenLabs at {self.accepted_at}, but not listed after 10 minutes"
+        fact = f"Accepted by ElevenLabs at {self.accepted_at}, but not listed after 10 minutes"
         if self.missing_since is None:
             return (
-                f"{said}. ElevenLabs knows it by its id, so do not import it again: check again, and if it stays so, "
+                f"{fact}. ElevenLabs knows it by its id, so do not import it again: check again, and if it stays so, "
                 "remove it and import it again."
             )
         then = f" It is looked up once more at {timezone.localtime(self.poll_at):%H:%M}." if self.poll_at else ""
         return (
-            f"{said}, and not found by its id either: it was removed there, or never stored.{then} Check again, or "
+            f"{fact}, and not found by its id either: it was removed there, or never stored.{then} Check again, or "
             "import it again."
         )
 
     def audit_snapshot(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
+        snapshot: dict[str, Any] = {
             "phone_number": self.phone_number,
             "label": self.label,
             "provider": self.provider,
@@ -186,4 +188,4 @@ class PhoneNumber(RemoteObject):
             "branch_id": self.branch_id or None,
             "environment": self.environment or None,
         }
-        return told | {"gone": True} if self.gone_at else told
+        return snapshot | {"gone": True} if self.gone_at else snapshot

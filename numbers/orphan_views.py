@@ -27,10 +27,10 @@ def orphans_page(request: HttpRequest) -> HttpResponse:
     offer = orphans.proposal()
     form = OrphansForm(request.POST if request.method == "POST" else None, initial={"shown": _ids(offer)})
     if form.is_bound and form.is_valid():
-        released = _release(request, form)
-        if released is not None:
-            return released
-        offer = orphans.proposal()  # the checks may have stored what the agents are now
+        response = _release(request, form)
+        if response is not None:
+            return response
+        offer = orphans.proposal()  # verifying the agents may have updated them
         form.show_instead("shown", _ids(offer))
     context = {
         "title": "Numbers whose agent is gone",
@@ -43,10 +43,10 @@ def orphans_page(request: HttpRequest) -> HttpResponse:
 
 
 def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
-    wanted = form.cleaned_data["shown"].split()
+    remote_ids = form.cleaned_data["shown"].split()
     try:
         released = orphans.release(
-            wanted, key=form.operation_key, asked_by=current_staff(request), justification=form.justification
+            remote_ids, key=form.operation_key, asked_by=current_staff(request), justification=form.justification
         )
     except (orphans.NotReleased, KeyReused, AuditUnavailable) as refusal:
         add_refusal(form, refusal)

@@ -1,5 +1,8 @@
-"""Finds and unassigns numbers whose agent was deleted. An agent counts as deleted after 404 in two checks ten
-minutes apart, with a complete listing in between and not suspiciously many of them."""
+"""Finds and unassigns numbers whose agent was deleted.
+
+An agent counts as deleted after two checks, ten minutes apart, have answered 404. In addition, the newest sync has to
+be complete, and there must not be suspiciously many orphaned numbers.
+"""
 
 import hashlib
 import json
@@ -31,26 +34,26 @@ from numbers.models import PhoneNumber, State
 log = logging.getLogger(__name__)
 
 AUTOMATIC = "auto"  # the other value of ORPHAN_CLEANUP is "ask"
-RECHECK_AFTER = timedelta(minutes=10)  # between the two checks of an agent: one 404 has been known to be a fault
+RECHECK_AFTER = timedelta(minutes=10)  # between the two checks of an agent, because a single 404 may be a fault
 MAX_SHOWN = 100
-SINGLE_OBJECT_ERRORS = (
-    Forbidden,
-    BadShape,
-)  # errors that say nothing about the next agent; after any other there is no use
+SINGLE_OBJECT_ERRORS = (Forbidden, BadShape)  # after any other error, reading the next agent would fail too
 
 
 class NotReleased(Exception):
-    """Nothing was planned; the text says why."""
+    """Nothing was planned; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """`dead` is its agent. `waits` says why it cannot be released yet, other than that ten minutes have to pass."""
+    """A number whose agent (`dead`) was deleted.
+
+    `waits` is a reason why it cannot be unassigned yet, other than the ten minutes that have to pass.
+    """
 
     number: PhoneNumber
     dead: Agent
     waits: str
-    tried: Operation | None  # a release that was planned and not done
+    tried: Operation | None  # the newest attempt to unassign it, if it failed
 
     @property
     def dead_since(self) -> datetime | None:
@@ -58,7 +61,7 @@ class Orphan:
 
     @property
     def ready_from(self) -> datetime | None:
-        """None until the agent was looked up a first time."""
+        """None until the first check of the agent."""
         return self.dead.missing_since and self.dead.missing_since + RECHECK_AFTER
 
     @property
@@ -68,7 +71,7 @@ class Orphan:
 
 @dataclass(frozen=True)
 class Proposal:
-    """`hold` says why nothing at all may be released; `orphans` are the first of `count`."""
+    """`hold` is a reason why nothing may be unassigned, or ""; `orphans` are the first of `count`."""
 
     count: int
     orphans: list[Orphan]
@@ -82,14 +85,14 @@ class Proposal:
 @dataclass(frozen=True)
 class Released:
     change_set: ChangeSet
-    left_out: list[str]  # why, for each agent that was not found gone a second time and what else changed
+    left_out: list[str]  # messages about agents that could not be confirmed as deleted, and other changes
 
 
 def proposal() -> Proposal:
-    found = PhoneNumber.objects.orphaned().with_state().select_related("agent")
-    found = found.defer("remote_data", "agent__remote_data").order_by("phone_number", "pk")
-    count = found.count()
-    rows = list(found[: max(MAX_SHOWN, settings.ORPHAN_CLEANUP_MAX)])
+    numbers = PhoneNumber.objects.orphaned().with_state().select_related("agent")
+    numbers = numbers.defer("remote_data", "agent__remote_data").order_by("phone_number", "pk")
+    count = numbers.count()
+    rows = list(numbers[: max(MAX_SHOWN, settings.ORPHAN_CLEANUP_MAX)])
     releases = _releases(rows)
     orphans = [_orphan(number, number.agent, releases.get(number.remote_id)) for number in rows if number.agent]
     return Proposal(count, orphans, _hold(count))
@@ -103,12 +106,15 @@ def release(
     justification: Justification = NO_JUSTIFICATION,
     client: ElevenLabs | None = None,
 ) -> Released:
-    """Look the agents up a second time and plan the release of those of `wanted` (remote ids) whose agent is still
-    gone. Raises `NotReleased` and `KeyReused`. The releases are the system's; `asked_by` is told in their reason."""
-    asked = {"release orphans": sorted(wanted)}
-    if first := change_sets.planned(key, asked):
+    """Check the agents a second time and plan to unassign those of `wanted` (remote ids) whose agent is still gone.
+
+    The system is the actor of the steps; their reason names `asked_by`.
+    Raises NotReleased, KeyReused and ReasonRequired.
+    """
+    request = {"release orphans": sorted(wanted)}
+    if first := change_sets.planned(key, request):
         return Released(first, [])
-    require_justification(justification, asked_by)  # before anything is looked up
+    require_justification(justification, asked_by)  # before any request is sent
     offer = proposal()
     if offer.hold:
         raise NotReleased(offer.hold)
@@ -123,37 +129,43 @@ def release(
         raise NotReleased(" ".join(["Nothing was unassigned.", *left_out]))
     action_requests = [
         services.assign_request(
-            orphan.number, None, shown=orphan.number.bound_to, justification=_why(orphan, asked_by, justification)
+            orphan.number,
+            None,
+            shown=orphan.number.bound_to,
+            justification=_with_reason(orphan, asked_by, justification),
         )
         for orphan in chosen
     ]
     title = f"Unassign {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
     change_set = change_sets.plan(
-        title, action_requests, asked=asked, key=key, actor=asked_by, by_system=True, justification=justification
+        title, action_requests, asked=request, key=key, actor=asked_by, by_system=True, justification=justification
     )
     return Released(change_set, left_out)
 
 
 def clean_up(client: ElevenLabs | None = None) -> ChangeSet | None:
-    """Give each dead agent its first check and, where the setting says so, release what is ready, all by itself."""
+    """Run the first check of each deleted agent and, if ORPHAN_CLEANUP is "auto", unassign the numbers that are ready.
+
+    Returns the change set, or None if nothing was planned.
+    """
     offer = proposal()
     client = client or connect()
     _verify_agents([orphan.dead for orphan in offer.orphans if orphan.dead.missing_since is None], client)
-    chosen = [orphan for orphan in offer.ready if orphan.tried is None]  # what went wrong once is for somebody to see
+    chosen = [orphan for orphan in offer.ready if orphan.tried is None]  # a failed attempt is left to staff
     if settings.ORPHAN_CLEANUP != AUTOMATIC or not chosen:
         return None
-    wanted = [orphan.number.remote_id for orphan in chosen]
+    remote_ids = [orphan.number.remote_id for orphan in chosen]
     try:
-        return release(wanted, key=_key(chosen), asked_by=None, client=client).change_set
-    except NotReleased as why:
-        log.info("Orphans: %s", why)
+        return release(remote_ids, key=_key(chosen), asked_by=None, client=client).change_set
+    except NotReleased as error:
+        log.info("Orphans: %s", error)
         return None
 
 
 def _key(orphans: Iterable[Orphan]) -> str:
-    """The same for two workers that see the same numbers and deaths: they plan one change set."""
-    deaths = [(orphan.number.remote_id, orphan.dead.remote_id, str(orphan.dead.missing_since)) for orphan in orphans]
-    return f"orphans-{hashlib.sha256(json.dumps(sorted(deaths)).encode()).hexdigest()[:48]}"
+    """The same key for the same numbers and deleted agents, so that two workers plan a single change set."""
+    parts = [(orphan.number.remote_id, orphan.dead.remote_id, str(orphan.dead.missing_since)) for orphan in orphans]
+    return f"orphans-{hashlib.sha256(json.dumps(sorted(parts)).encode()).hexdigest()[:48]}"
 
 
 def _hold(count: int) -> str:
@@ -186,12 +198,12 @@ def _orphan(number: PhoneNumber, dead: Agent, last: Operation | None) -> Orphan:
 
 
 def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
-    """{remote id: the newest release of this number in a change set, since its agent was found gone}."""
-    dead = {number.remote_id: number.agent for number in numbers}
-    steps = Operation.objects.filter(kind=actions.AssignNumber.name, object_id__in=dead, change_set__isnull=False)
+    """{remote id: newest step of a change set that unassigned the number, since its agent was marked as deleted}."""
+    agents = {number.remote_id: number.agent for number in numbers}
+    steps = Operation.objects.filter(kind=actions.AssignNumber.name, object_id__in=agents, change_set__isnull=False)
     newest: dict[str, Operation] = {}
     for op in steps.select_related("change_set").order_by("id"):
-        agent = dead[op.object_id]
+        agent = agents[op.object_id]
         if agent is None or agent.gone_at is None or op.created_at < agent.gone_at:
             continue
         if op.params == {"agent_id": None, "shown": agent.remote_id}:
@@ -200,7 +212,10 @@ def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
 
 
 def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int], list[str]]:
-    """GET each. (Those that are not there, why each other one was left out). One that answers is stored."""
+    """GET each agent. Returns (primary keys of those that answer 404, messages about the others).
+
+    Agents that still exist are stored.
+    """
     gone: set[int] = set()
     left_out: list[str] = []
     for agent in {agent.pk: agent for agent in agents}.values():
@@ -208,7 +223,7 @@ def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int
         try:
             agent_mirror.upsert_row(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"), reading)
         except NotFound:
-            agent_mirror.mark_missing(agent.remote_id)  # notes the first time only
+            agent_mirror.mark_missing(agent.remote_id)  # keeps the time of the first check
             gone.add(agent.pk)
         except (ElevenLabsError, DataError) as error:
             left_out.append(f"Whether {agent} is gone could not be determined. {error}")
@@ -219,8 +234,8 @@ def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int
     return gone, left_out
 
 
-def _why(orphan: Orphan, asked_by: User | None, justification: Justification) -> Justification:
+def _with_reason(orphan: Orphan, asked_by: User | None, justification: Justification) -> Justification:
     first = f"{orphan.dead.missing_since:%Y-%m-%d %H:%M:%S}"
     who = f"Requested by {actor_label(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
-    found = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
-    return replace(justification, reason=" ".join(filter(None, [found, who, justification.reason])))
+    evidence = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
+    return replace(justification, reason=" ".join(filter(None, [evidence, who, justification.reason])))

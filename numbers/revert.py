@@ -15,7 +15,7 @@ from controlplane.operations.run import ActionRequest, actor_label, run
 from numbers import revert_plan
 from numbers.revert_plan import RevertPlan
 
-Asked = TypeVar("Asked", Operation, ChangeSet)
+Requested = TypeVar("Requested", Operation, ChangeSet)
 
 REASON = "Reverts an external change."
 
@@ -27,10 +27,10 @@ def plan_revert(change: OutsideChange) -> RevertPlan:
 def revert(
     change: OutsideChange, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
 ) -> Operation:
-    """Where the way back is one write. Raises `NoWayBack`, `outside.Decided` and what `run` does."""
+    """Revert by a single operation, if one is enough. Raises NotRevertible, `outside.Decided` and what `run` raises."""
     if (first := Operation.objects.filter(key=key).first()) is not None:
-        return _reopen(first, change)
-    [action_request] = _wishes(change, justification)
+        return _repeated(first, change)
+    [action_request] = _action_requests(change, justification)
     on_begin = partial(_decide, change, actor, justification)
     op = run(action_request, key=key, actor=actor, on_begin=lambda op: on_begin(operation=op))
     outside.reconcile_reverts(change.pk)
@@ -40,13 +40,13 @@ def revert(
 def plan_change_set(
     change: OutsideChange, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
 ) -> ChangeSet:
-    """Where it is several: a worker carries them out. Raises `NoWayBack`, `outside.Decided` and `KeyReused`."""
+    """Revert by several operations, which a worker runs. Raises NotRevertible, `outside.Decided` and KeyReused."""
     if (first := ChangeSet.objects.filter(key=key).first()) is not None:
-        return _reopen(first, change)
+        return _repeated(first, change)
     on_begin = partial(_decide, change, actor, justification)
     return change_sets.plan(
         f"Revert external change of {change.name}",
-        _wishes(change, justification),
+        _action_requests(change, justification),
         asked={"revert": change.pk},
         key=key,
         actor=actor,
@@ -55,7 +55,7 @@ def plan_change_set(
     )
 
 
-def _wishes(change: OutsideChange, justification: Justification) -> list[ActionRequest]:
+def _action_requests(change: OutsideChange, justification: Justification) -> list[ActionRequest]:
     return revert_plan.action_requests(plan_revert(change), justification.or_else(REASON))
 
 
@@ -63,8 +63,8 @@ def _decide(change: OutsideChange, actor: User | None, justification: Justificat
     outside.revert(change, actor=actor, name=actor_label(actor), justification=justification, **by)
 
 
-def _reopen(first: Asked, change: OutsideChange) -> Asked:
-    """The same form once more: what it asked for the first time, by when things have moved."""
+def _repeated(first: Requested, change: OutsideChange) -> Requested:
+    """The result of an earlier submission of the same form. Raises KeyReused if that was about another change."""
     if not first.reverts.filter(pk=change.pk).exists():
         raise KeyReused(first)
     return first

@@ -9,9 +9,9 @@ from numbers.models import PhoneNumberQuerySet
 
 
 def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
-    """Rows that fit what was typed; "(415) 555-0123" finds +14155550123, in whatever grouping ElevenLabs stores it."""
+    """ "(415) 555-0123" finds +14155550123, however ElevenLabs groups the digits."""
     text = term.strip().lstrip("…")
-    fits = (
+    condition = (
         Q(label__icontains=text)
         | Q(remote_id__icontains=text)
         | Q(agent__name__icontains=text)
@@ -22,13 +22,13 @@ def matching(numbers: PhoneNumberQuerySet, term: str) -> PhoneNumberQuerySet:
         for separator in " ().-/":
             ungrouped = Replace(ungrouped, Value(separator))
         numbers = numbers.alias(ungrouped=ungrouped)
-        fits |= Q(ungrouped__contains=digits)
+        condition |= Q(ungrouped__contains=digits)
     else:
-        fits |= Q(phone_number__icontains=text)
-    return numbers.filter(fits)
+        condition |= Q(phone_number__icontains=text)
+    return numbers.filter(condition)
 
 
 def digits_in(text: str) -> str:
-    """ "(415) 555-0123" -> "4155550123"; "" where it is more than digits and what stands between them."""
+    """ "(415) 555-0123" -> "4155550123"; "" if the text has anything but digits and separators."""
     digits = re.sub(r"[\s().\-/+]", "", text)
     return digits if digits.isdecimal() and digits.isascii() else ""

@@ -1,4 +1,7 @@
-"""Functions that request an action on a number. Each makes one operation: see `controlplane/operations/run.py`."""
+"""Functions that request an action on a number. Each creates one operation: see `controlplane/operations/run.py`.
+
+The exception is `delete_agent_with_numbers`, which plans a change set.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +24,7 @@ from numbers.models import PhoneNumber
 
 @dataclass(frozen=True)
 class TwilioCredentials:
-    """They live in the memory of one request and are handed on to ElevenLabs; nothing keeps them."""
+    """Credentials that are passed on to ElevenLabs. They exist in the memory of one request and are never stored."""
 
     sid: str = field(repr=False)
     token: str = field(repr=False)
@@ -43,9 +46,9 @@ def import_number(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """`phone_number` is E.164; `region` is the remote's region_config without its token."""
+    """`phone_number` is E.164; `region` is ElevenLabs' `region_config` without the token."""
     names = {"object": grouped(phone_number), "to": str(agent or actions.UNASSIGNED)}
-    wanted = {
+    params = {
         "phone_number": phone_number,
         "label": label,
         "agent_id": agent.remote_id if agent else None,
@@ -54,7 +57,7 @@ def import_number(
     }
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        action_request = ActionRequest(import_action.ImportNumber, "", wanted, names, justification)
+        action_request = ActionRequest(import_action.ImportNumber, "", params, names, justification)
         return run(action_request, key=key, actor=actor, secrets=secrets, on_begin=on_begin)
 
 
@@ -68,7 +71,7 @@ def assign(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """Assign, move or (agent None) release. `shown` is the remote agent id that the page showed, or ""."""
+    """Assign or move a number, or unassign it (agent None). `shown` is the agent id that the page showed, or ""."""
     return run(
         assign_request(number, agent, shown=shown, justification=justification), key=key, actor=actor, on_begin=on_begin
     )
@@ -83,16 +86,16 @@ def assign_request(
     binding: Mapping[str, str | None] | None = None,
     shown_binding: Mapping[str, str | None] | None = None,
 ) -> ActionRequest:
-    """`binding` may name a branch_id and an environment to be set with it; `shown_binding` says what they are now."""
+    """`binding` may have a branch_id and an environment to set as well; `shown_binding` has their current values."""
     names = {
         "object": number.display_name(),
         "from": agent_name(shown) if shown else actions.UNASSIGNED,
         "to": str(agent) if agent else actions.UNASSIGNED,
     }
-    wanted: dict[str, Any] = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
+    params: dict[str, Any] = {"agent_id": agent.remote_id if agent else None, "shown": shown or None}
     if binding:
-        wanted |= {**binding, "shown_binding": dict(shown_binding or {})}
-    return ActionRequest(actions.AssignNumber, number.remote_id, wanted, names, justification)
+        params |= {**binding, "shown_binding": dict(shown_binding or {})}
+    return ActionRequest(actions.AssignNumber, number.remote_id, params, names, justification)
 
 
 def set_label(
@@ -113,9 +116,9 @@ def set_label(
 def label_request(
     number: PhoneNumber, label: str, *, shown: str, justification: Justification = NO_JUSTIFICATION
 ) -> ActionRequest:
-    wanted = {"label": label, "shown": shown}
+    params = {"label": label, "shown": shown}
     return ActionRequest(
-        actions.RenameNumber, number.remote_id, wanted, {"object": number.display_name()}, justification
+        actions.RenameNumber, number.remote_id, params, {"object": number.display_name()}, justification
     )
 
 
@@ -128,9 +131,9 @@ def remove(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: OnBegin | None = None,
 ) -> Operation:
-    """`shown` is the remote agent id that the page showed, or ""."""
-    wanted, names = {"shown": shown or None}, {"object": number.display_name()}
-    action_request = ActionRequest(actions.RemoveNumber, number.remote_id, wanted, names, justification)
+    """`shown` is the agent id that the page showed, or ""."""
+    params, names = {"shown": shown or None}, {"object": number.display_name()}
+    action_request = ActionRequest(actions.RemoveNumber, number.remote_id, params, names, justification)
     return run(action_request, key=key, actor=actor, on_begin=on_begin)
 
 
@@ -143,17 +146,17 @@ def delete_agent_with_numbers(
     justification: Justification = NO_JUSTIFICATION,
     on_begin: Callable[[ChangeSet], None] | None = None,
 ) -> ChangeSet:
-    """Release the agent's numbers, or move them to a successor, and delete it then. A worker carries it out."""
+    """Plan to unassign the agent's numbers, or move them to a successor, and to delete it. A worker runs the steps."""
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
     moves = [
         assign_request(number, successor, shown=number.bound_to, justification=justification) for number in numbers
     ]
-    deed = f"move its numbers to {successor}" if successor else "unassign its numbers"
-    title = f"Delete the agent {agent} and {deed}"
+    before = f"move its numbers to {successor}" if successor else "unassign its numbers"
+    title = f"Delete the agent {agent} and {before}"
     steps = [*moves, agent_services.delete_request(agent, justification)]
-    asked = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
+    request = {"retire": agent.remote_id, "successor": successor.remote_id if successor else None}
     return change_sets.plan(
-        title, steps, asked=asked, key=key, actor=actor, justification=justification, on_begin=on_begin
+        title, steps, asked=request, key=key, actor=actor, justification=justification, on_begin=on_begin
     )
 
 

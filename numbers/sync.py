@@ -38,38 +38,38 @@ class Numbers(ResourceSource):
 
     def begin(self, full: bool) -> None:
         self._agents: dict[str, Agent | None] = {}
-        self._parsed: dict[str, RemoteNumber] = {}  # those that are being stored: each is parsed once
-        here = PhoneNumber.objects.here().filter(missing_since=None).exclude(listed_at=None)
-        here = here.exclude(agent=None, bound_to__gt="")  # nobody could read its agent when it was stored
-        # All at once: a question for each page costs five times as much, at the very moment when the next one is read.
-        self._stored = dict(here.values_list("remote_id", "digest").iterator())
+        self._parsed: dict[str, RemoteNumber] = {}  # the batch that is being stored, so that each is parsed once
+        numbers = PhoneNumber.objects.here().filter(missing_since=None).exclude(listed_at=None)
+        numbers = numbers.exclude(agent=None, bound_to__gt="")  # the agent could not be read when it was stored
+        # One query for all: one per page costs five times as much, just while the next page is being read.
+        self._stored = dict(numbers.values_list("remote_id", "digest").iterator())
 
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.number_pages()]
 
     def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
-        # Not by a difference of sets, which for each page would go through all that is stored.
+        # Not a set difference, which would iterate over all stored numbers for each page.
+        stored = self._stored
         return Diff(
-            {one for one, row in rows.items() if one not in self._stored or self._stored[one] != (digest(row) or None)},
-            set(),
+            {key for key, row in rows.items() if key not in stored or stored[key] != (digest(row) or None)}, set()
         )
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_number(remote_id).raw
 
     def prepare(self, seen: Sequence[Observation], writer: MirrorWriter) -> None:
-        """Know the rows of the agents that these are bound to; one that the listing did not show is looked up."""
-        bound = {}
+        """Load the agents to which these numbers are assigned. An agent that was not listed is read by its id."""
+        names = {}
         self._parsed = {}
-        for one in seen:
+        for observation in seen:
             try:
-                number = self._parsed[one.remote_id] = RemoteNumber.parse(one.data)
+                number = self._parsed[observation.remote_id] = RemoteNumber.parse(observation.data)
             except BadShape:
-                continue  # it is left out where it would be stored
+                continue  # quarantined when it is stored
             if number.agent_id and number.agent_id not in self._agents:
-                bound[number.agent_id] = (number.assigned_agent and number.assigned_agent.agent_name) or ""
-        known = {agent.remote_id: agent for agent in Agent.objects.defer("remote_data").filter(remote_id__in=bound)}
-        for agent_id, name in bound.items():
+                names[number.agent_id] = (number.assigned_agent and number.assigned_agent.agent_name) or ""
+        known = {agent.remote_id: agent for agent in Agent.objects.defer("remote_data").filter(remote_id__in=names)}
+        for agent_id, name in names.items():
             self._agents[agent_id] = known.get(agent_id) or _look_up(writer, agent_id, name)
 
     def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Numbers(ResourceSource):
         return mirror.row_values(row, number, agent=agent, listed=seen.listed is not None)
 
     def rows(self) -> QuerySet[PhoneNumber]:
-        # Not by a join: PostgreSQL locks the newest version of a row, but joins what it was before it had to wait.
+        # No join: PostgreSQL locks the newest version of a row, but joins with the version from before it had to wait.
         return PhoneNumber.objects.prefetch_related(Prefetch("agent", Agent.objects.defer("remote_data")))
 
     def gone_values(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Numbers(ResourceSource):
 
 
 def _look_up(writer: MirrorWriter, agent_id: str, name: str) -> Agent | None:
-    """None where the agent cannot be read or kept: the number is kept all the same, with the id that it is bound to."""
+    """Read and store the agent. None if that fails; the number is stored anyway, with the agent's id in `bound_to`."""
     asked_at = timezone.now()
     try:
         agent = writer.client.get_agent(agent_id).raw
@@ -124,5 +124,5 @@ def sync_all(
     client: ElevenLabs | None = None,
     watch: Watcher | None = None,
 ) -> SyncRun | None:
-    """One run over agents and numbers, agents first. None if another run is under way."""
+    """Run one sync of agents, then numbers. None if another run is running."""
     return sync([Agents(), Numbers()], client or connect(), full=full, requested_by=requested_by, watch=watch)

@@ -1,4 +1,5 @@
-"""Celery tasks of numbers. Each runs what is due in the database, so a lost, duplicate or late message does no harm."""
+"""Celery tasks of numbers. Each runs whatever is due in the database, so a lost, duplicate or late message does no
+harm."""
 
 from celery import shared_task
 

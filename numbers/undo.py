@@ -1,7 +1,5 @@
 """Undoes an operation by a new operation, if the object is still as the first one left it."""
 
-from typing import TypeVar
-
 from django.contrib.auth.models import User
 from django.db.models import Q
 
@@ -14,11 +12,9 @@ from controlplane.operations.run import run
 from numbers import revert_plan
 from numbers.revert_plan import RevertPlan
 
-Asked = TypeVar("Asked", Operation, ChangeSet)
-
 
 def is_own_change(entry: Entry) -> bool:
-    """A change that an operation of this app made: only of these there is a way back here."""
+    """Whether an operation of this app made the change. Only such changes can be undone here."""
     return entry.is_change and entry.cause == Entry.Cause.OPERATION and entry.object_type in ("number", "agent")
 
 
@@ -31,14 +27,14 @@ def plan_revert(entry: Entry) -> RevertPlan:
 
 
 def undone_by(entry: Entry) -> Operation | None:
-    """The operation that took it back."""
+    """The operation that undid it, if any."""
     took_effect = Q(state=State.DONE) | Q(late_at__isnull=False)
     whole = Q(change_set=None) | Q(change_set__state=ChangeSet.State.DONE)
     return Operation.objects.filter(took_effect, whole, undoes=entry).order_by("id").first()
 
 
 def undo(entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION) -> Operation:
-    """Where the way back is one write. Raises `NoWayBack` and what `run` does."""
+    """Undo by a single operation, if one is enough. Raises NotRevertible and what `run` raises."""
     if (first := Operation.objects.filter(key=key).first()) is not None:
         if first.undoes_id != entry.pk:
             raise KeyReused(first)
@@ -52,15 +48,15 @@ def undo(entry: Entry, *, key: str, actor: User | None, justification: Justifica
 def plan_change_set(
     entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
 ) -> ChangeSet:
-    """Where it is several: a worker carries them out. Raises `NoWayBack` and `KeyReused`."""
-    asked = {"undo": entry.pk}
-    if (first := change_sets.planned(key, asked)) is not None:
+    """Undo by several operations, which a worker runs. Raises NotRevertible and KeyReused."""
+    request = {"undo": entry.pk}
+    if (first := change_sets.planned(key, request)) is not None:
         return first
     action_requests = revert_plan.action_requests(
         plan_revert(entry), justification.or_else(_reason(entry)), undoes=entry.pk
     )
     title = f"Undo what was changed on {entry.object_name}"
-    return change_sets.plan(title, action_requests, asked=asked, key=key, actor=actor, justification=justification)
+    return change_sets.plan(title, action_requests, asked=request, key=key, actor=actor, justification=justification)
 
 
 def _reason(entry: Entry) -> str:

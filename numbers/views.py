@@ -33,7 +33,7 @@ Ask = Callable[[PhoneNumber, Any, HttpRequest], Operation]
 
 @dataclass(frozen=True)
 class NumberAction:
-    """One verb on a number: who may, what is asked, what is run."""
+    """The view of one action on a number. `shown` is the value to protect from overwriting, `ask` runs the action."""
 
     permission: str
     form: type[KeyedForm]
@@ -43,25 +43,25 @@ class NumberAction:
     ask: Ask
 
 
-def action_view(deed: NumberAction) -> Callable[[HttpRequest, int], HttpResponse]:
-    """GET shows the form, POST carries it out and goes back to where it was asked."""
+def action_view(action: NumberAction) -> Callable[[HttpRequest, int], HttpResponse]:
+    """GET shows the form. POST runs the action and redirects to the page that opened the form."""
 
     @require_http_methods(["GET", "HEAD", "POST"])
-    @permission_required(deed.permission, raise_exception=True)
+    @permission_required(action.permission, raise_exception=True)
     def view(request: HttpRequest, pk: int) -> HttpResponse:
         number = get_object_or_404(PhoneNumber.objects.select_related("agent"), pk=pk)
-        fresh = {"shown": deed.shown(number), "label": number.label, "agent": request.GET.get("agent")}
-        form = deed.form(request.POST if request.method == "POST" else None, initial=fresh)
+        initial = {"shown": action.shown(number), "label": number.label, "agent": request.GET.get("agent")}
+        form = action.form(request.POST if request.method == "POST" else None, initial=initial)
         if form.is_bound and form.is_valid():
-            op = submit(form, lambda: deed.ask(number, form, request))
+            op = submit(form, lambda: action.ask(number, form, request))
             if op is not None:
                 flash_result(request, op)
                 return htmx_redirect(request, _back(request, op))
-            number.refresh_from_db()  # the check may have seen and stored what it is now: go on from there
-            form.show_instead("shown", deed.shown(number))
-        title = deed.title.format(number=number)
+            number.refresh_from_db()  # the precheck may have stored newer values
+            form.show_instead("shown", action.shown(number))
+        title = action.title.format(number=number)
         context = {"form": form, "number": number, "title": title, **agent_picker.picker_context(request, form)}
-        return render_form(request, deed.template, framed(request, context), status=422 if form.errors else 200)
+        return render_form(request, action.template, framed(request, context), status=422 if form.errors else 200)
 
     return view
 
@@ -158,8 +158,10 @@ def import_number(request: HttpRequest) -> HttpResponse:
 @require_GET
 @permission_required("numbers.view_phonenumber", raise_exception=True)
 def cells(request: HttpRequest, pk: int) -> HttpResponse:
-    """The cells of a row that move by themselves while a number is importing or unconfirmed. The number's own page
-    shows more than these of a write that was decided, so it is loaded again."""
+    """The cells of a row that are polled while a number is importing or unconfirmed.
+
+    The number's own page shows more of the result of a write, so it is reloaded once that is decided.
+    """
     numbers = annotate_permissions(PhoneNumber.objects.with_state().select_related("agent"), request.user)
     number = get_object_or_404(numbers, pk=pk)
     own_page = urlsplit(request.headers.get("HX-Current-URL", "")).path
@@ -172,9 +174,9 @@ def cells(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required("numbers.add_phonenumber", raise_exception=True)
 def check(request: HttpRequest, pk: int) -> HttpResponse:
-    """Look now whether an import is listed, and go back to the page where that was asked."""
-    listed, words = import_polling.check_again(get_object_or_404(PhoneNumber, pk=pk))
-    messages.add_message(request, messages.SUCCESS if listed else messages.WARNING, words)
+    """Checks now whether an import is listed, and redirects back to the page with the button."""
+    listed, message = import_polling.check_again(get_object_or_404(PhoneNumber, pk=pk))
+    messages.add_message(request, messages.SUCCESS if listed else messages.WARNING, message)
     back = request.headers.get("Referer", "")
     safe = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
     return redirect(back if safe else reverse("admin:numbers_phonenumber_change", args=[pk]))
@@ -185,7 +187,7 @@ def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _back(request: HttpRequest, op: Operation) -> str:
-    """To the list or page that opened the dialog; to the operation while it is not decided."""
+    """The URL of the list or page that opened the dialog, or of the operation while it is open."""
     came_from = request.headers.get("HX-Current-URL", "")
     if op.is_open:
         return url_of(op)
