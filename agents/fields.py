@@ -64,7 +64,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 MAY_BE_EMPTY = {"tags", "first_message", "system_prompt", "temperature"}
-_LABELS = {
+_WORDS = {
     "voice_id": "Voice id",
     "llm": "LLM",
     "model_id": "Voice model",
@@ -102,4 +102,4 @@ def tags_in(text: str) -> list[str]:
 
 def words(name: str) -> str:
     """The label of a field on read-only pages and in API errors."""
-    return _LABELS.get(name, name.replace("_", " ").capitalize())
+    return _WORDS.get(name, name.replace("_", " ").capitalize())

@@ -49,7 +49,7 @@ def create(request: HttpRequest) -> HttpResponse:
             return _redirect_after(request, op)
     form.focus_on_errors()
     context = {"form": form, "title": "Create an agent"}
-    return render_form(request, "agents/create.html", _context(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -65,7 +65,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         if request.method == "POST":
             messages.error(request, "Nothing was sent: this agent cannot be changed in its current state.")
             return HttpResponseRedirect(request.path)
-        return render_form(request, "agents/read.html", _context(request, _agent_context(request, agent)))
+        return render_form(request, "agents/read.html", _page(request, _agent_context(request, agent)))
     form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_bound and form.is_valid():
         values, shown = form.changed_values()
@@ -82,7 +82,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         form.go_on_from(agent)
     form.focus_on_errors()
     context = {"form": form, **_agent_context(request, agent)}
-    return render_form(request, "agents/edit.html", _context(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -97,7 +97,7 @@ def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
         if op is not None:
             return _redirect_after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
-    return render_form(request, "agents/duplicate.html", _context(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @page_methods
@@ -121,7 +121,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
         "title": f"{'Restore' if restores else 'Archive'} {agent}",
     }
     context["number_count"] = agent.numbers.filter(gone_at=None).count()
-    return render_form(request, "agents/archive.html", _context(request, context), status=422 if form.errors else 200)
+    return render_form(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -210,5 +210,5 @@ def _related(agent: Agent) -> dict[str, Any]:
     }
 
 
-def _context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**admin.site.each_context(request), "subtitle": None, **context}

@@ -14,7 +14,7 @@ class RemoteObject(models.Model):
     """A row that mirrors one object of the remote.
 
     A row whose remote object was deleted stays as a tombstone (`gone_at`). While that is not certain, `missing_since`
-    is set: to the first complete run that did not list the object, or to the precheck of a write that answered 404.
+    has the time of the first complete run that did not list the object, or of the precheck that got a 404.
     When a row was last seen follows from the newest complete run, so that an unchanged row needs no write.
     """
 

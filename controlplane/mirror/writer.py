@@ -75,7 +75,7 @@ class MirrorWriter:
                 if change is not None:
                     changes.append(change)
             upsert.write(changes)
-            self._record_external_changes(changes)
+            self._note_outside_changes(changes)
             new = {change.row.remote_id for change in changes if change.new}
             self.lease.run.added += len(new)
             self.lease.run.changed += sum(not change.new and change.entry is not None for change in changes)
@@ -103,7 +103,7 @@ class MirrorWriter:
             ]
             changes = [change for change in updates if change is not None]
             upsert.write(changes)
-            self._record_external_changes(changes)
+            self._note_outside_changes(changes)
             self.lease.run.gone += len(changes)
             self.lease.fence()
 
@@ -125,7 +125,7 @@ class MirrorWriter:
         rows = self.collection.rows().select_for_update()
         return {row.remote_id: row for row in rows.filter(remote_id__in=list(remote_ids)).order_by("pk")}
 
-    def _record_external_changes(self, changes: Sequence[upsert.Change]) -> None:
+    def _note_outside_changes(self, changes: Sequence[upsert.Change]) -> None:
         """Store changes that no operation explains for review, unless they are initial data."""
         entries = upsert.unexplained(changes)
         if not entries or self.first_picture:

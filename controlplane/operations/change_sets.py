@@ -41,8 +41,8 @@ def plan(
 ) -> ChangeSet:
     """Store the change set with all its steps planned, or return the one that this key created before.
 
-    `asked` is what the form requested. The key's requests are compared by it, because a repeated form would lead to
-    other steps by then.
+    `asked` is what the form requested. It decides whether a repeated key means the same request; the steps cannot,
+    because they would differ by then.
     `on_begin` is called in the same transaction; if it raises, nothing is stored.
     `by_system`: the system is recorded as the actor of the steps, and `actor` only as the one who requested them.
     Raises KeyReused and ReasonRequired.
