@@ -21,7 +21,7 @@ from numbers.models import PhoneNumber
 
 log = logging.getLogger(__name__)
 
-# Every second for one minute, then every minute until ten minutes have passed: see docs/decisions/0006.
+# Every second for a minute, then every minute up to ten: docs/decisions/0006-imports-are-polled-every-second.md
 EACH, FOR = timedelta(seconds=1), timedelta(minutes=1)
 EARLY_S = EACH / 2  # an early tick also takes what is due shortly after it, because the next tick is a second away
 THEN_EACH, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)
