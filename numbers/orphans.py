@@ -1,7 +1,7 @@
 """Finds and unassigns numbers whose agent was deleted.
 
-An agent counts as deleted after two checks, ten minutes apart, have answered 404. In addition, the newest sync has to
-be complete, and there must not be suspiciously many orphaned numbers.
+An agent counts as deleted after two checks, ten minutes apart, have answered 404, with a complete listing in between.
+Nothing is unassigned while suspiciously many numbers are orphaned.
 """
 
 import hashlib

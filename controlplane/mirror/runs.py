@@ -197,7 +197,7 @@ class Lease:
             self._watch(self.run)
 
     def before(self) -> datetime | None:
-        """When the newest complete run before this one started, which is when the mirror was last correct."""
+        """When the newest complete run before this one started, when the mirror was last known to be correct."""
         complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, pk__lt=self.run.pk)
         return complete.values_list("started_at", flat=True).first()
 
