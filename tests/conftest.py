@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(TESTS).as_posix()
         if path.startswith(SERVERS):
             item.add_marker("servers")
-        # A file stays in one process, so that its fixtures are built once; all of browser/, so that one site is started.
+        # A file stays in one process, so its fixtures are built once; so does browser/, so one site is started.
         item.add_marker(pytest.mark.xdist_group("browser" if path.startswith("browser/") else path))
 
 

@@ -244,7 +244,9 @@ def test_the_key_is_not_in_any_representation(client_of):
     assert KEY not in repr(client) + repr(vars(client)) + repr(vars(client._http)) + repr(vars(client._http)["_key"])
 
 
-@pytest.mark.parametrize("token", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()])
+@pytest.mark.parametrize(
+    "token", [TOKEN.upper(), TOKEN[:16], TOKEN[:20], TOKEN[-16:], f"x{TOKEN}x", TOKEN[:16].upper()]
+)
 def test_a_hexadecimal_token_in_capitals_or_cut_short(token):
     with secrets_in_memory(TOKEN):
         assert token not in scrub(f"bad {token}, sorry")
