@@ -24,7 +24,7 @@ def plan_revert(change: OutsideChange) -> RevertPlan:
     return revert_plan.plan_revert(change.entry)
 
 
-def revert(
+def execute(
     change: OutsideChange, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
 ) -> Operation:
     """Revert by a single operation, if one is enough. Raises NotRevertible, `outside.Decided` and what `run` raises."""

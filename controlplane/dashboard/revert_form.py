@@ -25,10 +25,10 @@ def submit_revert(
     kwargs = action_kwargs(request, form)
     try:
         if several:
-            change_set = service.plan(target, **kwargs)
+            change_set = service.plan_change_set(target, **kwargs)
             enqueue(tasks.run_change_sets)
             return htmx_redirect(request, url_of(change_set))
-        op = submit(form, partial(service.carry_out, target, **kwargs))
+        op = submit(form, partial(service.execute, target, **kwargs))
     except (NotRevertible, outside.Decided, KeyReused, AuditUnavailable) as refusal:
         add_refusal(form, refusal)
         return None

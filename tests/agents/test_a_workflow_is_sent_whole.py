@@ -113,7 +113,7 @@ def test_nothing_else_changes(change, agent, remote, save):
 def test_an_undo_brings_back_just_that(change, agent, remote, save):
     before = at_remote(remote, agent)
     save(agent, patch=json.dumps({"workflow": CHANGES[change][0]}))
-    operation = undo.undo(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
+    operation = undo.execute(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 
@@ -125,7 +125,7 @@ def test_a_revert_of_an_external_change_brings_back_just_that(change, agent, rem
     changed = workflow.merged(before["workflow"], CHANGES[change][0])
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
     sync_all()
-    operation = revert.revert(OutsideChange.objects.get(), key="revert", actor=None)
+    operation = revert.execute(OutsideChange.objects.get(), key="revert", actor=None)
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 

@@ -114,7 +114,7 @@ def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, l
     elif where == "_record":
         monkeypatch.setattr(pruning, "_record", die)
     elif where == "at the last of it":
-        monkeypatch.setattr(pruning, "_forget_snapshots", lambda: die() if Cut.objects.exists() else None)
+        monkeypatch.setattr(pruning, "_delete_stale_snapshots", lambda: die() if Cut.objects.exists() else None)
     with pytest.raises(Killed):
         prune(cut, actor_name="root", tell=die if where == "between two chunks" else lambda _: None)
     monkeypatch.undo()

@@ -71,7 +71,7 @@ def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
     entry = Entry.objects.get(kind="number.changed", cause_id=str(moved.pk))
     ledger = len(clock.remote.ledger())
     with refused("audit_entry"), pytest.raises(AuditUnavailable):
-        undo.undo(entry, key="undo", actor=None)
+        undo.execute(entry, key="undo", actor=None)
     assert len(clock.remote.ledger()) == ledger
     clock.passes(200)
     settle.settle_due()

@@ -68,7 +68,7 @@ def test_a_lost_workflow_is_found_with_its_values_and_undone(damaged, clock):
     assert "1 write changed more than was requested." in text
 
     entry = undo.Entry.objects.get(pk=finding["entry"])
-    assert undo.undo(entry, key="undo", actor=None).state == State.DONE
+    assert undo.execute(entry, key="undo", actor=None).state == State.DONE
     now = clock.remote.get(f"/v1/convai/agents/{damaged.remote_id}")["workflow"]
     assert now == {**WORKFLOW, "prevent_subagent_loops": False}
 

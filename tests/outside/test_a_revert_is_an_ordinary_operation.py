@@ -24,7 +24,7 @@ TEMPERATURE = "conversation_config.agent.prompt.temperature"
 
 
 def carried_out(scene, change) -> Operation:
-    op = revert.revert(change, key=scene.key(), actor=scene.ada)
+    op = revert.execute(change, key=scene.key(), actor=scene.ada)
     change.refresh_from_db()
     return op
 
@@ -157,7 +157,7 @@ def test_what_was_made_or_deleted_says_what_to_do_instead(action, details, verb,
     way = revert.plan_revert(change)
     assert (change.verb, way.action_requests, way.instead) == (verb, [], instead)
     with pytest.raises(revert_plan.NotRevertible, match="Nothing was sent"):
-        revert.revert(change, key=scene.key(), actor=scene.ada)
+        revert.execute(change, key=scene.key(), actor=scene.ada)
     assert Operation.objects.count() == 0
 
 

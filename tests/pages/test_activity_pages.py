@@ -154,7 +154,7 @@ def test_the_settings_of_an_agent_are_words(operator, workspace):
         object_type="agent",
         title="x",
         params={"name": "Night", "body": body},
-        seen={"name": "Night"},
+        observed={"name": "Night"},
     )
     made.save()
     page = text_of(operator, page_of(made))

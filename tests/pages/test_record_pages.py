@@ -143,7 +143,7 @@ def test_it_is_taken_as_a_file(span, auditor, moved):
 
 def test_a_span_shows_what_reaches_into_it(auditor, moved):
     last = Entry.objects.filter(kind="number.changed").latest("pk").at
-    drawn = pages.strip.of_number(moved.bound.remote_id, "7")
+    drawn = pages.binding_timeline.of_number(moved.bound.remote_id, "7")
     assert [piece.span.agent_id for piece in drawn.pieces] == [moved.support.remote_id, moved.sales.remote_id, ""]
     assert sum(piece.width for piece in drawn.pieces) == pytest.approx(100, abs=0.1)
     assert drawn.begins < last

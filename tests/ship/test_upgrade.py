@@ -38,7 +38,7 @@ from numbers.sync import sync_all
 settle.settle_due()
 move = Operation.objects.get(key="m1")
 entry = Entry.objects.get(cause="operation", cause_id=str(move.pk), kind="number.changed")
-undone = undo.carry_out(entry, key="undo", actor=User.objects.get(username="olga"))
+undone = undo.execute(entry, key="undo", actor=User.objects.get(username="olga"))
 run = sync_all()
 number = PhoneNumber.objects.get()
 print(json.dumps({
