@@ -64,7 +64,7 @@ class _NewAgent(Action):
 
     def _not_kept(self, op: Operation, agent: dict[str, Any]) -> list[str]:
         wanted = flatten(op.params["body"])
-        return [path for path, value in wanted.items() if not workflow.holds(agent, path, value)]
+        return [path for path, value in wanted.items() if not workflow.has_value(agent, path, value)]
 
     def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
         if observed is None:
@@ -199,7 +199,7 @@ class _Patch(Action):
 
     def _missing(self, op: Operation, agent: dict[str, Any]) -> list[str]:
         """The requested paths at which the agent has another value."""
-        return [path for path, value in op.params["set"].items() if not workflow.holds(agent, path, value)]
+        return [path for path, value in op.params["set"].items() if not workflow.has_value(agent, path, value)]
 
     def _changing(self, op: Operation) -> dict[str, Any]:
         before = op.before or {}

@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 
 from agents import filters, services
 from agents.api_schemas import ChangedAgent, NewAgent, NewName, flat_settings, values_of
-from agents.fields import DEFAULTS, PATHS, shown_of, words
+from agents.fields import DEFAULTS, PATHS, label_of, values_from
 from agents.forms import digest
 from agents.models import SETTINGS, Agent
 from agents.validators import setting_error, voice_model_error
@@ -74,12 +74,12 @@ def agents(request: HttpRequest, chosen: Query[AgentFilters], limit: Limit, curs
 @router.get("/agents/{agent_id}", summary="Get an agent", response=AgentWhole, auth=requires("agents.view_agent"))
 def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
     """One agent, whole: also one that is archived or gone."""
-    found = agent_called(agent_id)
+    found = get_agent_or_404(agent_id)
     return {
         **_plain(found),
         "number_count": _number_counts([found.pk])[found.pk],
         "version": digest(found),
-        "fields": shown_of(found.remote_data),
+        "fields": values_from(found.remote_data),
         "settings": {part: found.remote_data[part] for part in SETTINGS if part in found.remote_data},
     }
 
@@ -108,13 +108,13 @@ def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: N
 def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: ChangedAgent) -> Any:
     """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
     `expected_version`, as you do)."""
-    found = agent_called(agent_id)
+    found = get_agent_or_404(agent_id)
 
     def request_operation(caller: CallerContext) -> Operation:
         _refuse_unchangeable(found)
         if body.expected_version not in (None, digest(found)):
             raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
-        stored = shown_of(found.remote_data)
+        stored = values_from(found.remote_data)
         values = values_of(body)
         patched = _settings(body.settings)
         _check(values, stored | values)
@@ -135,7 +135,7 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPat
 )
 def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: NewName) -> Any:
     """Create a copy with another name and without numbers: `object_id` of the answer is its id."""
-    found = agent_called(agent_id)
+    found = get_agent_or_404(agent_id)
 
     def request_operation(caller: CallerContext) -> Operation:
         _refuse_deleted(found)
@@ -165,7 +165,7 @@ def restore_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPa
 def _archive(
     request: HttpRequest, response: HttpResponse, agent_id: str, key: str, body: Because, *, archived: bool
 ) -> Any:
-    found = agent_called(agent_id)
+    found = get_agent_or_404(agent_id)
 
     def request_operation(caller: CallerContext) -> Operation:
         _refuse_deleted(found)
@@ -174,7 +174,7 @@ def _archive(
     return run_idempotently(request, response, key, body.said(), request_operation)
 
 
-def agent_called(agent_id: str) -> Agent:
+def get_agent_or_404(agent_id: str) -> Agent:
     found = Agent.objects.filter(remote_id=agent_id).first() if is_id(agent_id) else None
     if found is None:
         raise Http404
@@ -204,7 +204,7 @@ def _settings(value: dict[str, Any]) -> dict[str, Any]:
 def _check(changed: dict[str, Any], whole: dict[str, Any]) -> None:
     """`whole` has all settings as they would be after the change. Raises a 422 Problem."""
     errors = [
-        (name, message) for name, value in changed.items() if (message := setting_error(name, value, words(name)))
+        (name, message) for name, value in changed.items() if (message := setting_error(name, value, label_of(name)))
     ]
     if message := voice_model_error(whole, changed):
         errors.append(("model_id", message))

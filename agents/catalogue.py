@@ -95,7 +95,7 @@ def voice_names(ids: Iterable[str]) -> dict[str, str]:
     return {keys[key]: offer.name for key, offer in cache.get_many(keys).items()}
 
 
-def learn_voice_names(ids: Iterable[str]) -> dict[str, str]:
+def fetch_voice_names(ids: Iterable[str]) -> dict[str, str]:
     """Like `voice_names`, but fetches missing names. An id that ElevenLabs does not list gets an empty name."""
     requested = {voice_id for voice_id in ids if voice_id}
     known = voice_names(requested)
@@ -124,7 +124,7 @@ def voice(voice_id: str) -> Offer:
     return cache.get(_cache_key("voice", voice_id)) or Offer(voice_id, "")
 
 
-def learn_voice(voice_id: str) -> Offer:
+def fetch_voice(voice_id: str) -> Offer:
     """Like `voice`, but fetches a voice that is not cached."""
     known: Offer | None = cache.get(_cache_key("voice", voice_id))
     if known is not None:

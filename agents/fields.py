@@ -76,12 +76,12 @@ _WORDS = {
 _MULTILINE = {"first_message", "system_prompt"}
 
 
-def shown_of(data: Mapping[str, Any]) -> dict[str, Any]:
+def values_from(data: Mapping[str, Any]) -> dict[str, Any]:
     """{field: value} from an agent's JSON."""
     return {name: get(data, path) for name, path in PATHS.items()}
 
 
-def as_typed(name: str, value: Any) -> Any:
+def normalize(name: str, value: Any) -> Any:
     """A remote value as the form posts it back if the user leaves it alone, so that the two compare as equal.
 
     Browsers send line ends as CRLF, do not trim, and cannot distinguish an empty text from a missing one.
@@ -100,6 +100,6 @@ def tags_in(text: str) -> list[str]:
     return list(dict.fromkeys(tag for part in text.split(",") if (tag := " ".join(part.split()))))
 
 
-def words(name: str) -> str:
+def label_of(name: str) -> str:
     """The label of a field on read-only pages and in API errors."""
     return _WORDS.get(name, name.replace("_", " ").capitalize())

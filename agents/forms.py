@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 
 from agents import catalogue, options, settings_json, validators
-from agents.fields import DEFAULTS, PATHS, as_typed, shown_of, tags_in
+from agents.fields import DEFAULTS, PATHS, normalize, tags_in, values_from
 from agents.models import SETTINGS, Agent
 from controlplane.elevenlabs import unstorable
 from controlplane.mirror.json_paths import get, is_same, nest
@@ -91,8 +91,8 @@ class AgentForm(KeyedForm):
 
     def __init__(self, *args: Any, agent: Agent | None = None, **kwargs: Any) -> None:
         self.agent = agent
-        self.stored = DEFAULTS if agent is None else shown_of(agent.remote_data)
-        initial = {name: displayed(name, value) for name, value in self.stored.items()}
+        self.stored = DEFAULTS if agent is None else values_from(agent.remote_data)
+        initial = {name: form_value(name, value) for name, value in self.stored.items()}
         if agent is not None:
             initial |= {"shown": json.dumps(self.stored), "as_of": digest(agent)}
         super().__init__(*args, initial=initial, **kwargs)
@@ -113,7 +113,7 @@ class AgentForm(KeyedForm):
             offers, self.llms_unread = [], str(error)
         names = {offer.name: visible(f"{offer.name} ({offer.note})" if offer.note else offer.name) for offer in offers}
         current = {
-            field: (as_typed(field, self.stored[field]), str(self[field].value() or ""))
+            field: (normalize(field, self.stored[field]), str(self[field].value() or ""))
             for field in ("llm", "language", "model_id")
         }
         self._set_field_choices(
@@ -171,13 +171,13 @@ class AgentForm(KeyedForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        typed = {name: as_typed(name, cleaned[name]) for name in PATHS if name in cleaned}
+        typed = {name: normalize(name, cleaned[name]) for name in PATHS if name in cleaned}
         if other := cleaned.get("other_voice_id"):
             typed["voice_id"] = other
         if self.agent is None:
             self.changed = typed
         elif self.before:
-            self.changed = {name: value for name, value in typed.items() if value != as_typed(name, self.before[name])}
+            self.changed = {name: value for name, value in typed.items() if value != normalize(name, self.before[name])}
         for name, value in self.changed.items():
             self._validate(name, value)
         self._check_voice_model(typed)
@@ -222,15 +222,15 @@ class AgentForm(KeyedForm):
 
     def go_on_from(self, agent: Agent) -> None:
         """Show the form again, based on the agent's current values. What the user typed stays."""
-        now = shown_of(agent.remote_data)
+        now = values_from(agent.remote_data)
         replaced = {"shown": json.dumps(now), "as_of": digest(agent)}
         for name in PATHS:
-            if as_typed(name, now[name]) == as_typed(name, self.before[name]):
+            if normalize(name, now[name]) == normalize(name, self.before[name]):
                 continue
             if name in self.changed:
-                self.add_error(name, f"Now it is: {in_words(name, now[name])}")
+                self.add_error(name, f"Now it is: {display_text(name, now[name])}")
             else:
-                replaced[name] = displayed(name, now[name])
+                replaced[name] = form_value(name, now[name])
         for field, value in replaced.items():
             self.show_instead(field, value)
         self.stored = now
@@ -258,13 +258,13 @@ class ArchiveForm(KeyedForm):
     deed = forms.ChoiceField(choices=[("archive", "Archive"), ("restore", "Restore")], widget=forms.HiddenInput)
 
 
-def displayed(name: str, value: Any) -> Any:
-    typed = as_typed(name, value)
+def form_value(name: str, value: Any) -> Any:
+    typed = normalize(name, value)
     return ", ".join(typed) if name == "tags" else typed
 
 
-def in_words(name: str, value: Any) -> str:
-    text = visible(displayed(name, value)) if value not in (None, "", []) else "empty"
+def display_text(name: str, value: Any) -> str:
+    text = visible(form_value(name, value)) if value not in (None, "", []) else "empty"
     return f"{text[:300]} … ({len(text):,} characters)" if len(text) > 300 else text
 
 

@@ -39,7 +39,7 @@ def row_values(data: dict[str, Any], summary: AgentSummary | None = None) -> dic
         "voice_id": _text(data, "conversation_config.tts.voice_id"),
         "language": _text(data, "conversation_config.agent.language"),
         "llm": _text(data, "conversation_config.agent.prompt.llm"),
-        "created_remotely_at": moment(get(data, "metadata.created_at_unix_secs")),
+        "created_remotely_at": from_unix(get(data, "metadata.created_at_unix_secs")),
         "details_as_of": get(data, "metadata.updated_at_unix_secs"),
         "remote_data": data,
         "missing_since": None,
@@ -79,12 +79,12 @@ def mark_gone(object_id: str, cause: Cause) -> bool:
 def summary_row_values(summary: AgentSummary) -> dict[str, Any]:
     """Values that come from the listing. It has the time of the last change, too: see `Agent.details_as_of`."""
     return {
-        "last_call_at": moment(summary.last_call_time_unix_secs),
+        "last_call_at": from_unix(summary.last_call_time_unix_secs),
         "details_as_of": getattr(summary, "updated_at_unix_secs", None),
     }
 
 
-def moment(seconds: Any) -> datetime | None:
+def from_unix(seconds: Any) -> datetime | None:
     """Converts a Unix timestamp. Returns None if it is absent or out of range."""
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return None

@@ -46,9 +46,9 @@ class Agents(ResourceSource):
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.agent_pages(archived=False), client.agent_pages(archived=True)]
 
-    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
+    def diff(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
         """Details cost one request per agent, so they are fetched only if the listing shows that they changed."""
-        as_listed, to_be_read = set(), set()
+        as_listed, need_details = set(), set()
         for agent_id, row in rows.items():
             try:
                 summary = AgentSummary.parse(row)
@@ -58,17 +58,17 @@ class Agents(ResourceSource):
             listed = (summary.name, summary.tags, summary.archived, summary.updated_at_unix_secs)
             known, known_listed = self._known.get(agent_id, (None, None))
             if known != listed or agent_id in self._refresh:
-                to_be_read.add(agent_id)
+                need_details.add(agent_id)
                 if known == listed:
                     self._refreshed.add(agent_id)
-            elif known_listed != (mirror.moment(summary.last_call_time_unix_secs), None):
+            elif known_listed != (mirror.from_unix(summary.last_call_time_unix_secs), None):
                 as_listed.add(agent_id)
-        return Diff(as_listed, to_be_read)
+        return Diff(as_listed, need_details)
 
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         return client.get_agent(remote_id).raw
 
-    def details_were_read(self, remote_ids: Sequence[str], asked_at: datetime) -> None:
+    def record_details_read(self, remote_ids: Sequence[str], asked_at: datetime) -> None:
         Agent.objects.filter(remote_id__in=remote_ids).update(details_read_at=asked_at)
 
     def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Agents(ResourceSource):
         return Operation.last_ended("agent", remote_ids)
 
     def explain(self) -> Explain:
-        return settle.late_work("agent")
+        return settle.late_effects("agent")
 
 
 def _details_are_current(as_of: int | None, read_at: datetime | None) -> bool:

@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from agents import catalogue, services
-from agents.fields import shown_of, words
-from agents.forms import AgentForm, ArchiveForm, DuplicateForm, displayed
+from agents.fields import label_of, values_from
+from agents.forms import AgentForm, ArchiveForm, DuplicateForm, form_value
 from agents.models import Agent
 from agents.row_permissions import annotate_permissions
 from agents.validators import VOICE_ID
@@ -146,7 +146,7 @@ def voices(request: HttpRequest) -> HttpResponse:
     term = request.GET.get("voice_search", "").strip()[:MAX_SEARCH_CHARS]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
     context: dict[str, Any] = {"term": term, "chosen": chosen, "stored": stored}
-    look_up = catalogue.learn_voice
+    look_up = catalogue.fetch_voice
     try:
         found = catalogue.voices(term)
     except catalogue.CatalogueUnavailable as error:
@@ -163,7 +163,7 @@ def voice_names(request: HttpRequest) -> HttpResponse:
     """Names of voices that were not cached when the list was rendered."""
     requested = dict.fromkeys(request.GET.getlist("id")[:100])
     ids = [voice_id for voice_id in requested if re.fullmatch(VOICE_ID, voice_id)]
-    names = {voice_id: name for voice_id, name in catalogue.learn_voice_names(ids).items() if name}
+    names = {voice_id: name for voice_id, name in catalogue.fetch_voice_names(ids).items() if name}
     return render(request, "agents/voice_names.html", {"names": names})
 
 
@@ -186,13 +186,15 @@ def _redirect_after(request: HttpRequest, op: Operation) -> HttpResponse:
 
 
 def _agent_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
-    facts = shown_of(agent.remote_data).items()
+    facts = values_from(agent.remote_data).items()
     outside.annotate_open([agent], request.user)
     return {
         "agent": annotate_permissions([agent], request.user)[0],
         "title": str(agent),
         "voice": catalogue.voice(agent.voice_id),
-        "facts": [(words(name), "–" if value in (None, "", []) else displayed(name, value)) for name, value in facts],
+        "facts": [
+            (label_of(name), "–" if value in (None, "", []) else form_value(name, value)) for name, value in facts
+        ],
         "pretty": json.dumps(agent.remote_data, indent=2, ensure_ascii=False, sort_keys=True),
         **_related(agent),
     }

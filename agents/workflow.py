@@ -22,7 +22,7 @@ PART = "workflow"
 SCHEMA_FILE = Path(__file__).with_name("workflow_schema.json")
 ROOT_MODEL = "AgentWorkflowRequestModel"
 # Descriptions, and lists of allowed values: those grow with every release (a new LLM) and are left to ElevenLabs.
-LEFT_OUT = {"title", "description", "example", "examples", "enum", "discriminator", "deprecated", "format"}
+OMITTED_KEYS = {"title", "description", "example", "examples", "enum", "discriminator", "deprecated", "format"}
 TYPE_NAMES = {
     "array": "a list",
     "boolean": "true or false",
@@ -59,7 +59,7 @@ def changed(current: Json | None, values: Mapping[str, Any]) -> Json:
     return whole
 
 
-def holds(agent: Mapping[str, Any], path: str, value: Any) -> bool:
+def has_value(agent: Mapping[str, Any], path: str, value: Any) -> bool:
     """Whether the agent's JSON has `value` at `path`. A removed key counts if it is absent or has its default."""
     now = get(agent, path)
     if is_same(now, value) or not is_in_workflow(path):
@@ -189,7 +189,7 @@ def _plain(schema: Any) -> Any:
         others = [variant for variant in schema["anyOf"] if variant != {"type": "null"}]
         inner = _plain(others[0]) if len(others) == 1 else {"anyOf": _plain(others)}
         return {"if": {"type": "null"}, "else": inner} | _kept(schema, {"default"})
-    plain = {name: value for name, value in schema.items() if name not in LEFT_OUT and not name.startswith("x-")}
+    plain = {name: value for name, value in schema.items() if name not in OMITTED_KEYS and not name.startswith("x-")}
     for name in ("properties", "patternProperties"):
         if name in plain:  # the keys are names of settings, which may be "title"
             plain[name] = {key: _plain(inner) for key, inner in plain[name].items()}

@@ -31,12 +31,12 @@ class Message(virtual.Message):
             check(payload)
             super().__init__(payload, channel=channel, **options)
         except CONTENT_ERRORS as error:
-            log.warning("Something in the broker is not a message (%s), and is dropped", what_is_wrong(error))
+            log.warning("Something in the broker is not a message (%s), and is dropped", describe_error(error))
             super().__init__(EMPTY, channel=channel, **options)
             self.delivery_tag = channel._next_delivery_tag()
 
 
-class Robust(virtual.Channel):
+class TolerantChannel(virtual.Channel):
     """A channel whose consumer continues with the next message after failing on one."""
 
     Message = Message
@@ -55,7 +55,7 @@ class Robust(virtual.Channel):
         return super().basic_consume(queue, no_ack, deliver, consumer_tag, **options)
 
 
-def what_is_wrong(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Without the content, which may be sensitive."""
     return str(error) if isinstance(error, NotAMessage) else type(error).__name__
 

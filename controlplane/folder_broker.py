@@ -24,7 +24,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 from kombu.utils.json import dumps, loads
 
-from controlplane.broker_message import CONTENT_ERRORS, NotAMessage, Robust, check, what_is_wrong
+from controlplane.broker_message import CONTENT_ERRORS, NotAMessage, TolerantChannel, check, describe_error
 
 MAX_MESSAGE_BYTES = 1024 * 1024  # ours have a few hundred
 # permanently unreadable because of the file's type or permissions
@@ -33,7 +33,7 @@ UNREADABLE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.EISDIR}
 log = logging.getLogger(__name__)
 
 
-class Channel(Robust, filesystem.Channel):
+class Channel(TolerantChannel, filesystem.Channel):
     stuck: ClassVar[set[str]] = set()  # names of files that are not messages and cannot be moved: logged once
     ending = False  # this process is a worker that is shutting down
 
@@ -95,7 +95,7 @@ class Channel(Robust, filesystem.Channel):
 
     def _set_aside(self, path: Path, problem: Exception) -> None:
         """The log says what is invalid, without the content, which may be sensitive."""
-        reason = what_is_wrong(problem)
+        reason = describe_error(problem)
         rejected = path.parent.with_name("rejected")
         try:
             rejected.mkdir(mode=0o700, exist_ok=True)

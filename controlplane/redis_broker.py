@@ -6,12 +6,12 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from controlplane.broker_message import CONTENT_ERRORS, Robust
+from controlplane.broker_message import CONTENT_ERRORS, TolerantChannel
 
 log = logging.getLogger(__name__)
 
 
-class Channel(Robust, redis.Channel):
+class Channel(TolerantChannel, redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[misc] # missing in kombu's stubs

@@ -45,12 +45,14 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 # --- API --------------------------------------------------------------------------------------------------------
-API_ACCESS_LIVES = timedelta(minutes=15)  # of an access token; each request queries the database anyway
-API_MOST_BYTES = 1024 * 1024  # maximum size of a body
-API_MOST_BYTES_OF_A_TOKEN = 32 * 1024  # maximum size of an unauthenticated body; the longest password, escaped, fits
+API_ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)  # of an access token; each request queries the database anyway
+API_MAX_BODY_BYTES = 1024 * 1024  # maximum size of a body
+API_MAX_TOKEN_BODY_BYTES = 32 * 1024  # maximum size of an unauthenticated body; the longest password, escaped, fits
 API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=600)  # requests of one token, over all processes
 API_PASSWORD_SIGN_IN = env.bool("API_PASSWORD_SIGN_IN", default=True)
-API_KEYS_KEPT = timedelta(days=30)  # for this long a repeated Idempotency-Key is compared with its first body
+IDEMPOTENCY_KEY_RETENTION = timedelta(
+    days=30
+)  # for this long a repeated Idempotency-Key is compared with its first body
 CORS_URLS_REGEX = r"^/api/"
 # none by default: scripts of other sites have no access
 CORS_ALLOWED_ORIGINS = env.list("API_CORS_ORIGINS", default=[])

@@ -41,7 +41,7 @@ def took_too_long(error: BaseException) -> bool:
 
 
 @contextmanager
-def longer() -> Iterator[None]:
+def extended_timeout() -> Iterator[None]:
     """For a download, which may search all of the history. Does nothing if there is no limit."""
     connection = connections[DEFAULT_DB_ALIAS]
     usual: float | None = connection.__dict__.get("statement_seconds")

@@ -258,7 +258,7 @@ class RemoveNumber(_OnNumber):
 
 def _refuse_while_importing(op: Operation) -> None:
     """Raises PreconditionFailed while the import is still polled for, when a 404 for its id may mean "not yet"."""
-    polled = PhoneNumber.objects.here().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
+    polled = PhoneNumber.objects.existing().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
     if number := polled.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
         raise PreconditionFailed(
             f"{op.display_names['object']} cannot be seen at ElevenLabs yet: its import was accepted at "

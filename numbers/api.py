@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from agents import services as agent_services
-from agents.api import agent_called
+from agents.api import get_agent_or_404
 from agents.api import router as agents_router
 from agents.models import Agent
 from controlplane.api.auth import requires
@@ -163,7 +163,7 @@ def delete_agent(
 ) -> Any:
     """Delete an agent. One that answers numbers is deleted only with `numbers`, which sets what to do with them: then a
     worker runs all steps in order, and the answer is the change set to poll."""
-    agent = agent_called(agent_id)
+    agent = get_agent_or_404(agent_id)
     bound = agent.numbers.filter(gone_at=None).order_by("phone_number")
     if asked.numbers and bound.exists() and not request.user.has_perm("numbers.assign_phonenumber"):
         raise Problem(403, "forbidden", "Not sent. You may not assign or unassign the numbers of this agent.")

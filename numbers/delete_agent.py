@@ -25,8 +25,8 @@ from controlplane.operations.form_flow import (
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.journal import KeyReused
 from numbers import agent_picker, services
-from numbers.forms import RetireForm
-from numbers.views import framed
+from numbers.forms import DeleteAgentForm
+from numbers.views import page_context
 
 MAX_SHOWN = 20
 
@@ -39,11 +39,11 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
     numbers = agent.numbers.filter(gone_at=None).order_by("phone_number")
     count = numbers.count()
     data = request.POST if request.method == "POST" else None
-    form = RetireForm(data, leaving=agent, auto_id=DIALOG_IDS) if count else KeyedForm(data, auto_id=DIALOG_IDS)
+    form = DeleteAgentForm(data, leaving=agent, auto_id=DIALOG_IDS) if count else KeyedForm(data, auto_id=DIALOG_IDS)
     if form.is_bound and form.is_valid():
         response = (
             _delete_with_numbers(request, agent, form)
-            if isinstance(form, RetireForm)
+            if isinstance(form, DeleteAgentForm)
             else _delete(request, agent, form)
         )
         if response is not None:
@@ -58,7 +58,7 @@ def delete_agent(request: HttpRequest, pk: int) -> HttpResponse:
         **agent_picker.picker_context(request, form, leaving=agent),
     }
     return render_form(
-        request, "numbers/delete_agent.html", framed(request, context), status=422 if form.errors else 200
+        request, "numbers/delete_agent.html", page_context(request, context), status=422 if form.errors else 200
     )
 
 
@@ -70,10 +70,10 @@ def _delete(request: HttpRequest, agent: Agent, form: KeyedForm) -> HttpResponse
     return htmx_redirect(request, url_of(op) if op.is_open else reverse("admin:agents_agent_changelist"))
 
 
-def _delete_with_numbers(request: HttpRequest, agent: Agent, form: RetireForm) -> HttpResponse | None:
+def _delete_with_numbers(request: HttpRequest, agent: Agent, form: DeleteAgentForm) -> HttpResponse | None:
     if not request.user.has_perm("numbers.assign_phonenumber"):
         raise PermissionDenied
-    successor = form.cleaned_data["agent"] if form.cleaned_data["deed"] == RetireForm.MOVE else None
+    successor = form.cleaned_data["agent"] if form.cleaned_data["deed"] == DeleteAgentForm.MOVE else None
     try:
         change_set = services.delete_agent_with_numbers(agent, successor, **action_kwargs(request, form))
     except (KeyReused, AuditUnavailable) as refusal:

@@ -77,7 +77,7 @@ class RenameForm(KeyedForm):
     shown = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
 
 
-class RetireForm(AgentSearch):
+class DeleteAgentForm(AgentSearch):
     """What to do with the numbers of an agent that is being deleted."""
 
     RELEASE, MOVE = "release", "move"

@@ -164,7 +164,7 @@ def _refuse_second_import(op: Operation) -> None:
     ElevenLabs' list cannot show such a number. One that was polled for long enough and not found by its id either does
     not block another import.
     """
-    unlisted = PhoneNumber.objects.here().filter(listed_at=None, imported_at__isnull=False)
+    unlisted = PhoneNumber.objects.existing().filter(listed_at=None, imported_at__isnull=False)
     unlisted = unlisted.exclude(gave_up_at__isnull=False, missing_since__isnull=False)
     earlier = unlisted.filter(phone_number=op.params["phone_number"]).first()
     if earlier is None:

@@ -22,9 +22,11 @@ from numbers.models import PhoneNumber
 log = logging.getLogger(__name__)
 
 # Every second for a minute, then every minute up to ten: docs/decisions/0006-imports-are-polled-every-second.md
-EACH, FOR = timedelta(seconds=1), timedelta(minutes=1)
-EARLY_S = EACH / 2  # an early tick also takes what is due shortly after it, because the next tick is a second away
-THEN_EACH, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)
+FAST_INTERVAL, FAST_PERIOD = timedelta(seconds=1), timedelta(minutes=1)
+EARLY_TOLERANCE = (
+    FAST_INTERVAL / 2
+)  # an early tick also takes what is due shortly after it, because the next tick is a second away
+SLOW_INTERVAL, GIVE_UP_AFTER = timedelta(minutes=1), timedelta(minutes=10)
 RECHECK_AFTER = timedelta(minutes=10)  # between the two GETs by id that have to answer 404
 LEASE = timedelta(seconds=30)  # the next tick does not repeat a poll that hangs; after this, its worker counts as dead
 READ_PATIENCE_S = 5.0  # for one read: the next poll is soon
@@ -38,7 +40,11 @@ POLL_CAUSE = Cause(Entry.Cause.SYNC, "poll")
 def poll_due(client: ElevenLabs | None = None) -> int:
     """Poll for every import that is due. Returns how many are listed now."""
     started_at = timezone.now()
-    due = PhoneNumber.objects.here().filter(listed_at=None, poll_at__lte=started_at + EARLY_S).order_by("poll_at")
+    due = (
+        PhoneNumber.objects.existing()
+        .filter(listed_at=None, poll_at__lte=started_at + EARLY_TOLERANCE)
+        .order_by("poll_at")
+    )
     rows = [row for row in due[:MAX_BATCH] if _claim(row)]
     if not rows:
         return 0
@@ -47,14 +53,14 @@ def poll_due(client: ElevenLabs | None = None) -> int:
         found = poll_listing(rows, client)
     except ElevenLabsError:
         for row in rows:  # without an answer nothing is decided
-            _update(row, poll_at=next_poll_at(row) or timezone.now() + THEN_EACH)
+            _update(row, poll_at=next_poll_at(row) or timezone.now() + SLOW_INTERVAL)
         return 0
     touched = Operation.touched_since("number", started_at)
     listed = 0
     for row in rows:
         next_at = next_poll_at(row)
         if row.remote_id in touched:  # an operation has newer information than this list
-            _update(row, poll_at=next_at or timezone.now() + EACH)
+            _update(row, poll_at=next_at or timezone.now() + FAST_INTERVAL)
         elif row.remote_id in found and _store(found[row.remote_id], started_at, listed=True):
             listed += 1
         elif next_at is not None:
@@ -83,8 +89,8 @@ def check_again(row: PhoneNumber, client: ElevenLabs | None = None) -> tuple[boo
         message = f"ElevenLabs lists {row}, but in a form that cannot be kept here."
     if row.gave_up_at is not None or row.poll_at is None:
         now = timezone.now()
-        waiting = PhoneNumber.objects.here().filter(pk=row.pk, listed_at=None)
-        waiting.update(poll_from=now, poll_at=now + EACH, gave_up_at=None)
+        waiting = PhoneNumber.objects.existing().filter(pk=row.pk, listed_at=None)
+        waiting.update(poll_from=now, poll_at=now + FAST_INTERVAL, gave_up_at=None)
     return False, f"{message} We look each second for a minute, then each minute to ten; this page shows it by itself."
 
 
@@ -102,7 +108,7 @@ def poll_listing(rows: list[PhoneNumber], client: ElevenLabs) -> dict[str, dict[
 
 def _listing(rows: list[PhoneNumber], client: ElevenLabs) -> Iterator[dict[str, Any]]:
     """One request for each number or all pages of the list, whichever takes fewer requests."""
-    pages = 1 + PhoneNumber.objects.here().count() // MAX_PAGE_SIZE if len(rows) > 1 else 1
+    pages = 1 + PhoneNumber.objects.existing().count() // MAX_PAGE_SIZE if len(rows) > 1 else 1
     if len(rows) > pages:
         yield from client.all_numbers(page_size=MAX_PAGE_SIZE)
         return
@@ -113,7 +119,7 @@ def _listing(rows: list[PhoneNumber], client: ElevenLabs) -> Iterator[dict[str, 
 def next_poll_at(row: PhoneNumber) -> datetime | None:
     """The next due time, or None when ten minutes have passed. From then on only staff check again."""
     passed = timezone.now() - row.sought_since
-    interval = EACH if passed < FOR else THEN_EACH
+    interval = FAST_INTERVAL if passed < FAST_PERIOD else SLOW_INTERVAL
     due = (passed // interval + 1) * interval
     return row.sought_since + due if due <= GIVE_UP_AFTER else None
 
@@ -135,7 +141,7 @@ def _give_up(row: PhoneNumber, client: ElevenLabs) -> None:
     except BadShape:
         pass  # the number exists, although the response is invalid
     except ElevenLabsError:
-        _update(row, poll_at=now + THEN_EACH)
+        _update(row, poll_at=now + SLOW_INTERVAL)
         return
     _update(row, gave_up_at=now, poll_at=None)
 
@@ -158,7 +164,7 @@ def _claim(row: PhoneNumber) -> bool:
 
 def _update(row: PhoneNumber, **values: datetime | None) -> None:
     """Unless the number was listed, or its polling was restarted, in the meantime."""
-    PhoneNumber.objects.here().filter(pk=row.pk, listed_at=None, poll_at=row.poll_at).update(**values)
+    PhoneNumber.objects.existing().filter(pk=row.pk, listed_at=None, poll_at=row.poll_at).update(**values)
 
 
 def typical_times() -> tuple[float, float] | None:

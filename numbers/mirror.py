@@ -89,7 +89,7 @@ def mark_missing(object_id: str) -> None:
 
     No history entry is written.
     """
-    PhoneNumber.objects.here().filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
+    PhoneNumber.objects.existing().filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
 @transaction.atomic

@@ -50,16 +50,16 @@ def _conditions() -> dict[State, Q]:
 
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
-    def here(self) -> PhoneNumberQuerySet:
+    def existing(self) -> PhoneNumberQuerySet:
         """Leaves out tombstones."""
         return self.filter(gone_at=None)
 
     def orphaned(self) -> PhoneNumberQuerySet:
-        return self.here().filter(ORPHANED)
+        return self.existing().filter(ORPHANED)
 
     def unlisted(self) -> PhoneNumberQuerySet:
         """Accepted imports that were still not listed when polling ended."""
-        return self.here().filter(listed_at=None, gave_up_at__isnull=False)
+        return self.existing().filter(listed_at=None, gave_up_at__isnull=False)
 
     def with_state(self) -> PhoneNumberQuerySet:
         """Adds `state_now`, a `State`."""
@@ -82,7 +82,7 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
 
     def count_by_state(self) -> dict[str, int]:
         """{state: count}, without deleted numbers."""
-        counts = self.here().with_state().order_by().values_list(F("state_now")).annotate(count=Count("pk"))
+        counts = self.existing().with_state().order_by().values_list(F("state_now")).annotate(count=Count("pk"))
         return dict(counts)
 
 

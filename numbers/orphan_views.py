@@ -15,7 +15,7 @@ from controlplane.operations.journal import KeyReused
 from numbers import orphans
 from numbers.forms import OrphansForm
 from numbers.orphans import Proposal
-from numbers.views import framed
+from numbers.views import page_context
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,7 +39,9 @@ def orphans_page(request: HttpRequest) -> HttpResponse:
         "may_release": may_release,
         "by_itself": settings.ORPHAN_CLEANUP == orphans.AUTOMATIC,
     }
-    return render_form(request, "numbers/orphans.html", framed(request, context), status=422 if form.errors else 200)
+    return render_form(
+        request, "numbers/orphans.html", page_context(request, context), status=422 if form.errors else 200
+    )
 
 
 def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:

@@ -39,7 +39,7 @@ class Numbers(ResourceSource):
     def begin(self, full: bool) -> None:
         self._agents: dict[str, Agent | None] = {}
         self._parsed: dict[str, RemoteNumber] = {}  # the batch that is being stored, so that each is parsed once
-        numbers = PhoneNumber.objects.here().filter(missing_since=None).exclude(listed_at=None)
+        numbers = PhoneNumber.objects.existing().filter(missing_since=None).exclude(listed_at=None)
         numbers = numbers.exclude(agent=None, bound_to__gt="")  # the agent could not be read when it was stored
         # One query for all: one per page costs five times as much, just while the next page is being read.
         self._stored = dict(numbers.values_list("remote_id", "digest").iterator())
@@ -47,7 +47,7 @@ class Numbers(ResourceSource):
     def listings(self, client: ElevenLabs) -> Sequence[Iterator[Page]]:
         return [client.number_pages()]
 
-    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
+    def diff(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
         # Not a set difference, which would iterate over all stored numbers for each page.
         stored = self._stored
         return Diff(
@@ -86,7 +86,7 @@ class Numbers(ResourceSource):
         return mirror.GONE_VALUES
 
     def listable(self) -> QuerySet[PhoneNumber]:
-        return PhoneNumber.objects.here().exclude(listed_at=None).order_by("pk")
+        return PhoneNumber.objects.existing().exclude(listed_at=None).order_by("pk")
 
     def touched_since(self, moment: datetime) -> set[str]:
         return Operation.touched_since("number", moment)
@@ -95,7 +95,7 @@ class Numbers(ResourceSource):
         return Operation.last_ended("number", remote_ids)
 
     def explain(self) -> Explain:
-        return settle.late_work("number")
+        return settle.late_effects("number")
 
 
 def _look_up(writer: MirrorWriter, agent_id: str, name: str) -> Agent | None:
@@ -106,7 +106,7 @@ def _look_up(writer: MirrorWriter, agent_id: str, name: str) -> Agent | None:
     except NotFound:
         with transaction.atomic():
             agent_mirror.mark_gone_with_name(agent_id, name, writer.cause)
-            writer.lease.fence()
+            writer.lease.renew()
     except STOPPING:
         raise
     except ElevenLabsError as error:

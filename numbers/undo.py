@@ -33,7 +33,9 @@ def undone_by(entry: Entry) -> Operation | None:
     return Operation.objects.filter(took_effect, whole, undoes=entry).order_by("id").first()
 
 
-def execute(entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION) -> Operation:
+def execute(
+    entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
+) -> Operation:
     """Undo by a single operation, if one is enough. Raises NotRevertible and what `run` raises."""
     if (first := Operation.objects.filter(key=key).first()) is not None:
         if first.undoes_id != entry.pk:

@@ -61,7 +61,7 @@ def action_view(action: NumberAction) -> Callable[[HttpRequest, int], HttpRespon
             form.show_instead("shown", action.shown(number))
         title = action.title.format(number=number)
         context = {"form": form, "number": number, "title": title, **agent_picker.picker_context(request, form)}
-        return render_form(request, action.template, framed(request, context), status=422 if form.errors else 200)
+        return render_form(request, action.template, page_context(request, context), status=422 if form.errors else 200)
 
     return view
 
@@ -149,10 +149,12 @@ def import_number(request: HttpRequest) -> HttpResponse:
         if op is not None:
             flash_result(request, op)
             return htmx_redirect(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))
-    context = framed(
+    context = page_context(
         request, {"form": form, "title": "Import a number from Twilio", **agent_picker.picker_context(request, form)}
     )
-    return render_form(request, "numbers/import.html", framed(request, context), status=422 if form.errors else 200)
+    return render_form(
+        request, "numbers/import.html", page_context(request, context), status=422 if form.errors else 200
+    )
 
 
 @require_GET
@@ -182,7 +184,7 @@ def check(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(back if safe else reverse("admin:numbers_phonenumber_change", args=[pk]))
 
 
-def framed(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def page_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {**admin.site.each_context(request), "subtitle": None, **context}
 
 
@@ -204,4 +206,4 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
     outside.annotate_open([number], request.user)
     context = {"number": number, "title": number.display_name()}
     context |= object_history("number", number.remote_id) | {"strip": binding_timeline.of_number(number.remote_id)}
-    return render_form(request, "numbers/number.html", framed(request, context))
+    return render_form(request, "numbers/number.html", page_context(request, context))

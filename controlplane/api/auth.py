@@ -28,7 +28,7 @@ class Bearer(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Token:
         try:
-            row = tokens.of_access_token(token)
+            row = tokens.token_from_access_token(token)
         except tokens.Refused:
             raise unauthorized(
                 "This access token is invalid or expired. Get a new one at /api/token/refresh."

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from controlplane.api.problems import MEDIA_TYPE, Problem, answer
+from controlplane.api.problems import MEDIA_TYPE, Problem, problem_response
 
 PREFIX = "/api/"
 TOKENS = "/api/token"
@@ -29,7 +29,7 @@ class ProblemJsonMiddleware:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
         if problem := _rejection(request):
-            return answer(problem)
+            return problem_response(problem)
         response = (
             _head_response(request, self.get_response) if request.method == "HEAD" else self.get_response(request)
         )
@@ -46,7 +46,7 @@ def _rejection(request: HttpRequest) -> Problem | None:
     if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
         return Problem(411, "length-required", "Send the length of the body in Content-Length.")
     is_token_url = request.path_info.startswith(TOKENS)
-    max_bytes = settings.API_MOST_BYTES_OF_A_TOKEN if is_token_url else settings.API_MOST_BYTES
+    max_bytes = settings.API_MAX_TOKEN_BODY_BYTES if is_token_url else settings.API_MAX_BODY_BYTES
     if _size(request) > max_bytes:
         return Problem(413, "too-large", f"The body of this request may have {max_bytes:,} bytes at most.")
     return None
@@ -62,7 +62,9 @@ def _head_response(request: HttpRequest, get_response: Callable[[HttpRequest], H
 
 def _size(request: HttpRequest) -> int:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else settings.API_MOST_BYTES + 1
+    return (
+        int(length) if length.isascii() and length.isdecimal() and len(length) < 19 else settings.API_MAX_BODY_BYTES + 1
+    )
 
 
 def _as_problem(response: HttpResponse) -> HttpResponse:
@@ -70,4 +72,4 @@ def _as_problem(response: HttpResponse) -> HttpResponse:
     phrase = HTTPStatus(status).phrase
     code = re.sub(r"[^a-z]+", "-", phrase.lower())
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-    return answer(Problem(status, code, MESSAGES.get(status, f"{phrase}."), headers=headers))
+    return problem_response(Problem(status, code, MESSAGES.get(status, f"{phrase}."), headers=headers))

@@ -60,7 +60,7 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def answer(problem: Problem) -> HttpResponse:
+def problem_response(problem: Problem) -> HttpResponse:
     document: dict[str, Any] = {
         "type": TYPE + problem.code,
         "title": HTTPStatus(problem.status).phrase,
@@ -93,7 +93,7 @@ def key_reused(first: Operation | None) -> Problem:
     )
 
 
-def of_database(request: HttpRequest, error: Error) -> Problem:
+def problem_from_database_error(request: HttpRequest, error: Error) -> Problem:
     """A database failure as a problem. For writes, it says whether the request may be repeated. Token endpoints do not
     count as writes: they send nothing to ElevenLabs."""
     log.error("The database failed under %s %s.", request.method, request.path, exc_info=error)
@@ -111,7 +111,7 @@ def of_database(request: HttpRequest, error: Error) -> Problem:
     return Problem(503, "unavailable", UNUSABLE_WORDS)
 
 
-def of_exception(error: Exception) -> Problem:
+def problem_from_exception(error: Exception) -> Problem:
     """The problem for each exception that services raise."""
     match error:
         case Problem():
@@ -145,7 +145,7 @@ def _place(loc: Sequence[str | int]) -> str:
     return ".".join(str(step) for step in (steps[1:] if source == "body" else steps)) or str(source)
 
 
-def handle(api: NinjaAPI) -> None:
+def register_handlers(api: NinjaAPI) -> None:
     for kind in (
         *(Problem, ResourceLocked, KeyReused, Expired, AuditUnavailable, ReasonRequired),
         *(PermissionDenied, Http404, ValidationError, HttpError),
@@ -156,8 +156,8 @@ def handle(api: NinjaAPI) -> None:
 
 
 def _handler(request: HttpRequest, error: Any) -> HttpResponse:
-    return answer(of_exception(error))
+    return problem_response(problem_from_exception(error))
 
 
 def _database_handler(request: HttpRequest, error: Any) -> HttpResponse:
-    return answer(of_database(request, error))
+    return problem_response(problem_from_database_error(request, error))

@@ -12,23 +12,23 @@ from controlplane.elevenlabs import unstorable
 
 
 def storable(text: str) -> str:
-    keepable({"text": text})
+    validate_storable({"text": text})
     return text
 
 
-def sendable(secret: SecretStr) -> SecretStr:
+def validate_sendable(secret: SecretStr) -> SecretStr:
     if why := unstorable({"text": secret.get_secret_value()}):
         raise ValueError(f"This cannot be sent: {why}.")
     return secret
 
 
-def keepable(value: dict[str, Any]) -> dict[str, Any]:
+def validate_storable(value: dict[str, Any]) -> dict[str, Any]:
     if why := unstorable(value):
         raise ValueError(f"This cannot be kept: {why}.")
     return value
 
 
-def no_bare_number(value: Any) -> Any:
+def reject_bare_number(value: Any) -> Any:
     """Rejects bare numbers: 2026 is meant as a year but would be parsed as seconds since 1970."""
     try:
         float(value)
@@ -48,12 +48,12 @@ NOT_BLANK: dict[str, Any] = {
     "pattern": r"^[^\u0000]*[^\u0000\s][^\u0000]*$"
 }  # for the document; each endpoint checks it itself
 Text = Annotated[str, AfterValidator(storable), NO_NUL]
-Secret = Annotated[SecretStr, AfterValidator(sendable), NO_NUL]
-Json = Annotated[dict[str, Any], AfterValidator(keepable)]
+Secret = Annotated[SecretStr, AfterValidator(validate_sendable), NO_NUL]
+Json = Annotated[dict[str, Any], AfterValidator(validate_storable)]
 ID = r"^[A-Za-z0-9_-]{1,64}$"
 RemoteId = Annotated[str, Field(pattern=ID)]
 IdInPath = Annotated[str, WithJsonSchema({"type": "string", "pattern": ID})]  # any other text is a 404
-Moment = Annotated[datetime, BeforeValidator(no_bare_number)]
+Moment = Annotated[datetime, BeforeValidator(reject_bare_number)]
 Key = Annotated[
     str,
     Header(

@@ -71,7 +71,7 @@ def sign_in(request: HttpRequest, body: SignIn) -> TokenPair:
 def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
     """A new access token. The refresh token stays the same until it expires or is revoked."""
     try:
-        token = tokens.of_refresh_token(body.refresh_token.get_secret_value())
+        token = tokens.token_from_refresh_token(body.refresh_token.get_secret_value())
     except tokens.Refused:
         raise unauthorized("This refresh token is not good (any more).") from None
     throttle.take_permit(token)
@@ -84,7 +84,7 @@ def refresh(request: HttpRequest, body: RefreshToken) -> AccessToken:
 @sensitive_variables()
 def revoke(request: HttpRequest, body: RefreshToken) -> Status[None]:
     """End this refresh token and every access token issued from it. An unknown token gets the same answer."""
-    token = tokens.label(body.refresh_token.get_secret_value())
+    token = tokens.find_by_name(body.refresh_token.get_secret_value())
     if token is not None:  # also an inactive one: its user may be reactivated
         tokens.revoke(token, by=token.user, by_name=actor_label(token.user))
     return Status(204, None)
@@ -103,4 +103,4 @@ def _authenticate(request: HttpRequest, username: str, password: str) -> User:
 
 
 def _seconds() -> int:
-    return int(settings.API_ACCESS_LIVES.total_seconds())
+    return int(settings.API_ACCESS_TOKEN_LIFETIME.total_seconds())

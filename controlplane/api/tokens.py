@@ -74,14 +74,14 @@ def revoke(token: Token, *, by: User | None, by_name: str, justification: Justif
     return bool(ended)
 
 
-def label(secret: str) -> Token | None:
+def find_by_name(secret: str) -> Token | None:
     """The row of a refresh token, valid or not."""
     return Token.objects.select_related("user").filter(digest=_digest(secret[:MAX_TOKEN_CHARS])).first()
 
 
-def of_refresh_token(secret: str) -> Token:
+def token_from_refresh_token(secret: str) -> Token:
     """The row of a valid refresh token. Raises `Refused`."""
-    return _valid_token(label(secret))
+    return _valid_token(find_by_name(secret))
 
 
 def access_token(token: Token) -> str:
@@ -93,12 +93,12 @@ def access_token(token: Token) -> str:
         "sid": token.pk,
         "jti": uuid.uuid4().hex,
         "iat": now,
-        "exp": now + settings.API_ACCESS_LIVES,
+        "exp": now + settings.API_ACCESS_TOKEN_LIFETIME,
     }
     return jwt.encode(claims, _signing_key(settings.SECRET_KEY), algorithm=ALGORITHM)
 
 
-def of_access_token(text: str) -> Token:
+def token_from_access_token(text: str) -> Token:
     """The row of an access token, with the current user. Raises `Refused`."""
     claims = _claims(text[:MAX_TOKEN_CHARS])
     token = Token.objects.select_related("user").filter(pk=claims["sid"]).first()

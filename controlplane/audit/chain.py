@@ -168,6 +168,6 @@ def _broken_cut() -> str:
     return ""
 
 
-def has(digest: str) -> bool:
+def contains(digest: str) -> bool:
     """Whether this digest, noted earlier, belongs to a link of the chain."""
     return Link.objects.filter(digest=digest).exists()

@@ -15,11 +15,11 @@ FIELDS = (
     "reason", "ticket",
 )  # fmt: skip
 # A spreadsheet treats text that begins with these as a formula; some in East Asia also accept the full-width forms.
-RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 # What a spreadsheet may treat as a cell separator, depending on the reader's locale.
-ENDS = r";,\t|\r\n"
-_BEGINS_OF_CELLS = rf"""(?:\A|(?<=[{ENDS}]))"""
-_RUNS = rf"""(?="*['{re.escape("".join(RUNS))}])"""  # also after quotes, which are not part of a cell's value
+CELL_SEPARATORS = r";,\t|\r\n"
+_BEGINS_OF_CELLS = rf"""(?:\A|(?<=[{CELL_SEPARATORS}]))"""
+_RUNS = rf"""(?="*['{re.escape("".join(FORMULA_SIGNS))}])"""  # also after quotes, which are not part of a cell's value
 BATCH_ROWS = 1000
 
 
@@ -34,28 +34,28 @@ class Echo:
         return line
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Escape formulas, also for programs that split a cell at another separator than ours: wherever a cell may begin,
     an apostrophe is put before a formula sign and before an existing apostrophe."""
     return _TO_BE_QUOTED.sub("'", text)
 
 
-def as_written(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """The inverse of `harmless`: exactly the original text."""
     return _QUOTED.sub("", cell)
 
 
-def writer_of_lines() -> Any:
+def line_writer() -> Any:
     """A csv writer whose `writerow` returns the line. Every cell is quoted, so another locale's separator does not end
     it."""
     return csv.writer(Echo(), quoting=csv.QUOTE_ALL)
 
 
 def csv_lines(entries: QuerySet[Entry]) -> Iterator[str]:
-    writer = writer_of_lines()
+    writer = line_writer()
     yield writer.writerow(FIELDS)
     for row in _rows(entries):
-        yield writer.writerow([harmless(value) if isinstance(value, str) else value for value in _as_text(row)])
+        yield writer.writerow([escape_formula(value) if isinstance(value, str) else value for value in _as_text(row)])
 
 
 def json_lines(entries: QuerySet[Entry]) -> Iterator[str]:

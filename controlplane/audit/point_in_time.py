@@ -105,7 +105,7 @@ def _span(known: KnownState, entry: dict[str, Any] | None) -> Span:
     return Span(agent_id, name, entry["at"], is_gone=known.is_gone, **about)
 
 
-def of_snapshot(row: Snapshot, paths: Sequence[str] | None = None) -> KnownState:
+def from_snapshot(row: Snapshot, paths: Sequence[str] | None = None) -> KnownState:
     settings = row.settings if paths is None else {path: row.settings[path] for path in paths if path in row.settings}
     return KnownState(row.object_id, row.object_name, settings, row.since, bool(row.settings.get("gone")), row.entry_id)
 
@@ -118,7 +118,7 @@ def _snapshots(object_type: str, moment: datetime, paths: Sequence[str] | None, 
         raise HistoryPruned
     rows = Snapshot.objects.filter(cut=cut.position, object_type=object_type, **which)
     for row in rows.iterator(chunk_size=500):
-        yield of_snapshot(row, paths)
+        yield from_snapshot(row, paths)
 
 
 def _needed(object_type: str, moment: datetime, paths: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -95,7 +95,7 @@ def _before(object_type: str) -> Any:
 
 
 def _known(object_type: str, ids: list[str], last: Link, up_to: int) -> list[Snapshot]:
-    known = {row.object_id: point_in_time.of_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
+    known = {row.object_id: point_in_time.from_snapshot(row) for row in _before(object_type).filter(object_id__in=ids)}
     entries_up_to, newest = point_in_time.entries_of(object_type, ids).filter(pk__lte=up_to), 0
     # Look up links by key, in batches: a subquery for "all links up to the cut" would run again for each object.
     while entries := list(entries_up_to.filter(pk__gt=newest)[:BATCH_ROWS]):

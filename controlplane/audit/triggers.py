@@ -17,7 +17,7 @@ TABLES = {
     "audit_snapshot": ["id"],
 }
 CUT = "(SELECT max(position) FROM audit_cut)"
-MAY_GO = {
+DELETABLE = {
     "audit_entry": f"EXISTS (SELECT 1 FROM audit_link WHERE entry_id = OLD.id AND position <= {CUT})",  # noqa: S608
     "audit_link": f"OLD.position < {CUT}",  # the last link stays: the chain continues from it
     "audit_cut": "false",
@@ -54,7 +54,7 @@ def _functions() -> Iterator[str]:
         "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$"
     )
-    for table, may_go in MAY_GO.items():
+    for table, may_go in DELETABLE.items():
         yield (
             f"CREATE OR REPLACE FUNCTION {table}_may_go() RETURNS trigger LANGUAGE plpgsql AS "
             f"$$ BEGIN IF {may_go} THEN RETURN OLD; END IF; RAISE EXCEPTION '{REFUSAL}'; END $$"
@@ -78,7 +78,7 @@ def _triggers(vendor: str) -> dict[str, str]:
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608
         made |= {
             f"{table}_no_update": f"BEFORE UPDATE ON {table} {refuse}",
-            f"{table}_no_delete": f"BEFORE DELETE ON {table} WHEN NOT COALESCE({MAY_GO[table]}, 0) {refuse}",
+            f"{table}_no_delete": f"BEFORE DELETE ON {table} WHEN NOT COALESCE({DELETABLE[table]}, 0) {refuse}",
             # INSERT OR REPLACE deletes without firing the DELETE trigger
             f"{table}_no_replace": f"BEFORE INSERT ON {table} WHEN {exists} {refuse}",
         }

@@ -96,7 +96,7 @@ class UserAdmin(DjangoUserAdmin, StrictAdmin):
         ]
 
     def delete_view(self, request, object_id, extra_context=None):
-        return deactivation.instead_of_deletion(self, request, object_id)
+        return deactivation.deletion_page(self, request, object_id)
 
     def deactivate(self, request, pk):
         return deactivation.deactivate(self, request, pk)

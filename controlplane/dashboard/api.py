@@ -64,6 +64,6 @@ api = Api(
         "the pages. docs/api.md describes how to get a token."
     ),
 )
-problems.handle(api)
+problems.register_handlers(api)
 for part in (sign_in, agents, api_import, numbers, operations, sync, history):
     api.add_router("", part.router)

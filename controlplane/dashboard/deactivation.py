@@ -16,7 +16,7 @@ from controlplane.lookups import get_row_or_404
 from controlplane.operations.form_flow import current_staff, render_form
 
 
-def instead_of_deletion(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
+def deletion_page(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
     """The page at the admin's deletion URL: it explains why users are not deleted, and offers to deactivate."""
     if request.method not in ("GET", "HEAD"):
         raise PermissionDenied  # users are never deleted

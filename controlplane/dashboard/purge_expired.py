@@ -13,7 +13,7 @@ def purge_expired() -> int:
     now = timezone.now()
     old = [
         Session.objects.filter(expire_date__lt=now),
-        Request.objects.filter(created_at__lt=now - settings.API_KEYS_KEPT),
-        Token.objects.filter(expires_at__lt=now - settings.API_KEYS_KEPT),
+        Request.objects.filter(created_at__lt=now - settings.IDEMPOTENCY_KEY_RETENTION),
+        Token.objects.filter(expires_at__lt=now - settings.IDEMPOTENCY_KEY_RETENTION),
     ]
     return limits.purge_expired() + sum(rows.delete()[0] for rows in old)

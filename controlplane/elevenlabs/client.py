@@ -20,7 +20,7 @@ from .schemas import (
     is_id,
     unstorable,
 )
-from .scrub import mask_from_now_on, scrub, secret_values, secrets_in_memory
+from .scrub import mask_permanently, scrub, secret_values, secrets_in_memory
 from .traffic import Traffic
 from .transport import Call, Transport
 
@@ -54,7 +54,7 @@ class ElevenLabs:
         """Deadlines in seconds for one attempt; `patience` for all attempts of a read. ValueError for an invalid
         URL."""
         if key != SANDBOX_KEY:
-            mask_from_now_on(key)
+            mask_permanently(key)
         self._http = Transport(
             base_url,
             key,
@@ -67,7 +67,7 @@ class ElevenLabs:
         self._numbers_are_paged = True
 
     @classmethod
-    def over(cls, transport: Transport) -> Self:
+    def with_transport(cls, transport: Transport) -> Self:
         """For tests that supply their own transport."""
         client = cls.__new__(cls)
         client._http, client._numbers_are_paged = transport, True
@@ -167,7 +167,7 @@ class ElevenLabs:
             except NoSuchRoute:
                 if cursor is not None:  # a partial list must not continue as a complete one
                     raise
-        rows = self.older_numbers(agent).rows
+        rows = self.list_numbers_legacy(agent).rows
         self._numbers_are_paged = False
         if phone_number is not None:
             rows = [row for row in rows if row.get("phone_number") == phone_number]
@@ -175,7 +175,7 @@ class ElevenLabs:
             rows = [row for row in rows if search.lower() in f"{row.get('label')} {row.get('phone_number')}".lower()]
         return Page(rows, None, False)
 
-    def older_numbers(self, agent_id: str | None = None) -> Page:
+    def list_numbers_legacy(self, agent_id: str | None = None) -> Page:
         """The bare array, also if the remote has the paged list."""
         found = self._http.read(NUMBERS, _params(agent_id=agent_id))
         return Page.parse({"rows": found, "has_more": False}, "rows")

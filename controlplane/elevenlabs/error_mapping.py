@@ -20,7 +20,7 @@ from .scrub import scrub, secret_values, without_cut_end
 
 MAX_MESSAGE_CHARS = 200
 MAX_SCANNED_CHARS = 100_000  # characters of a remote text searched for values we sent: an echoed prompt is long
-LOOKED_AT = 10_000  # characters of the rest that are scrubbed; only the beginning is shown
+MAX_CLEANED_CHARS = 10_000  # characters of the rest that are scrubbed; only the beginning is shown
 _NO_OBJECT = re.compile(r"^(agent|phone number|voice|document)\b.* not found\.?$", re.IGNORECASE)
 _KEY_CODES = {
     "authentication_error",
@@ -218,8 +218,8 @@ def clean(text: str, sent: object = None) -> str:
         text = text.replace("Value error, ", "")
     for value in _long_texts(sent):
         text = text.replace(value, "[what was sent]")
-    is_cut = is_cut or len(text) > LOOKED_AT
-    text = scrub(text[:LOOKED_AT])
+    is_cut = is_cut or len(text) > MAX_CLEANED_CHARS
+    text = scrub(text[:MAX_CLEANED_CHARS])
     if is_cut:
         text = without_cut_end(text)
     text = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text)

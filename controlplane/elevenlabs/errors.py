@@ -69,7 +69,7 @@ class KeyRefused(ElevenLabsError):
     permission: str = ""
 
     @property
-    def lacks_a_permission(self) -> bool:
+    def is_missing_permission(self) -> bool:
         return bool(self.permission) or "missing_permissions" in self.codes
 
 

@@ -161,7 +161,7 @@ def secrets_in_memory(*secrets: str) -> Iterator[None]:
         _in_memory.reset(token)
 
 
-def mask_from_now_on(secret: str) -> None:
+def mask_permanently(secret: str) -> None:
     """For the API key, which the process holds for its lifetime."""
     if len(secret) >= MIN_SECRET_CHARS:
         _permanent.add(secret)

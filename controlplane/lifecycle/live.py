@@ -69,7 +69,7 @@ def run_checks(client: ElevenLabs) -> tuple[list[Check], list[Finding]]:
 def _connection_failure(read: Read) -> Check | None:
     """The failure of the first read, if it makes all other reads pointless."""
     error = read.error
-    if isinstance(error, KeyRefused) and not error.lacks_a_permission:
+    if isinstance(error, KeyRefused) and not error.is_missing_permission:
         mend = "Put a good key into ELEVENLABS_API_KEY, and the address of its region into ELEVENLABS_BASE_URL."
         return Check("key", "fail", str(error), mend)
     if error is not None and error.status is None and not isinstance(error, BadShape | Limited):
@@ -87,7 +87,7 @@ def _key(client: ElevenLabs, reads: list[Read]) -> Check:
 
 
 def _lacks_a_scope(error: ElevenLabsError | None) -> TypeGuard[KeyRefused]:
-    return isinstance(error, KeyRefused) and error.lacks_a_permission
+    return isinstance(error, KeyRefused) and error.is_missing_permission
 
 
 def _scopes(reads: list[Read]) -> Check:

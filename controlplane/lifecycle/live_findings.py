@@ -55,7 +55,7 @@ def _paged(client: ElevenLabs) -> Read:
 
 
 def _older(client: ElevenLabs) -> Read:
-    return get(client, "numbers", "convai_read", lambda client: client.older_numbers())
+    return get(client, "numbers", "convai_read", lambda client: client.list_numbers_legacy())
 
 
 def _whole(read: Read) -> set[str] | None:

@@ -12,7 +12,7 @@ from controlplane.audit.justification import ReasonRequired
 from controlplane.elevenlabs import ElevenLabsError, NotFound
 from controlplane.lifecycle.models import Asked
 from controlplane.lifecycle.runner import Runner, close_abandoned, requested_ids, result_summary
-from controlplane.operations.journal import Expired, ResourceLocked, seen_by_precheck
+from controlplane.operations.journal import Expired, ResourceLocked, external_cause
 from controlplane.operations.models import Operation, State
 from numbers import mirror as number_mirror
 from numbers import services as numbers
@@ -97,7 +97,7 @@ def _try_number(runner: Runner, op: Operation) -> tuple[bool, Operation | None]:
         raise NotOurs("It was assigned to another agent meanwhile, so it is left as it is.")
     row = PhoneNumber.objects.filter(remote_id=op.object_id).first()
     if row is None and remote is not None:
-        number_mirror.upsert_row(remote.raw, seen_by_precheck(op))
+        number_mirror.upsert_row(remote.raw, external_cause(op))
         row = PhoneNumber.objects.get(remote_id=op.object_id)
     if row is None:
         return False, None
@@ -109,7 +109,7 @@ def _agent(runner: Runner, op: Operation) -> Operation | None:
     row = Agent.objects.filter(remote_id=op.object_id).first()
     if row is None:
         try:
-            agent_mirror.upsert_row(runner.client.get_agent(op.object_id).raw, seen_by_precheck(op))
+            agent_mirror.upsert_row(runner.client.get_agent(op.object_id).raw, external_cause(op))
         except NotFound:
             return None
         row = Agent.objects.get(remote_id=op.object_id)

@@ -51,7 +51,7 @@ def _look_up(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> list[s
     outage = OutageDetector(writer)
     not_found: list[str] = []
     found: list[Observation] = []
-    for remote_id, asked_at, answer in fetch.each(unseen, lambda id_: collection.details(writer.client, id_)):
+    for remote_id, asked_at, answer in fetch.read_each(unseen, lambda id_: collection.details(writer.client, id_)):
         writer.lease.hold(done=1)
         if isinstance(answer, NotFound):
             outage.over()
@@ -74,7 +74,7 @@ def confirm_deletions(writer: MirrorWriter, unseen: dict[str, datetime | None], 
     for batch in _batches([remote_id for remote_id in not_found if unseen[remote_id] is None]):
         writer.mark_missing(batch)
     for batch in _batches([remote_id for remote_id in not_found if unseen[remote_id] is not None]):
-        writer.bury(batch)
+        writer.mark_deleted(batch)
 
 
 def _batches(remote_ids: list[str]) -> list[list[str]]:

@@ -29,7 +29,7 @@ BATCH_PAGES = 4  # processed together if storing pages takes longer than reading
 MAX_PREFETCHED = 8  # responses in the queue: enough to keep the connections busy, few enough to hold in memory
 
 
-def width() -> int:
+def max_concurrency() -> int:
     """The maximum number of concurrent reads of a sync."""
     return int(settings.ELEVENLABS_MAX_CONCURRENCY)
 
@@ -41,7 +41,7 @@ def pages(listing: Iterator[Item], meanwhile: Callable[[], None]) -> Iterator[li
     had to wait for a page, the next request gets a head start: Python runs one thread at a time, and processing the
     page would delay the request.
     """
-    if width() == 1:
+    if max_concurrency() == 1:
         meanwhile()
         while (page := _next(listing)) is not None:
             yield [page]
@@ -85,7 +85,7 @@ def _drain(ready: "Queue[Any]") -> None:
             ready.get_nowait()
 
 
-def each(
+def read_each(
     items: Iterable[Item], read: Callable[[Item], Answer]
 ) -> Iterator[tuple[Item, datetime, Answer | ElevenLabsError]]:
     """Yields (item, time just before the request, result of `read` or the error that it raised), in order."""
@@ -97,7 +97,7 @@ def each(
         except ElevenLabsError as error:
             return item, asked_at, error
 
-    if width() == 1:
+    if max_concurrency() == 1:
         yield from map(attempt, items)
         return
     waiting: deque[Future[tuple[Item, datetime, Answer | ElevenLabsError]]] = deque()
@@ -123,9 +123,9 @@ def thread_pool() -> Iterator[None]:
     Each has a connection to the database, because the slot of a request may be a database lock. Opening a connection
     takes longer than reading a page, so the threads are kept until the run ends.
     """
-    with ThreadPoolExecutor(width(), thread_name_prefix="read") as pool:
+    with ThreadPoolExecutor(max_concurrency(), thread_name_prefix="read") as pool:
         token = _thread_pool.set(pool)
-        if width() > 1:  # the connections open while the run reads which workspace this is
+        if max_concurrency() > 1:  # the connections open while the run reads which workspace this is
             _in_each_thread(pool, connection.ensure_connection)
         switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -164,11 +164,11 @@ def _in_each_thread(pool: ThreadPoolExecutor, function: Callable[[], None]) -> N
 
     Errors are ignored. A connection that cannot be opened now is opened by the first read, which reports the error.
     """
-    barrier = Barrier(width())
+    barrier = Barrier(max_concurrency())
 
     def once() -> None:
         barrier.wait()
         function()
 
-    for _ in range(width()):
+    for _ in range(max_concurrency()):
         pool.submit(once)

@@ -47,7 +47,7 @@ def workspace(lease: Lease, here: str, there: str) -> str:
 def _open(lease: Lease, kind: str, what: str, **values: object) -> None:
     run = lease.run
     with transaction.atomic():
-        lease.fence()
+        lease.renew()
         hold, new = Hold.objects.select_for_update().get_or_create(
             kind=kind, what=what, state=Hold.State.OPEN, defaults={"run": run, **values}
         )
@@ -61,7 +61,7 @@ def close_resolved(lease: Lease, kind: str, what: str = "") -> None:
     """Close the open holds of this kind, because a run did not find the problem any more."""
     for hold in Hold.objects.filter(kind=kind, what=what, state=Hold.State.OPEN):
         with transaction.atomic():
-            lease.fence()
+            lease.renew()
             if Hold.objects.filter(pk=hold.pk, state=Hold.State.OPEN).update(
                 state=Hold.State.OVER, decided_at=timezone.now()
             ):

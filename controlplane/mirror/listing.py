@@ -23,7 +23,7 @@ def read(writer: MirrorWriter) -> tuple[set[str], str]:
     collection, lease = writer.collection, writer.lease
     expected: set[str] = set()
     seen: set[str] = set()
-    to_be_read: Listed = {}
+    need_details: Listed = {}
     problem = ""
 
     def load_stored_rows() -> None:
@@ -39,11 +39,11 @@ def read(writer: MirrorWriter) -> tuple[set[str], str]:
                 lease.hold(done=len(page.rows))
                 rows = _new_rows(writer, page.rows, seen)
                 new |= {remote_id: (asked_at, row) for remote_id, row in rows.items()}
-            to_be_read |= _store_page(writer, new)
+            need_details |= _store_page(writer, new)
     except ElevenLabsError as error:
         problem = f"The list of {collection.what} could not be read to its end. {error}"
     lease.run.seen += len(seen)
-    return expected - seen, problem or _read_details(writer, to_be_read)
+    return expected - seen, problem or _read_details(writer, need_details)
 
 
 def _new_rows(writer: MirrorWriter, rows: list[dict[str, Any]], seen: set[str]) -> dict[str, dict[str, Any]]:
@@ -52,7 +52,7 @@ def _new_rows(writer: MirrorWriter, rows: list[dict[str, Any]], seen: set[str]) 
     for row in rows:
         remote_id = row.get(writer.collection.id_field)
         if not isinstance(remote_id, str) or not is_id(remote_id):
-            writer.leave_out(remote_id, "it has no id that could be one")
+            writer.quarantine(remote_id, "it has no id that could be one")
         elif remote_id not in seen:
             seen.add(remote_id)  # it counts as listed even if the rest of the row is invalid
             new[remote_id] = row
@@ -61,10 +61,10 @@ def _new_rows(writer: MirrorWriter, rows: list[dict[str, Any]], seen: set[str]) 
 
 def _store_page(writer: MirrorWriter, listed: Listed) -> Listed:
     """Store the rows for which the listing is enough. Returns those whose details have to be read."""
-    differing = writer.collection.differing({remote_id: row for remote_id, (_, row) in listed.items()})
+    differing = writer.collection.diff({remote_id: row for remote_id, (_, row) in listed.items()})
     complete = {remote_id: listed[remote_id] for remote_id in differing.as_listed}
     writer.keep([Observation(remote_id, row, asked_at, row) for remote_id, (asked_at, row) in complete.items()])
-    return {remote_id: listed[remote_id] for remote_id in differing.to_be_read}
+    return {remote_id: listed[remote_id] for remote_id in differing.need_details}
 
 
 def _read_details(writer: MirrorWriter, listed: Listed) -> str:
@@ -75,7 +75,7 @@ def _read_details(writer: MirrorWriter, listed: Listed) -> str:
     outage = OutageDetector(writer)
     read: list[Observation] = []
     tried: dict[str, datetime] = {}
-    for remote_id, asked_at, answer in fetch.each(listed, lambda id_: collection.details(writer.client, id_)):
+    for remote_id, asked_at, answer in fetch.read_each(listed, lambda id_: collection.details(writer.client, id_)):
         lease.hold(done=1)
         if isinstance(answer, ElevenLabsError):
             if isinstance(answer, NotFound):
@@ -97,4 +97,4 @@ def _read_details(writer: MirrorWriter, listed: Listed) -> str:
 def _store(writer: MirrorWriter, read: list[Observation], tried: dict[str, datetime]) -> None:
     new = writer.keep(read)
     if known := {remote_id: asked_at for remote_id, asked_at in tried.items() if remote_id not in new}:
-        writer.details_were_read(known)
+        writer.record_details_read(known)

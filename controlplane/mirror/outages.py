@@ -18,7 +18,7 @@ class OutageDetector:
         """Quarantine the object. True if the run should stop instead of reading on."""
         if isinstance(error, STOPPING):
             return True
-        self._writer.leave_out(remote_id, str(error))
+        self._writer.quarantine(remote_id, str(error))
         # A rejection or an invalid response is a clear answer about one object. Three unclear ones are an outage.
         clear = isinstance(error, BadShape) or not isinstance(error, Unclear)
         self._in_a_row = 0 if clear else self._in_a_row + 1

@@ -111,20 +111,20 @@ def is_stalled(run: SyncRun) -> bool:
 
 
 # Whether a commit waits for the disk: the query, the statement that sets it, and the value that does not wait.
-ON_DISK = {
+SYNC_COMMIT_SQL = {
     "postgresql": ("SHOW synchronous_commit", "SET synchronous_commit TO {}", "off"),
     "sqlite": ("PRAGMA synchronous", "PRAGMA synchronous = {}", "NORMAL"),
 }
 
 
 @contextmanager
-def without_waiting_for_the_disk() -> Iterator[None]:
+def asynchronous_commits() -> Iterator[None]:
     """Commits inside the block return before they are on disk.
 
     A crash loses the latest of them, and the next run reads the data again. The first commit after the block, such as
     the one that ends the run, also flushes all earlier ones. Does nothing inside a transaction.
     """
-    query, statement, value = ON_DISK[connection.vendor]
+    query, statement, value = SYNC_COMMIT_SQL[connection.vendor]
     if connection.in_atomic_block:
         yield
         return
@@ -156,9 +156,9 @@ class Lease:
         """Count progress, and renew the lease once a second. Raises LeaseLost if the run was marked as dead."""
         self.run.done += done
         if at_once or not self._renewed_at <= timezone.now() < self._renewed_at + PROGRESS_INTERVAL:
-            self.fence()
+            self.renew()
 
-    def fence(self) -> None:
+    def renew(self) -> None:
         """Renew the lease. Called in the transaction of each write, so that a run without it cannot write any more."""
         self._renewed_at = timezone.now()
         self.run.claimed_until = self._renewed_at + LEASE
@@ -167,7 +167,7 @@ class Lease:
         if self._watch is not None:
             self._watch(self.run)
 
-    def leave_out(self, what: str, remote_id: object, why: str) -> None:
+    def quarantine(self, what: str, remote_id: object, why: str) -> None:
         """Quarantine: one object is not stored, and the run continues with the rest."""
         self.run.quarantined += 1
         if len(self.run.left_out) < MAX_NAMED:

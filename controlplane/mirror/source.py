@@ -37,7 +37,7 @@ class Diff:
     """Remote ids that differ from the mirror: those stored from the listing, and those that have to be read by id."""
 
     as_listed: set[str]
-    to_be_read: set[str]
+    need_details: set[str]
 
 
 class ResourceSource(ABC):
@@ -60,14 +60,14 @@ class ResourceSource(ABC):
         """Iterators over pages of the lists that together show every object. They may raise ElevenLabsError."""
 
     @abstractmethod
-    def differing(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
+    def diff(self, rows: Mapping[str, dict[str, Any]]) -> Diff:
         """Which of the listed rows ({id: row}) differ from the mirror. Invalid rows count as differing."""
 
     @abstractmethod
     def details(self, client: ElevenLabs, remote_id: str) -> dict[str, Any]:
         """GET one object. Raises NotFound."""
 
-    def details_were_read(  # noqa: B027 - optional
+    def record_details_read(  # noqa: B027 - optional
         self, remote_ids: Sequence[str], asked_at: datetime
     ) -> None:
         """Record that these existing rows were read by id, none of them before `asked_at`. `values` does so for new

@@ -36,7 +36,7 @@ def sync(
         return None
     lease = Lease(run, client, watch)
     try:
-        with fetch.thread_pool(), runs.without_waiting_for_the_disk(), _gc_frozen():
+        with fetch.thread_pool(), runs.asynchronous_commits(), _gc_frozen():
             problems, held = _run(list(collections), lease)
     except LeaseLost:
         log.warning("sync %s: its claim was gone, so it stopped", run.pk)

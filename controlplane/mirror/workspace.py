@@ -38,7 +38,7 @@ def _workspace(client: ElevenLabs) -> str:
     try:
         workspace = client.get_user().workspace_id or ""
     except ElevenLabsError as error:
-        if isinstance(error, STOPPING) and not (isinstance(error, KeyRefused) and error.lacks_a_permission):
+        if isinstance(error, STOPPING) and not (isinstance(error, KeyRefused) and error.is_missing_permission):
             raise
         return ""
     return workspace[:64] if workspace.isascii() and workspace.isprintable() else ""

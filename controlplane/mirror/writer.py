@@ -39,18 +39,18 @@ class MirrorWriter:
                 try:
                     new |= self._prepare_and_store([observation])
                 except BadShape as error:
-                    self.leave_out(observation.remote_id, str(error))
+                    self.quarantine(observation.remote_id, str(error))
                 except BAD_ROW as error:
-                    self.leave_out(observation.remote_id, f"the database refused it ({type(error).__name__})")
+                    self.quarantine(observation.remote_id, f"the database refused it ({type(error).__name__})")
             return new
 
-    def leave_out(self, remote_id: object, why: str) -> None:
-        self.lease.leave_out(self.collection.what, remote_id, why)
+    def quarantine(self, remote_id: object, why: str) -> None:
+        self.lease.quarantine(self.collection.what, remote_id, why)
 
     def _is_storable(self, observation: Observation) -> bool:
         reason = unstorable(observation.data)
         if reason:
-            self.leave_out(observation.remote_id, reason)
+            self.quarantine(observation.remote_id, reason)
         return not reason
 
     def _prepare_and_store(self, seen: Sequence[Observation]) -> set[str]:
@@ -79,7 +79,7 @@ class MirrorWriter:
             new = {change.row.remote_id for change in changes if change.new}
             self.lease.run.added += len(new)
             self.lease.run.changed += sum(not change.new and change.entry is not None for change in changes)
-            self.lease.fence()
+            self.lease.renew()
         return new
 
     def _compare(self, row: RemoteObject, observation: Observation, explain: Explain) -> upsert.Change | None:
@@ -90,7 +90,7 @@ class MirrorWriter:
             cause = explain(observation.remote_id, values["remote_data"], before) or cause
         return upsert.compare(row, values, cause=cause)
 
-    def bury(self, remote_ids: Iterable[str]) -> None:
+    def mark_deleted(self, remote_ids: Iterable[str]) -> None:
         """Mark these as deleted; the rows stay as tombstones."""
         with transaction.atomic():
             rows = self._lock_rows(remote_ids)
@@ -105,20 +105,20 @@ class MirrorWriter:
             upsert.write(changes)
             self._note_outside_changes(changes)
             self.lease.run.gone += len(changes)
-            self.lease.fence()
+            self.lease.renew()
 
     def mark_missing(self, remote_ids: Sequence[str]) -> None:
         """Set `missing_since`. Nothing has changed at the remote, so there is no history entry."""
         rows = self.collection.model._default_manager.filter(remote_id__in=remote_ids, missing_since=None, gone_at=None)
         with transaction.atomic():
             rows.update(missing_since=timezone.now())
-            self.lease.fence()
+            self.lease.renew()
 
-    def details_were_read(self, tried: Mapping[str, datetime]) -> None:
+    def record_details_read(self, tried: Mapping[str, datetime]) -> None:
         """`tried` is {remote id: when it was requested}."""
         with transaction.atomic():
-            self.collection.details_were_read(list(tried), min(tried.values()))
-            self.lease.fence()
+            self.collection.record_details_read(list(tried), min(tried.values()))
+            self.lease.renew()
 
     def _lock_rows(self, remote_ids: Iterable[str]) -> dict[str, RemoteObject]:
         """The rows, locked until the transaction ends. (On SQLite the transaction itself locks all of them.)"""

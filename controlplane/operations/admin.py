@@ -51,7 +51,7 @@ KINDS = {
 }
 
 
-def kind_in_words(name: str) -> str:
+def action_label(name: str) -> str:
     """ "number.import" -> "Import number"."""
     words = KINDS.get(name) or " ".join(reversed(name.split(".")))
     return words[0].upper() + words[1:]
@@ -62,7 +62,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request, model_admin):
-        return sorted(((name, kind_in_words(name)) for name in all_actions()), key=lambda choice: choice[1])
+        return sorted(((name, action_label(name)) for name in all_actions()), key=lambda choice: choice[1])
 
     def queryset(self, request, queryset):
         return queryset.filter(kind=self.value()) if self.value() else queryset

@@ -133,19 +133,19 @@ def _store_precheck_object(op: Operation) -> None:
         return
     try:
         with transaction.atomic():
-            action_for(op.kind).store(op, op.precheck_object, seen_by_precheck(op))
+            action_for(op.kind).store(op, op.precheck_object, external_cause(op))
     except (BadShape, DataError) as error:
         log.warning("What operation %s read ahead of sending cannot be kept here: %s", op.pk, error)
 
 
-def note_id(op: Operation, object_id: str) -> None:
+def store_id(op: Operation, object_id: str) -> None:
     """Store the id of a new object at once, before anything else can fail."""
     with transaction.atomic(durable=True):
         Operation.objects.filter(pk=op.pk).update(object_id=object_id)
     op.object_id = object_id
 
 
-def note_call(op: Operation, call: Call | None) -> None:
+def record_call(op: Operation, call: Call | None) -> None:
     """Set how the write was answered. Saved by the commit that follows."""
     if call is not None:
         op.http_status, op.trace_id, op.milliseconds = call.status, call.trace_id[:80], round(call.milliseconds)
@@ -223,7 +223,7 @@ def _commit(
 def _store_and_record(op: Operation, action: Action, observed: dict[str, Any] | None) -> None:
     done = op.state == State.DONE
     if done or observed is not None:
-        action.store(op, observed, cause_of(op) if done else seen_by_precheck(op))
+        action.store(op, observed, cause_of(op) if done else external_cause(op))
     record_event(op, str(op.state), op.message)
 
 
@@ -243,7 +243,7 @@ def record_event(op: Operation, what: str, message: str) -> None:
     ledger.record(entry)
 
 
-def seen_by_precheck(op: Operation) -> ledger.Cause:
+def external_cause(op: Operation) -> ledger.Cause:
     """The cause of a difference that the operation observed but did not make."""
     return ledger.Cause(Entry.Cause.SYNC, f"operation {op.pk}")
 

@@ -148,9 +148,9 @@ def carry_out(op: Operation, *, client: ElevenLabs, secrets: Secrets) -> Operati
     try:
         reply = action.send(client, op, secrets)
     except ElevenLabsError as error:
-        journal.note_call(op, client.last_call)
+        journal.record_call(op, client.last_call)
         return _after_error(op, action, error)
-    journal.note_call(op, client.last_call)
+    journal.record_call(op, client.last_call)
     return _after_reply(op, action, client, reply)  # commit C
 
 
@@ -170,7 +170,7 @@ def _refuse_in_other_workspace() -> None:
 def _after_reply(op: Operation, action: Action, client: ElevenLabs, reply: Reply) -> Operation:
     observed = reply.observed
     if reply.object_id and not op.object_id:
-        journal.note_id(op, reply.object_id)
+        journal.store_id(op, reply.object_id)
     if observed is None and not action.removes:
         op.asked_at = timezone.now()
         try:

@@ -118,7 +118,7 @@ def _close_expired_intents() -> None:
         journal.finish(op, verdict, observed=None, evidence="No request was recorded.", expected=State.INTENT)
 
 
-def late_work(object_type: str) -> Explain:
+def late_effects(object_type: str) -> Explain:
     """Returns a function with which a sync finds out whether an operation with a lost answer made a change.
 
     If the operation was "not applied", it took effect late, and the two are linked. An unconfirmed operation that

@@ -94,7 +94,7 @@ def record_result(remote: Remote, sent: Permit, error: ElevenLabsError | None) -
 def _is_about_the_key(sent: Permit, error: KeyRefused) -> bool:
     """A missing permission leaves everything else open. A 401 to a write may be about Twilio credentials in its body;
     the read before the next write clears that up."""
-    return not error.lacks_a_permission and (sent.method == "GET" or "invalid_api_key" in error.codes)
+    return not error.is_missing_permission and (sent.method == "GET" or "invalid_api_key" in error.codes)
 
 
 def _passed_authentication(error: ElevenLabsError | None) -> bool:

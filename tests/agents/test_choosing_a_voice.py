@@ -127,7 +127,7 @@ def test_what_no_page_can_show_is_left_out_and_the_rest_is_offered(remote, opera
             assert "good-llm" in page.content.decode()
             assert "bad-llm" not in page.content.decode()
     assert catalogue.voice_names(["good", "bad"]) == {"good": "Good", "bad": ""}
-    assert catalogue.learn_voice_names(["good", "bad"]) == {"good": "Good", "bad": ""}
+    assert catalogue.fetch_voice_names(["good", "bad"]) == {"good": "Good", "bad": ""}
 
 
 @pytest.mark.filterwarnings("error::django.core.cache.backends.base.CacheKeyWarning")

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_told_without_repeating_what_was_sent(call):
 
 
 def test_a_body_that_is_too_large_is_not_read(call):
-    huge = json.dumps({"name": "x" * used.API_MOST_BYTES}).encode()
+    huge = json.dumps({"name": "x" * used.API_MAX_BODY_BYTES}).encode()
     problem(call("POST", "/agents", huge), 413, "too-large")
     for size in ("x", "-1", "9" * 30):
         said = call.client.generic("POST", "/api/agents", b"{}", content_type="application/json", CONTENT_LENGTH=size)
@@ -95,7 +95,7 @@ def test_a_body_that_is_too_large_is_not_read(call):
 
 @pytest.mark.parametrize("path", ["/token", "/token/refresh", "/token/revoke"])
 def test_a_body_that_anybody_may_send_is_small(path, db):
-    body = json.dumps({"refresh_token": [[]] * used.API_MOST_BYTES_OF_A_TOKEN}).encode()
+    body = json.dumps({"refresh_token": [[]] * used.API_MAX_TOKEN_BODY_BYTES}).encode()
     problem(Caller(None)("POST", path, body), 413, "too-large")
 
 

@@ -63,12 +63,12 @@ class Wire:
         for _ in range(3):
             self.send(piece)
         self.server.stuck()
-        while not self.server.over.wait(0.03):
+        while not self.server.with_transport.wait(0.03):
             self.send(piece)
 
     def hang(self) -> None:
         self.server.stuck()
-        self.server.over.wait(PATIENCE)
+        self.server.with_transport.wait(PATIENCE)
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
@@ -103,7 +103,7 @@ class Server:
         thread.start()
 
     def _accept(self) -> None:
-        while not self.over.is_set():
+        while not self.with_transport.is_set():
             try:
                 sock, _ = self.listener.accept()
             except OSError:
@@ -121,7 +121,7 @@ class Server:
             sock.close()
 
     def stop(self) -> None:
-        self.over.set()
+        self.with_transport.set()
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -153,7 +153,7 @@ def client_of() -> Callable[..., ElevenLabs]:
     def make(server_or_url: Server | str, *, deadline: float = 5.0, patience: float = 45.0, key: str = KEY):
         url = server_or_url if isinstance(server_or_url, str) else server_or_url.url
         waits: list[float] = []
-        client = ElevenLabs.over(
+        client = ElevenLabs.with_transport(
             transport.Transport(
                 url, key, read_deadline=deadline, write_deadline=deadline, patience=patience, sleep=waits.append
             )

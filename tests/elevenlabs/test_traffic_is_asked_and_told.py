@@ -59,7 +59,7 @@ def answers(*replies):
 
 def client_with(traffic: Notes, server, *, urgent: bool = False, patience: float = 45.0) -> ElevenLabs:
     waits: list[float] = []
-    client = ElevenLabs.over(
+    client = ElevenLabs.with_transport(
         transport.Transport(
             server.url, KEY, write_deadline=6, patience=patience, traffic=traffic, urgent=urgent, sleep=waits.append
         )

@@ -15,14 +15,14 @@ DOES_NOT = {"sqlite": 1, "postgresql": "off"}
 
 def setting() -> Any:
     with connection.cursor() as cursor:
-        cursor.execute(runs.ON_DISK[connection.vendor][0])
+        cursor.execute(runs.SYNC_COMMIT_SQL[connection.vendor][0])
         return cursor.fetchone()[0]
 
 
 @pytest.fixture
 def waits(transactional_db):
     with connection.cursor() as cursor:
-        cursor.execute(runs.ON_DISK[connection.vendor][1].format(WAITS[connection.vendor]))
+        cursor.execute(runs.SYNC_COMMIT_SQL[connection.vendor][1].format(WAITS[connection.vendor]))
     yield WAITS[connection.vendor]
     connection.close()
 
@@ -39,11 +39,11 @@ def test_only_the_end_of_a_run_waits(waits, remote):
 
 
 def test_an_error_leaves_it_as_it_was(waits):
-    with pytest.raises(ZeroDivisionError), runs.without_waiting_for_the_disk():
+    with pytest.raises(ZeroDivisionError), runs.asynchronous_commits():
         raise ZeroDivisionError
     assert setting() == waits
 
 
 def test_a_transaction_of_somebody_else_is_left_alone(waits):
-    with transaction.atomic(), runs.without_waiting_for_the_disk():
+    with transaction.atomic(), runs.asynchronous_commits():
         assert setting() == waits

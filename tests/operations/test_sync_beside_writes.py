@@ -59,7 +59,7 @@ def before_storing(collection: Any, deed: Callable[[], None], patch: pytest.Monk
         deed()
         return found
 
-    patch.setattr(collection, "differing", differs)
+    patch.setattr(collection, "diff", differs)
 
 
 def after_details(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:

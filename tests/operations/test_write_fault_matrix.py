@@ -138,7 +138,7 @@ def ends_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[Non
             case "after marking it sent":
                 patch.setattr(journal, "mark_sent", then_crash(journal.mark_sent))
             case "after the reply":
-                patch.setattr(journal, "note_call", then_crash(journal.note_call))
+                patch.setattr(journal, "record_call", then_crash(journal.record_call))
             case "in the verdict's commit":
                 stack.enter_context(connection.execute_wrapper(fail_in_verdict))
             case "after the verdict":

@@ -125,9 +125,9 @@ def test_an_export_reads_back_exactly_and_runs_nothing(auditor, entries):
         tell("number.changed", "number", "n", text, after={"label": text})
     rows = list(csv.DictReader(io.StringIO(exported(auditor, "csv", "?object_type=number"), newline="")))
     names = [row["object_name"] for row in rows]
-    assert not [name for name in names if name.startswith(files.RUNS)]
+    assert not [name for name in names if name.startswith(files.FORMULA_SIGNS)]
     stored = Entry.objects.filter(object_type="number").order_by("pk")
-    assert [files.as_written(name) for name in names] == [entry.object_name for entry in stored]
+    assert [files.unescape_formula(name) for name in names] == [entry.object_name for entry in stored]
     assert [json.loads(row["after"]) for row in rows] == [entry.after for entry in stored]
     lines = [json.loads(line) for line in exported(auditor, "jsonl", "?object_type=number").splitlines()]
     assert [line["object_name"] for line in lines] == [entry.object_name for entry in stored]

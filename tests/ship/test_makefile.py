@@ -12,9 +12,9 @@ from .conftest import ROOT
 
 def test_every_target_that_is_documented_exists(run):
     documents = [ROOT / ".ci" / "run", *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
-    call = re.compile(r"`make ([a-z]+)|^\s*make ([a-z]+)\s*(?:#.*)?$", re.M)
+    call = re.compile(r"`make ([a-z-]+)|^\s*make ([a-z-]+)\s*(?:#.*)?$", re.M)
     named = {first or second for file in documents for first, second in call.findall(file.read_text())}
-    listed = set(re.findall(r"^ +make (\w+)", run("make").stdout, re.M))
+    listed = set(re.findall(r"^ +make ([\w-]+)", run("make").stdout, re.M))
     assert {"run", "test", "lint", "fmt", "bench", "clean"} | named <= listed
 
 

@@ -186,7 +186,7 @@ def recover(remote: Sandbox) -> None:
             assert run is not None
             assert run.state == run.State.COMPLETE, run.problem
         import_polling.poll_due()
-        waiting = PhoneNumber.objects.here().filter(listed_at=None)
+        waiting = PhoneNumber.objects.existing().filter(listed_at=None)
         assert not waiting.exists(), f"imports that were never found: {list(waiting)}"
 
 

@@ -70,7 +70,7 @@ def an_agent(dice: random.Random, **which: Any) -> Any:
 
 
 def a_number(dice: random.Random, bound: bool | None = None) -> Any:
-    here = PhoneNumber.objects.here().exclude(listed_at=None)
+    here = PhoneNumber.objects.existing().exclude(listed_at=None)
     if bound is not None:
         here = here.exclude(bound_to="") if bound else here.filter(bound_to="")
     return one_of(here, dice)

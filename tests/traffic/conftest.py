@@ -41,7 +41,7 @@ def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
             clock.passes(seconds)
 
         traffic = SharedTraffic(remote.url, remote.key)
-        client = ElevenLabs.over(
+        client = ElevenLabs.with_transport(
             Transport(remote.url, remote.key, patience=patience, traffic=traffic, urgent=urgent, sleep=sleep)
         )
         client.waits = waits  # type: ignore[attr-defined]

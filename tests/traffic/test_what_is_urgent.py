@@ -54,8 +54,8 @@ def test_a_form_with_its_lists(clock: Clock, seen):
     catalogue.cache.clear()
     catalogue.llms()
     catalogue.voices()
-    catalogue.learn_voice("voice_1")
-    catalogue.learn_voice_names(["voice_2"])
+    catalogue.fetch_voice("voice_1")
+    catalogue.fetch_voice_names(["voice_2"])
     assert len(seen) >= 4
     assert all(seen)
 

@@ -58,7 +58,7 @@ def test_each_thing_is_done_once(stage: Stage):
     workers = [stage.worker(), stage.worker("-n", "worker@second")]
     until(lambda: ChangeSet.objects.get().state == ChangeSet.State.DONE, "the change set is done")
     until(lambda: not Operation.objects.exclude(state=State.DONE).exists(), "each operation is done")
-    until(lambda: not PhoneNumber.objects.here().filter(listed_at=None).exists(), "the import is listed")
+    until(lambda: not PhoneNumber.objects.existing().filter(listed_at=None).exists(), "the import is listed")
     stage.until_all_messages_are_taken()
     deliver_all(stage)
     stage.until_all_messages_are_taken()

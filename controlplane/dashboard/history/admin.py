@@ -11,7 +11,7 @@ from controlplane.audit.models import Entry
 from controlplane.dashboard.history import assignment_history, integrity, retention, state_at, undo, views
 from controlplane.dashboard.history.list_filters import FILTERS
 from controlplane.dashboard.history.search import search_everywhere
-from controlplane.dashboard.history.timeline import Counted, Timeline
+from controlplane.dashboard.history.timeline import BoundedPaginator, Timeline
 from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 
@@ -31,7 +31,7 @@ class EntryAdmin(ReadOnlyAdmin):
     search_help_text = "Number, agent, id, person, reason or ticket"
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # would count each choice over a million entries
-    paginator = Counted
+    paginator = BoundedPaginator
     sortable_by = ()
     change_list_template = "history/changelist.html"
 

@@ -93,7 +93,7 @@ def _record_export(request: HttpRequest, chosen: EntryFilters) -> None:
     """Committed before anything is returned."""
     values = chosen.model_dump(mode="json", exclude_defaults=True)
     filters = ", ".join(f"{name} {value}" for name, value in values.items())[:500]
-    download.note(request, {"told": f"exported through the API: {filters or 'everything'}"})
+    download.record_export(request, {"told": f"exported through the API: {filters or 'everything'}"})
 
 
 def _serialize(entry: Entry) -> dict[str, Any]:

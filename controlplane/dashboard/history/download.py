@@ -11,7 +11,7 @@ from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.operations.form_flow import current_staff
 from controlplane.operations.run import actor_label
-from controlplane.statement_timeout import longer
+from controlplane.statement_timeout import extended_timeout
 
 
 def as_csv(
@@ -19,11 +19,11 @@ def as_csv(
 ) -> StreamingHttpResponse:
     """`what` is recorded in the history, `name` is the file name. Text that a spreadsheet would run as a formula is
     escaped."""
-    note(request, {"told": f"exported as csv: {what}"})
+    record_export(request, {"told": f"exported as csv: {what}"})
     return as_file(_lines(head, rows), f"{name}.csv", "text/csv; charset=utf-8")
 
 
-def note(request: HttpRequest, summary: dict[str, Any]) -> None:
+def record_export(request: HttpRequest, summary: dict[str, Any]) -> None:
     actor = current_staff(request)
     cause = ledger.Cause(Entry.Cause.PERSON, "", actor, actor_label(actor))
     with transaction.atomic():
@@ -36,12 +36,12 @@ def as_file(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse
 
 
 def _with_longer_timeout(lines: Iterator[str]) -> Iterator[str]:
-    with longer():
+    with extended_timeout():
         yield from lines
 
 
 def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    writer = files.writer_of_lines()
+    writer = files.line_writer()
     yield writer.writerow(head)
     for row in rows:
-        yield writer.writerow([files.harmless(str(cell)) for cell in row])
+        yield writer.writerow([files.escape_formula(str(cell)) for cell in row])

@@ -29,7 +29,7 @@ def integrity(request: HttpRequest) -> HttpResponse:
         "cut": Cut.objects.first(),
         "verifications": Verification.objects.exclude(state=Verification.State.OPEN)[:10],
         "noted": digest[:64],
-        "contained": chain.has(digest) if digest else None,
+        "contained": chain.contains(digest) if digest else None,
     }
     return render_form(request, "history/whole.html", context)
 

@@ -30,7 +30,7 @@ EVERY_15_MINUTES = "a worker, every 15 minutes"
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetentionRow:
     what: str
     rows: QuerySet[Any]
     time: str  # the field with the age of a row; empty if it would be meaningless
@@ -59,16 +59,18 @@ def retention(request: HttpRequest) -> HttpResponse:
     return render_form(request, "history/kept.html", context)
 
 
-def _all() -> Iterator[Kept]:
+def _all() -> Iterator[RetentionRow]:
     history = days(settings.HISTORY_KEPT)
     runs = f"{days(settings.SYNC_RUNS_KEPT)}; after that one complete run an hour, as long as the history"
     by_hand = "manage.py prune_history, by hand"
-    yield Kept(
+    yield RetentionRow(
         "History: changes, verdicts, people, exports", Entry.objects.all(), "at", history, "HISTORY_KEPT_DAYS", by_hand
     )
     signed_in = Entry.objects.filter(object_type="person")
-    yield Kept("of these: sign-ins, failed ones, people", signed_in, "at", history, "HISTORY_KEPT_DAYS", by_hand)
-    yield Kept(
+    yield RetentionRow(
+        "of these: sign-ins, failed ones, people", signed_in, "at", history, "HISTORY_KEPT_DAYS", by_hand
+    )
+    yield RetentionRow(
         "External changes",
         OutsideChange.objects.all(),
         "found_at",
@@ -76,15 +78,19 @@ def _all() -> Iterator[Kept]:
         "HISTORY_KEPT_DAYS",
         by_hand,
     )
-    yield Kept("Sync runs", SyncRun.objects.all(), "started_at", runs, "SYNC_RUNS_KEPT_DAYS", "a worker, each hour")
-    yield Kept("Operations", Operation.objects.all(), "created_at", FOR_EVER, "", NOTHING)
-    yield Kept("Change sets", ChangeSet.objects.all(), "created_at", FOR_EVER, "", NOTHING)
+    yield RetentionRow(
+        "Sync runs", SyncRun.objects.all(), "started_at", runs, "SYNC_RUNS_KEPT_DAYS", "a worker, each hour"
+    )
+    yield RetentionRow("Operations", Operation.objects.all(), "created_at", FOR_EVER, "", NOTHING)
+    yield RetentionRow("Change sets", ChangeSet.objects.all(), "created_at", FOR_EVER, "", NOTHING)
     gone = "they name the ids in the history"
-    yield Kept("Agents that are gone", Agent.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING)
-    yield Kept(
+    yield RetentionRow(
+        "Agents that are gone", Agent.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING
+    )
+    yield RetentionRow(
         "Numbers that are gone", PhoneNumber.objects.exclude(gone_at=None), "", f"{FOR_EVER}: {gone}", "", NOTHING
     )
-    yield Kept(
+    yield RetentionRow(
         "API check reports",
         Report.objects.all(),
         "started_at",
@@ -92,9 +98,9 @@ def _all() -> Iterator[Kept]:
         "",
         "the next manage.py lifecycle",
     )
-    yield Kept("Verifications of the history", Verification.objects.all(), "asked_at", FOR_EVER, "", NOTHING)
+    yield RetentionRow("Verifications of the history", Verification.objects.all(), "asked_at", FOR_EVER, "", NOTHING)
     sessions = days(timedelta(seconds=settings.SESSION_COOKIE_AGE))
-    yield Kept(
+    yield RetentionRow(
         "Sessions of signed-in people",
         Session.objects.all(),
         "",
@@ -102,12 +108,12 @@ def _all() -> Iterator[Kept]:
         "",
         EVERY_15_MINUTES,
     )
-    ended = f"{days(settings.API_KEYS_KEPT)} after they expired"
-    yield Kept("API tokens", Token.objects.all(), "issued_at", ended, "", EVERY_15_MINUTES)
-    keys = days(settings.API_KEYS_KEPT)
-    yield Kept("Idempotency keys of the API", Request.objects.all(), "created_at", keys, "", EVERY_15_MINUTES)
+    ended = f"{days(settings.IDEMPOTENCY_KEY_RETENTION)} after they expired"
+    yield RetentionRow("API tokens", Token.objects.all(), "issued_at", ended, "", EVERY_15_MINUTES)
+    keys = days(settings.IDEMPOTENCY_KEY_RETENTION)
+    yield RetentionRow("Idempotency keys of the API", Request.objects.all(), "created_at", keys, "", EVERY_15_MINUTES)
     attempts = days(settings.SIGN_IN_WINDOW)
-    yield Kept(
+    yield RetentionRow(
         "Counts of failed sign-ins",
         FailureCount.objects.all(),
         "",

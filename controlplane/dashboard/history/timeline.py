@@ -19,7 +19,7 @@ MAX_COUNTED = 10_000  # maximum number of entries to count
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ActiveFilter:
     """One active filter, and the URL of the list without it."""
 
     title: str
@@ -27,7 +27,7 @@ class Chosen:
     without: str
 
 
-class Counted(Paginator):  # type: ignore[type-arg]  # Paginator is not generic at runtime
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Paginator is not generic at runtime
     """Counts up to a limit: counting a million entries takes longer than finding the page."""
 
     template_name = "history/pagination.html"
@@ -68,10 +68,10 @@ class Timeline(StrictChangeList):
         annotate_links(self.result_list)
 
     @property
-    def chosen(self) -> list[Chosen]:
-        typed = [Chosen("search", self.query, self.get_query_string(remove=["q", "p"]))] if self.query else []
+    def chosen(self) -> list[ActiveFilter]:
+        typed = [ActiveFilter("search", self.query, self.get_query_string(remove=["q", "p"]))] if self.query else []
         return typed + [
-            Chosen(spec.title, words, self.get_query_string(remove=[*spec.expected_parameters(), "p"]))
+            ActiveFilter(spec.title, words, self.get_query_string(remove=[*spec.expected_parameters(), "p"]))
             for spec in self.filter_specs
             if (words := spec.words())
         ]

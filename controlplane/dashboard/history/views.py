@@ -80,7 +80,7 @@ def export(request: HttpRequest, entries: QuerySet[Entry]) -> HttpResponse | Str
     filters = ", ".join(f"{field} {value}" for field, value in request.GET.items() if value)[:500]
     newest = Entry.objects.order_by("-pk").values_list("pk", flat=True).first()
     summary = {"told": f"exported as {name}: {filters or 'everything'}", "up_to": newest}
-    download.note(request, summary)
+    download.record_export(request, summary)
     lines, kind = FORMATS[name]
     return download.as_file(
         lines(entries.filter(pk__lte=newest or 0)), f"history-{timezone.now():%Y%m%d-%H%M%S}.{name}", kind

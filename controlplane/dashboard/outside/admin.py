@@ -129,7 +129,7 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
             queryset = queryset.filter(pk__lte=newest)
         pks = list(queryset.order_by("pk").values_list("pk", flat=True))
         if pks and form.reason_is_required and not (form.is_bound and form.is_valid()):
-            return views.ask_why(request, form, pks)
+            return views.ask_reason(request, form, pks)
         justification = form.justification if form.is_bound and form.is_valid() else NO_JUSTIFICATION
         decided = outside.decide(
             pks,

@@ -72,7 +72,7 @@ adopt = _decision(OutsideChange.State.ADOPTED)
 ignore = _decision(OutsideChange.State.IGNORED)
 
 
-def ask_why(request: HttpRequest, form: JustificationForm, pks: list[int]) -> HttpResponse:
+def ask_reason(request: HttpRequest, form: JustificationForm, pks: list[int]) -> HttpResponse:
     """Asks for the reason of a bulk decision: submits the same action again, with the reason."""
     verb = VERBS.get(request.POST.get("action", ""), "")
     context = {

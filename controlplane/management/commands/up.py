@@ -31,7 +31,7 @@ def uses_sandbox() -> bool:
     return bool(settings.ELEVENLABS_API_KEY == settings.SANDBOX_KEY)
 
 
-def demand_free_ports() -> None:
+def check_ports() -> None:
     ports = {"PORT": settings.PORT} | ({"SANDBOX_PORT": settings.SANDBOX_PORT} if uses_sandbox() else {})
     if len(set(ports.values())) < len(ports):
         raise CommandError(f"PORT and SANDBOX_PORT are both {settings.PORT}. Choose another: PORT=8000 make run")
@@ -91,7 +91,7 @@ def welcome(password: str | None) -> str:
     )
 
 
-class Everything(Manager):  # type: ignore[misc] # honcho has no types
+class ProcessManager(Manager):  # type: ignore[misc] # honcho has no types
     """honcho's manager, with a final message after startup and an orderly shutdown at any moment."""
 
     def __init__(self, last_word: str) -> None:
@@ -156,7 +156,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.DEBUG:
             raise CommandError("DEBUG is on. Start with DEBUG=false, or use manage.py runserver.")
-        demand_free_ports()
+        check_ports()
         os.umask(0o077)  # the database, messages and logs are readable for this user only
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         self.stdout.write("Preparing the database and the static files ...")
@@ -166,7 +166,7 @@ class Command(BaseCommand):
 
         # Each process may finish its current work; a write to ElevenLabs has its own, shorter, deadline.
         honcho.manager.KILL_WAIT = settings.ELEVENLABS_WRITE_DEADLINE + 5
-        everything = Everything(welcome(password))
+        everything = ProcessManager(welcome(password))
         signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # when the terminal is closed
         everything.loop()
         if password and not everything.is_ready:

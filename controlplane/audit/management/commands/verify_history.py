@@ -26,7 +26,7 @@ class Command(BaseCommand):
         self.stdout.write(_as_json(found, guarded) if json else _summary(found))
         if found.broken:
             raise CommandError(f"The history was tampered with. {found.broken}", returncode=BROKEN)
-        if contains and not chain.has(contains):
+        if contains and not chain.contains(contains):
             raise CommandError("This digest is not in the chain: what was sealed then is not here.", returncode=BROKEN)
         if not guarded:
             raise CommandError(verification.NOT_PROTECTED, returncode=UNGUARDED)
