@@ -19,7 +19,7 @@ COMPILE := $(PYTHON) -m uv pip compile --quiet --no-config --universal --python-
 	--annotation-style line --no-strip-extras --custom-compile-command "make lock"
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/runtime .env ## install missing packages, then run everything on this machine
 	@test -n "$$HTTPS" || grep -Eqs '^ *(export +)?HTTPS(_FILE)? *=' .env || export HTTPS=false; \
