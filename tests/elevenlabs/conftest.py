@@ -63,12 +63,12 @@ class Wire:
         for _ in range(3):
             self.send(piece)
         self.server.stuck()
-        while not self.server.with_transport.wait(0.03):
+        while not self.server.over.wait(0.03):
             self.send(piece)
 
     def hang(self) -> None:
         self.server.stuck()
-        self.server.with_transport.wait(PATIENCE)
+        self.server.over.wait(PATIENCE)
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
@@ -103,7 +103,7 @@ class Server:
         thread.start()
 
     def _accept(self) -> None:
-        while not self.with_transport.is_set():
+        while not self.over.is_set():
             try:
                 sock, _ = self.listener.accept()
             except OSError:
@@ -121,7 +121,7 @@ class Server:
             sock.close()
 
     def stop(self) -> None:
-        self.with_transport.set()
+        self.over.set()
         with suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

@@ -77,7 +77,7 @@ def endless_continue(wire):
 def endless_chunks(wire):
     wire.take()
     wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while not wire.server.with_transport.is_set():
+    while not wire.server.over.is_set():
         wire.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
 
 

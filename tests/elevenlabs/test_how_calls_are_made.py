@@ -37,7 +37,7 @@ def test_a_redirect_is_not_followed_and_not_even_read(serve, client_of):
     def redirect(wire):
         wire.take()
         wire.send(f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}/\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-        while not wire.server.with_transport.is_set():  # as much as anybody cares to read
+        while not wire.server.over.is_set():  # as much as anybody cares to read
             wire.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
 
     server = serve(redirect)

@@ -90,7 +90,7 @@ class Moments:
             event.clear()
         self.reached[self.NAMES[0]].set()
 
-    def with_transport(self) -> None:
+    def over(self) -> None:
         """The run has ended: what it did not come to will not come."""
         for event in self.reached.values():
             event.set()
@@ -114,7 +114,7 @@ def test_swaps(rounds, clock: Clock, thread, monkeypatch):
         clock.remote.console("patch_number", number=other.remote_id, patch={"label": f"Console {played}"})
         moments.begin()
         sync = thread(sync_all)
-        sync.add_done_callback(lambda _: moments.with_transport())
+        sync.add_done_callback(lambda _: moments.over())
         assert moments.reached[Moments.NAMES[played % len(Moments.NAMES)]].wait(SECONDS)
         op = services.assign(line, new, shown=old.remote_id, key=f"round {played}", actor=None)
         run = sync.result(SECONDS)
