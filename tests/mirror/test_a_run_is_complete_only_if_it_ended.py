@@ -35,7 +35,7 @@ def before(collection: Any, method: str, deed: Callable[[], None], patch: pytest
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, Killed])
-@pytest.mark.parametrize("method", ["listings", "differing", "values", "listable"])
+@pytest.mark.parametrize("method", ["listings", "diff", "values", "listable"])
 def test_a_crash_is_recorded_as_partial_and_not_swallowed(method, error, clock, monkeypatch):
     number(clock, agent(clock))
     clock.remote.console("add_number", phone_number="+15550100124", label="New")

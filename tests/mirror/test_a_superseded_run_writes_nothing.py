@@ -127,7 +127,7 @@ def test_wherever_it_is(at, clock, monkeypatch):
 
 
 @pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("method", ["_prepare_and_store", "_store", "mark_missing", "bury", "details_were_read"])
+@pytest.mark.parametrize("method", ["_prepare_and_store", "_store", "mark_missing", "mark_deleted", "record_details_read"])
 def test_at_the_last_moment(method, at, clock, monkeypatch):
     """Stopped by the system right before it writes, for longer than its claim."""
     busy_scene(clock)
@@ -135,7 +135,7 @@ def test_at_the_last_moment(method, at, clock, monkeypatch):
         dead = TakenForDead(patch, clock, at, MirrorWriter, method)
         run = sync_all()
     assert run is not None
-    assert dead.other is not None or (method, at) == ("details_were_read", 2)
+    assert dead.other is not None or (method, at) == ("record_details_read", 2)
     if dead.other is not None:
         assert everything() == dead.before
         assert run.problem == runs.WORKER_DIED

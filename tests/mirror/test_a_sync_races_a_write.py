@@ -81,7 +81,7 @@ class Moments:
                 self.reached[self.NAMES[3]].set()
             write(changes)
 
-        patch.setattr(Numbers, "differing", differs)
+        patch.setattr(Numbers, "diff", differs)
         patch.setattr(MirrorWriter, "_store", stores)
         patch.setattr(mirror_upsert, "write", writes)
 

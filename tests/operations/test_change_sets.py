@@ -122,8 +122,8 @@ def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock)
 @pytest.mark.parametrize(
     ("point", "step"),
     cases(
-        product(["claim", "mark_sent", "note_call", "finish"], range(4)),
-        [("claim", 0), ("mark_sent", 3), ("note_call", 1), ("finish", 2)],
+        product(["claim", "mark_sent", "record_call", "finish"], range(4)),
+        [("claim", 0), ("mark_sent", 3), ("record_call", 1), ("finish", 2)],
     ),
 )
 def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatch):

@@ -47,7 +47,7 @@ places = {
     "intent": (journal, "begin"),
     "check": (action_for("number.assign"), "precheck"),
     "sent": (journal, "mark_sent"),
-    "reply": (journal, "note_call"),
+    "reply": (journal, "record_call"),
     "sent's commit": (ledger, "record"),
     "verdict's commit": (ledger, "record", 2),
     "verdict": (journal, "finish"),

@@ -52,7 +52,7 @@ def after_listing(collection: Any, deed: Callable[[], None], patch: pytest.Monke
 
 def before_storing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
     """After the sync has found out what differs, before it stores its first row."""
-    differing = collection.differing
+    differing = collection.diff
 
     def differs(self: Any, rows: Any) -> Any:
         found = differing(self, rows)

@@ -12,7 +12,7 @@ from controlplane.management.commands import up
 def test_a_taken_port_is_named_before_anything_starts(variable, settings, free_port, monkeypatch):
     settings.ELEVENLABS_API_KEY = settings.SANDBOX_KEY
     settings.PORT, settings.SANDBOX_PORT = free_port(), free_port()
-    for name in ("call_command", "collect_static_files", "create_first_administrator", "Everything"):
+    for name in ("call_command", "collect_static_files", "create_first_administrator", "ProcessManager"):
         monkeypatch.setattr(up, name, lambda *_, name=name, **__: pytest.fail(f"went on to {name}"))
     port = getattr(settings, variable)
     told = pytest.raises(CommandError, match=rf"Port {port} .* {variable}\.$")
