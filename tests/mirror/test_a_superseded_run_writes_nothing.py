@@ -127,7 +127,9 @@ def test_wherever_it_is(at, clock, monkeypatch):
 
 
 @pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("method", ["_prepare_and_store", "_store", "mark_missing", "mark_deleted", "record_details_read"])
+@pytest.mark.parametrize(
+    "method", ["_prepare_and_store", "_store", "mark_missing", "mark_deleted", "record_details_read"]
+)
 def test_at_the_last_moment(method, at, clock, monkeypatch):
     """Stopped by the system right before it writes, for longer than its claim."""
     busy_scene(clock)
