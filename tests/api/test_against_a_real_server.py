@@ -16,7 +16,7 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.api.caller import TWILIO, Caller, person, service, token_of
 from tests.running import ROOT
-from tests.workers.stage import Stage
+from tests.workers.process_harness import ProcessHarness
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process]
 AT_ONCE = 50
@@ -29,9 +29,9 @@ BODIES = {
 
 
 @pytest.fixture
-def stage(transactional_db, remote, tmp_path) -> Iterator[Stage]:
+def stage(transactional_db, remote, tmp_path) -> Iterator[ProcessHarness]:
     """On a broker in a folder: a write of the API needs none, as a click needs none."""
-    stage = Stage(tmp_path, remote, None)
+    stage = ProcessHarness(tmp_path, remote, None)
     yield stage
     stage.end()
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.workers.stage import Stage, Web
+from tests.workers.process_harness import ProcessHarness, Web
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -18,7 +18,7 @@ def bad(web: Web) -> tuple[int, set[str]]:
     return answer.status_code, {name for name, check in told["checks"].items() if check["state"] == "bad"}
 
 
-def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(stage: Stage):
+def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(stage: ProcessHarness):
     stage.environment |= SOON
     web = stage.web()
     assert bad(web) == (503, {"last_complete_sync", "worker", "beat"})

@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.health import heartbeats
 from controlplane.health.models import Heartbeat
-from tests.workers.stage import Stage
+from tests.workers.process_harness import ProcessHarness
 from tests.workers.waiting import until
 
 
@@ -21,7 +21,7 @@ def test_one_row_for_each_name_and_the_newest_counts():
 
 
 @pytest.mark.process
-def test_a_worker_in_the_middle_of_a_long_task_is_heard(stage: Stage):
+def test_a_worker_in_the_middle_of_a_long_task_is_heard(stage: ProcessHarness):
     stage.environment["HEARTBEAT_STALE_AFTER_SECONDS"] = "6"
     stage.remote.fault("GET", "/v1/convai/agents", "pause")
     stage.deliver("numbers.tasks.sync")

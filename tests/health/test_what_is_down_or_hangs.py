@@ -9,8 +9,8 @@ from controlplane.broker import TIMEOUT_S
 from controlplane.health import heartbeats
 from controlplane.mirror.models import SyncRun
 from tests.running import free_port
+from tests.workers.process_harness import ProcessHarness, Web
 from tests.workers.redis_server import RedisServer
-from tests.workers.stage import Stage, Web
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -37,13 +37,13 @@ def bad(web: Web) -> set[str]:
     ],
     indirect=["stage"],
 )
-def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, stage: Stage):
+def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, stage: ProcessHarness):
     web = stage.web(DATABASE_URL=DOWN[database]())
     assert bad(web) == {"database", "last_complete_sync", "worker", "beat"}
     assert web.get("/healthz").text == "ok"
 
 
-def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: Stage):
+def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: ProcessHarness):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         web = redis_stage.web(DATABASE_URL=f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/nothing")
         assert web.get("/healthz").text == "ok"
@@ -53,7 +53,9 @@ def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: S
 
 
 @pytest.mark.parametrize("fault", ["hang", "kill"])
-def test_a_broker_that_does_not_answer_costs_a_second_at_most(fault, redis_stage: Stage, redis_server: RedisServer):
+def test_a_broker_that_does_not_answer_costs_a_second_at_most(
+    fault, redis_stage: ProcessHarness, redis_server: RedisServer
+):
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
     for name in ("worker", "beat"):
         heartbeats.record_heartbeat(name)
@@ -71,7 +73,7 @@ def test_a_broker_that_does_not_answer_costs_a_second_at_most(fault, redis_stage
         until(lambda: web.get("/readyz").status_code == 200, "all is well again")
 
 
-def test_worker_and_beat_live_on_without_a_database(stage: Stage):
+def test_worker_and_beat_live_on_without_a_database(stage: ProcessHarness):
     down = DOWN["sqlite"]()
     hurry = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "DATABASE_URL": down}
     for name, process in (("worker", stage.worker(**hurry)), ("beat", stage.beat(**hurry))):

@@ -17,7 +17,7 @@ from numbers.models import PhoneNumber
 from numbers.services import TwilioCredentials
 from numbers.sync import sync_all
 from tests.lifecycle.conftest import SID, TOKEN
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.sandbox_process import Sandbox
 
 NUMBER, LABEL = "+14155550123", "Lifecycle"

@@ -15,7 +15,7 @@ from controlplane.lifecycle.models import MAX_REPORTS, Asked, Report
 from controlplane.lifecycle.runner import Runner
 from controlplane.operations.models import Operation, State
 from tests.lifecycle.conftest import newest, nothing_is_left, step
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 
 NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"
 pytestmark = pytest.mark.django_db

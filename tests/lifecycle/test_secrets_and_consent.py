@@ -8,7 +8,7 @@ from controlplane.lifecycle.management.commands import lifecycle as command
 from controlplane.lifecycle.models import Report
 from controlplane.operations.models import Operation
 from tests.lifecycle.conftest import PROMPT, SID, TOKEN, everything_kept, newest, nothing_is_left
-from tests.lifecycle.test_otherwise import refusal
+from tests.lifecycle.test_refuted_assumptions import refusal
 
 pytestmark = pytest.mark.django_db
 

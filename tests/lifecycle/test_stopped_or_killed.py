@@ -9,7 +9,7 @@ from django.utils import timezone
 from controlplane.lifecycle.models import Report
 from controlplane.operations.models import Operation, State
 from tests.lifecycle.conftest import at_the_fault, newest, nothing_is_left
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.sandbox_process import Sandbox
 
 NUMBERS, AGENTS = "/v1/convai/phone-numbers", "/v1/convai/agents"

@@ -23,7 +23,7 @@ from tests.lifecycle.conftest import (
     verdicts,
 )
 from tests.lifecycle.test_the_document import is_such_a_document
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.running import ROOT
 from tests.sandbox_process import Sandbox
 

@@ -12,7 +12,7 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import Clock
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 

@@ -17,9 +17,9 @@ from controlplane.operations.models import Operation
 from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
-from tests.mirror.scenes import NUMBERS, changed, deleted, known, made, run_over_all, unlisted
+from tests.mirror.fixtures import NUMBERS, changed, deleted, known, made, run_over_all, unlisted
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 

@@ -19,9 +19,9 @@ from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations.models import State
 from numbers import services
 from numbers.sync import Numbers, sync_all
-from tests.mirror.scenes import known, run_over_all
+from tests.mirror.fixtures import known, run_over_all
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import mirror_differs, violations
+from tests.operations.consistency_checks import mirror_differs, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,9 +11,9 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from numbers.models import PhoneNumber
-from tests.mirror.scenes import changed, run_over_all
+from tests.mirror.fixtures import changed, run_over_all
 from tests.operations.clock import Clock
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 

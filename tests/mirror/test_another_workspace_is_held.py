@@ -14,9 +14,9 @@ from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from numbers.models import PhoneNumber
 from tests.crossed import cases
-from tests.mirror.scenes import changed, deleted, is_gone, is_missing, known, made, run_over_all, text_of
+from tests.mirror.fixtures import changed, deleted, is_gone, is_missing, known, made, run_over_all, text_of
 from tests.operations.clock import Clock
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 from tests.sandbox_in_process import SandboxInProcess
 from tests.sandbox_process import Sandbox
 

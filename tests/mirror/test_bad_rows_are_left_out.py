@@ -13,7 +13,7 @@ from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from numbers.models import PhoneNumber
 from tests.crossed import cases
-from tests.mirror.scenes import AGENTS, NUMBERS, WHATS, changed, known, made, model_of, run_over_all, text_of
+from tests.mirror.fixtures import AGENTS, NUMBERS, WHATS, changed, known, made, model_of, run_over_all, text_of
 from tests.operations.clock import Clock
 
 pytestmark = pytest.mark.django_db

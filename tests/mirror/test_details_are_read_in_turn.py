@@ -8,7 +8,7 @@ from agents import services as agents_service
 from agents.models import Agent
 from controlplane.mirror.json_paths import get
 from controlplane.operations.models import State
-from tests.mirror.scenes import answers, known, run_over_all
+from tests.mirror.fixtures import answers, known, run_over_all
 from tests.operations.clock import Clock
 from tests.operations.writes import PROMPT, mirrored_agent
 

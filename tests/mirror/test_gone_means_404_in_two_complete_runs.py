@@ -7,7 +7,7 @@ import pytest
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from tests.crossed import cases
-from tests.mirror.scenes import (
+from tests.mirror.fixtures import (
     AGENTS,
     NUMBERS,
     WHATS,
@@ -21,7 +21,7 @@ from tests.mirror.scenes import (
     text_of,
     unlisted,
 )
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 

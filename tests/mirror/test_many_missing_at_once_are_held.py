@@ -11,7 +11,7 @@ from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, OutsideChange, RemoteObject, SyncRun
 from numbers.models import PhoneNumber
 from tests.crossed import cases
-from tests.mirror.scenes import (
+from tests.mirror.fixtures import (
     AGENTS,
     NUMBERS,
     WHATS,
@@ -25,7 +25,7 @@ from tests.mirror.scenes import (
     unlisted,
 )
 from tests.operations.clock import Clock
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 STATES = SyncRun.State

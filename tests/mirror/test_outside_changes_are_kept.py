@@ -17,7 +17,7 @@ from controlplane.operations.models import State
 from numbers import services as numbers
 from numbers.models import PhoneNumber
 from tests.crossed import cases
-from tests.mirror.scenes import (
+from tests.mirror.fixtures import (
     AGENTS,
     WHATS,
     answers,
@@ -31,7 +31,7 @@ from tests.mirror.scenes import (
     unlisted,
 )
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 from tests.operations.writes import CREDENTIALS, NEW_LINE, PROMPT
 
 pytestmark = pytest.mark.django_db

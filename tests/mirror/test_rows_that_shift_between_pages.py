@@ -10,7 +10,7 @@ from agents.models import Agent
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.mirror.models import Hold, SyncRun
 from numbers.models import PhoneNumber
-from tests.mirror.scenes import (
+from tests.mirror.fixtures import (
     AGENTS,
     NUMBERS,
     WHATS,
@@ -23,7 +23,7 @@ from tests.mirror.scenes import (
     text_of,
 )
 from tests.operations.clock import Clock
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 
 pytestmark = pytest.mark.django_db
 

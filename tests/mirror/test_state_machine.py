@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from controlplane.elevenlabs import transport
 from tests.mirror.faults import LOST, READS
-from tests.mirror.world import NAMES, World
+from tests.mirror.state_machine import NAMES, World
 from tests.sandbox_process import Sandbox
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("world")]

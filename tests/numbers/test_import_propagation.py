@@ -14,7 +14,7 @@ from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 
 pytestmark = pytest.mark.django_db
 

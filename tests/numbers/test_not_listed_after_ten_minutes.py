@@ -14,7 +14,7 @@ from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
 from tests.numbers.test_import_propagation import LISTS, MAIN, import_number, posts, ten_minutes_pass
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 
 pytestmark = pytest.mark.django_db
 

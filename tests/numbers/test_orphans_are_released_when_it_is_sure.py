@@ -21,7 +21,7 @@ from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import Clock
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import SEEN, agent, number
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from numbers import orphans
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
 from tests.numbers.test_orphans_are_released_when_it_is_sure import orphaned, patches, release, ten_minutes
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 
 pytestmark = pytest.mark.django_db
 

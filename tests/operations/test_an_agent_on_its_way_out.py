@@ -7,7 +7,7 @@ from controlplane.operations.models import State
 from numbers import services as numbers
 from numbers.services import agent_services as agents
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
 
 pytestmark = pytest.mark.django_db

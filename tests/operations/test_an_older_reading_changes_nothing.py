@@ -21,7 +21,7 @@ from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.operations.clock import recover
-from tests.operations.oracle import mirror_differs, violations
+from tests.operations.consistency_checks import mirror_differs, violations
 from tests.operations.writes import CREDENTIALS, LINE, NEW_LINE, PROMPT, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

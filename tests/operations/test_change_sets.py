@@ -15,7 +15,7 @@ from numbers import services
 from numbers.models import PhoneNumber
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import agent, number
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,8 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
+from tests.operations.consistency_checks import violations
 from tests.operations.hostile_texts import ANOTHER_ID, ANYWHERE, BODIES, FIRST, HIDDEN, UNSTORABLE, texts_of
-from tests.operations.oracle import violations
 from tests.operations.writes import ONE_OF_EACH_METHOD, ONE_OF_EACH_VERB, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

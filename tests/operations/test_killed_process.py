@@ -11,7 +11,7 @@ import pytest
 from controlplane.operations.models import Operation, State
 from numbers.models import PhoneNumber
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import agent, number
 from tests.running import ROOT, database_url
 

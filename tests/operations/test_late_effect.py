@@ -17,7 +17,7 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, ONE_OF_EACH_METHOD, ONE_OF_EACH_VERB, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

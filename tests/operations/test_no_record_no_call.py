@@ -16,7 +16,7 @@ from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services, undo
 from tests.crossed import cases
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import ONE_OF_EACH_METHOD, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

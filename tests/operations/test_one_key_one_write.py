@@ -15,7 +15,7 @@ from controlplane.operations.models import Operation, State
 from numbers import services
 from tests.crossed import cases
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent, number
 
 AT_ONCE = 50

@@ -9,7 +9,7 @@ from controlplane.operations.models import Operation, State
 from numbers import services as numbers
 from numbers.models import PhoneNumber
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent
 
 pytestmark = pytest.mark.django_db

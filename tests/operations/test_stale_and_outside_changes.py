@@ -14,7 +14,7 @@ from numbers import services as numbers
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
-from tests.operations.oracle import mirror_differs, violations
+from tests.operations.consistency_checks import mirror_differs, violations
 from tests.operations.writes import PROMPT, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from numbers.models import State as NumberState
 from numbers.sync import Numbers, sync_all
 from tests.crossed import cases
 from tests.operations.clock import recover
-from tests.operations.oracle import mirror_differs, violations
+from tests.operations.consistency_checks import mirror_differs, violations
 from tests.operations.writes import ONE_OF_EACH_METHOD, ONE_OF_EACH_VERB, WRITES, agent, number
 
 pytestmark = pytest.mark.django_db

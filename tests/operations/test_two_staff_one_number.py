@@ -15,7 +15,7 @@ from controlplane.operations.models import OPEN_STATES, Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import WRITES, agent, number
 
 

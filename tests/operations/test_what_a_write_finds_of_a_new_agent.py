@@ -9,7 +9,7 @@ from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import State
 from numbers.sync import sync_all
 from tests.operations.clock import recover
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import PROMPT
 
 pytestmark = pytest.mark.django_db

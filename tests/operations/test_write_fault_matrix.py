@@ -15,7 +15,7 @@ from controlplane.operations.actions import action_for, all_actions
 from controlplane.operations.models import Operation, State
 from tests.crossed import cases
 from tests.operations.clock import recover
-from tests.operations.oracle import EFFECT, violations, wrong_verdicts
+from tests.operations.consistency_checks import EFFECT, violations, wrong_verdicts
 from tests.operations.writes import WRITES, Write
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def test_no_case_is_missing():
 
 
 @pytest.mark.parametrize(("name", "reply", "crash"), CASES)
-def test_one_story(name, reply, crash, clock, settings, monkeypatch):
+def test_write_fault_matrix(name, reply, crash, clock, settings, monkeypatch):
     write, remote = WRITES[name], clock.remote
     ask = write.set_up(clock)
     since, told = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk

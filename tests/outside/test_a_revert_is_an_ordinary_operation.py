@@ -15,7 +15,7 @@ from controlplane.operations.settle import settle_due
 from numbers import revert, revert_plan, services
 from numbers.sync import sync_all
 from tests.operations.clock import recover
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 from tests.operations.writes import PROMPT
 
 pytestmark = pytest.mark.django_db

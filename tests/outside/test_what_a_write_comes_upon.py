@@ -14,7 +14,7 @@ from numbers import services as numbers
 from numbers.sync import sync_all
 from tests.crossed import cases
 from tests.operations.clock import recover
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 from tests.operations.writes import ONE_OF_EACH_METHOD, PROMPT, WRITES
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from controlplane.audit import chain, triggers
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations.models import Operation, State
-from tests.operations.oracle import NOTHING_HAPPENED, is_effect_of, mirror_differs
+from tests.operations.consistency_checks import NOTHING_HAPPENED, is_effect_of, mirror_differs
 from tests.sandbox_process import Sandbox
 
 Json = dict[str, Any]

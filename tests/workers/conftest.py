@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox_process import Sandbox
+from tests.workers.process_harness import ProcessHarness
 from tests.workers.redis_server import RedisServer
-from tests.workers.stage import Stage
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture(params=[pytest.param("filesystem", marks=pytest.mark.slow), "redis"])
 def stage(
     request: pytest.FixtureRequest, transactional_db: None, remote_process: Sandbox, tmp_path: Path
-) -> Iterator[Stage]:
+) -> Iterator[ProcessHarness]:
     """On Redis, as docker-compose.yml has it. Where the broker in a folder makes a difference a test names both, with
     `on_both_brokers`; all others run on it in `make test-all`. Every process ends before the database is emptied."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    stage = Stage(tmp_path, remote_process, redis)
+    stage = ProcessHarness(tmp_path, remote_process, redis)
     yield stage
     stage.end()
 
@@ -31,7 +31,7 @@ def stage(
 @pytest.fixture
 def redis_stage(
     transactional_db: None, remote_process: Sandbox, tmp_path: Path, redis_server: RedisServer
-) -> Iterator[Stage]:
-    stage = Stage(tmp_path, remote_process, redis_server)
+) -> Iterator[ProcessHarness]:
+    stage = ProcessHarness(tmp_path, remote_process, redis_server)
     yield stage
     stage.end()

@@ -11,8 +11,8 @@ from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
-from tests.operations.oracle import mirror_differs
-from tests.workers.stage import Stage
+from tests.operations.consistency_checks import mirror_differs
+from tests.workers.process_harness import ProcessHarness
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -33,7 +33,7 @@ def the_claim_lapses() -> None:
     SyncRun.objects.filter(state=SyncRun.State.RUNNING).update(claimed_until=timezone.now() - timedelta(seconds=1))
 
 
-def somebody_uses_the_console(stage: Stage) -> dict[str, str]:
+def somebody_uses_the_console(stage: ProcessHarness) -> dict[str, str]:
     """{what: remote id} of one object of each sort that a sync has to find out about."""
     remote = stage.remote
     lines = list(PhoneNumber.objects.order_by("pk"))
@@ -65,7 +65,7 @@ def complete_runs() -> int:
     ],
     indirect=["stage"],
 )
-def test_the_next_worker_takes_over(point, stage: Stage):
+def test_the_next_worker_takes_over(point, stage: ProcessHarness):
     stage.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
     stage.remote.reset(agents=4, numbers=120)
     assert sync_all() is not None

@@ -9,9 +9,9 @@ from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS
-from tests.workers.stage import Stage, on_both_brokers
+from tests.workers.process_harness import ProcessHarness, on_both_brokers
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -28,13 +28,13 @@ TASKS = {
 }
 
 
-def deliver_all(stage: Stage) -> None:
+def deliver_all(stage: ProcessHarness) -> None:
     for task, task_id in TASKS.items():
         stage.deliver(task, times=3, task_id=task_id)
 
 
 @on_both_brokers
-def test_each_thing_is_done_once(stage: Stage):
+def test_each_thing_is_done_once(stage: ProcessHarness):
     remote = stage.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     for at in range(4):

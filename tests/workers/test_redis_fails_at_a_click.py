@@ -13,9 +13,9 @@ from controlplane.mirror.models import SyncRun
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
+from tests.workers.process_harness import ProcessHarness, Web
 from tests.workers.redis_server import RedisServer
-from tests.workers.stage import Stage, Web
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -44,7 +44,7 @@ def synced_since(moment) -> bool:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_clicks_are_answered_and_nothing_is_lost(fault, redis_stage: Stage, redis_server: RedisServer):
+def test_clicks_are_answered_and_nothing_is_lost(fault, redis_stage: ProcessHarness, redis_server: RedisServer):
     stage, remote = redis_stage, redis_stage.remote
     bots = [remote.create_agent(name) for name in ("Support Bot", "Sales Bot", "Night Bot")]
     for at, bot in enumerate((0, 1, 1)):

@@ -15,7 +15,7 @@ from kombu.exceptions import ChannelError
 from kombu.simple import SimpleQueue
 
 from controlplane import folder_broker
-from tests.workers.stage import folder_broker_at
+from tests.workers.process_harness import folder_broker_at
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from controlplane.operations.models import ChangeSet
 from controlplane.operations.tasks import run_change_sets
 from numbers import services
 from numbers.sync import sync_all
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
+from tests.workers.process_harness import QUEUE, ProcessHarness
 from tests.workers.redis_server import RedisServer
-from tests.workers.stage import QUEUE, Stage
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("lost_by", ["kill", "flush"])
-def test_it_is_done_all_the_same(lost_by, redis_stage: Stage, redis_server: RedisServer):
+def test_it_is_done_all_the_same(lost_by, redis_stage: ProcessHarness, redis_server: RedisServer):
     stage, remote = redis_stage, redis_stage.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     remote.import_number("+15550100001", agent_id=leaving)

@@ -17,8 +17,8 @@ from controlplane.operations.models import State
 from controlplane.traffic.models import Circuit
 from numbers import services
 from numbers.models import PhoneNumber
-from tests.operations.oracle import mirror_differs
-from tests.workers.stage import Stage
+from tests.operations.consistency_checks import mirror_differs
+from tests.workers.process_harness import ProcessHarness
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -45,7 +45,7 @@ FAULTS: dict[str, tuple[dict[str, Any], SyncRun.State]] = {
 class Scene:
     """A picture that is true, and a console in which something happens during each fault."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: ProcessHarness) -> None:
         self.remote = stage.remote
         self.remote.reset(agents=3, numbers=230)  # three pages
         stage.environment["TEST_BEAT_SECONDS"] = "1"
@@ -93,7 +93,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(stage: Stage) -> Scene:
+def scene(stage: ProcessHarness) -> Scene:
     return Scene(stage)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from controlplane.mirror.models import SyncRun
 from controlplane.mirror.runs import EARLY_SHARE
-from tests.operations.oracle import mirror_differs
-from tests.workers.stage import Stage
+from tests.operations.consistency_checks import mirror_differs
+from tests.workers.process_harness import ProcessHarness
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
@@ -15,7 +15,7 @@ INTERVAL = 2  # seconds
 RUNS = 4
 
 
-def test_one_sync_runs_in_each_interval(stage: Stage, tmp_path):
+def test_one_sync_runs_in_each_interval(stage: ProcessHarness, tmp_path):
     stage.remote.reset(agents=2, numbers=5)
     stage.environment |= {"SYNC_INTERVAL_SECONDS": str(INTERVAL)}
     stage.worker()

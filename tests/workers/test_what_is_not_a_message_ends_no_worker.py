@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controlplane.audit.tasks import seal
-from tests.workers.stage import QUEUE, Stage
+from tests.workers.process_harness import QUEUE, ProcessHarness
 from tests.workers.test_the_broker_in_a_folder import NOT_MESSAGES
 from tests.workers.waiting import until
 
@@ -55,7 +55,7 @@ FOR_CELERY = [
 
 
 @pytest.mark.parametrize("stage", [pytest.param("filesystem", marks=pytest.mark.smoke), "redis"], indirect=True)
-def test_what_is_not_a_message_ends_no_worker(stage: Stage):
+def test_what_is_not_a_message_ends_no_worker(stage: ProcessHarness):
     worker = stage.worker()
     odd = [*NOT_MESSAGES.values(), *(json.dumps(one).encode() for one in FOR_CELERY)]
     control = [*NOT_MESSAGES.values(), json.dumps(message(task=None, body=b'{"method": "no-such"}')).encode()]

@@ -11,7 +11,7 @@ from controlplane.lifecycle.experiment import Experiment, Plan
 from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.step import Step
 from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
-from tests.lifecycle.test_otherwise import (
+from tests.lifecycle.test_refuted_assumptions import (
     ARCHIVED_OTHERWISE,
     CASES,
     NUMBERS,
@@ -19,7 +19,7 @@ from tests.lifecycle.test_otherwise import (
     loses_what_it_was_not_sent,
     refusal,
 )
-from tests.operations.oracle import violations
+from tests.operations.consistency_checks import violations
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 

@@ -19,10 +19,10 @@ from numbers import import_polling
 from numbers import services as number_services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests.mirror.consistency_checks import inconsistencies
 from tests.mirror.faults import EFFECT_AFTER, LOST, NO_FAULT, READS, WRITING
-from tests.mirror.stories import told_wrong
 from tests.operations.clock import Clock, started
-from tests.operations.oracle import mirror_differs
+from tests.operations.consistency_checks import mirror_differs
 from tests.operations.writes import CREDENTIALS, PROMPT
 from tests.sandbox_process import Sandbox
 
@@ -243,7 +243,7 @@ class World(RuleBasedStateMachine):
             if self.begun:
                 self.remote.clear_faults()
                 self.recovered()
-                assert told_wrong(self.remote) == []
+                assert inconsistencies(self.remote) == []
                 assert mirror_differs(self.remote) == []
         finally:
             transaction.set_rollback(True)

@@ -5,11 +5,11 @@ from typing import Any
 
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import Operation, State
-from tests.operations.oracle import is_effect_of, violations
+from tests.operations.consistency_checks import is_effect_of, violations
 from tests.sandbox_process import Sandbox
 
 
-def told_wrong(remote: Sandbox) -> list[str]:
+def inconsistencies(remote: Sandbox) -> list[str]:
     ledger = remote.ledger()
     by_others = {entry["object_id"] for entry in ledger if entry["by"] != "api"}
     found = []

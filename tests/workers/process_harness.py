@@ -43,7 +43,7 @@ def folder_broker_at(folder: Path) -> Connection:
     return Connection("filesystem://localhost", transport_options=options)
 
 
-class Stage:
+class ProcessHarness:
     def __init__(self, folder: Path, remote: Sandbox, redis: RedisServer | None) -> None:
         self.redis = redis
         self.remote = remote
