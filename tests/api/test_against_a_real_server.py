@@ -29,11 +29,11 @@ BODIES = {
 
 
 @pytest.fixture
-def stage(transactional_db, remote, tmp_path) -> Iterator[ProcessHarness]:
+def harness(transactional_db, remote, tmp_path) -> Iterator[ProcessHarness]:
     """On a broker in a folder: a write of the API needs none, as a click needs none."""
-    stage = ProcessHarness(tmp_path, remote, None)
-    yield stage
-    stage.end()
+    harness = ProcessHarness(tmp_path, remote, None)
+    yield harness
+    harness.end()
 
 
 def at_once(ask, count: int) -> list[requests.Response]:
@@ -58,7 +58,7 @@ def at_once(ask, count: int) -> list[requests.Response]:
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_fifty_at_once_with_one_key_reach_the_remote_once(name, stage, remote):
+def test_fifty_at_once_with_one_key_reach_the_remote_once(name, harness, remote):
     agent = remote.create_agent("Support Bot")
     number = remote.import_number("+15550100001", "Main")
     remote.advance(10)
@@ -66,7 +66,7 @@ def test_fifty_at_once_with_one_key_reach_the_remote_once(name, stage, remote):
     method, path, body = BODIES[name]
     path = path.format(agent=agent, number=number)
     body = body and {field: agent if value == "{agent}" else value for field, value in body.items()}
-    webs = [stage.web(), stage.web()]
+    webs = [harness.web(), harness.web()]
     call = Caller(person("olga", "Operators"))
     headers = {"Authorization": f"Bearer {call.access}", "Idempotency-Key": uuid.uuid4().hex}
     since = remote.call_report()["last_id"]
@@ -88,9 +88,9 @@ def test_fifty_at_once_with_one_key_reach_the_remote_once(name, stage, remote):
     assert len(told) == 1
 
 
-def test_a_rate_holds_over_all_processes(stage, remote):
+def test_a_rate_holds_over_all_processes(harness, remote):
     rate = 20
-    webs = [stage.web(API_RATE_PER_MINUTE=str(rate)), stage.web(API_RATE_PER_MINUTE=str(rate))]
+    webs = [harness.web(API_RATE_PER_MINUTE=str(rate)), harness.web(API_RATE_PER_MINUTE=str(rate))]
     headers = {"Authorization": f"Bearer {Caller(person('olga', 'Operators')).access}"}
 
     def ask(session: requests.Session, turn: int) -> requests.Response:
@@ -105,15 +105,15 @@ def test_a_rate_holds_over_all_processes(stage, remote):
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
 
 
-def test_the_client_of_the_documentation_does_the_whole_life(stage, remote, tmp_path):
+def test_the_client_of_the_documentation_does_the_whole_life(harness, remote, tmp_path):
     code = re.search(r"```python\n(.*?)```", Path(ROOT, "docs/api.md").read_text(), re.DOTALL)[1]
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
     script = tmp_path / "client.py"
     script.write_text(code)
-    stage.worker()
-    stage.beat()
+    harness.worker()
+    harness.beat()
     _, secret = token_of(service("robot", "Operators"))
-    arguments = [stage.web().url, secret, "+14155550123", TWILIO["sid"], TWILIO["token"]]
+    arguments = [harness.web().url, secret, "+14155550123", TWILIO["sid"], TWILIO["token"]]
 
     ran = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=120)
 

@@ -1,4 +1,4 @@
 from tests.pages.conftest import operator, sign_in
-from tests.workers.conftest import redis_server, redis_stage, stage
+from tests.workers.conftest import harness, redis_harness, redis_server
 
-__all__ = ["operator", "redis_server", "redis_stage", "sign_in", "stage"]
+__all__ = ["harness", "operator", "redis_harness", "redis_server", "sign_in"]

@@ -18,11 +18,11 @@ def bad(web: Web) -> tuple[int, set[str]]:
     return answer.status_code, {name for name, check in told["checks"].items() if check["state"] == "bad"}
 
 
-def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(stage: ProcessHarness):
-    stage.environment |= SOON
-    web = stage.web()
+def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(harness: ProcessHarness):
+    harness.environment |= SOON
+    web = harness.web()
     assert bad(web) == (503, {"last_complete_sync", "worker", "beat"})
-    worker, beat = stage.worker(), stage.beat()
+    worker, beat = harness.worker(), harness.beat()
     until(lambda: bad(web) == (200, set()), "all is well")
 
     worker.kill()
@@ -32,7 +32,7 @@ def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(stage
     assert (status, "beat" in missed) == (503, False)
 
     beat.kill()
-    stage.worker()
+    harness.worker()
     until(lambda: {"worker", "beat"} & bad(web)[1] == {"beat"}, "the worker is back, and beat is missed")
-    stage.beat()
+    harness.beat()
     until(lambda: bad(web) == (200, set()), "all is well again")

@@ -21,14 +21,14 @@ def test_one_row_for_each_name_and_the_newest_counts():
 
 
 @pytest.mark.process
-def test_a_worker_in_the_middle_of_a_long_task_is_heard(stage: ProcessHarness):
-    stage.environment["HEARTBEAT_STALE_AFTER_SECONDS"] = "6"
-    stage.remote.fault("GET", "/v1/convai/agents", "pause")
-    stage.deliver("numbers.tasks.sync")
-    stage.worker("--concurrency", "1")
-    until(lambda: not stage.remote.waiting_faults(), "the task is under way")
+def test_a_worker_in_the_middle_of_a_long_task_is_heard(harness: ProcessHarness):
+    harness.environment["HEARTBEAT_STALE_AFTER_SECONDS"] = "6"
+    harness.remote.fault("GET", "/v1/convai/agents", "pause")
+    harness.deliver("numbers.tasks.sync")
+    harness.worker("--concurrency", "1")
+    until(lambda: not harness.remote.waiting_faults(), "the task is under way")
     for _ in range(2):
         seen = Heartbeat.objects.get(name="worker").at
         until(lambda seen=seen: Heartbeat.objects.get(name="worker").at > seen, "a newer heartbeat")
-    assert stage.remote.call_report()["in_flight"] >= 1, "and the task is still under way"
-    stage.remote.clear_faults()
+    assert harness.remote.call_report()["in_flight"] >= 1, "and the task is still under way"
+    harness.remote.clear_faults()

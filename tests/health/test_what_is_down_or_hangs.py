@@ -28,24 +28,24 @@ def bad(web: Web) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("stage", "database"),
+    ("harness", "database"),
     [
         pytest.param("filesystem", "sqlite", marks=pytest.mark.smoke),
         ("redis", "postgres"),
         ("redis", "not migrated"),
         pytest.param("redis", "sqlite", marks=pytest.mark.slow),
     ],
-    indirect=["stage"],
+    indirect=["harness"],
 )
-def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, stage: ProcessHarness):
-    web = stage.web(DATABASE_URL=DOWN[database]())
+def test_a_database_that_is_down_is_an_answer_and_no_error_page(database, harness: ProcessHarness):
+    web = harness.web(DATABASE_URL=DOWN[database]())
     assert bad(web) == {"database", "last_complete_sync", "worker", "beat"}
     assert web.get("/healthz").text == "ok"
 
 
-def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: ProcessHarness):
+def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_harness: ProcessHarness):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        web = redis_stage.web(DATABASE_URL=f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/nothing")
+        web = redis_harness.web(DATABASE_URL=f"postgres://postgres@127.0.0.1:{silent.getsockname()[1]}/nothing")
         assert web.get("/healthz").text == "ok"
         began = time.monotonic()
         assert "database" in bad(web)
@@ -54,13 +54,13 @@ def test_a_database_that_takes_calls_and_says_nothing_is_down_too(redis_stage: P
 
 @pytest.mark.parametrize("fault", ["hang", "kill"])
 def test_a_broker_that_does_not_answer_costs_a_second_at_most(
-    fault, redis_stage: ProcessHarness, redis_server: RedisServer
+    fault, redis_harness: ProcessHarness, redis_server: RedisServer
 ):
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
     for name in ("worker", "beat"):
         heartbeats.record_heartbeat(name)
-    redis_stage.environment["SYNC_INTERVAL_SECONDS"] = "60"
-    web = redis_stage.web()
+    redis_harness.environment["SYNC_INTERVAL_SECONDS"] = "60"
+    web = redis_harness.web()
     assert web.get("/readyz").json()["ready"]
     getattr(redis_server, fault)()
     for _ in range(3):
@@ -73,10 +73,10 @@ def test_a_broker_that_does_not_answer_costs_a_second_at_most(
         until(lambda: web.get("/readyz").status_code == 200, "all is well again")
 
 
-def test_worker_and_beat_live_on_without_a_database(stage: ProcessHarness):
+def test_worker_and_beat_live_on_without_a_database(harness: ProcessHarness):
     down = DOWN["sqlite"]()
     hurry = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "DATABASE_URL": down}
-    for name, process in (("worker", stage.worker(**hurry)), ("beat", stage.beat(**hurry))):
+    for name, process in (("worker", harness.worker(**hurry)), ("beat", harness.beat(**hurry))):
         line = f"The database did not take the heartbeat of the {name} (OperationalError)."
         process.wait_for(line)
         until(lambda process=process, line=line: process.output.count(line) > 1, "it tries again")

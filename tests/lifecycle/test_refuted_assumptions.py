@@ -1,5 +1,5 @@
 """A remote that behaves differently: the step that meets it says so, and the line is refuted. Each step runs by itself
-here; what a whole run makes of it is in test_otherwise_as_a_whole.py."""
+here; what a whole run makes of it is in test_refuted_assumptions_in_whole_runs.py."""
 
 from collections.abc import Iterator
 

@@ -1,5 +1,5 @@
 """The whole experiment on a remote that behaves differently: the line is refuted, the exit status says so, and nothing
-is left all the same. Each step by itself is in test_otherwise.py."""
+is left all the same. Each step by itself is in test_refuted_assumptions.py."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -17,21 +17,21 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=[pytest.param("filesystem", marks=pytest.mark.slow), "redis"])
-def stage(
+def harness(
     request: pytest.FixtureRequest, transactional_db: None, remote_process: Sandbox, tmp_path: Path
 ) -> Iterator[ProcessHarness]:
     """On Redis, as docker-compose.yml has it. Where the broker in a folder makes a difference a test names both, with
     `on_both_brokers`; all others run on it in `make test-all`. Every process ends before the database is emptied."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    stage = ProcessHarness(tmp_path, remote_process, redis)
-    yield stage
-    stage.end()
+    harness = ProcessHarness(tmp_path, remote_process, redis)
+    yield harness
+    harness.end()
 
 
 @pytest.fixture
-def redis_stage(
+def redis_harness(
     transactional_db: None, remote_process: Sandbox, tmp_path: Path, redis_server: RedisServer
 ) -> Iterator[ProcessHarness]:
-    stage = ProcessHarness(tmp_path, remote_process, redis_server)
-    yield stage
-    stage.end()
+    harness = ProcessHarness(tmp_path, remote_process, redis_server)
+    yield harness
+    harness.end()

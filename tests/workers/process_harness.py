@@ -23,7 +23,7 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.waiting import until
 
 QUEUE = "celery"
-on_both_brokers = pytest.mark.parametrize("stage", ["filesystem", "redis"], indirect=True)
+on_both_brokers = pytest.mark.parametrize("harness", ["filesystem", "redis"], indirect=True)
 
 
 def shipped(name: str, broker_url: str) -> list[str]:

@@ -33,9 +33,9 @@ def the_claim_lapses() -> None:
     SyncRun.objects.filter(state=SyncRun.State.RUNNING).update(claimed_until=timezone.now() - timedelta(seconds=1))
 
 
-def somebody_uses_the_console(stage: ProcessHarness) -> dict[str, str]:
+def somebody_uses_the_console(harness: ProcessHarness) -> dict[str, str]:
     """{what: remote id} of one object of each sort that a sync has to find out about."""
-    remote = stage.remote
+    remote = harness.remote
     lines = list(PhoneNumber.objects.order_by("pk"))
     bots = list(Agent.objects.order_by("pk"))
     for bot in bots[:3]:
@@ -57,44 +57,44 @@ def complete_runs() -> int:
 
 
 @pytest.mark.parametrize(
-    ("stage", "point"),
+    ("harness", "point"),
     [
         *(("redis", point) for point in POINTS),
         ("filesystem", "details of an agent"),
         *(pytest.param("filesystem", point, marks=pytest.mark.slow) for point in POINTS if "details" not in point),
     ],
-    indirect=["stage"],
+    indirect=["harness"],
 )
-def test_the_next_worker_takes_over(point, stage: ProcessHarness):
-    stage.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
-    stage.remote.reset(agents=4, numbers=120)
+def test_the_next_worker_takes_over(point, harness: ProcessHarness):
+    harness.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
+    harness.remote.reset(agents=4, numbers=120)
     assert sync_all() is not None
-    changes = somebody_uses_the_console(stage)
+    changes = somebody_uses_the_console(harness)
     path, passing = POINTS[point]
-    stage.remote.fault("GET", path, "pause", skip=passing)
-    since = stage.remote.call_report()["last_id"]
-    stage.deliver(SYNC)
-    first = stage.worker()
-    until(lambda: not stage.remote.waiting_faults(), "the sync is there")
+    harness.remote.fault("GET", path, "pause", skip=passing)
+    since = harness.remote.call_report()["last_id"]
+    harness.deliver(SYNC)
+    first = harness.worker()
+    until(lambda: not harness.remote.waiting_faults(), "the sync is there")
     first.kill()
     dead = SyncRun.objects.get(state=SyncRun.State.RUNNING)
-    stage.remote.clear_faults()
-    assert len(stage.remote.calls(since, path=path)) in (passing + 1, passing + 2)  # details are read two at a time
+    harness.remote.clear_faults()
+    assert len(harness.remote.calls(since, path=path)) in (passing + 1, passing + 2)  # details are read two at a time
 
-    second = stage.worker()
-    stage.deliver(SYNC)
+    second = harness.worker()
+    harness.deliver(SYNC)
     second.wait_for(f"{SYNC}[")  # "succeeded": a message that is taken is not yet carried out
     assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == dead, "its claim still holds"
     the_claim_lapses()
     for count in (2, 3):  # gone is what two complete runs did not find
-        stage.deliver(SYNC)
+        harness.deliver(SYNC)
         until(lambda count=count: complete_runs() == count, "a complete run")
     assert second.stop() == 0, second.output
 
     assert SyncRun.objects.count() == 4, "the first, the dead one, and two: none while the claim held"
     dead.refresh_from_db()
     assert dead.state == SyncRun.State.PARTIAL
-    assert mirror_differs(stage.remote) == []
+    assert mirror_differs(harness.remote) == []
     assert list(PhoneNumber.objects.exclude(gone_at=None).values_list("remote_id", flat=True)) == [
         changes["number.gone"]
     ]

@@ -28,14 +28,14 @@ TASKS = {
 }
 
 
-def deliver_all(stage: ProcessHarness) -> None:
+def deliver_all(harness: ProcessHarness) -> None:
     for task, task_id in TASKS.items():
-        stage.deliver(task, times=3, task_id=task_id)
+        harness.deliver(task, times=3, task_id=task_id)
 
 
 @on_both_brokers
-def test_each_thing_is_done_once(stage: ProcessHarness):
-    remote = stage.remote
+def test_each_thing_is_done_once(harness: ProcessHarness):
+    remote = harness.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     for at in range(4):
         remote.import_number(f"+1555010012{at}", agent_id=leaving)
@@ -54,14 +54,14 @@ def test_each_thing_is_done_once(stage: ProcessHarness):
     remote.advance(10)
     PhoneNumber.objects.filter(listed_at=None).update(poll_at=timezone.now())
 
-    deliver_all(stage)
-    workers = [stage.worker(), stage.worker("-n", "worker@second")]
+    deliver_all(harness)
+    workers = [harness.worker(), harness.worker("-n", "worker@second")]
     until(lambda: ChangeSet.objects.get().state == ChangeSet.State.DONE, "the change set is done")
     until(lambda: not Operation.objects.exclude(state=State.DONE).exists(), "each operation is done")
     until(lambda: not PhoneNumber.objects.existing().filter(listed_at=None).exists(), "the import is listed")
-    stage.until_all_messages_are_taken()
-    deliver_all(stage)
-    stage.until_all_messages_are_taken()
+    harness.until_all_messages_are_taken()
+    deliver_all(harness)
+    harness.until_all_messages_are_taken()
     for worker in workers:
         assert worker.stop() == 0, worker.output  # a worker that is asked to stop ends its tasks first
 

@@ -44,8 +44,8 @@ def synced_since(moment) -> bool:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_clicks_are_answered_and_nothing_is_lost(fault, redis_stage: ProcessHarness, redis_server: RedisServer):
-    stage, remote = redis_stage, redis_stage.remote
+def test_clicks_are_answered_and_nothing_is_lost(fault, redis_harness: ProcessHarness, redis_server: RedisServer):
+    harness, remote = redis_harness, redis_harness.remote
     bots = [remote.create_agent(name) for name in ("Support Bot", "Sales Bot", "Night Bot")]
     for at, bot in enumerate((0, 1, 1)):
         remote.import_number(f"+1555010000{at}", agent_id=bots[bot])
@@ -54,10 +54,10 @@ def test_clicks_are_answered_and_nothing_is_lost(fault, redis_stage: ProcessHarn
     since, history_since = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     support, sales, night = (Agent.objects.get(remote_id=bot) for bot in bots)
     line = PhoneNumber.objects.get(bound_to=support.remote_id)
-    web = stage.web()
+    web = harness.web()
     web.sign_in()
     remote.fault("GET", "/v1/convai/agents", "pause")
-    worker, beat = stage.worker(), stage.beat()
+    worker, beat = harness.worker(), harness.beat()
     until(lambda: not remote.waiting_faults(), "a sync is under way")
     goes_wrong, is_well_again = FAULTS[fault]
 
@@ -82,5 +82,5 @@ def test_clicks_are_answered_and_nothing_is_lost(fault, redis_stage: ProcessHarn
     assert worker.process.poll() is None, worker.output
     kinds = [entry["kind"] for entry in remote.ledger(since)]
     assert sorted(kinds) == ["delete_agent", *["update_number"] * 3]
-    stage.end()
+    harness.end()
     assert violations(remote, since=since, history_since=history_since) == []

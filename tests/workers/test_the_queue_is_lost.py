@@ -16,8 +16,8 @@ pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("lost_by", ["kill", "flush"])
-def test_it_is_done_all_the_same(lost_by, redis_stage: ProcessHarness, redis_server: RedisServer):
-    stage, remote = redis_stage, redis_stage.remote
+def test_it_is_done_all_the_same(lost_by, redis_harness: ProcessHarness, redis_server: RedisServer):
+    harness, remote = redis_harness, redis_harness.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     remote.import_number("+15550100001", agent_id=leaving)
     remote.advance(10)
@@ -25,17 +25,17 @@ def test_it_is_done_all_the_same(lost_by, redis_stage: ProcessHarness, redis_ser
     since = remote.ledger()[-1]["id"]
     support, sales = (Agent.objects.get(remote_id=bot) for bot in (leaving, heir))
     services.delete_agent_with_numbers(support, sales, key="set", actor=None)
-    stage.deliver(run_change_sets.name)
+    harness.deliver(run_change_sets.name)
     assert redis_server.client.llen(QUEUE) == 1
 
     getattr(redis_server, lost_by)()
     if lost_by == "kill":
         redis_server.start()
     assert redis_server.client.llen(QUEUE) == 0
-    stage.worker()
-    stage.beat()
+    harness.worker()
+    harness.beat()
 
     until(lambda: ChangeSet.objects.get().state == ChangeSet.State.DONE, "the change set is done")
     assert [entry["kind"] for entry in remote.ledger(since)] == ["update_number", "delete_agent"]
-    stage.end()
+    harness.end()
     assert [found for found in violations(remote, since=since) if "outside change" not in found] == []

@@ -45,12 +45,12 @@ FAULTS: dict[str, tuple[dict[str, Any], SyncRun.State]] = {
 class Scene:
     """A picture that is true, and a console in which something happens during each fault."""
 
-    def __init__(self, stage: ProcessHarness) -> None:
-        self.remote = stage.remote
+    def __init__(self, harness: ProcessHarness) -> None:
+        self.remote = harness.remote
         self.remote.reset(agents=3, numbers=230)  # three pages
-        stage.environment["TEST_BEAT_SECONDS"] = "1"
-        stage.worker()
-        stage.beat()
+        harness.environment["TEST_BEAT_SECONDS"] = "1"
+        harness.worker()
+        harness.beat()
         self.runs_end(timezone.now(), 1)
         assert mirror_differs(self.remote) == []
         self.since = Entry.objects.latest("pk").pk
@@ -93,8 +93,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(stage: ProcessHarness) -> Scene:
-    return Scene(stage)
+def scene(harness: ProcessHarness) -> Scene:
+    return Scene(harness)
 
 
 def test_it_answers_wrongly(scene: Scene):

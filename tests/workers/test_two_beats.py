@@ -15,11 +15,11 @@ INTERVAL = 2  # seconds
 RUNS = 4
 
 
-def test_one_sync_runs_in_each_interval(stage: ProcessHarness, tmp_path):
-    stage.remote.reset(agents=2, numbers=5)
-    stage.environment |= {"SYNC_INTERVAL_SECONDS": str(INTERVAL)}
-    stage.worker()
-    beats = [stage.beat("--schedule", str(tmp_path / f"schedule-{at}"), "--loglevel", "INFO") for at in range(2)]
+def test_one_sync_runs_in_each_interval(harness: ProcessHarness, tmp_path):
+    harness.remote.reset(agents=2, numbers=5)
+    harness.environment |= {"SYNC_INTERVAL_SECONDS": str(INTERVAL)}
+    harness.worker()
+    beats = [harness.beat("--schedule", str(tmp_path / f"schedule-{at}"), "--loglevel", "INFO") for at in range(2)]
     for beat in beats:
         beat.wait_for("Sending due task sync")
 
@@ -30,4 +30,4 @@ def test_one_sync_runs_in_each_interval(stage: ProcessHarness, tmp_path):
     assert min(gaps) >= EARLY_SHARE * INTERVAL, gaps
     for beat in beats:
         assert beat.output.count("Sending due task sync") >= RUNS / 2, "both asked all the time"
-    assert mirror_differs(stage.remote) == []
+    assert mirror_differs(harness.remote) == []

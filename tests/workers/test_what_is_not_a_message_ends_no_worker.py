@@ -54,21 +54,21 @@ FOR_CELERY = [
 ]
 
 
-@pytest.mark.parametrize("stage", [pytest.param("filesystem", marks=pytest.mark.smoke), "redis"], indirect=True)
-def test_what_is_not_a_message_ends_no_worker(stage: ProcessHarness):
-    worker = stage.worker()
+@pytest.mark.parametrize("harness", [pytest.param("filesystem", marks=pytest.mark.smoke), "redis"], indirect=True)
+def test_what_is_not_a_message_ends_no_worker(harness: ProcessHarness):
+    worker = harness.worker()
     odd = [*NOT_MESSAGES.values(), *(json.dumps(one).encode() for one in FOR_CELERY)]
     control = [*NOT_MESSAGES.values(), json.dumps(message(task=None, body=b'{"method": "no-such"}')).encode()]
-    if stage.redis:
-        stage.redis.client.rpush(QUEUE, *odd)
+    if harness.redis:
+        harness.redis.client.rpush(QUEUE, *odd)
     else:
-        folder = stage.folder / "var/broker/messages"
+        folder = harness.folder / "var/broker/messages"
         for at, content in enumerate(odd):
             (folder / f"0_{at}.{QUEUE}.msg").write_bytes(content)
         for at, content in enumerate(control):
             (folder / f"0_{at}.worker@controlplane.celery.pidbox.msg").write_bytes(content)
-    until(lambda: stage.waiting_messages() == 0 or worker.ended, "every message was taken")
-    stage.deliver(seal.name, task_id="a-real-one")
+    until(lambda: harness.waiting_messages() == 0 or worker.ended, "every message was taken")
+    harness.deliver(seal.name, task_id="a-real-one")
     worker.wait_for("[a-real-one] succeeded")
     assert "Traceback" not in worker.output.split(" ready.")[0]
     assert worker.stop() == 0
