@@ -99,15 +99,15 @@ class Effects:
 
 
 def wrong_verdicts(operations: list[Operation], effects: Effects, entries: list[Entry]) -> Iterator[str]:
-    audit_required: dict[tuple[str, str], int] = defaultdict(int)
+    recorded: dict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
         if entry.cause == Entry.Cause.OPERATION:
-            audit_required[entry.kind, entry.cause_id] += 1
+            recorded[entry.kind, entry.cause_id] += 1
     for op in operations:
         for wrong in _wrong(op, effects):
             yield f"operation {op.pk} {op.kind} {op.object_id} {op.state}: {wrong} ({op.message})"
         for state in {State.SENT, op.state} if op.sent_at else {op.state}:
-            if not op.is_open and (times := audit_required[f"operation.{state}", str(op.pk)]) != 1:
+            if not op.is_open and (times := recorded[f"operation.{state}", str(op.pk)]) != 1:
                 yield f"operation {op.pk} {op.kind}: the history has {times} entries of {state}"
 
 

@@ -57,7 +57,7 @@ def gate(remote: Sandbox, settings) -> ConcurrencyLimiter:
 
 
 @pytest.fixture
-def on_begin() -> Iterator[Callable[[Callable[[], object]], Thread]]:
+def in_thread() -> Iterator[Callable[[Callable[[], object]], Thread]]:
     """Runs something in a thread, which closes its database connection and is waited for."""
     threads: list[Thread] = []
 

@@ -104,13 +104,13 @@ def test_one_probe_each_half_minute(clock: Clock):
 
 
 @OTHERS_SEE_IT
-def test_while_the_probe_is_under_way_nobody_else_is_sent(clock: Clock, on_begin):
+def test_while_the_probe_is_under_way_nobody_else_is_sent(clock: Clock, in_thread):
     opened(clock.remote)
     clock.remote.clear_faults()
     clock.remote.fault("GET", "/v1/user", "pause")
     clock.passes(31)
     since = clock.remote.call_report()["last_id"]
-    probe = on_begin(lambda: connect().get_user())
+    probe = in_thread(lambda: connect().get_user())
     clock.remote.wait_for_call("GET", "/v1/user", since)
     with pytest.raises(KeyRefused) as caught:
         connect(urgent=True).list_agents()

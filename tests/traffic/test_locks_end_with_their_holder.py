@@ -92,15 +92,15 @@ def test_what_is_given_back_is_free(found, name):
         release()
 
 
-def test_shared_by_many_or_held_by_one(found, name, on_begin):
+def test_shared_by_many_or_held_by_one(found, name, in_thread):
     first, second = found.share(name), found.share(name)
     assert first is not None
     assert second is not None
     seen = []
-    on_begin(lambda: seen.append(found.first_free([name]))).join(20)
-    on_begin(lambda: seen.append(found.first_free([f"{name}-2"], unless=name))).join(20)
+    in_thread(lambda: seen.append(found.first_free([name]))).join(20)
+    in_thread(lambda: seen.append(found.first_free([f"{name}-2"], unless=name))).join(20)
     first()
-    on_begin(lambda: seen.append(found.first_free([name]))).join(20)
+    in_thread(lambda: seen.append(found.first_free([name]))).join(20)
     assert seen == [None, None, None]
     second()
     release = found.first_free([name], unless=f"{name}-queue")
@@ -108,11 +108,11 @@ def test_shared_by_many_or_held_by_one(found, name, on_begin):
     release()
 
 
-def test_unless_is_held_for_a_moment_only(found, name, on_begin):
+def test_unless_is_held_for_a_moment_only(found, name, in_thread):
     release = found.first_free([f"{name}-2"], unless=name)
     assert release is not None
     shared = []
-    on_begin(lambda: shared.append(found.share(name))).join(20)
+    in_thread(lambda: shared.append(found.share(name))).join(20)
     assert shared[0] is not None
     release()
 

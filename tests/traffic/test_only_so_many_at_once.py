@@ -37,7 +37,7 @@ connect().list_agents()
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_the_remote_never_sees_more_from_many_threads(at_once, remote: Sandbox, settings, on_begin):
+def test_the_remote_never_sees_more_from_many_threads(at_once, remote: Sandbox, settings, in_thread):
     settings.ELEVENLABS_MAX_CONCURRENCY = at_once
     remote.settings(latency_ms=10)
     start = threading.Barrier(6)
@@ -48,7 +48,7 @@ def test_the_remote_never_sees_more_from_many_threads(at_once, remote: Sandbox, 
         for _ in range(3):
             client.list_agents()
 
-    for thread in [on_begin(partial(read, urgent)) for urgent in (True, False, False) * 2]:
+    for thread in [in_thread(partial(read, urgent)) for urgent in (True, False, False) * 2]:
         thread.join(60)
     report = remote.call_report()
     assert report["total"] == 6 * 3
@@ -66,11 +66,11 @@ def test_the_remote_never_sees_more_from_several_processes(at_once, remote: Sand
     assert report["peak_in_flight"] == at_once
 
 
-def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settings, on_begin):
+def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settings, in_thread):
     """Headers are not the answer: another one is not sent while the body drips."""
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     remote.fault("GET", "/v1/convai/agents", "drip", seconds=0.01)
-    slow = on_begin(lambda: connect().list_agents())
+    slow = in_thread(lambda: connect().list_agents())
     remote.wait_for_call("GET", "/v1/convai/agents")
     connect(urgent=True).list_llms()
     slow.join(30)
@@ -79,7 +79,7 @@ def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settin
 
 
 @pytest.mark.parametrize("urgent", [True, False])
-def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbox, settings, gate, on_begin):
+def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbox, settings, gate, in_thread):
     settings.ELEVENLABS_WRITE_DEADLINE = 0.05
     agent = remote.create_agent()
     since = remote.call_report()["last_id"]
@@ -92,7 +92,7 @@ def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbo
             enough.wait(60)
 
     for _ in range(2):
-        on_begin(hold)
+        in_thread(hold)
     held.wait(60)
     try:
         for call in (client.list_agents, lambda: client.update_agent(agent, {"name": "New"})):
@@ -121,7 +121,7 @@ def test_a_killed_process_frees_its_slot(remote: Sandbox, settings):
         assert connect(urgent=True).list_llms()
 
 
-def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch, on_begin):
+def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch, in_thread):
     """A time limit of a task, or Ctrl-C, may hit while an answer is awaited."""
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     with monkeypatch.context() as patch:
@@ -129,7 +129,7 @@ def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settin
         with pytest.raises(KeyboardInterrupt) as caught:
             connect().list_agents()
     pages: list[Page] = []
-    on_begin(lambda: pages.append(connect(patience=4).list_agents())).join(60)
+    in_thread(lambda: pages.append(connect(patience=4).list_agents())).join(60)
     assert len(pages) == 1
     assert caught.tb is not None  # until here it has kept all that the call had in hand
 

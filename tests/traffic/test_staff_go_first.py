@@ -29,11 +29,11 @@ def one_slot(one_at_a_time, gate: ConcurrencyLimiter) -> ConcurrencyLimiter:
     return gate
 
 
-def test_a_free_slot_is_for_the_one_who_waits(one_slot, on_begin):
+def test_a_free_slot_is_for_the_one_who_waits(one_slot, in_thread):
     taken = []
     waiting = one_slot._locks.share(one_slot._queue)  # as somebody urgent does who found no slot
     assert waiting is not None
-    on_begin(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
+    in_thread(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
     assert taken == [None]
     urgent = one_slot.at_once(urgent=True)
     assert urgent is not None
@@ -44,7 +44,7 @@ def test_a_free_slot_is_for_the_one_who_waits(one_slot, on_begin):
     rest()
 
 
-def test_who_waits_is_known_as_long_as_it_waits(one_slot, on_begin):
+def test_who_waits_is_known_as_long_as_it_waits(one_slot, in_thread):
     def somebody_waits() -> bool:
         alone = one_slot._locks.first_free([one_slot._queue])
         if alone is not None:
@@ -59,7 +59,7 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, on_begin):
             with one_slot.slot(urgent=True, seconds=60) as waited:
                 got.append(waited)
 
-        thread = on_begin(wait)
+        thread = in_thread(wait)
         while not somebody_waits():
             assert thread.is_alive()
         assert got == []
@@ -68,7 +68,7 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, on_begin):
     assert not somebody_waits()
 
 
-def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, on_begin):
+def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, in_thread):
     """The slot is held until all of them wait. How many wait is seen by how often they look."""
     looks: list[bool] = []
     take = ConcurrencyLimiter.at_once
@@ -76,10 +76,10 @@ def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot,
         patch.setattr(
             ConcurrencyLimiter, "at_once", lambda self, **how: [looks.append(how["urgent"]), take(self, **how)][1]
         )
-        threads = [on_begin(lambda: connect().list_agents()) for _ in range(4)]
+        threads = [in_thread(lambda: connect().list_agents()) for _ in range(4)]
         while looks.count(False) < 40:
             assert all(thread.is_alive() for thread in threads)
-        threads.append(on_begin(lambda: connect(urgent=True).list_llms()))
+        threads.append(in_thread(lambda: connect(urgent=True).list_llms()))
         while looks.count(True) < 5:
             assert threads[-1].is_alive()
     for thread in threads:
