@@ -31,7 +31,7 @@ run: $(VENV)/runtime .env ## install missing packages, then run everything on th
 IN_PARALLEL = -n $(or $(PROCESSES),2) --dist loadgroup --no-loadscope-reorder
 IN_GATE := not slow and (smoke or not (process or browser))
 ON_SERVERS := not slow and (servers or process or browser)
-BUDGET := --budget 480
+BUDGET := --budget 700
 COVER := $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 PYTEST = mkdir -p var/test; $(ISOLATED) $(PYTHON) -m pytest
 
