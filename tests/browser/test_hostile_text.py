@@ -140,8 +140,9 @@ class Visitor:
         self.page.goto(address)
         if self.page.evaluate(NARROW):
             self.note("a value has no room beside its name")
-        for wide in self.page.evaluate(TOO_WIDE, FITS_WITHIN):
-            self.note(f"too wide: {wide}")
+        if self.page.evaluate("document.styleSheets.length > 0"):  # a bare fragment has none; its page is looked at
+            for wide in self.page.evaluate(TOO_WIDE, FITS_WITHIN):
+                self.note(f"too wide: {wide}")
         return self.skeleton_of("html")
 
     def skeleton_of(self, part: str) -> Skeleton:
