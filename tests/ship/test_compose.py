@@ -170,7 +170,7 @@ def test_beat(migrated, run, start):
     beat.wait_for("Sending due task")
     result = run(*health("beat"))
     assert result.returncode == 0, result.stderr
-    assert beat.stop() == 0
+    assert beat.stop() == 0, beat.output
 
 
 def test_the_image_holds_what_is_imported_and_no_secret():
