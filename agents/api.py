@@ -8,21 +8,21 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
-from agents import filters, services
+from agents import filters
+from agents.actions import ArchiveAgent, CreateAgent, DuplicateAgent, UpdateAgent
 from agents.api_schemas import ChangedAgent, NewAgent, NewName, flat_settings, values_of
 from agents.fields import DEFAULTS, PATHS, label_of, values_from
 from agents.forms import digest
 from agents.models import SETTINGS, Agent
 from agents.validators import setting_error, voice_model_error
 from controlplane.api.auth import requires
-from controlplane.api.idempotency import CallerContext, run_idempotently
+from controlplane.api.idempotency import execute_idempotently
 from controlplane.api.operations import OperationOut
 from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
-from controlplane.api.schemas import Because, IdInPath, Key, Text
+from controlplane.api.schemas import IdInPath, Key, Text, WithJustification
 from controlplane.elevenlabs import is_id
 from controlplane.mirror.json_paths import get, nest
-from controlplane.operations.models import Operation
 
 router = Router(tags=["Agents"])
 WRITE = {200: OperationOut, 202: OperationOut}
@@ -88,29 +88,28 @@ def agent(request: HttpRequest, agent_id: IdInPath) -> Any:
     "/agents",
     summary="Create an agent",
     response={201: OperationOut, 202: OperationOut},
-    auth=requires("agents.add_agent"),
+    auth=requires(CreateAgent.permission),
 )
 def create_agent(request: HttpRequest, response: HttpResponse, key: Key, body: NewAgent) -> Any:
     """Create an agent: `object_id` of the answer is its id. What is not named is as the page for it begins."""
 
-    def request_operation(caller: CallerContext) -> Operation:
+    def action() -> CreateAgent:
         values = DEFAULTS | values_of(body)
         patched = _settings(body.settings)
         _check(values, values)
         rest = {PATHS[name]: value for name, value in values.items() if name != "name"}
-        body_sent = nest(rest | patched)
-        return services.create(name=values["name"], body=body_sent, justification=body.justification, **caller)
+        return CreateAgent.of(values["name"], nest(rest | patched))
 
-    return run_idempotently(request, response, key, body.said(), request_operation, made=201)
+    return execute_idempotently(request, response, key, body, action, success_status=201)
 
 
-@router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=requires("agents.change_agent"))
+@router.patch("/agents/{agent_id}", summary="Change an agent", response=WRITE, auth=requires(UpdateAgent.permission))
 def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: ChangedAgent) -> Any:
     """Change what is named; the rest stays. Not sent if the agent is not as this app knows it (or, with
     `expected_version`, as you do)."""
     found = get_agent_or_404(agent_id)
 
-    def request_operation(caller: CallerContext) -> Operation:
+    def action() -> UpdateAgent:
         _refuse_unchangeable(found)
         if body.expected_version not in (None, digest(found)):
             raise Problem(409, "changed-meanwhile", f"Not sent. {found} was changed meanwhile: read it again.")
@@ -121,57 +120,60 @@ def change_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPat
         requested = {PATHS[name]: value for name, value in values.items()} | patched
         if not requested:
             raise invalid([("", "Name at least one setting.")])
-        shown = {path: get(found.remote_data, path) for path in requested}
-        return services.update(found, values=requested, shown=shown, justification=body.justification, **caller)
+        return UpdateAgent.of(found, requested, shown={path: get(found.remote_data, path) for path in requested})
 
-    return run_idempotently(request, response, key, body.said(), request_operation)
+    return execute_idempotently(request, response, key, body, action)
 
 
 @router.post(
     "/agents/{agent_id}/duplicate",
     summary="Duplicate an agent",
     response={201: OperationOut, 202: OperationOut},
-    auth=requires("agents.duplicate_agent"),
+    auth=requires(DuplicateAgent.permission),
 )
 def duplicate_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: NewName) -> Any:
     """Create a copy with another name and without numbers: `object_id` of the answer is its id."""
     found = get_agent_or_404(agent_id)
 
-    def request_operation(caller: CallerContext) -> Operation:
+    def action() -> DuplicateAgent:
         _refuse_deleted(found)
         name = body.name.strip()
         _check({"name": name}, {})
-        return services.duplicate(found, name=name, justification=body.justification, **caller)
+        return DuplicateAgent.of(found, name=name)
 
-    return run_idempotently(request, response, key, body.said(), request_operation, made=201)
+    return execute_idempotently(request, response, key, body, action, success_status=201)
 
 
 @router.post(
-    "/agents/{agent_id}/archive", summary="Archive an agent", response=WRITE, auth=requires("agents.archive_agent")
+    "/agents/{agent_id}/archive", summary="Archive an agent", response=WRITE, auth=requires(ArchiveAgent.permission)
 )
-def archive_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
+def archive_agent(
+    request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: WithJustification
+) -> Any:
     """Archive an agent. It stays at ElevenLabs and can be restored; numbers that it answers stay assigned to it."""
     return _archive(request, response, agent_id, key, body, archived=True)
 
 
 @router.post(
-    "/agents/{agent_id}/restore", summary="Restore an agent", response=WRITE, auth=requires("agents.archive_agent")
+    "/agents/{agent_id}/restore", summary="Restore an agent", response=WRITE, auth=requires(ArchiveAgent.permission)
 )
-def restore_agent(request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: Because) -> Any:
+def restore_agent(
+    request: HttpRequest, response: HttpResponse, agent_id: IdInPath, key: Key, body: WithJustification
+) -> Any:
     """Bring an archived agent back."""
     return _archive(request, response, agent_id, key, body, archived=False)
 
 
 def _archive(
-    request: HttpRequest, response: HttpResponse, agent_id: str, key: str, body: Because, *, archived: bool
+    request: HttpRequest, response: HttpResponse, agent_id: str, key: str, body: WithJustification, *, archived: bool
 ) -> Any:
     found = get_agent_or_404(agent_id)
 
-    def request_operation(caller: CallerContext) -> Operation:
+    def action() -> ArchiveAgent:
         _refuse_deleted(found)
-        return services.archive(found, archived=archived, justification=body.justification, **caller)
+        return ArchiveAgent.of(found, archived)
 
-    return run_idempotently(request, response, key, body.said(), request_operation)
+    return execute_idempotently(request, response, key, body, action)
 
 
 def get_agent_or_404(agent_id: str) -> Agent:

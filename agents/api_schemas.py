@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from agents import settings_json
 from agents.fields import MAY_BE_EMPTY, PATHS, RANGES
 from agents.validators import VOICE_ID
-from controlplane.api.schemas import NOT_BLANK, Because, Json, Text
+from controlplane.api.schemas import NOT_BLANK, Json, Text, WithJustification
 
 OTHERS = (
     "What has no field of its own, in ElevenLabs' shape: `conversation_config`, `platform_settings`, `workflow`. "
@@ -36,7 +36,7 @@ def _add_limits(schema: dict[str, Any]) -> None:
     schema["properties"]["settings"]["propertyNames"] = {"enum": list(settings_json.PARTS)}
 
 
-class _Settings(Because):
+class _Settings(WithJustification):
     model_config = ConfigDict(json_schema_extra=_add_limits)
 
     tags: list[Text] | None = Field(None, max_length=100)
@@ -60,7 +60,7 @@ class NewAgent(_Settings):
     name: Text = Field(max_length=300)
 
 
-class NewName(Because):
+class NewName(WithJustification):
     name: Text = Field(max_length=300, json_schema_extra=NOT_BLANK)
 
 

@@ -12,26 +12,22 @@ from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import AgentSummary, BadShape, unstorable
 from controlplane.mirror import upsert
 from controlplane.mirror.json_paths import get
-from controlplane.mirror.upsert import Reading
+from controlplane.mirror.readings import Reading
 
 ARCHIVED = "platform_settings.archived"
 
 
 @transaction.atomic
-def upsert_row(data: dict[str, Any], cause: Cause, reading: Reading | None = None) -> bool:
+def upsert_row(agent: RemoteAgent, cause: Cause, reading: Reading | None = None) -> bool:
     """Store the response to a GET of one agent. Raises BadShape for data that no database can store."""
-    if reason := unstorable(data):
+    if reason := unstorable(agent.raw):
         raise BadShape(f"An agent cannot be kept: {reason}.")
-    agent_id = RemoteAgent.parse(data).agent_id
-    return upsert.save(upsert.row_of(Agent, agent_id), row_values(data), cause=cause, reading=reading)
+    return upsert.save(upsert.row_of(Agent, agent.agent_id), row_values(agent), cause=cause, reading=reading)
 
 
-def row_values(data: dict[str, Any], summary: AgentSummary | None = None) -> dict[str, Any]:
-    """{field: value} for the agent's row; `summary` is its entry in the listing, if that was read too.
-
-    Raises BadShape.
-    """
-    agent = RemoteAgent.parse(data)
+def row_values(agent: RemoteAgent, summary: AgentSummary | None = None) -> dict[str, Any]:
+    """{field: value} for the agent's row; `summary` is its entry in the listing, if that was read too."""
+    data = agent.raw
     values: dict[str, Any] = {
         "name": agent.name or "",
         "tags": list(agent.tags or []),

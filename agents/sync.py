@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 
 from agents import mirror
 from agents.models import Agent
+from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import AgentSummary, BadShape, ElevenLabs, Page
 from controlplane.mirror.models import RemoteObject
 from controlplane.mirror.source import Diff, Explain, Observation, ResourceSource
@@ -73,10 +74,10 @@ class Agents(ResourceSource):
 
     def values(self, row: RemoteObject, seen: Observation) -> dict[str, Any]:
         if seen.listed is None:
-            return mirror.row_values(seen.data)
+            return mirror.row_values(RemoteAgent.parse(seen.data))
         summary = AgentSummary.parse(seen.listed)
         if seen.data is not seen.listed:
-            values = mirror.row_values(seen.data, summary)
+            values = mirror.row_values(RemoteAgent.parse(seen.data), summary)
             return values | {"details_read_at": seen.asked_at} if row._state.adding else values
         return mirror.summary_row_values(summary) | {"missing_since": None}
 

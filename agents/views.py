@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +16,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from agents import catalogue, services
+from agents import catalogue
+from agents.actions import ArchiveAgent, CreateAgent, DeleteAgent, DuplicateAgent, UpdateAgent
 from agents.fields import label_of, values_from
 from agents.forms import AgentForm, ArchiveForm, DuplicateForm, form_value
 from agents.models import Agent
@@ -24,10 +25,12 @@ from agents.row_permissions import annotate_permissions
 from agents.validators import VOICE_ID
 from controlplane.lookups import MAX_SEARCH_CHARS, get_row_or_404
 from controlplane.mirror import outside
-from controlplane.operations.form_flow import action_kwargs, flash_result, htmx_redirect, render_form, submit, url_of
+from controlplane.operations.execute import execute
+from controlplane.operations.form_flow import action_context, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN_STATES, Operation
 from controlplane.operations.object_history import object_history
+from controlplane.pages import redirect_page, render_page
 from controlplane.templatetags.names import visible
 
 MAX_NUMBERS = 50
@@ -37,19 +40,19 @@ page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @page_methods
-@permission_required("agents.add_agent", raise_exception=True)
+@permission_required(CreateAgent.permission, raise_exception=True)
 def create(request: HttpRequest) -> HttpResponse:
     form = AgentForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         op = submit(
             form,
-            lambda: services.create(name=form.changed["name"], body=form.body(), **action_kwargs(request, form)),
+            lambda: execute(CreateAgent.of(form.changed["name"], form.body()), action_context(request, form)),
         )
         if op is not None:
             return _redirect_after(request, op)
     form.focus_on_errors()
     context = {"form": form, "title": "Create an agent"}
-    return render_form(request, "agents/create.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "agents/create.html", context)
 
 
 @page_methods
@@ -58,14 +61,14 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("agents.view_agent"):
         raise PermissionDenied
     agent = _agent(pk)
-    may_change = request.user.has_perm("agents.change_agent")
+    may_change = request.user.has_perm(UpdateAgent.permission)
     if request.method == "POST" and not may_change:
         raise PermissionDenied
     if not may_change or agent.gone_at or not agent.remote_data:
         if request.method == "POST":
             messages.error(request, "Nothing was sent: this agent cannot be changed in its current state.")
             return HttpResponseRedirect(request.path)
-        return render_form(request, "agents/read.html", _page(request, _agent_context(request, agent)))
+        return render_page(request, "agents/read.html", _agent_context(request, agent))
     form = AgentForm(request.POST if request.method == "POST" else None, agent=agent)
     if form.is_bound and form.is_valid():
         values, shown = form.changed_values()
@@ -74,7 +77,7 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
             return HttpResponseRedirect(request.path)
         op = submit(
             form,
-            lambda: services.update(agent, values=values, shown=shown, **action_kwargs(request, form)),
+            lambda: execute(UpdateAgent.of(agent, values, shown=shown), action_context(request, form)),
         )
         if op is not None:
             return _redirect_after(request, op)
@@ -82,26 +85,26 @@ def page(request: HttpRequest, pk: str) -> HttpResponse:
         form.go_on_from(agent)
     form.focus_on_errors()
     context = {"form": form, **_agent_context(request, agent)}
-    return render_form(request, "agents/edit.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "agents/edit.html", context)
 
 
 @page_methods
-@permission_required("agents.duplicate_agent", raise_exception=True)
+@permission_required(DuplicateAgent.permission, raise_exception=True)
 def duplicate(request: HttpRequest, pk: str) -> HttpResponse:
     agent = _agent(pk)
     data = request.POST if request.method == "POST" else None
     form = DuplicateForm(data, auto_id=DIALOG_IDS, initial={"name": f"Copy of {visible(agent.name, '')}"[:300]})
     if form.is_bound and form.is_valid() and _exists(form, agent):
         name = form.cleaned_data["name"]
-        op = submit(form, lambda: services.duplicate(agent, name=name, **action_kwargs(request, form)))
+        op = submit(form, lambda: execute(DuplicateAgent.of(agent, name=name), action_context(request, form)))
         if op is not None:
             return _redirect_after(request, op)
     context = {"form": form, "agent": agent, "title": f"Duplicate {agent}"}
-    return render_form(request, "agents/duplicate.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "agents/duplicate.html", context)
 
 
 @page_methods
-@permission_required("agents.archive_agent", raise_exception=True)
+@permission_required(ArchiveAgent.permission, raise_exception=True)
 def archive(request: HttpRequest, pk: str) -> HttpResponse:
     """Archives or restores an agent, as the form's `deed` says."""
     agent = _agent(pk)
@@ -109,7 +112,7 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
     form = ArchiveForm(data, auto_id=DIALOG_IDS, initial={"deed": "restore" if agent.archived else "archive"})
     if form.is_bound and form.is_valid() and _exists(form, agent):
         archived = form.cleaned_data["deed"] == "archive"
-        op = submit(form, lambda: services.archive(agent, archived=archived, **action_kwargs(request, form)))
+        op = submit(form, lambda: execute(ArchiveAgent.of(agent, archived), action_context(request, form)))
         if op is not None:
             return _redirect_after(request, op)
         agent.refresh_from_db()
@@ -121,11 +124,11 @@ def archive(request: HttpRequest, pk: str) -> HttpResponse:
         "title": f"{'Restore' if restores else 'Archive'} {agent}",
     }
     context["number_count"] = agent.numbers.filter(gone_at=None).count()
-    return render_form(request, "agents/archive.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "agents/archive.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@permission_required("agents.delete_agent", raise_exception=True)
+@permission_required(DeleteAgent.permission, raise_exception=True)
 def delete(request: HttpRequest, pk: str) -> HttpResponse:
     """Redirects to the page in `numbers` that deletes an agent, which also handles the agent's numbers."""
     return HttpResponseRedirect(reverse("admin:numbers_retire_agent", args=[_agent(pk).pk]))
@@ -141,7 +144,7 @@ def history(request: HttpRequest, pk: str) -> HttpResponse:
 @require_GET
 def voices(request: HttpRequest) -> HttpResponse:
     """The voices that match the search, as choices of the form."""
-    if not (request.user.has_perm("agents.add_agent") or request.user.has_perm("agents.change_agent")):
+    if not (request.user.has_perm(CreateAgent.permission) or request.user.has_perm(UpdateAgent.permission)):
         raise PermissionDenied
     term = request.GET.get("voice_search", "").strip()[:MAX_SEARCH_CHARS]
     chosen, stored = (request.GET.get(name, "")[:64] for name in ("voice_id", "stored"))
@@ -182,7 +185,7 @@ def _redirect_after(request: HttpRequest, op: Operation) -> HttpResponse:
     """Redirects to the agent, or to the operation while that is open or the agent has no row yet."""
     flash_result(request, op)
     row = None if op.is_open or not op.object_id else Agent.objects.filter(remote_id=op.object_id).only("pk").first()
-    return htmx_redirect(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
+    return redirect_page(request, url_of(op) if row is None else reverse("admin:agents_agent_change", args=[row.pk]))
 
 
 def _agent_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
@@ -210,7 +213,3 @@ def _related(agent: Agent) -> dict[str, Any]:
         "open_operation": Operation.objects.filter(**about, state__in=OPEN_STATES).first(),
         **object_history("agent", agent.remote_id),
     }
-
-
-def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    return {**admin.site.each_context(request), "subtitle": None, **context}

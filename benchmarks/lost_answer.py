@@ -8,15 +8,15 @@ import harness
 
 WRITES = 30
 PATIENCE_S = 60.0
-FIRST_LOOK_S = 2.0  # `journal.READ_BACK_AFTER_S[0]`: the result cannot be known sooner
+FIRST_LOOK_S = 2.0  # `outcome.READ_BACK_AFTER_S[0]`: the result cannot be known sooner
 
 
 def measure() -> dict[str, Any]:
     from agents.models import Agent
     from controlplane.operations.models import Operation, State
-    from numbers import services
     from numbers.models import PhoneNumber
     from numbers.sync import sync_all
+    from tests import number_writes as services
 
     with harness.remote("--agents", "2", "--numbers", "1", "--latency", "20") as sandbox:
         sync_all()

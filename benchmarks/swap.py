@@ -12,9 +12,9 @@ def measure() -> dict[str, Any]:
     import requests
 
     from agents.models import Agent
-    from numbers import services
     from numbers.models import PhoneNumber
     from numbers.sync import sync_all
+    from tests import number_writes as services
 
     with harness.remote() as sandbox:
         agents = [sandbox.create_agent("Support Bot"), sandbox.create_agent("Sales Bot")]

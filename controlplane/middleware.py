@@ -9,11 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseStopPolling, reswap
 
 from controlplane.api.middleware import PREFIX
 from controlplane.audit.unavailable import AuditUnavailable, track_sending
-
-HTMX_STOP_POLLING = 286  # htmx: swap, and stop polling
 
 
 class HtmxLoginMiddleware:
@@ -25,13 +24,13 @@ class HtmxLoginMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         sign_in = resolve_url(settings.LOGIN_URL)
-        if request.headers.get("HX-Request") != "true" or not response.headers.get("Location", "").startswith(sign_in):
+        htmx = request.htmx  # type: ignore[attr-defined]
+        if not htmx or not response.headers.get("Location", "").startswith(sign_in):
             return response
-        if request.headers.get("HX-Target") == "cp-dialog":
+        if htmx.target == "cp-dialog":
             start_page = resolve_url(settings.LOGIN_REDIRECT_URL)
-            return HttpResponse(headers={"HX-Redirect": f"{sign_in}?{urlencode({'next': start_page})}"})
-        # keeps what the user typed on the page
-        return HttpResponse(status=HTMX_STOP_POLLING, headers={"HX-Reswap": "none"})
+            return HttpResponseClientRedirect(f"{sign_in}?{urlencode({'next': start_page})}")
+        return reswap(HttpResponseStopPolling(), "none")  # keeps what the user typed on the page
 
 
 class RejectNulMiddleware:

@@ -1,269 +1,335 @@
 """Actions on a phone number: assign (assign, move, unassign), edit label, remove."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 from django.db.models import Q
 from django.utils import timezone
 
 from agents import mirror as agent_mirror
 from agents.actions import ArchiveAgent, DeleteAgent
-from agents.services import ARCHIVED
+from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
-from controlplane.mirror.upsert import Reading
-from controlplane.operations.actions import Action, NothingToDo, PreconditionFailed, Reply, Secrets, Verdict, register
+from controlplane.mirror.readings import Reading
+from controlplane.operations.actions import (
+    Action,
+    Attempt,
+    NothingToDo,
+    PreconditionFailed,
+    Reply,
+    Secrets,
+    Verdict,
+    register,
+)
 from controlplane.operations.models import OPEN_STATES, Operation, State
 from numbers import mirror
 from numbers.import_polling import GIVE_UP_AFTER
 from numbers.models import PhoneNumber
 
 UNASSIGNED = "no agent"
+AS_IT_IS = ""  # of a binding's field: it is not part of the request
 BRANCH_FIELDS = ("branch_id", "environment")  # the fields of a binding other than its agent
 
 
-class _OnNumber(Action):
+@dataclass(frozen=True, kw_only=True)
+class NumberAction(Action):
     """Base of the actions on an existing number."""
 
     object_type = "number"
+    remote = RemoteNumber
+    button: ClassVar[str]  # "Edit label"
+    is_offered: ClassVar[bool] = True  # to staff, on a page and in the API
 
-    def read_back(self, client: ElevenLabs, op: Operation) -> dict[str, Any] | None:
-        return get_number(client, op.object_id)
+    @classmethod
+    def of(cls, number: PhoneNumber, *args: Any, shown: str, **values: Any) -> Self:
+        """The action on this number. `shown` is what `shown_of` returned when the request was made."""
+        raise NotImplementedError
 
-    def existing(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
+    @classmethod
+    def shown_of(cls, number: PhoneNumber) -> str:
+        """The value that has to be the same still when the action is carried out. By default, the agent's id."""
+        return number.bound_to
+
+    @classmethod
+    def slug(cls) -> str:
+        """ "number.edit_label" -> "edit-label", for URLs."""
+        return cls.name.partition(".")[2].replace("_", "-")
+
+    def read_back(self, client: ElevenLabs, attempt: Attempt) -> RemoteNumber | None:
+        return get_number(client, self.object_id)
+
+    def existing(self, client: ElevenLabs) -> RemoteNumber:
         """GET the number for a precheck. Raises PreconditionFailed if it does not exist."""
-        number = get_number(client, op.object_id)
+        number = get_number(client, self.object_id)
         if number is None:
-            _refuse_while_importing(op)
-            mirror.mark_missing(op.object_id)
-            raise PreconditionFailed(
-                f"{op.display_names['object']} is not in ElevenLabs any more: it was removed there."
-            )
-        op.precheck_object = number
+            self.refuse_while_importing()
+            mirror.mark_missing(self.object_id)
+            raise PreconditionFailed(f"{self.object_name} is not in ElevenLabs any more: it was removed there.")
         return number
 
-    def store(self, op: Operation, observed: dict[str, Any] | None, cause: Cause) -> None:
+    def refuse_while_importing(self) -> None:
+        """Raises PreconditionFailed while the import is still polled for, when a 404 may mean "not yet"."""
+        polled = PhoneNumber.objects.existing().filter(remote_id=self.object_id, listed_at=None, gave_up_at=None)
+        if number := polled.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
+            raise PreconditionFailed(
+                f"{self.object_name} cannot be seen at ElevenLabs yet: its import was accepted at "
+                f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
+            )
+
+    def store(self, observed: RemoteNumber | None, cause: Cause, reading: Reading, *, done: bool) -> None:
         if observed is not None:
-            mirror.upsert_row(observed, cause, Reading.by(op))
-        elif op.state == State.DONE and self.removes:
-            mirror.mark_gone(op.object_id, cause)
+            mirror.upsert_row(observed, cause, reading)
+        elif done and self.removes:
+            mirror.mark_gone(self.object_id, cause)
 
 
 @register
-class AssignNumber(_OnNumber):
-    """`params`: agent_id (None unassigns) and shown, the agent id that the page showed. One PATCH, also for a move.
+@dataclass(frozen=True, kw_only=True)
+class AssignNumber(NumberAction):
+    """Assign or move a number, or unassign it (`agent_id` None), in one PATCH. `shown` is the agent id that the page
+    showed.
 
-    A branch belongs to one agent, so it is cleared when the agent changes. `params` may also contain branch_id and
-    environment: these are then set as given, provided that they still are as `shown_binding` says. That is how an undo
-    restores them.
+    A branch belongs to one agent, so it is cleared when the agent changes. If `branch_id` and `environment` are given,
+    they are set too, provided that they still are as `shown_binding` says. That is how an undo restores them.
     """
 
     name = "number.assign"
+    verbose_name = "assign, move or unassign number"
+    permission = "numbers.assign_phonenumber"
+    button = "Assign"
 
-    def title(self, op: Operation) -> str:
-        number, old, new = op.display_names["object"], op.display_names["from"], op.display_names["to"]
-        if op.params["agent_id"] is None:
+    agent_id: str | None
+    shown: str | None
+    branch_id: str | None = AS_IT_IS
+    environment: str | None = AS_IT_IS
+    shown_binding: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(  # type: ignore[override]
+        cls, number: PhoneNumber, agent: Agent | None, *, shown: str, **binding: Any
+    ) -> Self:
+        """`shown` is the agent id that the page showed, or ""; `binding` may have branch_id, environment and
+        shown_binding."""
+        names = {
+            "object": number.display_name(),
+            "from": agent_name_of(shown) if shown else UNASSIGNED,
+            "to": str(agent) if agent else UNASSIGNED,
+        }
+        agent_id = agent.remote_id if agent else None
+        return cls(object_id=number.remote_id, display_names=names, agent_id=agent_id, shown=shown or None, **binding)
+
+    def title(self) -> str:
+        number, old, new = self.object_name, self.display_names["from"], self.display_names["to"]
+        if self.agent_id is None:
             return f"Unassign {number} from {old}"
-        if self._keeps_agent(op):
-            return f"Set the {self._given_labels(op)} of {number}, which {new} answers"
-        return f"Move {number} from {old} to {new}" if op.params["shown"] else f"Assign {number} to {new}"
+        if self._keeps_agent:
+            return f"Set the {self._given_labels} of {number}, which {new} answers"
+        return f"Move {number} from {old} to {new}" if self.shown else f"Assign {number} to {new}"
 
-    def success_message(self, op: Operation) -> str:
-        number, old, new = op.display_names["object"], op.display_names["from"], op.display_names["to"]
-        if op.params["agent_id"] is None:
+    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+        number, old, new = self.object_name, self.display_names["from"], self.display_names["to"]
+        if self.agent_id is None:
             return f"Unassigned {number} from {old}. Calls to this number will not be answered by an agent."
-        if self._keeps_agent(op):
-            return f"Set the {self._given_labels(op)} of {number}, which {new} answers."
-        if op.params["shown"]:
-            return f"Moved {number} from {old} to {new}. Calls that come in from now on are answered by {new}."
-        return f"Assigned {number} to {new}. Calls that come in from now on are answered by {new}."
+        if self._keeps_agent:
+            return f"Set the {self._given_labels} of {number}, which {new} answers."
+        what = f"Moved {number} from {old} to {new}" if self.shown else f"Assigned {number} to {new}"
+        return f"{what}. Calls that come in from now on are answered by {new}."
 
-    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        requested = op.params["agent_id"]
-        if requested is not None:
-            check_agent(client, requested, op.display_names["to"])
-        number = self.existing(client, op)
-        now = RemoteNumber.parse(number).agent_id
-        if now == requested and self._has_given_fields(op, number):
+    def precheck(self, client: ElevenLabs) -> Attempt:
+        if self.agent_id is not None:
+            check_agent(client, self.agent_id, self.display_names["to"])
+        number = self.existing(client)
+        now = binding(number)
+        if number.agent_id == self.agent_id and all(now[name] == value for name, value in self._given.items()):
             raise NothingToDo(
-                f"{op.display_names['object']} is already with {op.display_names['to']}; nothing was sent.",
-                observed=number,
+                f"{self.object_name} is already with {self.display_names['to']}; nothing was sent.", observed=number
             )
-        if now != op.params["shown"]:
+        if number.agent_id != self.shown:
             raise PreconditionFailed(
-                f"{op.display_names['object']} is with {agent_name(number)} now, no longer with "
-                f"{op.display_names['from']}: it was changed meanwhile.",
+                f"{self.object_name} is with {agent_name(number)} now, no longer with {self.display_names['from']}: it "
+                "was changed meanwhile.",
                 observed=number,
             )
-        for name, shown in op.params.get("shown_binding", {}).items():
-            if (current := binding(number)[name]) not in (shown, op.params[name]):
-                field = f"The {_field_label(name)} of {op.display_names['object']}"
-                message = f"{field} is {current or 'none'} now: it was changed meanwhile."
-                raise PreconditionFailed(message, observed=number)
-        if requested is not None and number.get("supports_inbound") is False:
+        for name, shown in self.shown_binding.items():
+            if now[name] not in (shown, self._given[name]):
+                what = f"The {_field_label(name)} of {self.object_name} is {now[name] or 'none'} now"
+                raise PreconditionFailed(f"{what}: it was changed meanwhile.", observed=number)
+        if self.agent_id is not None and not number.supports_inbound:
             raise PreconditionFailed(
-                f"{op.display_names['object']} can only call out; ElevenLabs cannot assign it to an agent.",
-                observed=number,
+                f"{self.object_name} can only call out; ElevenLabs cannot assign it to an agent.", observed=number
             )
-        return binding(number)
+        return Attempt(now, number)
 
-    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        patch = {name: op.params[name] for name in ("agent_id", *BRANCH_FIELDS) if name in op.params}
-        if self._clears_branch(op):
+    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
+        patch = {"agent_id": self.agent_id, **self._given}
+        if self._clears_branch(attempt):
             patch["branch_id"] = None
-        return Reply(op.object_id, client.update_number(op.object_id, patch).raw)
+        return Reply(self.object_id, client.update_number(self.object_id, patch))
 
-    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+    def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:
         if observed is None:
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
-        before, now = op.before or {}, binding(observed)
-        if now["agent_id"] not in (op.params["agent_id"], before.get("agent_id")):
+        before, now = attempt.before, binding(observed)
+        if now["agent_id"] not in (self.agent_id, before.get("agent_id")):
             message = f"Read back: it is with {agent_name(observed)} now; it was changed meanwhile."
             return Verdict(State.OVERTAKEN, message)
-        if before.get("agent_id") != op.params["agent_id"]:
-            if now["agent_id"] == op.params["agent_id"]:
-                return self._done(op, now)
+        if before.get("agent_id") != self.agent_id:
+            if now["agent_id"] == self.agent_id:
+                return self._done(attempt, now)
             return Verdict(
                 State.NOT_APPLIED, f"Read back: it is still with {agent_name(observed)}. It is safe to do it again."
             )
-        changing = [name for name in self._given_fields(op) if before.get(name) != op.params[name]]
-        if any(now[name] == op.params[name] for name in changing):
-            return self._done(op, now)
+        changing = [name for name, value in self._given.items() if before.get(name) != value]
+        if any(now[name] == self._given[name] for name in changing):
+            return self._done(attempt, now)
         overtaken = [name for name in changing if now[name] != before.get(name)]
         if overtaken:
             values = ", ".join(f"the {_field_label(name)} is {now[name] or 'none'}" for name in overtaken)
             return Verdict(State.OVERTAKEN, f"Read back: {values} now; it was changed meanwhile.")
         return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to do it again.")
 
-    def _done(self, op: Operation, now: dict[str, Any]) -> Verdict:
-        before, branch, environment = op.before or {}, now["branch_id"], now["environment"]
-        not_kept = [_field_label(name) for name in self._given_fields(op) if now[name] != op.params[name]]
+    def _done(self, attempt: Attempt, now: dict[str, Any]) -> Verdict:
+        not_kept = [_field_label(name) for name, value in self._given.items() if now[name] != value]
         notes = []
-        if self._clears_branch(op):
-            cleared = before["branch_id"]
-            if branch == cleared:
+        if self._clears_branch(attempt):
+            cleared = attempt.before["branch_id"]
+            if now["branch_id"] == cleared:
                 not_kept.append("branch")
                 notes.append(f"It still shows the branch {cleared} of the agent before.")
             else:
-                notes.append(f"The branch {cleared} of {op.display_names['from']} was cleared.")
-        elif branch and "branch_id" not in op.params:
-            notes.append(f"ElevenLabs shows the branch {branch} for it, which was not requested.")
-        if environment and "environment" not in op.params:
-            notes.append(f"It uses the environment {environment}.")
+                notes.append(f"The branch {cleared} of {self.display_names['from']} was cleared.")
+        elif now["branch_id"] and "branch_id" not in self._given:
+            notes.append(f"ElevenLabs shows the branch {now['branch_id']} for it, which was not requested.")
+        if now["environment"] and "environment" not in self._given:
+            notes.append(f"It uses the environment {now['environment']}.")
         return Verdict(State.DONE, " ".join(notes), not_kept)
 
-    def _clears_branch(self, op: Operation) -> bool:
-        before = op.before or {}
-        moves = before.get("agent_id") != op.params["agent_id"]
-        return bool(moves and before.get("branch_id") and "branch_id" not in op.params)
+    def _clears_branch(self, attempt: Attempt) -> bool:
+        moves = attempt.before.get("agent_id") != self.agent_id
+        return bool(moves and attempt.before.get("branch_id") and "branch_id" not in self._given)
 
-    def _has_given_fields(self, op: Operation, number: dict[str, Any]) -> bool:
-        now = binding(number)
-        return all(now[name] == op.params[name] for name in self._given_fields(op))
+    @property
+    def _keeps_agent(self) -> bool:
+        return bool(self.agent_id == self.shown and self._given)
 
-    def _keeps_agent(self, op: Operation) -> bool:
-        return bool(op.params["agent_id"] == op.params["shown"] and self._given_fields(op))
+    @property
+    def _given(self) -> dict[str, str | None]:
+        """Those of branch_id and environment that are part of the request."""
+        return {name: value for name in BRANCH_FIELDS if (value := getattr(self, name)) != AS_IT_IS}
 
-    def _given_labels(self, op: Operation) -> str:
-        return " and ".join(map(_field_label, self._given_fields(op)))
+    @property
+    def _given_labels(self) -> str:
+        return " and ".join(map(_field_label, self._given))
 
-    def _given_fields(self, op: Operation) -> list[str]:
-        """Those of branch_id and environment that `params` contains."""
-        return [name for name in BRANCH_FIELDS if name in op.params]
-
-    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+    def summarize(self, observed: RemoteNumber) -> dict[str, Any]:
         return binding(observed)
 
 
 @register
-class RenameNumber(_OnNumber):
-    """`params`: label and shown, the label that the page showed."""
+@dataclass(frozen=True, kw_only=True)
+class SetLabel(NumberAction):
+    """`shown` is the label that the page showed."""
 
     name = "number.rename"
+    verbose_name = "edit label of number"
+    permission = "numbers.change_phonenumber"
+    button = "Edit label"
 
-    def title(self, op: Operation) -> str:
-        return f"Label {op.display_names['object']} “{op.params['label']}”"
+    label: str
+    shown: str
 
-    def success_message(self, op: Operation) -> str:
-        return f"Labelled {op.display_names['object']} “{op.params['label']}”."
+    @classmethod
+    def of(cls, number: PhoneNumber, label: str, *, shown: str) -> Self:  # type: ignore[override]
+        names = {"object": number.display_name()}
+        return cls(object_id=number.remote_id, display_names=names, label=label, shown=shown)
 
-    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        number = self.existing(client, op)
-        now = number.get("label")
-        if now == op.params["label"]:
-            raise NothingToDo(
-                f"{op.display_names['object']} already has this label; nothing was sent.", observed=number
-            )
-        if now != op.params["shown"]:
+    @classmethod
+    def shown_of(cls, number: PhoneNumber) -> str:
+        return number.label
+
+    def title(self) -> str:
+        return f"Label {self.object_name} “{self.label}”"
+
+    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+        return f"Labelled {self.object_name} “{self.label}”."
+
+    def precheck(self, client: ElevenLabs) -> Attempt:
+        number = self.existing(client)
+        if number.label == self.label:
+            raise NothingToDo(f"{self.object_name} already has this label; nothing was sent.", observed=number)
+        if number.label != self.shown:
             raise PreconditionFailed(
-                f"{op.display_names['object']} is labelled “{now}” now: it was changed meanwhile.", observed=number
+                f"{self.object_name} is labelled “{number.label}” now: it was changed meanwhile.", observed=number
             )
-        return self.summarize(op, number)
+        return Attempt(self.summarize(number), number)
 
-    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        return Reply(op.object_id, client.update_number(op.object_id, {"label": op.params["label"]}).raw)
+    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
+        return Reply(self.object_id, client.update_number(self.object_id, {"label": self.label}))
 
-    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+    def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:
         if observed is None:
             return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
-        if observed.get("label") == op.params["label"]:
+        if observed.label == self.label:
             return Verdict(State.DONE)
-        if observed.get("label") == (op.before or {}).get("label"):
+        if observed.label == attempt.before.get("label"):
             return Verdict(State.NOT_APPLIED, "Read back: the label is the old one. It is safe to do it again.")
-        return Verdict(State.OVERTAKEN, f"Read back: the label is “{observed.get('label')}” now.")
+        return Verdict(State.OVERTAKEN, f"Read back: the label is “{observed.label}” now.")
 
-    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
-        return {"label": observed.get("label")}
+    def summarize(self, observed: RemoteNumber) -> dict[str, Any]:
+        return {"label": observed.label}
 
 
 @register
-class RemoveNumber(_OnNumber):
+@dataclass(frozen=True, kw_only=True)
+class RemoveNumber(NumberAction):
+    """`shown` is the agent id that the page showed."""
+
     name = "number.remove"
+    verbose_name = "remove number from ElevenLabs"
+    permission = "numbers.delete_phonenumber"
+    button = "Remove"
     removes = True
 
-    def title(self, op: Operation) -> str:
-        return f"Remove {op.display_names['object']} from ElevenLabs"
+    shown: str | None
 
-    def success_message(self, op: Operation) -> str:
+    @classmethod
+    def of(cls, number: PhoneNumber, *, shown: str) -> Self:  # type: ignore[override]
+        return cls(object_id=number.remote_id, display_names={"object": number.display_name()}, shown=shown or None)
+
+    def title(self) -> str:
+        return f"Remove {self.object_name} from ElevenLabs"
+
+    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
         return (
-            f"Removed {op.display_names['object']} from ElevenLabs. It stays yours at Twilio, where its webhook may "
-            "still point to ElevenLabs."
+            f"Removed {self.object_name} from ElevenLabs. It stays yours at Twilio, where its webhook may still point "
+            "to ElevenLabs."
         )
 
-    def precheck(self, client: ElevenLabs, op: Operation) -> dict[str, Any]:
-        number = get_number(client, op.object_id)
+    def precheck(self, client: ElevenLabs) -> Attempt:
+        number = get_number(client, self.object_id)
         if number is None:
-            _refuse_while_importing(op)
-            raise NothingToDo(f"{op.display_names['object']} was already gone at ElevenLabs; nothing was sent.")
-        now = RemoteNumber.parse(number).agent_id
-        if now != op.params["shown"]:
+            self.refuse_while_importing()
+            raise NothingToDo(f"{self.object_name} was already gone at ElevenLabs; nothing was sent.")
+        if number.agent_id != self.shown:
             raise PreconditionFailed(
-                f"{op.display_names['object']} is with {agent_name(number)} now: it was changed meanwhile.",
-                observed=number,
+                f"{self.object_name} is with {agent_name(number)} now: it was changed meanwhile.", observed=number
             )
-        return binding(number)
+        return Attempt(binding(number))
 
-    def send(self, client: ElevenLabs, op: Operation, secrets: Secrets) -> Reply:
-        client.delete_number(op.object_id)
-        return Reply(op.object_id)
+    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
+        client.delete_number(self.object_id)
+        return Reply(self.object_id)
 
-    def reconcile(self, op: Operation, observed: dict[str, Any] | None) -> Verdict:
+    def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:
         if observed is None:
             return Verdict(State.DONE)
         return Verdict(State.NOT_APPLIED, "Read back: the number is still there. It is safe to remove it again.")
 
-    def summarize(self, op: Operation, observed: dict[str, Any]) -> dict[str, Any]:
+    def summarize(self, observed: RemoteNumber) -> dict[str, Any]:
         return binding(observed)
-
-
-def _refuse_while_importing(op: Operation) -> None:
-    """Raises PreconditionFailed while the import is still polled for, when a 404 for its id may mean "not yet"."""
-    polled = PhoneNumber.objects.existing().filter(remote_id=op.object_id, listed_at=None, gave_up_at=None)
-    if number := polled.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
-        raise PreconditionFailed(
-            f"{op.display_names['object']} cannot be seen at ElevenLabs yet: its import was accepted at "
-            f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
-        )
 
 
 def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:
@@ -290,8 +356,9 @@ def _refuse_agent_being_removed(agent_id: str, name: str) -> None:
     one of the two sees the other. This check runs before the remote is read, so that the effect of an operation that
     has ended is visible there.
     """
+    archived = {f"params__set__{agent_mirror.ARCHIVED}": True}
     removal = Operation.objects.filter(
-        Q(kind__startswith=DeleteAgent.name) | Q(kind=ArchiveAgent.name, **{f"params__set__{ARCHIVED}": True}),
+        Q(kind__startswith=DeleteAgent.name) | Q(kind=ArchiveAgent.name, **archived),
         state__in=OPEN_STATES,
         resource=f"agent:{agent_id}",
     ).first()
@@ -303,21 +370,19 @@ def _refuse_agent_being_removed(agent_id: str, name: str) -> None:
         )
 
 
-def get_number(client: ElevenLabs, number_id: str) -> dict[str, Any] | None:
+def get_number(client: ElevenLabs, number_id: str) -> RemoteNumber | None:
     try:
-        return client.get_number(number_id).raw
+        return client.get_number(number_id)
     except NotFound:
         return None
 
 
-def binding(number: dict[str, Any]) -> dict[str, Any]:
-    parsed = RemoteNumber.parse(number)
-    name = parsed.assigned_agent.agent_name if parsed.assigned_agent else None
+def binding(number: RemoteNumber) -> dict[str, Any]:
     return {
-        "agent_id": parsed.agent_id,
-        "agent_name": name,
-        "branch_id": parsed.branch_id,
-        "environment": parsed.environment,
+        "agent_id": number.agent_id,
+        "agent_name": number.assigned_agent.agent_name if number.assigned_agent else None,
+        "branch_id": number.branch_id,
+        "environment": number.environment,
     }
 
 
@@ -325,8 +390,14 @@ def _field_label(name: str) -> str:
     return name.removesuffix("_id")
 
 
-def agent_name(number: dict[str, Any]) -> str:
-    bound = binding(number)
-    if bound["agent_id"] is None:
+def agent_name(number: RemoteNumber) -> str:
+    """The name that ElevenLabs shows for the number's agent, with the end of its id."""
+    if number.agent_id is None or number.assigned_agent is None:
         return UNASSIGNED
-    return f"{bound['agent_name'] or 'an agent without a name'} …{bound['agent_id'][-4:]}"
+    return f"{number.assigned_agent.agent_name or 'an agent without a name'} …{number.agent_id[-4:]}"
+
+
+def agent_name_of(remote_id: str) -> str:
+    """The name of an agent as the pages show it."""
+    agent = Agent.objects.filter(remote_id=remote_id).first()
+    return str(agent) if agent else f"an unknown agent …{remote_id[-4:]}"

@@ -13,7 +13,7 @@ from controlplane.mirror.models import SyncRun
 from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
-from numbers import agent_picker, delete_agent, filters, import_polling, orphan_views, views
+from numbers import action_pages, agent_picker, delete_agent, filters, import_polling, orphan_views, views
 from numbers.models import PhoneNumber, State
 from numbers.row_permissions import annotate_permissions
 from numbers.search import matching
@@ -117,10 +117,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         routes = [
             ("agent-options/", agent_picker.options, "agent_options"),
             ("orphans/", orphan_views.orphans_page, "orphans"),
-            ("<int:pk>/assign/", views.assign, "assign"),
-            ("<int:pk>/release/", views.release, "release"),
-            ("<int:pk>/rename/", views.rename, "rename"),
-            ("<int:pk>/remove/", views.remove, "remove"),
+            *((f"<int:pk>/{page.slug}/", page.view(), page.slug) for page in action_pages.pages()),
             ("<int:pk>/cells/", views.cells, "cells"),
             ("<int:pk>/check/", views.check, "check"),
         ]

@@ -10,16 +10,18 @@ from ninja import Field, Router
 from pydantic import SecretStr
 
 from controlplane.api.auth import requires
-from controlplane.api.idempotency import CallerContext, run_idempotently
+from controlplane.api.idempotency import run_idempotently
 from controlplane.api.operations import OperationOut
 from controlplane.api.problems import invalid
-from controlplane.api.schemas import Because, Key, RemoteId, Secret, Text
+from controlplane.api.schemas import Key, RemoteId, Secret, Text, WithJustification
 from controlplane.elevenlabs import secrets_in_memory
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation
-from numbers import services
+from numbers import import_action
 from numbers.agent_picker import active_agents
 from numbers.e164 import MAX_TYPED_CHARS
 from numbers.forms import EDGES, REGIONS, SID, ImportForm
+from numbers.import_action import ImportNumber, TwilioCredentials
 
 router = Router(tags=["Numbers"])
 SID_PATTERN = SID.replace(r"\A", "^").replace(r"\Z", "$")  # in the syntax of JSON Schema
@@ -31,7 +33,7 @@ def one_of(choices: list[tuple[str, str]]) -> str:
     return f"^({'|'.join(re.escape(value) for value, _ in choices)})$"
 
 
-class NumberImport(Because):
+class NumberImport(WithJustification):
     phone_number: Text = Field(
         max_length=MAX_TYPED_CHARS, description="A number you have at Twilio, with its country code"
     )
@@ -49,16 +51,16 @@ class NumberImport(Because):
     edge: str = Field("", pattern=one_of(EDGES))
     region_token: Secret = Field(SecretStr(""), max_length=200, description="Only with a region")
 
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """Without the credentials, not even hashed: the idempotency key covers the number, the label and the rest."""
-        return {name: value for name, value in super().said().items() if name not in SECRETS}
+        return {name: value for name, value in super().payload().items() if name not in SECRETS}
 
 
 @router.post(
     "/numbers/import",
     summary="Import a Twilio number",
     response={201: OperationOut, 202: OperationOut},
-    auth=requires("numbers.add_phonenumber"),
+    auth=requires(ImportNumber.permission),
 )
 @sensitive_variables()
 def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: NumberImport) -> Any:
@@ -66,21 +68,20 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
     secrets = {name: getattr(body, name).get_secret_value() for name in SECRETS}
 
     @sensitive_variables()
-    def request_operation(caller: CallerContext) -> Operation:
+    def run(context: ActionContext) -> Operation:
         form = _validated_form(body, secrets)
-        return services.import_number(
+        action = ImportNumber.of(
             form.cleaned_data["phone_number"],
             label=form.cleaned_data["label"],
-            credentials=services.TwilioCredentials(**{name: form.cleaned_data[name] for name in SECRETS}),
             agent=form.cleaned_data["agent"],
             enable_sms=body.enable_sms,
             region=form.region_config(),
-            justification=body.justification,
-            **caller,
         )
+        credentials = TwilioCredentials(**{name: form.cleaned_data[name] for name in SECRETS})
+        return import_action.import_number(action, credentials, context)
 
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
-        return run_idempotently(request, response, key, body.said(), request_operation, made=201)
+        return run_idempotently(request, response, key, body, run, success_status=201)
 
 
 @sensitive_variables()

@@ -13,9 +13,10 @@ from django.utils import timezone
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, connect
-from controlplane.mirror.upsert import Reading
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
+from controlplane.mirror.readings import Reading
+from controlplane.operations.execute import CLICK_PATIENCE_S
 from controlplane.operations.models import Operation
-from controlplane.operations.run import CLICK_PATIENCE_S
 from numbers import mirror
 from numbers.models import PhoneNumber
 
@@ -148,7 +149,7 @@ def _give_up(row: PhoneNumber, client: ElevenLabs) -> None:
 
 def _store(data: dict[str, Any], asked_at: datetime, *, listed: bool) -> bool:
     try:
-        mirror.upsert_row(data, POLL_CAUSE, Reading(asked_at), listed=listed)
+        mirror.upsert_row(RemoteNumber.parse(data), POLL_CAUSE, Reading(asked_at), listed=listed)
     except (BadShape, DataError, IntegrityError, OverflowError, ValueError) as error:  # as in a sync
         log.warning("The imported number %s is there but cannot be kept: %s", data.get("phone_number_id"), error)
         return False

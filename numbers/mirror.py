@@ -1,5 +1,6 @@
 """Turns ElevenLabs' JSON of a phone number into its row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import BadShape, unstorable
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror import upsert
-from controlplane.mirror.upsert import Reading
+from controlplane.mirror.readings import Reading
 from numbers.models import PhoneNumber
 
 MAX_ID_CHARS = 64
@@ -21,12 +22,11 @@ GONE_VALUES: dict[str, Any] = {"agent": None, "bound_to": "", "branch_id": "", "
 
 
 @transaction.atomic
-def upsert_row(data: dict[str, Any], cause: Cause, reading: Reading | None = None, *, listed: bool = False) -> bool:
+def upsert_row(number: RemoteNumber, cause: Cause, reading: Reading | None = None, *, listed: bool = False) -> bool:
     """Store one number as returned by GET, PATCH or a listing (`listed`). Its agent has to be mirrored already.
 
     Raises BadShape for data that no database can store.
     """
-    number = RemoteNumber.parse(data)
     if reason := unstorable(number.raw):
         raise BadShape(f"A number cannot be kept: {reason}.")
     row = upsert.row_of(PhoneNumber, number.phone_number_id)
@@ -60,26 +60,24 @@ def row_values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, l
 
 @transaction.atomic
 def upsert_import(
-    object_id: str, wanted: dict[str, Any], data: dict[str, Any] | None, cause: Cause, reading: Reading | None = None
+    object_id: str, number: RemoteNumber | None, requested: Mapping[str, Any], cause: Cause, reading: Reading
 ) -> None:
     """Store a number whose import was just accepted. It is propagating until a listing shows it.
 
-    `wanted` has the operation's `params`; `data` is the number if it could be read already.
+    `requested` has its phone_number, label and agent_id, for the case that it could not be read yet.
     """
     row = upsert.row_of(PhoneNumber, object_id)
     if row._state.adding:
         row.imported_at = row.poll_at = timezone.now()
-    if data is not None:
-        number = RemoteNumber.parse(data)
+    if number is not None:
         values = row_values(row, number, agent=_agent(number.agent_id), listed=False)
     else:
-        agent = _agent(wanted.get("agent_id"))
         values = {
-            "phone_number": wanted["phone_number"],
-            "label": wanted["label"],
+            "phone_number": requested["phone_number"],
+            "label": requested["label"],
             "provider": "twilio",
-            "bound_to": wanted.get("agent_id") or "",
-            "agent": agent,
+            "bound_to": requested["agent_id"] or "",
+            "agent": _agent(requested["agent_id"]),
         }
     upsert.save(row, values, cause=cause, reading=reading)
 

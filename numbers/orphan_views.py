@@ -10,12 +10,12 @@ from django.views.decorators.http import require_http_methods
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.operations import tasks
 from controlplane.operations.enqueue import enqueue
-from controlplane.operations.form_flow import add_refusal, current_staff, htmx_redirect, render_form, url_of
-from controlplane.operations.journal import KeyReused
+from controlplane.operations.execute import KeyReused
+from controlplane.operations.form_flow import add_refusal, current_staff, url_of
+from controlplane.pages import redirect_page, render_page
 from numbers import orphans
 from numbers.forms import OrphansForm
 from numbers.orphans import Proposal
-from numbers.views import page_context
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,9 +39,7 @@ def orphans_page(request: HttpRequest) -> HttpResponse:
         "may_release": may_release,
         "by_itself": settings.ORPHAN_CLEANUP == orphans.AUTOMATIC,
     }
-    return render_form(
-        request, "numbers/orphans.html", page_context(request, context), status=422 if form.errors else 200
-    )
+    return render_page(request, "numbers/orphans.html", context)
 
 
 def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
@@ -56,7 +54,7 @@ def _release(request: HttpRequest, form: OrphansForm) -> HttpResponse | None:
     enqueue(tasks.run_change_sets)
     if released.left_out:
         messages.warning(request, f"Left out: {' '.join(released.left_out)}")
-    return htmx_redirect(request, url_of(released.change_set))
+    return redirect_page(request, url_of(released.change_set))
 
 
 def _ids(offer: Proposal) -> str:

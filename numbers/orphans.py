@@ -18,17 +18,19 @@ from django.utils import timezone
 
 from agents import mirror as agent_mirror
 from agents.models import Agent
+from controlplane.audit import ledger
 from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, Forbidden, NotFound, connect
 from controlplane.mirror.models import SyncRun
-from controlplane.mirror.upsert import Reading
+from controlplane.mirror.readings import Reading
 from controlplane.operations import change_sets
+from controlplane.operations.change_sets import Step
+from controlplane.operations.execute import CLICK_PATIENCE_S, ActionContext
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
-from controlplane.operations.run import CLICK_PATIENCE_S, actor_label
-from numbers import actions, services
+from numbers.actions import AssignNumber
 from numbers.models import PhoneNumber, State
 
 log = logging.getLogger(__name__)
@@ -127,19 +129,16 @@ def release(
     chosen = [orphan for orphan in chosen if orphan.dead.pk in gone]
     if not chosen:
         raise NotReleased(" ".join(["Nothing was unassigned.", *left_out]))
-    action_requests = [
-        services.assign_request(
-            orphan.number,
-            None,
-            shown=orphan.number.bound_to,
-            justification=_with_reason(orphan, asked_by, justification),
+    steps = [
+        Step(
+            AssignNumber.of(orphan.number, None, shown=orphan.number.bound_to),
+            _with_reason(orphan, asked_by, justification),
         )
         for orphan in chosen
     ]
     title = f"Unassign {len(chosen)} number{'s' if len(chosen) > 1 else ''} bound to agents that are gone"
-    change_set = change_sets.plan(
-        title, action_requests, asked=request, key=key, actor=asked_by, by_system=True, justification=justification
-    )
+    context = ActionContext(key=key, actor=asked_by, justification=justification)
+    change_set = change_sets.plan(title, steps, context, request=request, by_system=True)
     return Released(change_set, left_out)
 
 
@@ -200,7 +199,7 @@ def _orphan(number: PhoneNumber, dead: Agent, last: Operation | None) -> Orphan:
 def _releases(numbers: Sequence[PhoneNumber]) -> dict[str, Operation]:
     """{remote id: newest step of a change set that unassigned the number, since its agent was marked as deleted}."""
     agents = {number.remote_id: number.agent for number in numbers}
-    steps = Operation.objects.filter(kind=actions.AssignNumber.name, object_id__in=agents, change_set__isnull=False)
+    steps = Operation.objects.filter(kind=AssignNumber.name, object_id__in=agents, change_set__isnull=False)
     newest: dict[str, Operation] = {}
     for op in steps.select_related("change_set").order_by("id"):
         agent = agents[op.object_id]
@@ -221,7 +220,7 @@ def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int
     for agent in {agent.pk: agent for agent in agents}.values():
         reading = Reading(timezone.now())
         try:
-            agent_mirror.upsert_row(client.get_agent(agent.remote_id).raw, Cause(Entry.Cause.SYNC, "orphans"), reading)
+            agent_mirror.upsert_row(client.get_agent(agent.remote_id), Cause(Entry.Cause.SYNC, "orphans"), reading)
         except NotFound:
             agent_mirror.mark_missing(agent.remote_id)  # keeps the time of the first check
             gone.add(agent.pk)
@@ -236,6 +235,6 @@ def _verify_agents(agents: Iterable[Agent], client: ElevenLabs) -> tuple[set[int
 
 def _with_reason(orphan: Orphan, asked_by: User | None, justification: Justification) -> Justification:
     first = f"{orphan.dead.missing_since:%Y-%m-%d %H:%M:%S}"
-    who = f"Requested by {actor_label(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
+    who = f"Requested by {ledger.actor_label(asked_by)}." if asked_by else "ORPHAN_CLEANUP is auto."
     evidence = f"Its agent {orphan.dead} is gone: not found at {first} UTC, and again at {timezone.now():%H:%M:%S}."
     return replace(justification, reason=" ".join(filter(None, [evidence, who, justification.reason])))

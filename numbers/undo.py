@@ -1,14 +1,15 @@
 """Undoes an operation by a new operation, if the object is still as the first one left it."""
 
-from django.contrib.auth.models import User
+from dataclasses import replace
+
 from django.db.models import Q
 
-from controlplane.audit.justification import NO_JUSTIFICATION, Justification
 from controlplane.audit.models import Entry
 from controlplane.operations import change_sets
-from controlplane.operations.journal import KeyReused
+from controlplane.operations import execute as execution
+from controlplane.operations.change_sets import Step
+from controlplane.operations.execute import ActionContext, KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.run import run
 from numbers import revert_plan
 from numbers.revert_plan import RevertPlan
 
@@ -33,36 +34,30 @@ def undone_by(entry: Entry) -> Operation | None:
     return Operation.objects.filter(took_effect, whole, undoes=entry).order_by("id").first()
 
 
-def execute(
-    entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
-) -> Operation:
-    """Undo by a single operation, if one is enough. Raises NotRevertible and what `run` raises."""
-    if (first := Operation.objects.filter(key=key).first()) is not None:
+def execute(entry: Entry, context: ActionContext) -> Operation:
+    """Undo by a single operation, if one is enough. Raises NotRevertible and what `execute` of an action raises."""
+    if (first := Operation.objects.filter(key=context.key).first()) is not None:
         if first.undoes_id != entry.pk:
             raise KeyReused(first)
         return first
-    [action_request] = revert_plan.action_requests(
-        plan_revert(entry), justification.or_else(_reason(entry)), undoes=entry.pk
-    )
-    return run(action_request, key=key, actor=actor)
+    [action] = plan_revert(entry).actions_or_refuse()
+    return execution.execute(action, _context(entry, context))
 
 
-def plan_change_set(
-    entry: Entry, *, key: str, actor: User | None, justification: Justification = NO_JUSTIFICATION
-) -> ChangeSet:
+def plan_change_set(entry: Entry, context: ActionContext) -> ChangeSet:
     """Undo by several operations, which a worker runs. Raises NotRevertible and KeyReused."""
     request = {"undo": entry.pk}
-    if (first := change_sets.planned(key, request)) is not None:
+    if (first := change_sets.planned(context.key, request)) is not None:
         return first
-    action_requests = revert_plan.action_requests(
-        plan_revert(entry), justification.or_else(_reason(entry)), undoes=entry.pk
-    )
+    context = _context(entry, context)
+    steps = [Step(action) for action in plan_revert(entry).actions_or_refuse()]
     title = f"Undo what was changed on {entry.object_name}"
-    return change_sets.plan(title, action_requests, asked=request, key=key, actor=actor, justification=justification)
+    return change_sets.plan(title, steps, context, request=request)
 
 
-def _reason(entry: Entry) -> str:
-    return f"Undoes history entry {entry.pk}."
+def _context(entry: Entry, context: ActionContext) -> ActionContext:
+    justification = context.justification.or_else(f"Undoes history entry {entry.pk}.")
+    return replace(context, justification=justification, undoes=entry.pk)
 
 
 def _is_under_way(entry: Entry) -> bool:

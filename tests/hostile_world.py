@@ -6,7 +6,6 @@ from datetime import timedelta
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.api import tokens
 from controlplane.audit import chain
@@ -16,9 +15,10 @@ from controlplane.lifecycle.models import Report
 from controlplane.mirror import outside
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as services
 from tests.sandbox_process import Sandbox
 
 NAME = 290  # a name or a label may be a little longer; what is longer is left out by a sync

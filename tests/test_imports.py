@@ -106,7 +106,7 @@ CLIENT = {"connect", "ElevenLabs", "client", "transport", "connection", "paging"
 CALLERS = {
     "agents": {"actions", "catalogue", "sync"},
     "numbers": {"actions", "import_action", "import_polling", "orphans", "sync"},
-    "controlplane/operations": {"actions", "change_sets", "run", "settle", "views"},
+    "controlplane/operations": {"actions", "change_sets", "execute", "settle", "views"},
     "controlplane/mirror": {"runs", "source", "sync", "workspace", "writer"},
     "controlplane/dashboard": set(),
     "controlplane/api": set(),

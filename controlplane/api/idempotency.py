@@ -8,10 +8,9 @@ part of `payload`). A request that is refused before anything is recorded theref
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from ninja.responses import Status
@@ -20,32 +19,40 @@ from controlplane.api.auth import current_user
 from controlplane.api.models import Request
 from controlplane.api.operations import ChangeSetOut, OperationOut, refusal, serialize_change_set, serialize_operation
 from controlplane.api.problems import key_reused
-from controlplane.operations.journal import KeyReused
+from controlplane.api.schemas import WithJustification
+from controlplane.operations.actions import Action
+from controlplane.operations.execute import ActionContext, KeyReused, execute
 from controlplane.operations.models import ChangeSet, Operation, State
 
 Made = Operation | ChangeSet
 
 
-class CallerContext(TypedDict):
-    """Keyword arguments passed to every service in addition to the request's own values."""
-
-    key: str
-    actor: User
-    on_begin: Callable[[Made], None]
+def execute_idempotently(
+    request: HttpRequest,
+    response: HttpResponse,
+    key: str,
+    body: WithJustification,
+    action: Callable[[], Action],
+    *,
+    success_status: int = 200,
+) -> Status[OperationOut] | Status[ChangeSetOut]:
+    """Carry out the action, or return the result of the earlier request with this key."""
+    return run_idempotently(
+        request, response, key, body, lambda context: execute(action(), context), success_status=success_status
+    )
 
 
 def run_idempotently(
     request: HttpRequest,
     response: HttpResponse,
     key: str,
-    payload: Mapping[str, Any],
-    execute: Callable[[CallerContext], Made],
+    body: WithJustification,
+    run: Callable[[ActionContext], Made],
     *,
-    made: int = 200,
+    success_status: int = 200,
 ) -> Status[OperationOut] | Status[ChangeSetOut]:
-    """Run `execute`, or return the result of the earlier request with this key. `made` is the status of a successful
-    request."""
-    operation_key, digests = key_of(request, key), digests_of(request, payload)
+    """`execute_idempotently` for a request that takes more than an action."""
+    operation_key, digests = key_of(request, key), digests_of(request, body.payload())
 
     def on_begin(_: Made) -> None:
         store_request(operation_key, digests)
@@ -53,7 +60,14 @@ def run_idempotently(
     found = find_earlier(operation_key, digests)
     if found is None:
         try:
-            found = execute(CallerContext(key=operation_key, actor=current_user(request), on_begin=on_begin))
+            found = run(
+                ActionContext(
+                    key=operation_key,
+                    actor=current_user(request),
+                    justification=body.justification,
+                    on_begin=on_begin,
+                )
+            )
         except KeyReused:  # another process was faster; the same body unless `find_earlier` raises
             found = find_earlier(operation_key, digests)
             if found is None:
@@ -69,7 +83,7 @@ def run_idempotently(
         return Status(202, op)
     if found.state != State.DONE:
         raise refusal(found)
-    return Status(made, serialize_operation(found))
+    return Status(success_status, serialize_operation(found))
 
 
 def key_of(request: HttpRequest, key: str) -> str:

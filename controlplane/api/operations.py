@@ -11,8 +11,7 @@ from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem
 from controlplane.api.schemas import Text, one_of
 from controlplane.operations import change_sets, search
-from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.run import CHECKED
+from controlplane.operations.models import ChangeSet, Evidence, Operation, State
 
 router = Router(tags=["Operations"])
 MAX_ID = 2**63 - 1
@@ -45,7 +44,7 @@ class OperationOut(Schema):
 
 
 # published field names that differ from the model's
-COLUMNS = {"wanted": "params", "seen": "observed", "known_by": "evidence"}
+COLUMNS = {"wanted": "params", "seen": "observed", "known_by": "evidence_text"}
 
 
 class OperationWhole(OperationOut):
@@ -54,7 +53,9 @@ class OperationWhole(OperationOut):
     seen: dict[str, Any] | None
     not_kept: list[str]
     error_fields: list[str] = Field(description="Fields that were refused, by name or by ElevenLabs' path")
-    known_by: str
+    known_by: str = Field(description="`evidence` as a sentence")
+    evidence: str = Field(description="How the verdict is known: `answered`, `read_back` and so on")
+    reason_code: str = Field(description="Why it did not succeed: `precondition`, `not_found`, `timed_out` and so on")
     http_status: int | None
     milliseconds: int | None
 
@@ -148,7 +149,7 @@ def refusal(op: Operation) -> Problem:
     """The problem document of an operation that did not succeed. Built from the row alone, so it is the same each
     time."""
     status = {
-        State.NOT_SENT: 409 if op.evidence == CHECKED else 503,
+        State.NOT_SENT: 409 if op.evidence == Evidence.CHECKED else 503,
         State.REFUSED: 422 if op.http_status in CLIENT_ERROR_STATUSES else 502,
     }.get(State(op.state), 409)
     fields = [(FORM_FIELDS.get(name, name), op.message) for name in op.error_fields]

@@ -70,7 +70,7 @@ class Strict(Schema):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Because(Strict):
+class WithJustification(Strict):
     """Why the request is made. Required if the site is configured so (`REQUIRE_REASON`, `TICKET_PATTERN`)."""
 
     reason: Text = Field("", max_length=MAX_REASON_CHARS, description="Kept in the history: no passwords or keys here")
@@ -80,6 +80,6 @@ class Because(Strict):
     def justification(self) -> Justification:
         return Justification(self.reason.strip(), self.ticket.strip())
 
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """The payload that a repeated idempotency key has to match."""
         return self.model_dump(mode="json", exclude_unset=True)

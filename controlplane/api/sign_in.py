@@ -17,8 +17,8 @@ from pydantic import Field
 from controlplane.api import throttle, tokens
 from controlplane.api.problems import Problem, unauthorized
 from controlplane.api.schemas import Secret, Strict, Text
+from controlplane.audit.ledger import actor_label
 from controlplane.elevenlabs import secrets_in_memory
-from controlplane.operations.run import actor_label
 from controlplane.sign_in.limits import Locked
 
 router = Router(tags=["Tokens"])

@@ -25,6 +25,14 @@ class Cause:
     ticket: str = ""
 
 
+def actor_label(actor: User | None) -> str:
+    """The name under which the history keeps a person: "Ada Lovelace (ada)", or the user name alone."""
+    if actor is None:
+        return SYSTEM
+    full = actor.get_full_name()
+    return f"{full} ({actor.get_username()})" if full else actor.get_username()
+
+
 def entry(
     kind: str,
     object_type: str,

@@ -67,3 +67,4 @@ api = Api(
 problems.register_handlers(api)
 for part in (sign_in, agents, api_import, numbers, operations, sync, history):
     api.add_router("", part.router)
+api.add_router("", numbers.plain_router())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -13,7 +13,8 @@ from unfold.admin import ModelAdmin
 
 from controlplane.dashboard import last_superuser
 from controlplane.lookups import get_row_or_404
-from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.form_flow import current_staff
+from controlplane.pages import render_page
 
 
 def deletion_page(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:
@@ -22,13 +23,11 @@ def deletion_page(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResp
         raise PermissionDenied  # users are never deleted
     person = _person(people, request, pk)
     context = {
-        **admin.site.each_context(request),
         "title": f"Deactivate {person}",
-        "subtitle": None,
         "person": person,
         "why_not": why_not(person, current_staff(request)),
     }
-    return render_form(request, "people/deactivate.html", context)
+    return render_page(request, "people/deactivate.html", context)
 
 
 def deactivate(people: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:

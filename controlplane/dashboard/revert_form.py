@@ -9,9 +9,10 @@ from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.mirror import outside
 from controlplane.operations import tasks
 from controlplane.operations.enqueue import enqueue
-from controlplane.operations.form_flow import action_kwargs, add_refusal, flash_result, htmx_redirect, submit, url_of
+from controlplane.operations.execute import KeyReused
+from controlplane.operations.form_flow import action_context, add_refusal, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
-from controlplane.operations.journal import KeyReused
+from controlplane.pages import redirect_page
 from numbers.revert_plan import NotRevertible
 
 AUTO_ID = "dialog_%s"  # the form may be shown above a page that has a reason field, too
@@ -22,17 +23,17 @@ def submit_revert(
 ) -> HttpResponse | None:
     """The response to return; None if the form shows why nothing was sent. `service` is `numbers.revert` or
     `numbers.undo`."""
-    kwargs = action_kwargs(request, form)
+    context = action_context(request, form)
     try:
         if several:
-            change_set = service.plan_change_set(target, **kwargs)
+            change_set = service.plan_change_set(target, context)
             enqueue(tasks.run_change_sets)
-            return htmx_redirect(request, url_of(change_set))
-        op = submit(form, partial(service.execute, target, **kwargs))
+            return redirect_page(request, url_of(change_set))
+        op = submit(form, partial(service.execute, target, context))
     except (NotRevertible, outside.Decided, KeyReused, AuditUnavailable) as refusal:
         add_refusal(form, refusal)
         return None
     if op is None:
         return None
     flash_result(request, op)
-    return htmx_redirect(request, url_of(op) if op.is_open else page)
+    return redirect_page(request, url_of(op) if op.is_open else page)

@@ -20,6 +20,7 @@ class ElevenLabsError(Exception):
     """The base class of all failures of a call. Instances of the class itself are refusals without a class of their own
     (402, plan limits)."""
 
+    reason_code: ClassVar[str] = "refused"
     outcome: Outcome = Outcome.REFUSED
     retriable: ClassVar[bool] = False
 
@@ -56,16 +57,20 @@ class NotFound(ElevenLabsError):
     A write may get this for another object than the one in its path: when a number is assigned to a deleted agent.
     """
 
+    reason_code: ClassVar[str] = "not_found"
     missing: str = ""
 
 
 class NoSuchRoute(ElevenLabsError):
     """A 404 about the path itself. It says nothing about any object."""
 
+    reason_code: ClassVar[str] = "no_such_route"
+
 
 class KeyRefused(ElevenLabsError):
     """The API key is wrong or expired; or it lacks `permission` and is valid otherwise."""
 
+    reason_code: ClassVar[str] = "key_refused"
     permission: str = ""
 
     @property
@@ -76,14 +81,19 @@ class KeyRefused(ElevenLabsError):
 class Forbidden(ElevenLabsError):
     """A 403 not known to be about the key: access to this object or action is denied."""
 
+    reason_code: ClassVar[str] = "forbidden"
+
 
 class Invalid(ElevenLabsError):
     """A value was refused (400, 422)."""
+
+    reason_code: ClassVar[str] = "invalid"
 
 
 class Limited(ElevenLabsError):
     """A 429. `kind` is `too_many_at_once`, `slow_down` or `busy`. With the outcome NOT_SENT, our own rate limiting."""
 
+    reason_code: ClassVar[str] = "rate_limited"
     retriable = True
     kind: str = "slow_down"
 
@@ -91,40 +101,51 @@ class Limited(ElevenLabsError):
 class NotSent(ElevenLabsError):
     """The request was not sent: nothing was changed."""
 
+    reason_code: ClassVar[str] = "not_sent"
     outcome = Outcome.NOT_SENT
 
 
 class NoConnection(NotSent):
     """No connection could be made."""
 
+    reason_code: ClassVar[str] = "no_connection"
     retriable = True
 
 
 class Unclear(ElevenLabsError):
     """The request may have been carried out: timeout, incomplete response, remote error, or a nonsensical response."""
 
+    reason_code: ClassVar[str] = "unclear"
     outcome = Outcome.UNKNOWN
 
 
 class Conflict(Unclear):
     """A 409: the existing object may be the result of this very request."""
 
+    reason_code: ClassVar[str] = "conflict"
+
 
 class TimedOut(Unclear):
     """No complete response within the deadline."""
+
+    reason_code: ClassVar[str] = "timed_out"
 
 
 class ConnectionLost(Unclear):
     """The connection ended before the response did."""
 
+    reason_code: ClassVar[str] = "connection_lost"
     retriable = True
 
 
 class Unavailable(Unclear):
     """502, 503 or 504."""
 
+    reason_code: ClassVar[str] = "unavailable"
     retriable = True
 
 
 class BadShape(Unclear):
     """A response in an unexpected format."""
+
+    reason_code: ClassVar[str] = "bad_shape"

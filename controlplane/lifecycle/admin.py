@@ -30,7 +30,7 @@ class ReportAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, {"title": "API check reports", **more, **(extra_context or {})})
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.report(request, object_id, self.admin_site.each_context(request))
+        return views.report(request, object_id)
 
     @display(description="Run", ordering="id")
     def when(self, report: Report) -> str:

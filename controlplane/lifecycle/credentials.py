@@ -9,7 +9,7 @@ import environ
 from django.core.management.base import CommandError
 
 from numbers import e164
-from numbers.services import TwilioCredentials
+from numbers.import_action import TwilioCredentials
 
 env = environ.FileAwareEnv()
 

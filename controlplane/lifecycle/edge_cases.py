@@ -2,18 +2,16 @@
 
 import uuid
 
-from agents import services as agents
+from agents.actions import ArchiveAgent, UpdateAgent
 from agents.models import Agent
 from controlplane.elevenlabs import NoSuchRoute, NotFound
 from controlplane.lifecycle import probes
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
-from controlplane.lifecycle.runner import WriteContext
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import FIRST_MESSAGE, PROMPT, SUPPORT, here
 from controlplane.mirror.json_paths import get
 from controlplane.operations.models import Operation, State
-from controlplane.operations.run import ActionRequest, run
-from numbers import services as numbers
+from numbers.actions import AssignNumber
 
 NOBODY = "an agent that does not exist"
 
@@ -22,7 +20,7 @@ def assign_in_use(x: Experiment, step: Step) -> None:
     """Send the assignment although another agent answers the number: our own service refuses this, ElevenLabs accepts
     it."""
     line, support = here(x.line), here(x.support)
-    ours = x.ask(step, lambda context: numbers.assign(line, support, shown="", **context))
+    ours = x.ask(step, AssignNumber.of(line, support, shown=""))
     op = _bind(x, step, support.remote_id, str(support))
     now = x.client.get_number(line.remote_id).agent_id
     taken_over = op.state == State.DONE and now == support.remote_id
@@ -49,22 +47,21 @@ def _bind_to_no_agent(x: Experiment, step: Step, agent_id: str, *, part: bool) -
     changed = "The binding did not change." if unchanged else "The binding changed."
     x.finding(4, good, f"{words[0].upper()}{words[1:]} {changed}", part=part)
     if step.status == 404:
-        x.finding(39, op.error is None or isinstance(op.error, NotFound), "404 for an unknown agent.", part=True)
+        x.finding(39, op.reason_code in ("", NotFound.reason_code), "404 for an unknown agent.", part=True)
     step.conclude(good, f"{step.found} {changed}")
 
 
 def label_null(x: Experiment, step: Step) -> None:
     line = here(x.line)
     before = x.client.get_number(line.remote_id)
-    params = {"label": None, "shown": before.label}
-
-    def send(context: WriteContext) -> Operation:
-        probe = ActionRequest(
-            probes.ProbeLabel, line.remote_id, params, {"object": str(line)}, context["justification"]
-        )
-        return run(probe, key=context["key"], actor=context["actor"])
-
-    op = x.ask(step, send)
+    names = {"object": str(line)}
+    probe = probes.ProbeLabel(
+        object_id=line.remote_id,
+        display_names=names,
+        label=None,  # type: ignore[arg-type]
+        shown=before.label,
+    )
+    op = x.ask(step, probe)
     step.observe()
     after = x.client.get_number(line.remote_id)
     good = op.state == State.DONE and (after.label, after.agent_id) == (before.label, before.agent_id)
@@ -76,7 +73,7 @@ def label_null(x: Experiment, step: Step) -> None:
 def release(x: Experiment, step: Step) -> None:
     line = here(x.line)
     before = x.client.get_number(line.remote_id)
-    op = x.ask(step, lambda context: numbers.assign(line, None, shown=before.agent_id or "", **context))
+    op = x.ask(step, AssignNumber.of(line, None, shown=before.agent_id or ""))
     after = x.client.get_number(line.remote_id)
     good = op.state == State.DONE and after.agent_id is None and after.label == before.label
     x.finding(6, good, f"`agent_id: null` {'unbound it and left the label' if good else 'did not just unbind it'}.")
@@ -108,7 +105,7 @@ def merge(x: Experiment, step: Step) -> None:
     before = x.client.get_agent(support.remote_id).raw
     shown = {FIRST_MESSAGE: get(before, FIRST_MESSAGE)}
     values = {FIRST_MESSAGE: "Good evening."}
-    op = x.ask(step, lambda context: agents.update(support, values=values, shown=shown, **context))
+    op = x.ask(step, UpdateAgent.of(support, values, shown=shown))
     after = x.client.get_agent(support.remote_id).raw
     kept = get(after, PROMPT) == get(before, PROMPT) and get(after, FIRST_MESSAGE) == "Good evening."
     good = op.state == State.DONE and kept
@@ -123,15 +120,9 @@ def delete_bound(x: Experiment, step: Step) -> None:
     line, agent = here(x.line), here(x.support)
     if x.client.get_number(line.remote_id).agent_id != agent.remote_id:
         now = x.client.get_number(line.remote_id).agent_id or ""
-        x.ask(step, lambda context: numbers.assign(line, agent, shown=now, **context))
+        x.ask(step, AssignNumber.of(line, agent, shown=now))
 
-    def send(context: WriteContext) -> Operation:
-        probe = ActionRequest(
-            probes.ProbeDeletion, agent.remote_id, {}, {"object": str(agent)}, context["justification"]
-        )
-        return run(probe, key=context["key"], actor=context["actor"])
-
-    op = x.ask(step, send)
+    op = x.ask(step, probes.ProbeDeletion.of(agent))
     step.observe()
     good = op.state == State.DONE
     x.finding(27, good, step.answered(op))
@@ -171,24 +162,14 @@ def orphaned(x: Experiment, step: Step) -> None:
 
 
 def _archive(x: Experiment, step: Step, agent: Agent, *, archived: bool) -> bool:
-    return x.ask(step, lambda context: agents.archive(agent, archived=archived, **context)).state == State.DONE
+    return x.ask(step, ArchiveAgent.of(agent, archived)).state == State.DONE
 
 
 def _bind(x: Experiment, step: Step, agent_id: str, name: str) -> Operation:
     line = here(x.line)
     names = {"object": line.display_name(), "from": "whoever answers it", "to": name}
-
-    def send(context: WriteContext) -> Operation:
-        probe = ActionRequest(
-            probes.ProbeAssignment,
-            line.remote_id,
-            {"agent_id": agent_id, "shown": None},
-            names,
-            context["justification"],
-        )
-        return run(probe, key=context["key"], actor=context["actor"])
-
-    op = x.ask(step, send)
+    probe = probes.ProbeAssignment(object_id=line.remote_id, display_names=names, agent_id=agent_id, shown=None)
+    op = x.ask(step, probe)
     step.observe()
     return op
 

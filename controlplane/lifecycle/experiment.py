@@ -13,12 +13,13 @@ from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, recording
 from controlplane.lifecycle.assumptions import Finding
 from controlplane.lifecycle.models import Asked
 from controlplane.lifecycle.removal import Leftover, remove
-from controlplane.lifecycle.runner import Runner, Stopped, WriteContext, result_summary
+from controlplane.lifecycle.runner import Runner, Stopped, result_summary
 from controlplane.lifecycle.step import OUTCOMES, Step, Way
-from controlplane.operations.journal import Expired, ResourceLocked
+from controlplane.operations.actions import Action
+from controlplane.operations.execute import Expired, ResourceLocked
 from controlplane.operations.models import Operation
+from numbers.import_action import TwilioCredentials
 from numbers.models import PhoneNumber
-from numbers.services import TwilioCredentials
 
 
 class CannotGoOn(Exception):
@@ -66,9 +67,15 @@ class Experiment:
         return self.runner.client
 
     def ask(
-        self, step: Step, action: Callable[[WriteContext], Operation], *, makes: str = "", name: str = ""
+        self,
+        step: Step,
+        action: Action,
+        *,
+        makes: str = "",
+        name: str = "",
+        credentials: TwilioCredentials | None = None,
     ) -> Operation:
-        op = self.runner.ask(action, makes=makes, name=name)
+        op = self.runner.ask(action, makes=makes, name=name, credentials=credentials)
         step.operation = op.pk
         step.found = result_summary(op)
         return op

@@ -4,14 +4,10 @@ from dataclasses import replace
 
 from controlplane.lifecycle import probes
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
-from controlplane.lifecycle.runner import WriteContext
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import here
 from controlplane.operations.models import Operation, State
-from controlplane.operations.run import ActionRequest, run
-from numbers import services as numbers
-from numbers.e164 import grouped
-from numbers.services import TwilioCredentials
+from numbers.import_action import ImportNumber, TwilioCredentials
 
 WRONG_TOKEN = "wrong-token"  # noqa: S105 - not a real token: no Twilio token has this form; the sandbox knows it too
 MALFORMED_SID = "AC-not-a-sid"
@@ -53,10 +49,8 @@ def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: s
     free."""
     number = number or x.phone_number
 
-    def send(context: WriteContext) -> Operation:
-        return numbers.import_number(number, label=x.label, credentials=credentials, **context)
-
-    op = x.ask(step, send, makes="number", name=number)
+    action = ImportNumber.of(number, label=x.label)
+    op = x.ask(step, action, makes="number", name=number, credentials=credentials)
     step.observe()
     if op.object_id and op.state == State.DONE:
         step.conclude(False, f"Taken, though it should be refused. {step.found}")
@@ -67,15 +61,8 @@ def _import(x: Experiment, step: Step, credentials: TwilioCredentials, number: s
 
 def import_again(x: Experiment, step: Step) -> None:
     line = here(x.line)
-    secrets = {name: value for name, value in vars(x.credentials).items() if value}
-    params = {"phone_number": line.phone_number, "label": x.label, "agent_id": None, "enable_sms": False}
-    names = {"object": grouped(line.phone_number), "to": "no agent"}
-
-    def send(context: WriteContext) -> Operation:
-        request = ActionRequest(probes.ProbeImport, "", params, names, context["justification"])
-        return run(request, key=context["key"], actor=context["actor"], secrets=secrets)
-
-    op = x.ask(step, send, makes="number", name=line.phone_number)
+    action = probes.ProbeImport.of(line.phone_number, label=x.label)
+    op = x.ask(step, action, makes="number", name=line.phone_number, credentials=x.credentials)
     step.observe()
     good = step.was_refused(op, 409, code="resource_already_exists")
     x.finding(3, good, step.answered(op))

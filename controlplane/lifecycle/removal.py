@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from agents import mirror as agent_mirror
-from agents import services as agents
+from agents.actions import DeleteAgent
 from agents.models import Agent
 from controlplane.audit.justification import ReasonRequired
 from controlplane.elevenlabs import ElevenLabsError, NotFound
 from controlplane.lifecycle.models import Asked
 from controlplane.lifecycle.runner import Runner, close_abandoned, requested_ids, result_summary
-from controlplane.operations.journal import Expired, ResourceLocked, external_cause
+from controlplane.operations.execute import Expired, ResourceLocked
 from controlplane.operations.models import Operation, State
 from numbers import mirror as number_mirror
-from numbers import services as numbers
+from numbers.actions import RemoveNumber
 from numbers.models import PhoneNumber
 
 CREATED_NOTHING = (State.REFUSED, State.NOT_SENT, State.NOT_APPLIED)
@@ -97,24 +97,22 @@ def _try_number(runner: Runner, op: Operation) -> tuple[bool, Operation | None]:
         raise NotOurs("It was assigned to another agent meanwhile, so it is left as it is.")
     row = PhoneNumber.objects.filter(remote_id=op.object_id).first()
     if row is None and remote is not None:
-        number_mirror.upsert_row(remote.raw, external_cause(op))
+        number_mirror.upsert_row(remote, op.external_cause)
         row = PhoneNumber.objects.get(remote_id=op.object_id)
     if row is None:
         return False, None
-    line = row
-    return remote is not None, runner.ask(lambda context: numbers.remove(line, shown=bound or "", **context))
+    return remote is not None, runner.ask(RemoveNumber.of(row, shown=bound or ""))
 
 
 def _agent(runner: Runner, op: Operation) -> Operation | None:
     row = Agent.objects.filter(remote_id=op.object_id).first()
     if row is None:
         try:
-            agent_mirror.upsert_row(runner.client.get_agent(op.object_id).raw, external_cause(op))
+            agent_mirror.upsert_row(runner.client.get_agent(op.object_id), op.external_cause)
         except NotFound:
             return None
         row = Agent.objects.get(remote_id=op.object_id)
-    agent = row
-    return runner.ask(lambda context: agents.delete(agent, **context))
+    return runner.ask(DeleteAgent.of(row))
 
 
 def _agent_exists(runner: Runner, agent_id: str) -> bool:

@@ -1,9 +1,8 @@
 """Requests a write for a step: records it, runs it, waits for its result."""
 
 import uuid
-from collections.abc import Callable
 from threading import Event
-from typing import Any, TypedDict
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -11,24 +10,18 @@ from django.db import transaction
 from controlplane.audit.justification import Justification
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.lifecycle.models import Asked, Report
-from controlplane.operations import journal
-from controlplane.operations.actions import Verdict
-from controlplane.operations.models import Operation, State
+from controlplane.operations import outcome
+from controlplane.operations.actions import Action, Verdict, action_of
+from controlplane.operations.execute import ActionContext, execute
+from controlplane.operations.models import Evidence, Operation, State
 from controlplane.operations.settle import settle
+from numbers.import_action import ImportNumber, TwilioCredentials, import_number
 
 POLL_INTERVAL_S = 2.0  # seconds between two polls of an unconfirmed operation
 
 
 class Stopped(Exception):
     """The user asked to stop: no further step is started."""
-
-
-class WriteContext(TypedDict):
-    """Keyword arguments passed to every service in addition to the request's own values."""
-
-    key: str
-    actor: User | None
-    justification: Justification
 
 
 class Runner:
@@ -43,12 +36,17 @@ class Runner:
         self.justification = justification
         self.stopping = stopping
 
-    def ask(self, action: Callable[[WriteContext], Operation], *, makes: str = "", name: str = "") -> Operation:
-        """Record a write, run it, and wait for its result. `action` calls a service or runs a probe; `makes` names what
-        has to be cleaned up if it succeeds."""
+    def ask(
+        self, action: Action, *, makes: str = "", name: str = "", credentials: TwilioCredentials | None = None
+    ) -> Operation:
+        """Record a write, run it, and wait for its result. `makes` names what has to be cleaned up if it succeeds;
+        an import needs `credentials`."""
         with transaction.atomic(durable=True):
             asked = Asked.objects.create(report=self.report, key=str(uuid.uuid4()), makes=makes, name=name)
-        return self.decided(action({"key": asked.key, "actor": self.actor, "justification": self.justification}))
+        context = ActionContext(key=asked.key, actor=self.actor, justification=self.justification)
+        if credentials is not None and isinstance(action, ImportNumber):
+            return self.decided(import_number(action, credentials, context))
+        return self.decided(execute(action, context))
 
     def decided(self, op: Operation) -> Operation:
         """If the response was lost, read back until the result is known or the user asks to stop."""
@@ -69,7 +67,7 @@ def close_abandoned(op: Operation) -> Operation:
     if op.state != State.INTENT:
         return op
     verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first.")
-    return journal.finish(op, verdict, observed=None, evidence="No request was recorded.", expected=State.INTENT)
+    return outcome.finish(op, action_of(op), verdict, Evidence.NOT_RECORDED, since=State.INTENT)
 
 
 def result_summary(op: Operation) -> str:

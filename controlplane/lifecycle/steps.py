@@ -3,17 +3,16 @@
 import time
 from typing import TypeVar
 
-from agents import services as agents
+from agents.actions import CreateAgent, DeleteAgent
 from agents.models import Agent
 from controlplane.elevenlabs import NotFound, is_id
 from controlplane.lifecycle.assumptions import NOT_TRIED
 from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
-from controlplane.lifecycle.runner import WriteContext
 from controlplane.lifecycle.step import Step
-from controlplane.operations.models import Operation, State
-from controlplane.operations.run import ANSWERED
+from controlplane.operations.models import Evidence, Operation, State
 from numbers import import_polling
-from numbers import services as numbers
+from numbers.actions import AssignNumber, RemoveNumber
+from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 
 SUPPORT, SALES = "Support Bot", "Sales Bot"
@@ -42,7 +41,7 @@ def create_sales(x: Experiment, step: Step) -> None:
 
 
 def _create(x: Experiment, step: Step, name: str) -> Agent:
-    op = x.ask(step, lambda context: agents.create(name=name, body=body_of(name), **context), makes="agent", name=name)
+    op = x.ask(step, CreateAgent.of(name, body_of(name)), makes="agent", name=name)
     _check_new_id(x, step, op)
     row = Agent.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
     if row is None:
@@ -58,10 +57,8 @@ def _check_new_id(x: Experiment, step: Step, op: Operation) -> None:
 
 
 def import_number(x: Experiment, step: Step) -> None:
-    def send(context: WriteContext) -> Operation:
-        return numbers.import_number(x.phone_number, label=x.label, credentials=x.credentials, **context)
-
-    op = x.ask(step, send, makes="number", name=x.phone_number)
+    action = ImportNumber.of(x.phone_number, label=x.label)
+    op = x.ask(step, action, makes="number", name=x.phone_number, credentials=x.credentials)
     x.accepted, x.told_when = time.monotonic(), step.write is not None and step.write.status in (200, 201)
     _check_new_id(x, step, op)
     x.line = PhoneNumber.objects.filter(remote_id=op.object_id).first() if op.state == State.DONE else None
@@ -99,21 +96,23 @@ def wait_until_listed(x: Experiment, step: Step) -> None:
 
 def assign(x: Experiment, step: Step) -> None:
     line, support = here(x.line), here(x.support)
-    op = x.ask(step, lambda context: numbers.assign(line, support, shown="", **context))
+    op = x.ask(step, AssignNumber.of(line, support, shown=""))
     if op.state != State.DONE:
         raise CannotGoOn(step.found)
-    x.finding(53, op.evidence == ANSWERED, "The answer to an assignment showed the binding that it had just set.")
+    x.finding(
+        53, op.evidence == Evidence.ANSWERED, "The answer to an assignment showed the binding that it had just set."
+    )
     step.conclude(True, step.found)
 
 
 def swap(x: Experiment, step: Step) -> None:
     """With one PATCH; if that is refused, after releasing the number first."""
     line, support, sales = here(x.line), here(x.support), here(x.sales)
-    op = x.ask(step, lambda context: numbers.assign(line, sales, shown=support.remote_id, **context))
+    op = x.ask(step, AssignNumber.of(line, sales, shown=support.remote_id))
     if op.state == State.REFUSED:
         refusal = step.found
-        x.ask(step, lambda context: numbers.assign(line, None, shown=support.remote_id, **context))
-        op = x.ask(step, lambda context: numbers.assign(line, sales, shown="", **context))
+        x.ask(step, AssignNumber.of(line, None, shown=support.remote_id))
+        op = x.ask(step, AssignNumber.of(line, sales, shown=""))
         step.found = f"{refusal} So it was released first. {step.found}"
     writes = [attempt for attempt in step.wire if attempt.method != "GET"]
     step.observe()
@@ -147,7 +146,7 @@ def read_back(x: Experiment, step: Step) -> None:
 def remove(x: Experiment, step: Step) -> None:
     line = here(x.line)
     bound = x.client.get_number(line.remote_id).agent_id or ""
-    op = x.ask(step, lambda context: numbers.remove(line, shown=bound, **context))
+    op = x.ask(step, RemoveNumber.of(line, shown=bound))
     if op.state != State.DONE:
         step.conclude(False, step.found)
         return
@@ -173,7 +172,7 @@ def delete_sales(x: Experiment, step: Step) -> None:
 
 
 def _delete(x: Experiment, step: Step, agent: Agent) -> None:
-    op = x.ask(step, lambda context: agents.delete(agent, **context))
+    op = x.ask(step, DeleteAgent.of(agent))
     if op.state == State.DONE:
         x.gone(agent.remote_id)
     step.conclude(op.state == State.DONE, step.found)

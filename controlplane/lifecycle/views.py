@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from controlplane.lifecycle.assumptions import CONFIRMED, NOT_TRIED, REFUTED
 from controlplane.lifecycle.chart import chart
@@ -12,13 +11,14 @@ from controlplane.lifecycle.markdown import AFTER_DELETE, verdict
 from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.step import OTHERWISE, OUTCOMES
 from controlplane.lookups import get_row_or_404
+from controlplane.pages import render_page
 
 
-def report(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+def report(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("lifecycle.view_report"):
         raise PermissionDenied
     found = get_row_or_404(Report, pk)
-    return render(request, "lifecycle/report.html", {**site, **_facts(found), "title": str(found), "subtitle": None})
+    return render_page(request, "lifecycle/report.html", {**_facts(found), "title": str(found)})
 
 
 def _facts(found: Report) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         ]
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.run_page(request, object_id, self.admin_site.each_context(request))
+        return views.run_page(request, object_id)
 
     @display(description="State", ordering="state", label=COLOURS)
     def outcome(self, run: SyncRun) -> str:
@@ -79,7 +79,7 @@ class HoldAdmin(ReadOnlyAdmin):
         return [path("<int:pk>/accept/", wrap(views.accept), name="mirror_hold_accept"), *super().get_urls()]
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.hold_page(request, object_id, self.admin_site.each_context(request))
+        return views.hold_page(request, object_id)
 
     @display(description="Found")
     def what_was_found(self, hold: Hold) -> str:

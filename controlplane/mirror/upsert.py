@@ -15,33 +15,11 @@ from controlplane import bulk_insert
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
-from controlplane.operations.journal import cause_of
+from controlplane.mirror.readings import Reading
 from controlplane.operations.models import OPEN_STATES, Operation
 from controlplane.operations.models import State as OperationState
 
 Row = TypeVar("Row", bound=RemoteObject)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """When an object was read (just before the request) and by which operation, if any."""
-
-    asked_at: datetime
-    operation: int = 0
-
-    @classmethod
-    def by(cls, op: Operation) -> "Reading":
-        return cls(op.asked_at or op.created_at, op.pk)
-
-    def is_older_than(self, row: RemoteObject) -> bool:
-        """Whether another operation on this object is open or has ended since the reading.
-
-        The row has to be locked (see `row_of`), so that an operation that ends later waits for it. A creation locks the
-        object's name instead of its id, and a poll locks nothing, so both may store an outdated reading.
-        """
-        recent = Q(state__in=OPEN_STATES) | Q(ended_at__gte=self.asked_at)
-        on_object = Operation.objects.filter(recent, object_type=row.object_type, object_id=row.remote_id)
-        return on_object.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=self.operation).exists()
 
 
 @dataclass
@@ -102,13 +80,24 @@ def row_of(model: type[Row], remote_id: str) -> Row:
 def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, reading: Reading | None = None) -> bool:
     """Update one row, in one transaction with its history entry. True if anything differed.
 
-    A reading that is older than the row is ignored: see `Reading`.
+    A reading that is older than the row is ignored.
     """
-    if reading is not None and reading.is_older_than(row):
+    if reading is not None and _is_outdated(reading, row):
         return False
     if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.audit_snapshot():
         cause = _created_by_operation(row) or cause
     return _save(compare(row, values, cause=cause))
+
+
+def _is_outdated(reading: Reading, row: RemoteObject) -> bool:
+    """Whether another operation on this object is open or has ended since the reading.
+
+    The row has to be locked (see `row_of`), so that an operation that ends later waits for it. A creation locks the
+    object's name instead of its id, and a poll locks nothing, so both may store an outdated reading.
+    """
+    recent = Q(state__in=OPEN_STATES) | Q(ended_at__gte=reading.asked_at)
+    on_object = Operation.objects.filter(recent, object_type=row.object_type, object_id=row.remote_id)
+    return on_object.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=reading.operation).exists()
 
 
 def _created_by_operation(row: RemoteObject) -> ledger.Cause | None:
@@ -119,7 +108,7 @@ def _created_by_operation(row: RemoteObject) -> ledger.Cause | None:
     on_object = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
     unread = on_object.filter(state=OperationState.DONE, observed__isnull=True)
     creation = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
-    return None if creation is None else cause_of(creation)
+    return None if creation is None else creation.cause
 
 
 def _save(change: Change | None) -> bool:

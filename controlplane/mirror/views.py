@@ -3,7 +3,7 @@
 from typing import Any
 
 from celery import current_app
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -11,16 +11,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.audit.ledger import actor_label
 from controlplane.lookups import get_row_or_404, parse_pk
 from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, RemoteObject, SyncRun
 from controlplane.operations.enqueue import enqueue
 from controlplane.operations.form_flow import current_staff
 from controlplane.operations.forms import JustificationForm
-from controlplane.operations.run import actor_label
+from controlplane.pages import previous_url, render_page
 
 SYNC_TASK_NAME = "numbers.tasks.sync"  # by name, because this package must not import `numbers`
 ON_A_PAGE = 100
@@ -43,9 +43,7 @@ def start(request: HttpRequest) -> HttpResponse:
                 "Requested, but the worker could not be notified; it will pick this up within a minute. {}", link
             ),
         )
-    back = request.headers.get("Referer", "")
-    safe = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return redirect(back if safe else "admin:index")
+    return redirect(previous_url(request, reverse("admin:index")))
 
 
 @require_GET
@@ -62,12 +60,12 @@ def data_age(request: HttpRequest) -> HttpResponse:
     )
 
 
-def run_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+def run_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("mirror.view_syncrun"):
         raise PermissionDenied
     run = get_row_or_404(SyncRun.objects.select_related("requested_by"), pk)
     title = f"Sync of {run.started_at:%d %b %Y, %H:%M:%S} UTC"
-    return render(request, "mirror/run.html", {**site, **_facts(run), "title": title, "subtitle": None})
+    return render_page(request, "mirror/run.html", {**_facts(run), "title": title})
 
 
 @require_GET
@@ -96,24 +94,22 @@ def _page_of(run: SyncRun) -> str:
     return reverse("admin:mirror_syncrun_change", args=[run.pk])
 
 
-def hold_page(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+def hold_page(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("mirror.view_hold"):
         raise PermissionDenied
-    return _hold(request, get_row_or_404(Hold, pk), site, JustificationForm())
+    return _hold(request, get_row_or_404(Hold, pk), JustificationForm())
 
 
-def _hold(request: HttpRequest, hold: Hold, site: dict[str, Any], form: JustificationForm) -> HttpResponse:
+def _hold(request: HttpRequest, hold: Hold, form: JustificationForm) -> HttpResponse:
     page = Paginator(hold.objects_missing, ON_A_PAGE).get_page(request.GET.get("page"))
     context = {
-        **site,
         "hold": hold,
         "page": page,
         "missing": _rows(hold, list(page)),
         "form": form,
         "title": str(hold),
-        "subtitle": None,
     }
-    return render(request, "mirror/hold.html", context, status=422 if form.errors else 200)
+    return render_page(request, "mirror/hold.html", context)
 
 
 def _rows(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
@@ -132,7 +128,7 @@ def accept(request: HttpRequest, pk: int) -> HttpResponse:
     hold = get_object_or_404(Hold, pk=pk)
     actor, form = current_staff(request), JustificationForm(request.POST)
     if not form.is_valid():
-        return _hold(request, hold, admin.site.each_context(request), form)
+        return _hold(request, hold, form)
     if holds.accept(hold, actor=actor, name=actor_label(actor), justification=form.justification):
         run = runs.request_sync(actor)
         enqueue(current_app.signature(SYNC_TASK_NAME))

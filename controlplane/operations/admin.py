@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from controlplane.operations import views
-from controlplane.operations.actions import all_actions
+from controlplane.operations.actions import Action, all_actions
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.search import matching
 from controlplane.readonly_admin import ReadOnlyAdmin
@@ -41,20 +41,8 @@ class VerdictFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
-# Labels of the actions whose name does not make a good one.
-KINDS = {
-    "agent.archive": "archive or restore agent",
-    "agent.update": "change agent",
-    "number.assign": "assign, move or unassign number",
-    "number.remove": "remove number from ElevenLabs",
-    "number.rename": "edit label of number",
-}
-
-
-def action_label(name: str) -> str:
-    """ "number.import" -> "Import number"."""
-    words = KINDS.get(name) or " ".join(reversed(name.split(".")))
-    return words[0].upper() + words[1:]
+def action_label(action: type[Action]) -> str:
+    return action.verbose_name[0].upper() + action.verbose_name[1:]
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -62,7 +50,8 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request, model_admin):
-        return sorted(((name, action_label(name)) for name in all_actions()), key=lambda choice: choice[1])
+        choices = [(name, action_label(action)) for name, action in all_actions().items()]
+        return sorted(choices, key=lambda choice: choice[1])
 
     def queryset(self, request, queryset):
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -93,7 +82,7 @@ class OperationAdmin(ReadOnlyAdmin):
         return matching(queryset, search_term), False
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.operation(request, object_id, self.admin_site.each_context(request))
+        return views.operation(request, object_id)
 
     @display(description="Operation", ordering="title")
     def asked(self, op: Operation) -> str:
@@ -141,7 +130,7 @@ class ChangeSetAdmin(ReadOnlyAdmin):
         ]
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.change_set(request, object_id, self.admin_site.each_context(request))
+        return views.change_set(request, object_id)
 
     @display(description="State", ordering="state", label={"running": "info", "done": "success", "stopped": "danger"})
     def progress(self, change_set: ChangeSet) -> str:

@@ -5,7 +5,8 @@ continues from there. This module sends nothing itself: each step is an ordinary
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +14,14 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from controlplane.audit import ledger
 from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.unavailable import audit_required
 from controlplane.elevenlabs import connect
-from controlplane.operations import journal
-from controlplane.operations.actions import fingerprint
+from controlplane.operations import execute
+from controlplane.operations.actions import Action, fingerprint
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.run import ActionRequest, actor_label, carry_out
 
 MAX_RUNTIME_S = 600.0  # well below the task's time limit, at which the worker would be killed
 STEP_READ_S = 30.0  # for all attempts of one read of a step
@@ -27,62 +29,67 @@ STEP_READ_S = 30.0  # for all attempts of one read of a step
 LEASE = timedelta(seconds=90)
 
 
+@dataclass(frozen=True)
+class Step:
+    """An action of a change set. `justification`: if it differs from the change set's."""
+
+    action: Action
+    justification: Justification | None = None
+
+
 @audit_required()
 def plan(
     title: str,
-    action_requests: Sequence[ActionRequest],
+    steps: Sequence[Step],
+    context: ActionContext,
     *,
-    asked: Mapping[str, Any],
-    key: str,
-    actor: User | None,
-    on_begin: Callable[[ChangeSet], None] | None = None,
+    request: Mapping[str, Any],
     by_system: bool = False,
-    justification: Justification = NO_JUSTIFICATION,
 ) -> ChangeSet:
-    """Store the change set with all its steps planned, or return the one that this key created before.
+    """Store the change set with all its steps planned, or return the one that the context's key created before.
 
-    `asked` is what the form requested. It decides whether a repeated key means the same request; the steps cannot,
+    `request` is what the form requested. It decides whether a repeated key means the same request; the steps cannot,
     because they would differ by then.
-    `on_begin` is called in the same transaction; if it raises, nothing is stored.
-    `by_system`: the system is recorded as the actor of the steps, and `actor` only as the one who requested them.
+    `by_system`: the system is recorded as the actor of the steps, and the context's actor only as the one who
+    requested them.
     Raises KeyReused and ReasonRequired.
     """
-    require_justification(justification, actor)
+    require_justification(context.justification, context.actor)
     change_set = ChangeSet(
-        key=key,
+        key=context.key,
         title=title,
-        fingerprint=fingerprint(asked),
-        actor=actor,
-        actor_name=actor_label(actor),
-        reason=justification.reason,
-        ticket=justification.ticket,
+        fingerprint=fingerprint(request),
+        actor=context.actor,
+        actor_name=ledger.actor_label(context.actor),
+        reason=context.justification.reason,
+        ticket=context.justification.ticket,
     )
     try:
         with transaction.atomic(durable=True):
             change_set.save(force_insert=True)
-            if on_begin is not None:
-                on_begin(change_set)
-            for position, action_request in enumerate(action_requests):
-                _add_step(
-                    action_request.operation(
-                        key=_key(change_set, position, 0), actor=None if by_system else actor, state=State.PLANNED
-                    ),
-                    change_set,
-                    position,
+            if context.on_begin is not None:
+                context.on_begin(change_set)
+            for position, step in enumerate(steps):
+                step_context = replace(
+                    context,
+                    key=_key(change_set, position, 0),
+                    actor=None if by_system else context.actor,
+                    justification=step.justification or context.justification,
                 )
+                _add_step(execute.new_operation(step.action, step_context, State.PLANNED), change_set, position)
     except IntegrityError:
-        first = planned(key, asked)
+        first = planned(context.key, request)
         if first is None:
             raise
         return first
     return change_set
 
 
-def planned(key: str, asked: Mapping[str, Any]) -> ChangeSet | None:
+def planned(key: str, request: Mapping[str, Any]) -> ChangeSet | None:
     """The change set that this key created, if any. Raises KeyReused if it was for another request."""
     first = ChangeSet.objects.filter(key=key).first()
-    if first is not None and first.fingerprint != fingerprint(asked):
-        raise journal.KeyReused(first) from None
+    if first is not None and first.fingerprint != fingerprint(request):
+        raise execute.KeyReused(first) from None
     return first
 
 
@@ -121,9 +128,9 @@ def work(change_set: ChangeSet) -> bool:
             continue
         if step.state == State.PLANNED:
             try:
-                journal.claim(step)
-                carry_out(step, client=client, secrets={})
-            except (journal.ResourceLocked, journal.Expired) as error:
+                execute.claim(step)
+                execute.carry_out(step, client)
+            except (execute.ResourceLocked, execute.Expired) as error:
                 return _stop(change_set, f"Step {step.position + 1} waits: {error}")
         if step.is_open:
             return _release(change_set)  # unconfirmed: a later run continues once the step is settled
@@ -158,7 +165,7 @@ def resume(change_set: ChangeSet, *, actor: User | None, justification: Justific
                 key=_key(change_set, step.position, attempt),
                 state=State.PLANNED,
                 actor=actor,
-                actor_name=actor_label(actor),
+                actor_name=ledger.actor_label(actor),
                 reason=justification.reason or step.reason,
                 ticket=justification.ticket or step.ticket,
                 **{name: getattr(step, name) for name in _COPIED_FIELDS},

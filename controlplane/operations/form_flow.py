@@ -2,22 +2,20 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from controlplane.audit.justification import ReasonRequired
 from controlplane.audit.models import Entry
 from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.operations.execute import ActionContext, Expired, KeyReused, ResourceLocked
 from controlplane.operations.forms import KeyedForm
-from controlplane.operations.journal import Expired, KeyReused, ResourceLocked
 from controlplane.operations.models import ChangeSet, Operation, State
 
 
@@ -28,30 +26,8 @@ def current_staff(request: HttpRequest) -> User:
     return request.user
 
 
-def action_kwargs(request: HttpRequest, form: KeyedForm) -> dict[str, Any]:
-    """The arguments that every service takes from a form: key, actor and justification."""
-    return {"key": form.operation_key, "actor": current_staff(request), "justification": form.justification}
-
-
-def is_dialog(request: HttpRequest) -> bool:
-    """Whether a dialog (htmx) made the request and needs only the form, not the whole page."""
-    return request.headers.get("HX-Request") == "true"
-
-
-def render_form(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    """Renders a form as a whole page or as the content of a dialog. `frame` is the base that the template extends."""
-    frame = "controlplane/dialog.html" if is_dialog(request) else "controlplane/page.html"
-    form = context.get("form")
-    if isinstance(form, KeyedForm) and form.audit_unavailable:
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-    return TemplateResponse(request, template, {**context, "frame": frame}, status=status)
-
-
-def htmx_redirect(request: HttpRequest, url: str) -> HttpResponse:
-    """Redirects the browser, also if the form is in a dialog."""
-    if is_dialog(request):
-        return HttpResponse(headers={"HX-Redirect": url})
-    return HttpResponseRedirect(url)
+def action_context(request: HttpRequest, form: KeyedForm) -> ActionContext:
+    return ActionContext(key=form.operation_key, actor=current_staff(request), justification=form.justification)
 
 
 def submit(form: KeyedForm, ask: Callable[[], Operation]) -> Operation | None:
@@ -81,7 +57,8 @@ def field_of(form: Form, op: Operation) -> str | None:
 
 def add_refusal(form: KeyedForm, refusal: Exception) -> None:
     """Add the reason why nothing was sent to the form that is shown again."""
-    form.audit_unavailable = isinstance(refusal, AuditUnavailable)
+    if isinstance(refusal, AuditUnavailable):
+        form.error_status = HTTPStatus.SERVICE_UNAVAILABLE
     _add_error(form, None, str(refusal) or "Not sent. It took too long to check; try again.")
 
 

@@ -1,6 +1,7 @@
 """Base classes of forms that request a write."""
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -63,7 +64,7 @@ class KeyedForm(JustificationForm):
     """Has an idempotency key, so that a form sent twice (double click, back, second tab) is carried out once."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
-    audit_unavailable = False  # the request could not be recorded: `controlplane.audit.unavailable`
+    error_status = HTTPStatus.UNPROCESSABLE_ENTITY  # of the page that shows the form again
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

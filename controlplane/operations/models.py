@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
-
-if TYPE_CHECKING:
-    from controlplane.elevenlabs import ElevenLabsError
 
 
 class State(models.TextChoices):
@@ -31,6 +29,17 @@ class State(models.TextChoices):
 
 
 OPEN_STATES = (State.INTENT, State.SENT)
+
+
+class Evidence(models.TextChoices):
+    """How a verdict is known."""
+
+    CHECKED = "checked", "Read from ElevenLabs before sending."
+    NOT_READ = "not_read", "Nothing was sent."
+    NOT_RECORDED = "not_recorded", "No request was recorded."
+    NEVER_LEFT = "never_left", "The request never left this machine."
+    ANSWERED = "answered", "ElevenLabs answered the request."
+    READ_BACK = "read_back", "Read back from ElevenLabs."
 
 
 class ChangeSet(models.Model):
@@ -65,11 +74,6 @@ class ChangeSet(models.Model):
 class Operation(models.Model):
     """One requested write: intent, lock, idempotency key and recovery record in one row."""
 
-    # Not stored; set while the operation is carried out.
-    asked_at: datetime | None = None  # just before the latest request was sent
-    precheck_object: dict[str, Any] | None = None  # the whole object, as the precheck read it
-    error: ElevenLabsError | None = None  # the remote's answer
-
     key = models.CharField(max_length=64, unique=True, default=uuid.uuid4)  # from the rendered form
     kind = models.CharField(max_length=40, db_index=True)
     resource = models.CharField(max_length=120)  # what it locks while it is open
@@ -87,7 +91,8 @@ class Operation(models.Model):
 
     message = models.TextField(blank=True)  # what happened, for staff
     error_fields = models.JSONField(default=list, blank=True)  # names or paths of the fields that were refused
-    evidence = models.TextField(blank=True)  # how the verdict is known
+    reason_code = models.CharField(max_length=40, blank=True)  # why it did not succeed, for programs
+    evidence = models.CharField(max_length=20, blank=True, choices=Evidence.choices)
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     trace_id = models.CharField(max_length=80, blank=True)
     milliseconds = models.PositiveIntegerField(null=True, blank=True)
@@ -138,6 +143,28 @@ class Operation(models.Model):
         ended = cls.objects.filter(object_type=object_type, object_id__in=list(object_ids), ended_at__isnull=False)
         newest = ended.order_by().values("object_id").annotate(newest=models.Max("ended_at"))
         return dict(newest.values_list("object_id", "newest"))
+
+    @property
+    def cause(self) -> Cause:
+        """The cause of a change that the operation made."""
+        return Cause(Entry.Cause.OPERATION, str(self.pk), self.actor, self.actor_name, self.reason, self.ticket)
+
+    @property
+    def external_cause(self) -> Cause:
+        """The cause of a difference that the operation observed but did not make."""
+        return Cause(Entry.Cause.SYNC, f"operation {self.pk}")
+
+    @property
+    def evidence_text(self) -> str:
+        """The evidence as a sentence."""
+        if self.evidence == Evidence.READ_BACK and self.ended_at is not None:
+            return f"Read back from ElevenLabs at {self.ended_at:%H:%M:%S} UTC."
+        return self.get_evidence_display() if self.evidence else ""
+
+    def update_from(self, values: Mapping[str, Any]) -> None:
+        """Take over values that an UPDATE has just written."""
+        for name, value in values.items():
+            setattr(self, name, value)
 
     @property
     def is_open(self) -> bool:

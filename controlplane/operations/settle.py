@@ -22,16 +22,17 @@ from controlplane.elevenlabs import (
     Unavailable,
     connect,
 )
-from controlplane.operations import journal
-from controlplane.operations.actions import Verdict, action_for
-from controlplane.operations.models import Operation, State
-from controlplane.operations.run import success_text
+from controlplane.mirror.readings import Reading
+from controlplane.operations import outcome
+from controlplane.operations.actions import Verdict, action_of, attempt_of
+from controlplane.operations.models import Evidence, Operation, State
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)  # keeps other workers away while one reads an operation back
 # Errors about ElevenLabs as a whole, not about the object that was read.
 NO_ANSWER_ERRORS = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
+NO_ANSWER_CODES = [error.reason_code for error in NO_ANSWER_ERRORS]
 READ_BACK_S = 10.0  # for all attempts of one read-back
 # Longer than all reads before a write together, so the process of an older intent died before it sent anything.
 INTENT_EXPIRES_AFTER = timedelta(minutes=3)
@@ -54,7 +55,7 @@ def settle_due(client: ElevenLabs | None = None) -> int:
             decided += not settle(op, client or connect(patience=READ_BACK_S)).is_open
         except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
-        if isinstance(op.error, NO_ANSWER_ERRORS):
+        if op.is_open and op.reason_code in NO_ANSWER_CODES:
             break
     return decided
 
@@ -66,28 +67,26 @@ def settle(op: Operation, client: ElevenLabs) -> Operation:
     op.refresh_from_db()
     if not claimed or op.sent_at is None:
         return op
-    action = action_for(op.kind)
-    op.asked_at = timezone.now()
+    action, attempt = action_of(op), attempt_of(op)
+    reading = Reading(timezone.now(), op.pk)
     try:
-        observed = action.read_back(client, op)
+        observed = action.read_back(client, attempt)
     except ElevenLabsError as error:
-        op.error = error
-        next_at = journal.next_read_back(op, timezone.now())
-        return journal.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=next_at)
-    verdict = action.reconcile(op, observed)
+        op.reason_code = error.reason_code
+        next_at = outcome.next_read_back(op, action, timezone.now())
+        return outcome.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=next_at)
+    op.reason_code = ""
+    verdict = action.reconcile(attempt, observed)
     if verdict.state != State.DONE and (by_sync := _verdict_of_sync(op)):
         verdict, observed = by_sync, None
-    if verdict.state != State.DONE and timezone.now() < op.sent_at + journal.patience(action):
-        return journal.leave_unconfirmed(
+    if verdict.state != State.DONE and timezone.now() < op.sent_at + outcome.patience(action):
+        return outcome.leave_unconfirmed(
             op,
             "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet.",
-            settle_at=journal.next_read_back(op, timezone.now()),
+            settle_at=outcome.next_read_back(op, action, timezone.now()),
         )
-    if verdict.state == State.DONE:
-        verdict = Verdict(State.DONE, success_text(op, action, verdict), verdict.not_kept)
-    return journal.finish(
-        op, verdict, observed=observed, evidence=f"Read back from ElevenLabs at {timezone.now():%H:%M:%S} UTC."
-    )
+    verdict = outcome.with_success_message(action, attempt, verdict)
+    return outcome.finish(op, action, verdict, Evidence.READ_BACK, observed, reading)
 
 
 def _verdict_of_sync(op: Operation) -> Verdict | None:
@@ -115,7 +114,7 @@ def _close_expired_intents() -> None:
     old = Operation.objects.filter(state=State.INTENT, created_at__lt=timezone.now() - INTENT_EXPIRES_AFTER)
     for op in old:
         verdict = Verdict(State.NOT_SENT, "Not sent. The process that was to send it ended first; try again.")
-        journal.finish(op, verdict, observed=None, evidence="No request was recorded.", expected=State.INTENT)
+        outcome.finish(op, action_of(op), verdict, Evidence.NOT_RECORDED, since=State.INTENT)
 
 
 def late_effects(object_type: str) -> Explain:
@@ -125,24 +124,27 @@ def late_effects(object_type: str) -> Explain:
     created an object whose id is not known yet is only returned as the cause; `settle` decides it. So is one that is
     done but could not read its object. The operations are queried once, when this function is called.
     """
-    recent = Q(ended_at__gte=timezone.now() - journal.LATE_WITHIN)
+    recent = Q(ended_at__gte=timezone.now() - outcome.LATE_WITHIN)
     lost = Q(state=State.SENT, object_id="") | recent & (
         Q(state=State.NOT_APPLIED) | Q(state=State.DONE, observed__isnull=True)
     )
-    candidates = list(Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id"))
+    lost_operations = Operation.objects.filter(lost, object_type=object_type, late_at=None).order_by("-id")
+    candidates = [(op, action_of(op), attempt_of(op)) for op in lost_operations]
 
     def explain(
         object_id: str, now: dict[str, Any] | None, before: dict[str, Any] | None = None
     ) -> ledger.Cause | None:
-        for op in candidates:
+        for candidate in candidates:
+            op, action, attempt = candidate
             if op.object_id not in ("", object_id):
                 continue
-            matches = action_for(op.kind).matches
-            if not matches(op, object_id, now) or (before and matches(op, object_id, before)):
+            if not action.matches(attempt, object_id, action.parsed(now)):
+                continue
+            if before and action.matches(attempt, object_id, action.parsed(before)):
                 continue
             if op.state != State.NOT_APPLIED:
-                return journal.cause_of(op)
-            candidates.remove(op)
+                return op.cause
+            candidates.remove(candidate)
             return _took_effect_late(op, object_id)
         return None
 
@@ -153,5 +155,5 @@ def _took_effect_late(op: Operation, object_id: str) -> ledger.Cause:
     with transaction.atomic():
         Operation.objects.filter(pk=op.pk).update(late_at=timezone.now(), object_id=object_id)
         op.object_id = object_id
-        journal.record_event(op, "late", "It took effect after all, late.")
-    return journal.cause_of(op)
+        outcome.record_event(op, "late", "It took effect after all, late.")
+    return op.cause

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -18,23 +18,24 @@ from controlplane.lookups import get_row_or_404
 from controlplane.mirror.json_paths import flatten
 from controlplane.operations import change_sets, tasks
 from controlplane.operations.enqueue import enqueue
+from controlplane.operations.execute import CLICK_PATIENCE_S
 from controlplane.operations.form_flow import change_of, current_staff, url_of
 from controlplane.operations.forms import JustificationForm
 from controlplane.operations.humanize import humanize, labels, with_id
 from controlplane.operations.models import ChangeSet, Operation, State
-from controlplane.operations.run import CLICK_PATIENCE_S
 from controlplane.operations.settle import settle
+from controlplane.pages import render_page
 
 WORKER_POLLS_WITHIN = timedelta(seconds=30)  # two intervals at which beat runs change sets
 # The values that the page showed, ids of other objects, a digest, and a name that is shown with its id.
 HIDDEN_PARAMS = ("shown", "ids", "settings", "agent_name")
 
 
-def operation(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+def operation(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("operations.view_operation"):
         raise PermissionDenied
     op = get_row_or_404(Operation.objects.select_related("change_set"), pk)
-    return render(request, "operations/operation.html", {**site, **_facts(op), "title": op.title, "subtitle": None})
+    return render_page(request, "operations/operation.html", {**_facts(op), "title": op.title})
 
 
 @require_GET
@@ -125,15 +126,14 @@ def _object_url(op: Operation) -> str | None:
     return f"{reverse(page)}?q={op.object_id}&state=all"
 
 
-def change_set(request: HttpRequest, pk: str, site: dict[str, Any]) -> HttpResponse:
+def change_set(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("operations.view_changeset"):
         raise PermissionDenied
-    return _change_set(request, get_row_or_404(ChangeSet, pk), site, JustificationForm())
+    return _change_set(request, get_row_or_404(ChangeSet, pk), JustificationForm())
 
 
-def _change_set(request: HttpRequest, found: ChangeSet, site: dict[str, Any], form: JustificationForm) -> HttpResponse:
-    context = {**site, **_progress(found), "title": found.title, "subtitle": None, "form": form}
-    return render(request, "operations/change_set.html", context, status=422 if form.errors else 200)
+def _change_set(request: HttpRequest, found: ChangeSet, form: JustificationForm) -> HttpResponse:
+    return render_page(request, "operations/change_set.html", {**_progress(found), "title": found.title, "form": form})
 
 
 @require_GET
@@ -153,7 +153,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(ChangeSet, pk=pk)
     form = JustificationForm(request.POST)
     if not form.is_valid():
-        return _change_set(request, found, admin.site.each_context(request), form)
+        return _change_set(request, found, form)
     change_sets.resume(found, actor=current_staff(request), justification=form.justification)
     if not enqueue(tasks.run_change_sets):
         messages.warning(request, "The worker could not be notified; it will pick this up within 15 seconds.")

@@ -61,7 +61,7 @@ def mirrored(remote: Sandbox, name: str = "Support Bot", **config: Any) -> Agent
 
 
 def stored(remote_id: str) -> Agent:
-    mirror.upsert_row(connect().get_agent(remote_id).raw, SYNC)
+    mirror.upsert_row(connect().get_agent(remote_id), SYNC)
     return Agent.objects.get(remote_id=remote_id)
 
 

@@ -11,16 +11,18 @@ from uuid import uuid4
 
 import pytest
 
-from agents import services, workflow
+from agents import workflow
 from agents.models import Agent
 from agents.revert_patch import revert_patch
 from agents.settings_json import parse
 from controlplane.audit.models import Entry
 from controlplane.mirror.json_paths import flatten, get
 from controlplane.mirror.models import OutsideChange
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation, State
 from numbers import revert, undo
 from numbers.sync import sync_all
+from tests import agent_writes as services
 from tests.agents.conftest import at_remote, opened, stored, url_of
 from tests.api.caller import Caller, person
 from tests.crossed import cases
@@ -113,7 +115,7 @@ def test_nothing_else_changes(change, agent, remote, save):
 def test_an_undo_brings_back_just_that(change, agent, remote, save):
     before = at_remote(remote, agent)
     save(agent, patch=json.dumps({"workflow": CHANGES[change][0]}))
-    operation = undo.execute(Entry.objects.get(kind="agent.changed"), key="undo", actor=None)
+    operation = undo.execute(Entry.objects.get(kind="agent.changed"), ActionContext(key="undo", actor=None))
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 
@@ -125,7 +127,7 @@ def test_a_revert_of_an_external_change_brings_back_just_that(change, agent, rem
     changed = workflow.merged(before["workflow"], CHANGES[change][0])
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
     sync_all()
-    operation = revert.execute(OutsideChange.objects.get(), key="revert", actor=None)
+    operation = revert.execute(OutsideChange.objects.get(), ActionContext(key="revert", actor=None))
     assert operation.state == State.DONE, operation.message
     assert differing(before, at_remote(remote, agent)) == {}
 

@@ -10,9 +10,9 @@ from controlplane.audit import chain, ledger, triggers
 from controlplane.audit.models import Entry, Link
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import ChangeSet, Operation
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import number_writes as services
 
 pytestmark = pytest.mark.django_db
 REFUSED = triggers.REFUSAL.removesuffix(".")

@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 
 from controlplane.audit.point_in_time import bindings_of, state_at
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.clock import Clock, started
 from tests.operations.writes import agent
 from tests.sandbox_process import Sandbox

@@ -13,8 +13,8 @@ from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.runner import Runner
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import SALES, SUPPORT, body_of
+from numbers.import_action import TwilioCredentials
 from numbers.models import PhoneNumber
-from numbers.services import TwilioCredentials
 from numbers.sync import sync_all
 from tests.lifecycle.conftest import SID, TOKEN
 from tests.operations.consistency_checks import violations

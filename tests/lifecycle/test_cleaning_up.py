@@ -7,13 +7,14 @@ from unittest.mock import ANY
 import pytest
 from django.core.management import call_command
 
-from agents import services as agents
+from agents.actions import CreateAgent
 from controlplane.audit.justification import NO_JUSTIFICATION
 from controlplane.elevenlabs import connect
 from controlplane.lifecycle import cleanup
 from controlplane.lifecycle.models import MAX_REPORTS, Asked, Report
 from controlplane.lifecycle.runner import Runner
 from controlplane.operations.models import Operation, State
+from tests import agent_writes as agents
 from tests.lifecycle.conftest import newest, nothing_is_left, step
 from tests.operations.consistency_checks import violations
 
@@ -25,11 +26,7 @@ FORBIDDEN = {"detail": {"type": "authorization_error", "code": "forbidden", "mes
 def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
     report = Report.objects.create(base_url=remote.url, actor_name="system")
     runner = Runner(report, connect(), actor=None, justification=NO_JUSTIFICATION, stopping=Event())
-    made = runner.ask(
-        lambda context: agents.create(name="Support Bot", body={"conversation_config": {}}, **context),
-        makes="agent",
-        name="Support Bot",
-    )
+    made = runner.ask(CreateAgent.of("Support Bot", {"conversation_config": {}}), makes="agent", name="Support Bot")
 
     def print_line(words: str) -> None:
         if words.startswith("Cleaning up"):

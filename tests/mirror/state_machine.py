@@ -9,16 +9,16 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from agents import services as agent_services
 from agents.models import Agent
 from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations import settle
-from controlplane.operations.journal import ResourceLocked
+from controlplane.operations.execute import ResourceLocked
 from numbers import import_polling
-from numbers import services as number_services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agent_services
+from tests import number_writes as number_services
 from tests.mirror.consistency_checks import inconsistencies
 from tests.mirror.faults import EFFECT_AFTER, LOST, NO_FAULT, READS, WRITING
 from tests.operations.clock import Clock, started

@@ -14,9 +14,9 @@ from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations import settle
 from controlplane.operations.models import Operation
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.mirror.fixtures import NUMBERS, changed, deleted, known, made, run_over_all, unlisted
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import mirror_differs

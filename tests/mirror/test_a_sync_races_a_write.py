@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from agents import services as agent_services
 from controlplane.audit.models import Entry
 from controlplane.mirror import runs
 from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations.models import State
-from numbers import services
 from numbers.sync import Numbers, sync_all
+from tests import agent_writes as agent_services
+from tests import number_writes as services
 from tests.mirror.fixtures import known, run_over_all
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import mirror_differs, violations

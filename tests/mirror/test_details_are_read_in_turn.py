@@ -4,10 +4,10 @@ from itertools import chain
 
 import pytest
 
-from agents import services as agents_service
 from agents.models import Agent
 from controlplane.mirror.json_paths import get
 from controlplane.operations.models import State
+from tests import agent_writes as agents_service
 from tests.mirror.fixtures import answers, known, run_over_all
 from tests.operations.clock import Clock
 from tests.operations.writes import PROMPT, mirrored_agent

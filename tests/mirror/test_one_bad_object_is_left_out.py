@@ -7,7 +7,9 @@ from django.db import DataError, IntegrityError
 
 from agents import mirror as agent_mirror
 from agents.models import Agent
+from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import BadShape, connect
+from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import SyncRun
 from numbers import mirror as number_mirror
@@ -118,9 +120,9 @@ def test_what_no_database_keeps_is_refused_at_the_door(hostile, clock):
     line = number(clock, old)
     bad = json.loads(hostile)
     with pytest.raises(BadShape):
-        agent_mirror.upsert_row({**connect().get_agent(old.remote_id).raw, **bad}, SEEN)
+        agent_mirror.upsert_row(RemoteAgent.parse({**connect().get_agent(old.remote_id).raw, **bad}), SEEN)
     with pytest.raises(BadShape):
-        number_mirror.upsert_row({**connect().get_number(line.remote_id).raw, **bad}, SEEN)
+        number_mirror.upsert_row(RemoteNumber.parse({**connect().get_number(line.remote_id).raw, **bad}), SEEN)
 
 
 @pytest.mark.parametrize("known", [False, True])

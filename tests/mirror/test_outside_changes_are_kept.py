@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.operations import settle
 from controlplane.operations.models import State
-from numbers import services as numbers
 from numbers.models import PhoneNumber
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.crossed import cases
 from tests.mirror.fixtures import (
     AGENTS,

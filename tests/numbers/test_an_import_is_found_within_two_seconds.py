@@ -10,8 +10,9 @@ from django.conf import settings
 from django.utils import timezone
 
 from controlplane.elevenlabs import connect
-from numbers import import_polling, services
+from numbers import import_polling
 from numbers.models import PhoneNumber
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS

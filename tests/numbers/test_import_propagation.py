@@ -5,14 +5,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from controlplane.operations.journal import ResourceLocked
+from controlplane.operations.execute import ResourceLocked
 from controlplane.operations.models import Operation, State
-from numbers import import_polling, services
+from numbers import import_polling
 from numbers.e164 import parse
 from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent
@@ -231,10 +232,10 @@ def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(cloc
 def test_two_imports_at_once_are_one(clock, monkeypatch):
     send = ImportNumber.send
 
-    def send_while_another_asks(self, client, op, secrets):
+    def send_while_another_asks(self, client, attempt, secrets):
         with pytest.raises(ResourceLocked):
             import_number(MAIN, "second")
-        return send(self, client, op, secrets)
+        return send(self, client, attempt, secrets)
 
     monkeypatch.setattr(ImportNumber, "send", send_while_another_asks)
     assert import_number(MAIN, "first").state == State.DONE
@@ -245,9 +246,9 @@ def test_a_number_that_came_in_between_check_and_request_is_not_called_ours(cloc
     """The remote answers 409: somebody else imported it. It is shown, and it is not told as our work."""
     send = ImportNumber.send
 
-    def send_after_the_console(self, client, op, secrets):
+    def send_after_the_console(self, client, attempt, secrets):
         clock.remote.console("add_number", phone_number=MAIN, label="Theirs")
-        return send(self, client, op, secrets)
+        return send(self, client, attempt, secrets)
 
     monkeypatch.setattr(ImportNumber, "send", send_after_the_console)
     op = import_number()

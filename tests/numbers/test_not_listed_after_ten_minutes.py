@@ -9,9 +9,10 @@ from django.utils import timezone
 from controlplane.audit.models import Entry
 from controlplane.operations.models import Operation
 from controlplane.operations.models import State as OperationState
-from numbers import import_polling, services
+from numbers import import_polling
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.numbers.test_import_propagation import LISTS, MAIN, import_number, posts, ten_minutes_pass
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations

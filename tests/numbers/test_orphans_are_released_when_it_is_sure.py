@@ -8,17 +8,18 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from agents import mirror as agent_mirror
-from agents import services as agent_services
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
 from controlplane.operations import change_sets
-from controlplane.operations.journal import KeyReused
+from controlplane.operations.execute import KeyReused
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
-from numbers import orphans, services
+from numbers import orphans
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
+from tests import agent_writes as agent_services
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import Clock
 from tests.operations.consistency_checks import violations

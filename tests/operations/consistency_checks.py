@@ -5,6 +5,7 @@ from typing import Any
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.json_paths import get
+from controlplane.operations.actions import action_class
 from controlplane.operations.models import Operation, State
 from numbers.models import PhoneNumber
 from tests.sandbox_process import Sandbox
@@ -25,6 +26,11 @@ EFFECT = {
     "agent.delete.probe": "delete_agent",
 }
 NOTHING_HAPPENED = {State.REFUSED, State.NOT_SENT, State.NOT_APPLIED}
+
+
+def effect_of(kind: str) -> str:
+    """In the ledger's words. An action without a line above changes what it is about."""
+    return EFFECT.get(kind) or f"update_{action_class(kind).object_type}"
 
 
 def violations(remote: Sandbox, *, since: int = 0, history_since: int = 0, late: bool = False) -> list[str]:
@@ -71,7 +77,7 @@ def _effects(ours: list[dict[str, Any]], operations: list[Operation]) -> tuple[d
 
 def is_effect_of(entry: dict[str, Any], op: Operation) -> bool:
     """Is this write of the ledger what the operation asked for?"""
-    if entry["kind"] != EFFECT[op.kind]:
+    if entry["kind"] != effect_of(op.kind):
         return False
     after, before = entry["after"] or {}, entry["before"] or {}
     match op.kind:

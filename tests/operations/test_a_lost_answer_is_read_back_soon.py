@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from controlplane.operations import journal
+from controlplane.operations import outcome
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle_due
 from numbers.actions import AssignNumber
@@ -62,7 +62,7 @@ def test_a_request_that_may_be_under_way_is_not_read_back(clock, monkeypatch):
     """Its own process decides it; only if that was killed does a worker."""
     ask = WRITES["move"].set_up(clock)
     seen = []
-    monkeypatch.setattr(journal, "record_call", lambda op, _: seen.append(due_in(op)))
+    monkeypatch.setattr(outcome, "record_call", lambda op, _: seen.append(due_in(op)))
     ask("key")
     assert seen == [1.5 * settings.ELEVENLABS_WRITE_DEADLINE + 2]
 

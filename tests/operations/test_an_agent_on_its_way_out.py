@@ -4,8 +4,8 @@ each side commits its intent before it looks for the other's."""
 import pytest
 
 from controlplane.operations.models import State
-from numbers import services as numbers
-from numbers.services import agent_services as agents
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number

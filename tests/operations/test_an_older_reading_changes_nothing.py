@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from agents import services as agents
 from agents.actions import CreateAgent
 from agents.models import Agent
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from numbers import import_polling
-from numbers import services as numbers
 from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import mirror_differs, violations
 from tests.operations.writes import CREDENTIALS, LINE, NEW_LINE, PROMPT, WRITES, agent, number

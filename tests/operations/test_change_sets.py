@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 
 from agents.models import Agent
-from controlplane.operations import change_sets, journal, settle
-from controlplane.operations.journal import KeyReused
+from controlplane.operations import change_sets, execute, outcome, settle
+from controlplane.operations.execute import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations
@@ -129,7 +129,8 @@ def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock)
 def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatch):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
-    original, calls = getattr(journal, point), []
+    module = execute if point in ("claim", "mark_sent") else outcome
+    original, calls = getattr(module, point), []
 
     def dies(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
@@ -139,7 +140,7 @@ def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatc
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, point, dies)
+        patch.setattr(module, point, dies)
         with pytest.raises(Crash):
             change_sets.run_due()
 
@@ -162,7 +163,7 @@ def test_the_dead_worker_is_not_waited_for_longer_than_it_may_take(clock, monkey
         raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "claim", dies)
+        patch.setattr(execute, "claim", dies)
         with pytest.raises(Crash):
             change_sets.run_due()
     clock.passes(change_sets.LEASE.total_seconds() - 2)
@@ -175,13 +176,13 @@ def test_the_dead_worker_is_not_waited_for_longer_than_it_may_take(clock, monkey
 def test_a_second_worker_in_the_middle_of_a_step_finds_nothing_to_do(clock, monkeypatch):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
-    mark_sent, others = journal.mark_sent, []
+    mark_sent, others = execute.mark_sent, []
 
-    def another_comes(op: Operation, before: dict[str, Any]) -> None:
+    def another_comes(op: Operation, *rest: Any) -> None:
         others.append((change_sets.run_due(), change_sets.work(ChangeSet.objects.get(pk=change_set.pk))))
-        mark_sent(op, before)
+        mark_sent(op, *rest)
 
-    monkeypatch.setattr(journal, "mark_sent", another_comes)
+    monkeypatch.setattr(execute, "mark_sent", another_comes)
     change_sets.run_due()
     assert others == [(0, False)] * 4
     assert_done(clock, change_set, leaver, heir)
@@ -191,16 +192,16 @@ def test_a_slow_worker_whose_claim_ran_out_leaves_the_rest_to_the_other(clock, m
     """The other one comes while a step is under way: it does not send that step again, and does not stop it."""
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
-    mark_sent, slow = journal.mark_sent, []
+    mark_sent, slow = execute.mark_sent, []
 
-    def takes_too_long(op: Operation, before: dict[str, Any]) -> None:
+    def takes_too_long(op: Operation, *rest: Any) -> None:
         if not slow:
             slow.append(op.pk)
             clock.passes(100)
             change_sets.run_due()
-        mark_sent(op, before)
+        mark_sent(op, *rest)
 
-    monkeypatch.setattr(journal, "mark_sent", takes_too_long)
+    monkeypatch.setattr(execute, "mark_sent", takes_too_long)
     change_sets.run_due()
     change_set.refresh_from_db()
     assert change_set.state == ChangeSet.State.RUNNING, change_set.problem

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from agents.models import Agent
-from controlplane.operations import journal, settle
-from controlplane.operations.actions import action_for
+from controlplane.operations import execute, settle
+from controlplane.operations.actions import action_class
 from controlplane.operations.models import Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations
@@ -139,7 +139,7 @@ def test_hostile_values(name, text, moment, clock, monkeypatch):
 
 def spoil_after(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the write on, what is shown is spoilt: its answer (PATCH), or what is read right after it (POST)."""
-    kind = action_for(WRITES[name].kind)
+    kind = action_class(WRITES[name].kind)
     if WRITES[name].method == "POST":
         send = kind.send
 
@@ -150,13 +150,13 @@ def spoil_after(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr(kind, "send", send_and_spoil, raising=False)
     else:
-        mark_sent = journal.mark_sent
+        mark_sent = execute.mark_sent
 
-        def mark_and_spoil(op: Operation, before: dict[str, Any]) -> None:
-            mark_sent(op, before)
+        def mark_and_spoil(op: Operation, *rest: Any) -> None:
+            mark_sent(op, *rest)
             spoil(clock, name, text)
 
-        monkeypatch.setattr(journal, "mark_sent", mark_and_spoil)
+        monkeypatch.setattr(execute, "mark_sent", mark_and_spoil)
 
 
 SHAPES = [(name, body) for name in WRITES for body in BODIES]
@@ -223,7 +223,7 @@ def test_one_operation_that_cannot_be_decided_does_not_hold_up_the_others(clock,
     def broken(*args: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(action_for("number.rename"), "reconcile", broken, raising=False)
+    monkeypatch.setattr(action_class("number.rename"), "reconcile", broken, raising=False)
     clock.passes(120)
     settle.settle_due()
     for op in (rename, update):

@@ -24,9 +24,9 @@ django.setup()
 from django.conf import settings
 from agents.models import Agent
 from controlplane.audit import ledger
-from controlplane.operations import journal
-from controlplane.operations.actions import action_for
-from numbers import services
+from controlplane.operations import execute, outcome
+from controlplane.operations.actions import action_class
+from tests import number_writes as services
 from numbers.models import PhoneNumber
 
 point, settings.ELEVENLABS_BASE_URL, settings.ELEVENLABS_API_KEY = sys.argv[1:]
@@ -44,13 +44,13 @@ def then_wait(owner, name, turn=1):
     setattr(owner, name, call)
 
 places = {
-    "intent": (journal, "begin"),
-    "check": (action_for("number.assign"), "precheck"),
-    "sent": (journal, "mark_sent"),
-    "reply": (journal, "record_call"),
+    "intent": (execute, "begin"),
+    "check": (action_class("number.assign"), "precheck"),
+    "sent": (execute, "mark_sent"),
+    "reply": (outcome, "record_call"),
     "sent's commit": (ledger, "record"),
     "verdict's commit": (ledger, "record", 2),
-    "verdict": (journal, "finish"),
+    "verdict": (outcome, "finish"),
 }
 if point in places:
     then_wait(*places[point])

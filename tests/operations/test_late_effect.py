@@ -4,7 +4,6 @@ from itertools import product
 
 import pytest
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import connect
@@ -12,9 +11,10 @@ from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from numbers import import_polling
-from numbers import services as numbers
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations

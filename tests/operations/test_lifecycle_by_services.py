@@ -2,16 +2,17 @@
 
 import pytest
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
 from controlplane.operations import change_sets
 from controlplane.operations.models import Operation, State
-from numbers import import_polling, services
+from numbers import import_polling
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as services
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,10 +10,11 @@ from django.db import connection
 
 from controlplane.audit.models import Entry
 from controlplane.audit.unavailable import AuditUnavailable
-from controlplane.operations import change_sets, journal, settle
-from controlplane.operations.journal import Expired
+from controlplane.operations import change_sets, execute, settle
+from controlplane.operations.execute import ActionContext, Expired
 from controlplane.operations.models import ChangeSet, Operation, State
-from numbers import services, undo
+from numbers import undo
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import violations
@@ -71,7 +72,7 @@ def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
     entry = Entry.objects.get(kind="number.changed", cause_id=str(moved.pk))
     ledger = len(clock.remote.ledger())
     with refused("audit_entry"), pytest.raises(AuditUnavailable):
-        undo.execute(entry, key="undo", actor=None)
+        undo.execute(entry, ActionContext(key="undo", actor=None))
     assert len(clock.remote.ledger()) == ledger
     clock.passes(200)
     settle.settle_due()
@@ -115,14 +116,14 @@ def refused(table: str) -> Iterator[None]:
 def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monkeypatch):
     """A process that slept between check and request finds its operation decided."""
     ask = WRITES[name].set_up(clock)
-    ledger, mark_sent = len(clock.remote.ledger()), journal.mark_sent
+    ledger, mark_sent = len(clock.remote.ledger()), execute.mark_sent
 
-    def slept(op: Operation, before: dict[str, Any]) -> None:
+    def slept(op: Operation, *rest: Any) -> None:
         clock.passes(200)
         settle.settle_due()
-        mark_sent(op, before)
+        mark_sent(op, *rest)
 
-    monkeypatch.setattr(journal, "mark_sent", slept)
+    monkeypatch.setattr(execute, "mark_sent", slept)
     with pytest.raises(Expired):
         ask("key")
     assert len(clock.remote.ledger()) == ledger

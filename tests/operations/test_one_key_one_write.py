@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from agents import services as agents
 from controlplane.audit.justification import Justification
-from controlplane.operations.journal import KeyReused
+from controlplane.operations.execute import KeyReused
 from controlplane.operations.models import Operation, State
-from numbers import services
+from tests import agent_writes as agents
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import violations

@@ -4,10 +4,10 @@ told, nobody is told "done"."""
 import pytest
 
 from agents.models import Agent
-from controlplane.operations.actions import action_for
+from controlplane.operations.actions import action_class
 from controlplane.operations.models import Operation, State
-from numbers import services as numbers
 from numbers.models import PhoneNumber
+from tests import number_writes as numbers
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS, NEW_LINE, WRITES, agent
@@ -63,7 +63,7 @@ def test_one_that_is_as_asked_is_ours_and_says_how_that_is_known(clock):
 @pytest.mark.parametrize("field", ["label", "agent"])
 def test_what_an_answered_import_did_not_keep_is_named(field, clock, monkeypatch):
     to = agent(clock)
-    kind = action_for("number.import")
+    kind = action_class("number.import")
     send = kind.send
 
     def send_and_change(*args):
@@ -135,7 +135,7 @@ def test_a_copy_that_is_not_quite_one(clock, monkeypatch):
     assert op.state == State.OVERTAKEN
     assert copy["agent_id"] in op.message
 
-    kind = action_for("agent.duplicate")
+    kind = action_class("agent.duplicate")
     monkeypatch.setattr(kind, "fits", lambda *_: False, raising=False)
     again = WRITES["duplicate"].set_up(clock)("again")
     assert (again.state, again.not_kept) == (State.DONE, [])
@@ -146,7 +146,7 @@ def test_a_copy_is_known_although_it_was_not_archived_with_its_source(clock):
     source = agent(clock)
     clock.passes(2)
     clock.remote.console("archive_agent", agent_id=source.remote_id)
-    from agents import services as agents
+    from tests import agent_writes as agents
 
     clock.remote.fault("POST", "/v1/convai/*", "status", status=500, when="after")
     op = agents.duplicate(source, name="Copy", key="key", actor=None)

@@ -8,10 +8,10 @@ import pytest
 
 from controlplane.audit.models import Entry
 from controlplane.mirror.json_paths import get
-from controlplane.operations import journal
+from controlplane.operations import execute
 from controlplane.operations.models import Operation, State
-from numbers import services as numbers
 from numbers.sync import sync_all
+from tests import number_writes as numbers
 from tests.crossed import cases
 from tests.operations.clock import Clock, recover
 from tests.operations.consistency_checks import mirror_differs, violations
@@ -223,13 +223,13 @@ def test_gone_already_is_done_and_says_so(name, console, moment, clock, monkeypa
     if moment == "before the check":
         console(clock)
     else:
-        mark_sent = journal.mark_sent
+        mark_sent = execute.mark_sent
 
-        def late_console(op: Operation, before: dict[str, Any]) -> None:
+        def late_console(op: Operation, *rest: Any) -> None:
             console(clock)
-            mark_sent(op, before)
+            mark_sent(op, *rest)
 
-        monkeypatch.setattr(journal, "mark_sent", late_console)
+        monkeypatch.setattr(execute, "mark_sent", late_console)
 
     op = ask("key")
 

@@ -13,10 +13,10 @@ from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import Numbers, sync_all
+from tests import number_writes as services
 from tests.crossed import cases
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import mirror_differs, violations

@@ -9,11 +9,11 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 
 from agents.models import Agent
-from controlplane.operations import journal
-from controlplane.operations.journal import ResourceLocked
+from controlplane.operations import execute
+from controlplane.operations.execute import ResourceLocked
 from controlplane.operations.models import OPEN_STATES, Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
+from tests import number_writes as services
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import WRITES, agent, number
@@ -122,17 +122,17 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
         "remove": lambda: services.remove(line, shown=shown, key="second", actor=ada),
         "release": lambda: services.assign(line, None, shown=shown, key="second", actor=ada),
     }
-    mark_sent = journal.mark_sent
+    mark_sent = execute.mark_sent
 
-    def sent(op: Operation, before: dict[str, Any]) -> None:
-        mark_sent(op, before)
+    def sent(op: Operation, *rest: Any) -> None:
+        mark_sent(op, *rest)
         calls = clock.remote.call_report()["last_id"]
         with pytest.raises(ResourceLocked, match=r"system requested at .* UTC to: Move") as held:
             asks[second]()
         assert held.value.operation == op
         assert clock.remote.calls(since=calls) == [], "not even a read"
 
-    monkeypatch.setattr(journal, "mark_sent", sent)
+    monkeypatch.setattr(execute, "mark_sent", sent)
     assert ask("first").state == State.DONE
     assert Operation.objects.count() == 1
     recover(clock)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import State
 from numbers.sync import sync_all
+from tests import agent_writes as agents
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import PROMPT

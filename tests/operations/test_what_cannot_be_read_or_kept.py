@@ -78,7 +78,7 @@ def fits_its_columns(what: str, remote: Any) -> None:
     """SQLite does not look at the length of a column."""
     model: type[Model] = Agent if what == "agent" else PhoneNumber
     values = (
-        agent_mirror.row_values(remote.raw)
+        agent_mirror.row_values(remote)
         if what == "agent"
         else number_mirror.row_values(PhoneNumber(), remote, agent=None, listed=True)
     )

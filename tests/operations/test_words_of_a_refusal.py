@@ -8,10 +8,10 @@ from django.db import IntegrityError
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.elevenlabs.scrub import scrub
 from controlplane.mirror.models import SyncRun
-from controlplane.operations import journal
+from controlplane.operations import execute
 from controlplane.operations.models import Operation, State
-from numbers import services as numbers
 from numbers.sync import sync_all
+from tests import number_writes as numbers
 from tests.operations.writes import CREDENTIALS, NEW_LINE, SID, WRITES, agent
 
 pytestmark = pytest.mark.django_db
@@ -116,5 +116,5 @@ def test_a_row_that_the_database_refuses_is_tried_three_times(clock, monkeypatch
     with pytest.raises(AuditUnavailable) as told:
         ask("key")
     assert isinstance(told.value.__cause__, IntegrityError)
-    assert len(tries) == journal.BEGIN_TRIES == 3
+    assert len(tries) == execute.BEGIN_TRIES == 3
     assert agent(clock, "Another").name == "Another"

@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError, connection
 
 from controlplane.audit.models import Entry
-from controlplane.operations import journal
-from controlplane.operations.actions import action_for, all_actions
+from controlplane.operations import execute, outcome
+from controlplane.operations.actions import action_class, all_actions
 from controlplane.operations.models import Operation, State
 from tests.crossed import cases
 from tests.operations.clock import recover
@@ -131,19 +131,19 @@ def ends_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[Non
             stack.enter_context(pytest.raises(DatabaseError if crash == "in the verdict's commit" else Crash))
         match crash:
             case "after the intent":
-                patch.setattr(journal, "begin", then_crash(journal.begin))
+                patch.setattr(execute, "begin", then_crash(execute.begin))
             case "after the check":
-                kind = action_for(write.kind)
+                kind = action_class(write.kind)
                 patch.setattr(kind, "precheck", then_crash(kind.precheck), raising=False)
             case "after marking it sent":
-                patch.setattr(journal, "mark_sent", then_crash(journal.mark_sent))
+                patch.setattr(execute, "mark_sent", then_crash(execute.mark_sent))
             case "after the reply":
-                patch.setattr(journal, "record_call", then_crash(journal.record_call))
+                patch.setattr(outcome, "record_call", then_crash(outcome.record_call))
             case "in the verdict's commit":
                 stack.enter_context(connection.execute_wrapper(fail_in_verdict))
             case "after the verdict":
-                patch.setattr(journal, "finish", then_crash(journal.finish))
-                patch.setattr(journal, "leave_unconfirmed", then_crash(journal.leave_unconfirmed))
+                patch.setattr(outcome, "finish", then_crash(outcome.finish))
+                patch.setattr(outcome, "leave_unconfirmed", then_crash(outcome.leave_unconfirmed))
         yield
 
 

@@ -6,12 +6,13 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from agents import services
 from agents.models import Agent
 from controlplane.elevenlabs import ElevenLabs
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import State
-from numbers import services as numbers
 from numbers import undo
+from tests import agent_writes as services
+from tests import number_writes as numbers
 from tests.operations.writes import agent, mirrored_agent, number
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +69,7 @@ def test_a_lost_workflow_is_found_with_its_values_and_undone(damaged, clock):
     assert "1 write changed more than was requested." in text
 
     entry = undo.Entry.objects.get(pk=finding["entry"])
-    assert undo.execute(entry, key="undo", actor=None).state == State.DONE
+    assert undo.execute(entry, ActionContext(key="undo", actor=None)).state == State.DONE
     now = clock.remote.get(f"/v1/convai/agents/{damaged.remote_id}")["workflow"]
     assert now == {**WORKFLOW, "prevent_subagent_loops": False}
 

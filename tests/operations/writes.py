@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents import mirror as agent_mirror
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import connect
+from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import Operation
 from numbers import mirror as number_mirror
-from numbers import services as numbers
+from numbers.actions import NumberAction
 from numbers.models import PhoneNumber
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.operations.clock import Clock
 
 SID, TOKEN = "AC" + "1" * 32, "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -36,7 +38,7 @@ def agent(clock: Clock, name: str = "Support Bot") -> Agent:
 
 
 def mirrored_agent(agent_id: str) -> Agent:
-    agent_mirror.upsert_row(connect().get_agent(agent_id).raw, SEEN)
+    agent_mirror.upsert_row(connect().get_agent(agent_id), SEEN)
     return Agent.objects.get(remote_id=agent_id)
 
 
@@ -45,7 +47,7 @@ def number(clock: Clock, on: Agent | None = None, phone_number: str = LINE) -> P
     agent_id = on.remote_id if on else None
     added = clock.remote.console("add_number", phone_number=phone_number, label="Main", agent_id=agent_id)
     clock.passes(10)
-    number_mirror.upsert_row(connect().get_number(added["phone_number_id"]).raw, SEEN, listed=True)
+    number_mirror.upsert_row(connect().get_number(added["phone_number_id"]), SEEN, listed=True)
     return PhoneNumber.objects.get(remote_id=added["phone_number_id"])
 
 
@@ -121,6 +123,17 @@ def _remove(clock: Clock) -> Callable[[str], Operation]:
     old = agent(clock)
     line = number(clock, old)
     return lambda key: numbers.remove(line, shown=old.remote_id, key=key, actor=None)
+
+
+def plain_write(action: type[NumberAction], method: str = "PATCH") -> Write:
+    """Of an action that needs nothing but a number."""
+
+    def set_up(clock: Clock) -> Callable[[str], Operation]:
+        line = number(clock)
+        wanted = action.of(line, shown=action.shown_of(line))
+        return lambda key: execute(wanted, ActionContext(key=key, actor=None))
+
+    return Write(action.name, method, set_up)
 
 
 WRITES = {

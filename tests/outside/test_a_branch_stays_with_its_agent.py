@@ -10,10 +10,12 @@ from django.db import connection
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.mirror.models import OutsideChange
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation, State
 from controlplane.operations.settle import settle_due
-from numbers import revert, services, undo
+from numbers import revert, undo
 from numbers.models import PhoneNumber
+from tests import number_writes as services
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +52,7 @@ def test_a_move_clears_it_and_says_so_and_an_undo_brings_it_back(branched):
     entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
     assert (entry.before["branch_id"], entry.after["branch_id"]) == (BRANCH, None)
 
-    assert undo.execute(entry, key="undo", actor=branched.ada).state == State.DONE
+    assert undo.execute(entry, ActionContext(key="undo", actor=branched.ada)).state == State.DONE
     assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
 
 
@@ -91,7 +93,7 @@ def test_an_external_change_of_it_is_shown_and_taken_back(field, branched):
     change = branched.found("patch_number", number=branched.line.remote_id, patch={field: "other"})
     assert (set(change.entry.after), change.entry.after[field]) == ({field}, "other")
     assert revert.plan_revert(change).needs == {"numbers.assign_phonenumber"}
-    op = revert.execute(change, key="revert", actor=branched.ada)
+    op = revert.execute(change, ActionContext(key="revert", actor=branched.ada))
     assert op.state == State.DONE, op.message
     assert bound(branched) == (branched.support.remote_id, BRANCH, "staging")
     change.refresh_from_db()
@@ -101,7 +103,7 @@ def test_an_external_change_of_it_is_shown_and_taken_back(field, branched):
 def test_a_third_branch_is_not_overwritten(branched):
     change = branched.found("patch_number", number=branched.line.remote_id, patch={"branch_id": "second"})
     branched.console("patch_number", number=branched.line.remote_id, patch={"branch_id": "third"})
-    op = revert.execute(change, key="revert", actor=branched.ada)
+    op = revert.execute(change, ActionContext(key="revert", actor=branched.ada))
     assert (op.state, bound(branched)[1]) == (State.NOT_SENT, "third")
     assert "branch of +1 555 010 0123 is third now" in op.message
 
@@ -117,7 +119,7 @@ def test_a_third_branch_is_not_overwritten(branched):
 def test_a_lost_answer_about_a_branch_is_judged_by_the_branch(when, meanwhile, state, branched):
     change = branched.found("patch_number", number=branched.line.remote_id, patch={"branch_id": "second"})
     branched.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "reset", when=when)
-    assert revert.execute(change, key="revert", actor=branched.ada).state == State.SENT
+    assert revert.execute(change, ActionContext(key="revert", actor=branched.ada)).state == State.SENT
     if meanwhile:
         branched.console("patch_number", number=branched.line.remote_id, patch=meanwhile)
     branched.clock.passes(70)

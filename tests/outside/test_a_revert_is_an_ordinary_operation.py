@@ -4,16 +4,18 @@ from typing import Any
 
 import pytest
 
-from agents import services as agent_services
 from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.mirror.json_paths import get
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import change_sets
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle_due
-from numbers import revert, revert_plan, services
+from numbers import revert, revert_plan
 from numbers.sync import sync_all
+from tests import agent_writes as agent_services
+from tests import number_writes as services
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import mirror_differs
 from tests.operations.writes import PROMPT
@@ -24,7 +26,7 @@ TEMPERATURE = "conversation_config.agent.prompt.temperature"
 
 
 def carried_out(scene, change) -> Operation:
-    op = revert.execute(change, key=scene.key(), actor=scene.ada)
+    op = revert.execute(change, ActionContext(key=scene.key(), actor=scene.ada))
     change.refresh_from_db()
     return op
 
@@ -75,8 +77,10 @@ def test_binding_and_label_go_back_as_a_change_set(scene):
     assert revert.plan_revert(change).needs == {"numbers.assign_phonenumber", "numbers.change_phonenumber"}
 
     key = scene.key()
-    change_set = revert.plan_change_set(change, key=key, actor=scene.ada)
-    assert revert.plan_change_set(change, key=key, actor=scene.ada) == change_set, "a double click plans once"
+    change_set = revert.plan_change_set(change, ActionContext(key=key, actor=scene.ada))
+    assert revert.plan_change_set(change, ActionContext(key=key, actor=scene.ada)) == change_set, (
+        "a double click plans once"
+    )
     assert change_sets.run_due() == 1
 
     change_set.refresh_from_db()
@@ -86,7 +90,7 @@ def test_binding_and_label_go_back_as_a_change_set(scene):
     assert scene.at_remote()["label"] == "Main"
     assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
     with pytest.raises(revert_plan.NotRevertible):
-        revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
+        revert.plan_change_set(change, ActionContext(key=scene.key(), actor=scene.ada))
 
 
 def test_settings_of_an_agent_go_back_and_nothing_else_is_sent(scene):
@@ -127,7 +131,7 @@ def test_an_agent_is_restored_or_archived_again(deed, scene):
 def test_an_archived_and_changed_agent_is_restored_first(scene):
     scene.console("patch_agent", agent_id=scene.support.remote_id, patch=patch_of({"prompt": "Written there."}))
     change = scene.found("archive_agent", agent_id=scene.support.remote_id)
-    revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
+    revert.plan_change_set(change, ActionContext(key=scene.key(), actor=scene.ada))
     change_sets.run_due()
     steps = list(ChangeSet.objects.get().steps.order_by("position").values_list("kind", "state"))
     assert steps == [("agent.archive", "done"), ("agent.update", "done")]
@@ -155,9 +159,9 @@ def test_what_was_made_or_deleted_says_what_to_do_instead(action, details, verb,
     scene.sync()  # gone is believed in the second run
     change = OutsideChange.objects.get(state="open")
     way = revert.plan_revert(change)
-    assert (change.verb, way.action_requests, way.instead) == (verb, [], instead)
+    assert (change.verb, way.actions, way.instead) == (verb, [], instead)
     with pytest.raises(revert_plan.NotRevertible, match="Nothing was sent"):
-        revert.execute(change, key=scene.key(), actor=scene.ada)
+        revert.execute(change, ActionContext(key=scene.key(), actor=scene.ada))
     assert Operation.objects.count() == 0
 
 
@@ -167,7 +171,7 @@ def test_digits_and_provider_cannot_be_sent(field, scene):
     change = scene.found("overlay", id=scene.line.remote_id, set={field: value, "label": "Other"})
     assert set(change.entry.after) == {field, "label"}
     way = revert.plan_revert(change)
-    assert (way.action_requests, way.instead) == ([], "remove")
+    assert (way.actions, way.instead) == ([], "remove")
     assert "ElevenLabs does not allow changes of" in way.why_not
 
 
@@ -179,7 +183,7 @@ def test_a_former_agent_that_cannot_answer_is_not_offered(deed, scene):
     scene.sync()
     change = OutsideChange.objects.get(object_type="number")
     way = revert.plan_revert(change)
-    assert (way.action_requests, way.instead) == ([], "assign")
+    assert (way.actions, way.instead) == ([], "assign")
     assert way.why_not.startswith(str(scene.support))
     assert ("gone" if deed == "delete_agent" else "archived") in way.why_not
 
@@ -261,7 +265,7 @@ def test_a_change_set_that_stopped_opens_it_and_one_resumed_closes_it(scene):
     scene.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     change = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
     scene.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=422, skip=1)
-    change_set = revert.plan_change_set(change, key=scene.key(), actor=scene.ada)
+    change_set = revert.plan_change_set(change, ActionContext(key=scene.key(), actor=scene.ada))
     change_sets.run_due()
     outside.reconcile_reverts()
     change.refresh_from_db()

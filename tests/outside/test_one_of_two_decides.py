@@ -11,7 +11,7 @@ from django.db import connection
 from controlplane.audit.models import Entry
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.journal import KeyReused, ResourceLocked
+from controlplane.operations.execute import ActionContext, KeyReused, ResourceLocked
 from controlplane.operations.models import Operation
 from numbers import revert, revert_plan
 
@@ -57,7 +57,7 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
 
         adopted, reverted = at_once(
             lambda: outside.decide([change.pk], State.ADOPTED, actor=ben, name="ben"),
-            lambda key=f"round {played}": revert.execute(the_change(), key=key, actor=scene.ada),
+            lambda key=f"round {played}": revert.execute(the_change(), ActionContext(key=key, actor=scene.ada)),
         )
 
         now = the_change()
@@ -79,7 +79,7 @@ def test_what_was_decided_while_the_page_was_open_is_not_reverted(scene):
     change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
     with pytest.raises(outside.Decided, match="ada decided this change first: accepted"):
-        revert.execute(change, key="key", actor=scene.ada)
+        revert.execute(change, ActionContext(key="key", actor=scene.ada))
     assert Operation.objects.count() == 0
     assert the_change().state == State.ADOPTED
 
@@ -89,8 +89,8 @@ def test_two_who_revert_at_once_send_one_write(scene):
     ben = User.objects.create(username="ben")
     scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
     results = at_once(
-        lambda: revert.execute(the_change(), key="of ada", actor=scene.ada),
-        lambda: revert.execute(the_change(), key="of ben", actor=ben),
+        lambda: revert.execute(the_change(), ActionContext(key="of ada", actor=scene.ada)),
+        lambda: revert.execute(the_change(), ActionContext(key="of ben", actor=ben)),
     )
     [op] = [result for result in results if isinstance(result, Operation)]
     [other] = [result for result in results if not isinstance(result, Operation)]
@@ -102,7 +102,7 @@ def test_two_who_revert_at_once_send_one_write(scene):
 @pytest.mark.django_db(transaction=True)
 def test_twenty_clicks_on_one_button_are_one_write(scene):
     scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    results = at_once(*[lambda: revert.execute(the_change(), key="one key", actor=scene.ada)] * 20)
+    results = at_once(*[lambda: revert.execute(the_change(), ActionContext(key="one key", actor=scene.ada))] * 20)
     only = Operation.objects.get()
     assert {type(result) for result in results} == {Operation}, results
     assert {result.pk for result in results} == {only.pk}
@@ -114,17 +114,17 @@ def test_twenty_clicks_on_one_button_are_one_write(scene):
 @pytest.mark.django_db
 def test_the_form_of_one_change_is_not_good_for_another(scene):
     first = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    assert revert.execute(first, key="key", actor=scene.ada).state == "done"
+    assert revert.execute(first, ActionContext(key="key", actor=scene.ada)).state == "done"
     second = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
     with pytest.raises(KeyReused):
-        revert.execute(second, key="key", actor=scene.ada)
+        revert.execute(second, ActionContext(key="key", actor=scene.ada))
     second.refresh_from_db()
     assert second.state == State.OPEN
 
 
 @pytest.mark.django_db
 def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(scene, monkeypatch):
-    from controlplane.operations import journal
+    from controlplane.operations import execute
     from controlplane.operations.settle import settle_due
 
     change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
@@ -132,9 +132,9 @@ def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(sce
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(journal, "mark_sent", dies)
+    monkeypatch.setattr(execute, "mark_sent", dies)
     with pytest.raises(KeyboardInterrupt):
-        revert.execute(change, key="key", actor=scene.ada)
+        revert.execute(change, ActionContext(key="key", actor=scene.ada))
     assert the_change().state == State.REVERTED, "being checked: nobody else decides it now"
     assert outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada") == 0
     scene.clock.passes(300)

@@ -5,13 +5,13 @@ from itertools import product
 
 import pytest
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.models import State
-from numbers import services as numbers
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.crossed import cases
 from tests.operations.clock import recover
 from tests.operations.consistency_checks import mirror_differs

@@ -12,6 +12,7 @@ from agents import mirror as agent_mirror
 from agents.models import Agent
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
+from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.elevenlabs import connect
 from controlplane.mirror import upsert as mirror_upsert
@@ -88,7 +89,7 @@ def store_as_a_first_sync(*agent_ids: str) -> None:
     with transaction.atomic():
         changes = []
         for data in agents:
-            values = agent_mirror.row_values(data) | {"details_read_at": begun}
+            values = agent_mirror.row_values(RemoteAgent.parse(data)) | {"details_read_at": begun}
             changes.append(mirror_upsert.compare(Agent(remote_id=data["agent_id"]), values, cause=cause))
         mirror_upsert.write(changes)
         changes = []

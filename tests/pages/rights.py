@@ -1,7 +1,12 @@
 """The table of who may see and who may do, as `rights.txt` beside this says it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from django.contrib.auth.models import Group
+
+from controlplane.operations.actions import Action
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,21 @@ class Row:
 def read(path: Path) -> dict[str, Row]:
     lines = [line.split("|") for line in path.read_text().splitlines() if not line.startswith("#")]
     return {place.strip().removeprefix("/"): Row(*see.split(), *do.split()) for place, see, do in lines}
+
+
+def rows_of(action: type[Action], places: Iterable[str], roles: Iterable[Group]) -> dict[str, Row]:
+    """The rows that a new action adds for its page and its endpoint, by its permission and those of the roles."""
+    app, _, codename = action.permission.partition(".")
+    may = {role.name for role in roles if role.permissions.filter(content_type__app_label=app, codename=codename)}
+    letters = {"Auditors": "A", "Operators": "O", "Administrators": "M"}
+    who = "".join(letter if name in may else "-" for name, letter in letters.items())
+    everyone = f"--{who}S"
+    return {
+        place: Row("-", "------", action.permission, everyone)
+        if " " in place
+        else Row(action.permission, everyone, action.permission, everyone)
+        for place in places
+    }
 
 
 TABLE = read(Path(__file__).with_name("rights.txt"))

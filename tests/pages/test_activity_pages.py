@@ -8,11 +8,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import services as agent_services
 from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle_due
-from numbers import services
+from tests import agent_writes as agent_services
+from tests import number_writes as services
 from tests.pages.test_number_pages import submit, url
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
-from numbers import services
 from numbers.sync import sync_all
+from tests import number_writes as services
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/audit/entry/then/"

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from controlplane.operations.models import Operation
 from controlplane.operations.settle import settle_due
-from numbers import services
+from tests import number_writes as services
 
 pytestmark = pytest.mark.django_db
 

@@ -143,7 +143,7 @@ def test_an_unconfirmed_write_is_shown_as_such_and_can_be_checked(operator, work
     operator.post(f"/admin/operations/operation/{op.pk}/check/")
     op.refresh_from_db()
     assert op.state == State.DONE
-    assert "Read back from ElevenLabs" in op.evidence
+    assert "Read back from ElevenLabs at " in op.evidence_text
 
 
 def import_form(**changed: Any) -> dict[str, Any]:

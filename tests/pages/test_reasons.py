@@ -10,7 +10,6 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils import timezone
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.justification import Justification, ReasonRequired
 from controlplane.audit.models import Entry
@@ -20,8 +19,9 @@ from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import orphans
-from numbers import services as numbers
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.operations.writes import SID, TOKEN
 from tests.pages.test_orphans_page import EARLIER
 from tests.pages.test_outside_changes import text

@@ -12,7 +12,7 @@ from controlplane.audit import chain, verification
 from controlplane.audit.models import Entry, Link, Verification
 from controlplane.audit.prune import prune
 from controlplane.dashboard.history import assignment_history as pages
-from numbers import services
+from tests import number_writes as services
 from tests.history.test_the_chain_shows_what_was_touched import tamper
 
 pytestmark = pytest.mark.django_db

@@ -8,15 +8,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.json_paths import get
 from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation, State
-from numbers import services as numbers
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 from tests.operations.writes import PROMPT
 from tests.pages.test_number_pages import LIST, submit, url
 from tests.pages.test_outside_changes import person

@@ -17,8 +17,8 @@ from controlplane.audit.models import Entry
 from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
-from numbers import services
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.pages.rights import PAGES, Row
 from tests.sandbox_process import Sandbox
 from tests.sitemap import filled

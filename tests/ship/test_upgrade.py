@@ -31,6 +31,7 @@ from django.contrib.auth.models import Permission, User
 from controlplane.api.models import Token
 from controlplane.audit.models import Entry
 from controlplane.operations import settle
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation
 from numbers import undo
 from numbers.models import PhoneNumber
@@ -38,7 +39,7 @@ from numbers.sync import sync_all
 settle.settle_due()
 move = Operation.objects.get(key="m1")
 entry = Entry.objects.get(cause="operation", cause_id=str(move.pk), kind="number.changed")
-undone = undo.execute(entry, key="undo", actor=User.objects.get(username="olga"))
+undone = undo.execute(entry, ActionContext(key="undo", actor=User.objects.get(username="olga")))
 run = sync_all()
 number = PhoneNumber.objects.get()
 print(json.dumps({

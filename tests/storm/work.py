@@ -8,18 +8,18 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 
-from agents import services as agents
 from agents.models import Agent
 from controlplane.audit import chain
 from controlplane.mirror import runs
 from controlplane.mirror.json_paths import get
 from controlplane.operations import settle
-from controlplane.operations.journal import Expired, ResourceLocked
+from controlplane.operations.execute import Expired, ResourceLocked
 from controlplane.operations.models import Operation
 from numbers import import_polling
-from numbers import services as numbers
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import agent_writes as agents
+from tests import number_writes as numbers
 
 CREDENTIALS = numbers.TwilioCredentials(sid="AC" + "1" * 32, token="0f1e2d3c4b5a69788796a5b4c3d2e1f0")
 PROMPT = "conversation_config.agent.prompt.prompt"

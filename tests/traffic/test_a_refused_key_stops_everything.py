@@ -7,8 +7,8 @@ from controlplane.elevenlabs import ElevenLabsError, KeyRefused, Outcome, connec
 from controlplane.operations.models import State
 from controlplane.traffic import circuit
 from controlplane.traffic.models import Circuit, Remote
-from numbers import services
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
 from tests.processes import children, outcome

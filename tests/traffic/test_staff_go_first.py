@@ -4,7 +4,7 @@ import pytest
 
 from controlplane.elevenlabs import connect
 from controlplane.traffic.limiter import ConcurrencyLimiter
-from numbers import services
+from tests import number_writes as services
 from tests.operations.clock import Clock
 from tests.operations.writes import agent, number
 from tests.processes import children

@@ -10,8 +10,9 @@ from django.test import Client
 from agents import catalogue
 from controlplane.elevenlabs import ElevenLabsError, RecordResult
 from controlplane.operations import change_sets, settle
-from numbers import import_polling, services
+from numbers import import_polling
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.clock import Clock
 from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
 

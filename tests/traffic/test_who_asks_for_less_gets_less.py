@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from controlplane.elevenlabs import Limited, Outcome, connect, transport
 from controlplane.traffic.models import Circuit
-from numbers import services
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.clock import Clock
 from tests.operations.writes import agent, number
 from tests.processes import children, outcome

@@ -6,9 +6,9 @@ from django.utils import timezone
 from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.operations.models import ChangeSet, Operation, State
-from numbers import services
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.consistency_checks import violations
 from tests.operations.writes import CREDENTIALS
 from tests.workers.process_harness import ProcessHarness, on_both_brokers

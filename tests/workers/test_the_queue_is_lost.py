@@ -5,8 +5,8 @@ import pytest
 from agents.models import Agent
 from controlplane.operations.models import ChangeSet
 from controlplane.operations.tasks import run_change_sets
-from numbers import services
 from numbers.sync import sync_all
+from tests import number_writes as services
 from tests.operations.consistency_checks import violations
 from tests.workers.process_harness import QUEUE, ProcessHarness
 from tests.workers.redis_server import RedisServer

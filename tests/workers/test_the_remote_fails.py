@@ -15,8 +15,8 @@ from controlplane.audit.models import Entry
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
 from controlplane.operations.models import State
 from controlplane.traffic.models import Circuit
-from numbers import services
 from numbers.models import PhoneNumber
+from tests import number_writes as services
 from tests.operations.consistency_checks import mirror_differs
 from tests.workers.process_harness import ProcessHarness
 from tests.workers.waiting import until
@@ -107,7 +107,8 @@ def test_it_answers_wrongly(scene: Scene):
             runs = scene.runs_end(began, 2 if name.startswith("401") else 1)
             assert {run.state for run in runs} == {state}, (name, [run.problem for run in runs])
         if name.startswith("401"):
-            assert len(scene.remote.calls(since)) <= 3
+            # What the worker's four processes had under way when the first 401 came, and one probe.
+            assert len(scene.remote.calls(since)) <= 5
         scene.remote.clear_faults()
         scene.is_true_again_after_two_runs()
     assert scene.told() == scene.expected

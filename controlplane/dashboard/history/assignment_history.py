@@ -10,8 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from controlplane.audit import binding_timeline, point_in_time
 from controlplane.audit.point_in_time import Span
 from controlplane.dashboard.history import download
-from controlplane.dashboard.history.admin_context import admin_context
-from controlplane.operations.form_flow import render_form
+from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 from numbers.models import PhoneNumber
 
@@ -26,7 +25,7 @@ def assignment_history(request: HttpRequest, number_id: str) -> HttpResponse:
     number = PhoneNumber.objects.defer("remote_data").filter(remote_id=number_id).first()
     name = number.display_name() if number else visible(number_id)
     context = {
-        **admin_context(f"Assignment history of {name}", request),
+        "title": f"Assignment history of {name}",
         "strip": strip,
         "number": number,
         "spans": binding_timeline.SPANS.items(),
@@ -34,7 +33,7 @@ def assignment_history(request: HttpRequest, number_id: str) -> HttpResponse:
         "known_from": point_in_time.history_begins_at(),
         "zone": timezone.get_current_timezone_name(),
     }
-    return render_form(request, "history/answered.html", context)
+    return render_page(request, "history/answered.html", context)
 
 
 @require_POST

@@ -9,11 +9,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.audit import chain, tasks, triggers, verification
+from controlplane.audit.ledger import actor_label
 from controlplane.audit.models import Cut, Entry, Link, Verification
-from controlplane.dashboard.history.admin_context import admin_context
 from controlplane.operations.enqueue import enqueue
-from controlplane.operations.form_flow import current_staff, render_form
-from controlplane.operations.run import actor_label
+from controlplane.operations.form_flow import current_staff
+from controlplane.pages import render_page
 
 
 @require_GET
@@ -21,7 +21,7 @@ from controlplane.operations.run import actor_label
 def integrity(request: HttpRequest) -> HttpResponse:
     digest = request.GET.get("digest", "").strip().lower()
     context = {
-        **admin_context("Integrity check", request),
+        "title": "Integrity check",
         **_progress(),
         "last": Link.objects.order_by("-position").first(),
         "waiting": Entry.objects.filter(pk__gt=_newest_sealed()).count(),
@@ -31,7 +31,7 @@ def integrity(request: HttpRequest) -> HttpResponse:
         "noted": digest[:64],
         "contained": chain.contains(digest) if digest else None,
     }
-    return render_form(request, "history/whole.html", context)
+    return render_page(request, "history/whole.html", context)
 
 
 @require_GET

@@ -15,12 +15,11 @@ from django.views.decorators.http import require_GET
 from agents.models import Agent
 from controlplane.api.models import Request, Token
 from controlplane.audit.models import Cut, Entry, Verification
-from controlplane.dashboard.history.admin_context import admin_context
 from controlplane.lifecycle.models import MAX_REPORTS as REPORTS
 from controlplane.lifecycle.models import Report
 from controlplane.mirror.models import OutsideChange, SyncRun
-from controlplane.operations.form_flow import render_form
 from controlplane.operations.models import ChangeSet, Operation
+from controlplane.pages import render_page
 from controlplane.sign_in.models import FailureCount
 from numbers.models import PhoneNumber
 
@@ -51,12 +50,12 @@ class RetentionRow:
 @permission_required("audit.view_entry", raise_exception=True)
 def retention(request: HttpRequest) -> HttpResponse:
     context = {
-        **admin_context("Data retention", request),
+        "title": "Data retention",
         "kept": list(_all()),
         "cuts": Cut.objects.all()[:10],
         "history_kept": settings.HISTORY_KEPT,
     }
-    return render_form(request, "history/kept.html", context)
+    return render_page(request, "history/kept.html", context)
 
 
 def _all() -> Iterator[RetentionRow]:

@@ -16,10 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from controlplane.audit import point_in_time
 from controlplane.audit.point_in_time import KnownState
 from controlplane.dashboard.history import download
-from controlplane.dashboard.history.admin_context import admin_context
 from controlplane.mirror.models import SyncRun
-from controlplane.operations.form_flow import render_form
 from controlplane.operations.humanize import humanize
+from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 
 PAGE_SIZE = 100
@@ -88,7 +87,7 @@ def state_at(request: HttpRequest) -> HttpResponse:
     what = request.GET.get("what", "")
     what = what if what in OBJECT_TYPES else "numbers"
     context: dict[str, Any] = {
-        **admin_context("State at", request),
+        "title": "State at",
         "form": form,
         "zone": timezone.get_current_timezone_name(),
         "what": what,
@@ -104,7 +103,7 @@ def state_at(request: HttpRequest) -> HttpResponse:
             "picture": _picture(at),
             "query": _query(request),
         }
-    return render_form(request, "history/then.html", context, status=422 if form.errors else 200)
+    return render_page(request, "history/then.html", context)
 
 
 @require_GET
@@ -119,14 +118,14 @@ def object_state_at(request: HttpRequest, object_type: str, object_id: str) -> H
     if known is None:
         raise Http404
     context = {
-        **admin_context(f"State of {visible(known.name) or object_id}", request),
+        "title": f"State of {visible(known.name) or object_id}",
         "one": known,
         "object_type": object_type,
         "at": at,
         "picture": _picture(at),
         "settings": [(path, visible(humanize(value))) for path, value in sorted(known.settings.items())],
     }
-    return render_form(request, "history/then_one.html", context)
+    return render_page(request, "history/then_one.html", context)
 
 
 @require_POST

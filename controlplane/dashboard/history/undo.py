@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 from controlplane.audit.models import Entry
 from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
 from controlplane.operations.diff_display import differences
-from controlplane.operations.form_flow import render_form
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN_STATES, Operation
+from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 from numbers import undo as service
 from numbers.revert_plan import RevertPlan, required_permissions, row_of
@@ -33,15 +32,13 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:audit_entry_change", args=[found.pk])
-        done = submit_revert(request, form, service, found, several=len(plan.action_requests) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(plan.actions) > 1, page=page)
         if done is not None:
             return done
         plan = service.plan_revert(found)  # the check may have stored the current state
     row = row_of(found)
     now = row.audit_snapshot() if row is not None and not row.gone_at else None
     context = {
-        **admin.site.each_context(request),
-        "subtitle": None,
         "title": f"Undo on {visible(found.object_name)}",
         "entry": found,
         "form": form,
@@ -49,7 +46,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         "settings": differences(found.before, found.after, now),
         "busy": _busy(found),
     }
-    return render_form(request, "history/undo.html", context, status=422 if form.errors else 200)
+    return render_page(request, "history/undo.html", context)
 
 
 def undo_context(request: HttpRequest, found: Entry) -> dict[str, Any]:
@@ -59,7 +56,7 @@ def undo_context(request: HttpRequest, found: Entry) -> dict[str, Any]:
     plan = service.plan_revert(found) if service.is_own_change(found) else RevertPlan()
     return {
         "undone": undone,
-        "may_undo": may and not plan.why_not and bool(plan.action_requests),
+        "may_undo": may and not plan.why_not and bool(plan.actions),
         # a failed undo does not hide the reason
         "no_undo": "" if undone and service.undone_by(found) else plan.why_not,
         "undoes": _undoes(found),

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -17,8 +16,8 @@ from controlplane.dashboard.history import download, undo
 from controlplane.dashboard.object_links import object_links
 from controlplane.lookups import get_row_or_404
 from controlplane.operations.diff_display import differences
-from controlplane.operations.form_flow import render_form
 from controlplane.operations.models import Operation
+from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 
 FORMATS = {
@@ -32,9 +31,7 @@ def entry(request: HttpRequest, pk: str) -> HttpResponse:
         raise PermissionDenied
     found = get_row_or_404(Entry.objects.annotate(**object_links()), pk)
     context = {
-        **admin.site.each_context(request),
         "title": "History entry",
-        "subtitle": None,
         "entry": found,
         "cause": _cause(request, found),
         "settings": differences(found.before, found.after) if found.is_change else [],
@@ -42,7 +39,7 @@ def entry(request: HttpRequest, pk: str) -> HttpResponse:
         **undo.undo_context(request, found),
         "link": Link.objects.filter(entry_id=found.pk).first(),
     }
-    return render_form(request, "history/entry.html", context)
+    return render_page(request, "history/entry.html", context)
 
 
 def _facts(found: Entry) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from django.urls import path
 from unfold.decorators import display
 
 from controlplane.audit.justification import NO_JUSTIFICATION
+from controlplane.audit.ledger import actor_label
 from controlplane.dashboard.object_links import object_links
 from controlplane.dashboard.outside import views
 from controlplane.lookups import parse_pk
@@ -16,7 +17,6 @@ from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations.form_flow import current_staff
 from controlplane.operations.forms import JustificationForm
-from controlplane.operations.run import actor_label
 from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from numbers.search import digits_in

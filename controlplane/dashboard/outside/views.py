@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
@@ -14,14 +14,15 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.models import Agent
+from controlplane.audit.ledger import actor_label
 from controlplane.dashboard.outside.compare import compared_settings
 from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
 from controlplane.lookups import get_row_or_404
 from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.form_flow import current_staff
 from controlplane.operations.forms import JustificationForm, KeyedForm
-from controlplane.operations.run import actor_label
+from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 from numbers import revert as service
 from numbers.models import PhoneNumber
@@ -46,7 +47,7 @@ def change(request: HttpRequest, pk: str) -> HttpResponse:
     if not request.user.has_perm("mirror.view_outsidechange"):
         raise PermissionDenied
     found = get_row_or_404(_changes(), pk)
-    return render_form(request, "outside/change.html", _context(request, found))
+    return render_page(request, "outside/change.html", _context(request, found))
 
 
 def _decision(state: OutsideChange.State) -> Any:
@@ -56,7 +57,7 @@ def _decision(state: OutsideChange.State) -> Any:
         found = get_object_or_404(_changes(), pk=pk)
         actor, form = current_staff(request), JustificationForm(request.POST)
         if not form.is_valid():
-            return render_form(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
+            return render_page(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
         if outside.decide([found.pk], state, actor=actor, name=actor_label(actor), justification=form.justification):
             page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
             words = '{}: {}. Nothing was sent to ElevenLabs. <a class="cp-link" href="{}">Details</a>'
@@ -76,8 +77,6 @@ def ask_reason(request: HttpRequest, form: JustificationForm, pks: list[int]) ->
     """Asks for the reason of a bulk decision: submits the same action again, with the reason."""
     verb = VERBS.get(request.POST.get("action", ""), "")
     context = {
-        **admin.site.each_context(request),
-        "subtitle": None,
         "title": f"{verb} external changes",
         "form": form,
         "verb": verb,
@@ -87,7 +86,7 @@ def ask_reason(request: HttpRequest, form: JustificationForm, pks: list[int]) ->
         "count": len(pks),
         "newest": pks[-1],
     }
-    return render_form(request, "outside/decide.html", context, status=422 if form.errors else 200)
+    return render_page(request, "outside/decide.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -102,12 +101,12 @@ def revert(request: HttpRequest, pk: int) -> HttpResponse:
     form = KeyedForm(request.POST if request.method == "POST" else None, auto_id=AUTO_ID)
     if form.is_bound and form.is_valid():
         page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
-        done = submit_revert(request, form, service, found, several=len(plan.action_requests) > 1, page=page)
+        done = submit_revert(request, form, service, found, several=len(plan.actions) > 1, page=page)
         if done is not None:
             return done
         found = _changes().get(pk=found.pk)  # the check may have stored the current state
     context = _context(request, found) | {"form": form, "title": f"Revert {visible(found.name)}"}
-    return render_form(request, "outside/revert.html", context, status=422 if form.errors else 200)
+    return render_page(request, "outside/revert.html", context)
 
 
 def _changes() -> QuerySet[OutsideChange]:
@@ -118,8 +117,6 @@ def _context(request: HttpRequest, found: OutsideChange) -> dict[str, Any]:
     row, plan = row_of(found.entry), service.plan_revert(found)
     is_open = found.state == OutsideChange.State.OPEN
     return {
-        **admin.site.each_context(request),
-        "subtitle": None,
         "title": visible(found.name),
         "change": found,
         "form": JustificationForm(),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods
 
 from controlplane.api import service_accounts, tokens
 from controlplane.api.models import Token
+from controlplane.audit.ledger import actor_label
 from controlplane.dashboard.tokens.forms import IssueForm
 from controlplane.lookups import get_row_or_404
-from controlplane.operations.form_flow import current_staff, render_form
+from controlplane.operations.form_flow import current_staff
 from controlplane.operations.forms import JustificationForm
-from controlplane.operations.run import actor_label
+from controlplane.pages import render_page
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -40,9 +41,9 @@ def issue(request: HttpRequest) -> HttpResponse:
             form.with_new_key()
         else:
             context = {"token": token, "secret": secret, "title": "The token, shown this once"}
-            return render_form(request, "tokens/issued.html", _page(request, context))
+            return render_page(request, "tokens/issued.html", context)
     context = {"form": form, "title": "Create an API token"}
-    return render_form(request, "tokens/issue.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "tokens/issue.html", context)
 
 
 @transaction.atomic
@@ -90,12 +91,8 @@ def _render_token(request: HttpRequest, token: Token, form: JustificationForm) -
         "may_revoke": request.user.has_perm("api.revoke_token") and token.revoked_at is None,
         "title": f"API token “{token.name}”",
     }
-    return render_form(request, "tokens/token.html", _page(request, context), status=422 if form.errors else 200)
+    return render_page(request, "tokens/token.html", context)
 
 
 def _token(pk: str) -> Token:
     return get_row_or_404(Token.objects.select_related("user"), pk)
-
-
-def _page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    return {**admin.site.each_context(request), "subtitle": None, **context}

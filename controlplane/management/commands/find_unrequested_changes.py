@@ -17,7 +17,7 @@ from agents.unrequested_changes import unrequested
 from agents.workflow import is_in_workflow
 from controlplane.audit.models import Entry
 from controlplane.operations.models import Operation
-from numbers.actions import AssignNumber, RenameNumber
+from numbers.actions import AssignNumber, SetLabel
 
 FOUND = 3
 BATCH_ROWS = 500
@@ -25,7 +25,7 @@ MAX_CHARS = 100  # characters per value in the text output
 # Settings that change along with a requested one.
 OF_A_NUMBER = {
     AssignNumber.name: ["agent_id", "agent_name", "branch_id", "environment"],
-    RenameNumber.name: ["label"],
+    SetLabel.name: ["label"],
 }
 
 

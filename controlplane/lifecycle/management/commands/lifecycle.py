@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from controlplane.audit.justification import Justification, ReasonRequired, require_justification
+from controlplane.audit.ledger import actor_label
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect, is_sandbox, secrets_in_memory
 from controlplane.lifecycle import cleanup, exclusive_run, files
 from controlplane.lifecycle.credentials import Wanted, ask_for
@@ -22,7 +23,7 @@ from controlplane.lifecycle.markdown import markdown, verdict
 from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.removal import Leftover
 from controlplane.lifecycle.runner import Runner
-from controlplane.operations.run import CLICK_PATIENCE_S, actor_label
+from controlplane.operations.execute import CLICK_PATIENCE_S
 
 OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
 MOST_ROUNDS = 100

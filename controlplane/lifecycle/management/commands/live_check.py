@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from controlplane.elevenlabs import connect
 from controlplane.elevenlabs.scrub import scrub
 from controlplane.lifecycle.live import Check, run_checks
-from controlplane.operations.run import CLICK_PATIENCE_S
+from controlplane.operations.execute import CLICK_PATIENCE_S
 
 
 class Command(BaseCommand):
