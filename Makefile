@@ -55,13 +55,14 @@ test-all: lint ## all tests: also the full cross products, the long fuzzing and 
 coverage: $(VENV)/dev ## the gate, and the lines it does not cover
 	@$(PYTEST) $(IN_PARALLEL) -m "$(IN_GATE)" --cov --cov-report=term-missing:skip-covered
 
-lint: $(VENV)/dev ## ruff, djlint, whitespace, mypy, missing migrations, system checks
+lint: $(VENV)/dev ## ruff, djlint, whitespace, mypy, imports, missing migrations, system checks
 	@mkdir -p var/test
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m djlint --lint --quiet templates
 	SKIP=ruff,ruff-format,djlint VENV=$(VENV) PRE_COMMIT_HOME=$(VENV)/pre-commit $(PYTHON) -m pre_commit run --all-files
 	$(ISOLATED) $(PYTHON) -m mypy .
+	$(PYTHON) .ci/lint_imports.py
 	$(ISOLATED) $(PYTHON) manage.py makemigrations --check --dry-run
 	$(ISOLATED) $(PYTHON) manage.py check --fail-level WARNING
 

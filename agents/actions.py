@@ -54,6 +54,9 @@ class AgentAction(Action):
     def read_back(self, client: ElevenLabs, attempt: Attempt) -> RemoteAgent | None:
         return _get_agent(client, self.object_id)
 
+    def is_mirrored(self, found: RemoteAgent) -> bool:
+        return mirror.is_current(found)
+
     def store(self, observed: RemoteAgent | None, cause: Cause, reading: Reading, *, done: bool) -> None:
         if observed is not None:
             mirror.upsert_row(observed, cause, reading)

@@ -11,7 +11,7 @@ from agents import catalogue, changelist, filters, views
 from agents.models import Agent
 from agents.options import language_name
 from agents.row_permissions import annotate_permissions
-from controlplane.mirror import outside
+from controlplane.operations import external_changes
 from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
@@ -87,7 +87,7 @@ class AgentAdmin(ReadOnlyAdmin):
         A list never waits for ElevenLabs: the page fetches names of voices that are not cached after it has loaded.
         """
         annotate_permissions(changelist.result_list, request.user)
-        outside.annotate_open(changelist.result_list, request.user)
+        external_changes.annotate_open(changelist.result_list, request.user)
         ids = {agent.voice_id for agent in changelist.result_list if agent.voice_id}
         names = catalogue.voice_names(ids)
         for agent in changelist.result_list:

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from agents.models import Agent
-from controlplane.mirror import outside
+from controlplane.operations import external_changes
 
 Agents = QuerySet[Agent]
 STATES = ("active", "archived", "gone", "all")
@@ -48,7 +48,7 @@ def with_numbers(agents: Agents, some: str) -> Agents:
 
 def changed_outside(agents: Agents, wanted: str) -> Agents:
     """Agents with an external change that is still open."""
-    return agents.filter(outside.changed_outside("agent")) if wanted else agents
+    return agents.filter(external_changes.changed_outside("agent")) if wanted else agents
 
 
 def matching(agents: Agents, search: str) -> Agents:

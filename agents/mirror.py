@@ -17,7 +17,13 @@ from controlplane.mirror.readings import Reading
 ARCHIVED = "platform_settings.archived"
 
 
-@transaction.atomic
+def is_current(agent: RemoteAgent) -> bool:
+    """Whether the row has this JSON."""
+    rows = Agent.objects.filter(remote_id=agent.agent_id, missing_since=None, gone_at=None)
+    return rows.filter(digest=upsert.digest(agent.raw) or None).exists()
+
+
+@transaction.atomic(savepoint=False)
 def upsert_row(agent: RemoteAgent, cause: Cause, reading: Reading | None = None) -> bool:
     """Store the response to a GET of one agent. Raises BadShape for data that no database can store."""
     if reason := unstorable(agent.raw):
@@ -44,7 +50,7 @@ def row_values(agent: RemoteAgent, summary: AgentSummary | None = None) -> dict[
     return values | summary_row_values(summary) if summary is not None else values
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def upsert_name(object_id: str, name: str, cause: Cause, reading: Reading | None = None) -> bool:
     """Store an agent whose id and name alone are known so far; the next sync adds the rest."""
     row = upsert.row_of(Agent, object_id)
@@ -67,7 +73,7 @@ def mark_missing(object_id: str) -> None:
     Agent.objects.filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def mark_gone(object_id: str, cause: Cause) -> bool:
     return upsert.mark_gone(upsert.row_of(Agent, object_id), {}, cause=cause)
 

@@ -1,6 +1,6 @@
 """How a sync lists agents. ElevenLabs omits archived agents from a list by default, so it is read twice."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -10,12 +10,11 @@ from django.db.models import F, QuerySet
 
 from agents import mirror
 from agents.models import Agent
+from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import AgentSummary, BadShape, ElevenLabs, Page
 from controlplane.mirror.models import RemoteObject
-from controlplane.mirror.source import Diff, Explain, Observation, ResourceSource
-from controlplane.operations import settle
-from controlplane.operations.models import Operation
+from controlplane.mirror.source import Diff, Observation, ResourceSource
 
 # Listed values that also belong to the details: if one of them differs, the details are fetched.
 FIELDS_FROM_DETAILS = ["name", "tags", "archived", "details_as_of"]
@@ -81,6 +80,10 @@ class Agents(ResourceSource):
             return values | {"details_read_at": seen.asked_at} if row._state.adding else values
         return mirror.summary_row_values(summary) | {"missing_since": None}
 
+    def store_deleted(self, remote_id: str, name: str, cause: Cause) -> None:
+        """Then the number that names it is recognized as an orphan."""
+        mirror.mark_gone_with_name(remote_id, name, cause)
+
     def listable(self) -> QuerySet[Agent]:
         return Agent.objects.filter(gone_at=None).order_by("pk")
 
@@ -88,15 +91,6 @@ class Agents(ResourceSource):
         """A change that the listing does not show may have happened at any time since the details were read."""
         assert isinstance(row, Agent)  # noqa: S101 - for the type checker
         return row.details_read_at if row.remote_id in self._refreshed else complete
-
-    def touched_since(self, moment: datetime) -> set[str]:
-        return Operation.touched_since("agent", moment)
-
-    def last_writes(self, remote_ids: Iterable[str]) -> dict[str, datetime]:
-        return Operation.last_ended("agent", remote_ids)
-
-    def explain(self) -> Explain:
-        return settle.late_effects("agent")
 
 
 def _details_are_current(as_of: int | None, read_at: datetime | None) -> bool:

@@ -24,7 +24,7 @@ from agents.models import Agent
 from agents.row_permissions import annotate_permissions
 from agents.validators import VOICE_ID
 from controlplane.lookups import MAX_SEARCH_CHARS, get_row_or_404
-from controlplane.mirror import outside
+from controlplane.operations import external_changes
 from controlplane.operations.execute import execute
 from controlplane.operations.form_flow import action_context, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
@@ -190,7 +190,7 @@ def _redirect_after(request: HttpRequest, op: Operation) -> HttpResponse:
 
 def _agent_context(request: HttpRequest, agent: Agent) -> dict[str, Any]:
     facts = values_from(agent.remote_data).items()
-    outside.annotate_open([agent], request.user)
+    external_changes.annotate_open([agent], request.user)
     return {
         "agent": annotate_permissions([agent], request.user)[0],
         "title": str(agent),

@@ -112,11 +112,16 @@ def main(
     if "--child" in sys.argv:
         run_measurement(measure)
         return
+    write_section(title, section(measured(Path(sys.argv[0]))))
+
+
+def measured(script: Path) -> dict[str, dict[str, Any]]:
+    """{database: what the script measures on it}."""
     results: dict[str, dict[str, Any]] = {}
     for kind in ("SQLite", "PostgreSQL"):
         with tempfile.TemporaryDirectory() as folder, database(kind.lower(), Path(folder)) as url:
             if url is None:
-                print(f"{title}: no PostgreSQL at {SERVER}, skipped")
+                print(f"{script.stem}: no PostgreSQL at {SERVER}, skipped")
                 continue
             environment = os.environ | {
                 "SECRET_KEY": "for-benchmarks-only-0123456789-0123456789-0123456789",
@@ -128,10 +133,11 @@ def main(
                 "ELEVENLABS_BASE_URL": "",
                 "LOG_LEVEL": "ERROR",
             }
-            command = [sys.executable, sys.argv[0], "--child"]
-            output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
-            results[kind] = json.loads(output.split("RESULT", 1)[1])
-    write_section(title, section(results))
+            command = [sys.executable, str(script.resolve()), "--child"]
+            root = script.resolve().parents[1]
+            child = subprocess.run(command, cwd=root, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+            results[kind] = json.loads(child.stdout.split("RESULT", 1)[1])
+    return results
 
 
 def write_section(title: str, text: str, file: Path = PAGE) -> None:

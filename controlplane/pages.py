@@ -3,10 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
+
+
+def current_staff(request: HttpRequest) -> User:
+    """The signed-in user. Every caller requires a permission, so an anonymous user never gets here."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def render_page(

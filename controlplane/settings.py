@@ -84,6 +84,9 @@ INSTALLED_APPS = [
     "controlplane.dashboard",
     "agents",
     "numbers",
+    "controlplane.accounts",
+    "controlplane.history",
+    "controlplane.external_changes",
     "controlplane.lifecycle",
 ]
 
@@ -221,7 +224,7 @@ CELERY_BEAT_SCHEDULE = {
     "verify history": {"task": "controlplane.audit.tasks.verify", "schedule": 60, "options": {"expires": 60}},
     # Also records how many sign-ins a lock refused, once it has ended and no one has tried again.
     "forget sign-ins": {
-        "task": "controlplane.dashboard.tasks.forget_sign_ins",
+        "task": "controlplane.accounts.tasks.purge_expired",
         "schedule": 900,
         "options": {"expires": 900},
     },

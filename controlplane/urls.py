@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from controlplane.dashboard.api import api
+from controlplane.api_assembly import api
 
 handler500 = "controlplane.error_pages.server_error"
 urlpatterns = [

@@ -79,6 +79,9 @@ class NumberAction(Action):
                 f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
             )
 
+    def is_mirrored(self, found: RemoteNumber) -> bool:
+        return mirror.is_current(found)
+
     def store(self, observed: RemoteNumber | None, cause: Cause, reading: Reading, *, done: bool) -> None:
         if observed is not None:
             mirror.upsert_row(observed, cause, reading)
@@ -113,9 +116,10 @@ class AssignNumber(NumberAction):
     ) -> Self:
         """`shown` is the agent id that the page showed, or ""; `binding` may have branch_id, environment and
         shown_binding."""
+        current = str(number.agent) if number.agent is not None and number.bound_to == shown else ""
         names = {
             "object": number.display_name(),
-            "from": agent_name_of(shown) if shown else UNASSIGNED,
+            "from": current or (agent_name_of(shown) if shown else UNASSIGNED),
             "to": str(agent) if agent else UNASSIGNED,
         }
         agent_id = agent.remote_id if agent else None

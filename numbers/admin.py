@@ -8,8 +8,8 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
-from controlplane.mirror import outside
 from controlplane.mirror.models import SyncRun
+from controlplane.operations import external_changes
 from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago
@@ -154,7 +154,7 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
             response.context_data |= _links(changelist)
             nothing_yet = not changelist.result_count and not PhoneNumber.objects.exists()
             response.context_data["nothing_yet"] = nothing_yet
-            outside.annotate_open(changelist.result_list, request.user)
+            external_changes.annotate_open(changelist.result_list, request.user)
         return response
 
     @display(description="Number", ordering="phone_number")

@@ -18,8 +18,8 @@ from controlplane.api.paging import Cursor, Limit, Page, page
 from controlplane.api.problems import Problem, invalid
 from controlplane.api.schemas import NOT_BLANK, IdInPath, Key, RemoteId, Text, WithJustification, one_of
 from controlplane.elevenlabs import is_id
+from controlplane.enqueue import enqueue
 from controlplane.operations import tasks
-from controlplane.operations.enqueue import enqueue
 from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import ChangeSet, Operation
 from numbers import filters, services

@@ -6,4 +6,7 @@ class NumbersConfig(AppConfig):
     verbose_name = "Numbers"
 
     def ready(self) -> None:
-        from numbers import actions, import_action  # noqa: F401 - registers the actions
+        from controlplane.mirror import runs
+        from numbers import actions, import_action, tasks  # noqa: F401 - registers the actions
+
+        runs.provide_task(tasks.sync)

@@ -11,8 +11,8 @@ from agents.actions import DeleteAgent
 from agents.models import Agent
 from agents.views import DIALOG_IDS
 from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.enqueue import enqueue
 from controlplane.operations import tasks
-from controlplane.operations.enqueue import enqueue
 from controlplane.operations.execute import KeyReused, execute
 from controlplane.operations.form_flow import action_context, add_refusal, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm

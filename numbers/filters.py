@@ -1,7 +1,7 @@
 """Queryset filters of numbers, shared by the list and the API. An empty value filters nothing, except that deleted
 numbers are left out."""
 
-from controlplane.mirror import outside
+from controlplane.operations import external_changes
 from numbers.models import PhoneNumberQuerySet as Numbers
 from numbers.models import State
 
@@ -25,4 +25,4 @@ def of_provider(numbers: Numbers, provider: str) -> Numbers:
 
 def changed_outside(numbers: Numbers, wanted: str) -> Numbers:
     """Numbers with an external change that is still open."""
-    return numbers.filter(outside.changed_outside("number")) if wanted else numbers
+    return numbers.filter(external_changes.changed_outside("number")) if wanted else numbers

@@ -73,7 +73,11 @@ class AssignForm(AgentSearch, ShownForm):
 
 
 class RenameForm(KeyedForm):
-    label = forms.CharField(max_length=300, help_text="What this number is for. Shown here and at ElevenLabs.")
+    label = forms.CharField(
+        max_length=300,
+        help_text="What this number is for. Shown here and at ElevenLabs.",
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
     shown = forms.CharField(widget=forms.HiddenInput, required=False, strip=False)
 
 

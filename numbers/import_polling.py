@@ -10,13 +10,14 @@ from typing import Any
 from django.db import DataError, IntegrityError
 from django.utils import timezone
 
+from controlplane import lease
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, connect
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.mirror.readings import Reading
+from controlplane.mirror.write_log import writes
 from controlplane.operations.execute import CLICK_PATIENCE_S
-from controlplane.operations.models import Operation
 from numbers import mirror
 from numbers.models import PhoneNumber
 
@@ -46,7 +47,7 @@ def poll_due(client: ElevenLabs | None = None) -> int:
         .filter(listed_at=None, poll_at__lte=started_at + EARLY_TOLERANCE)
         .order_by("poll_at")
     )
-    rows = [row for row in due[:MAX_BATCH] if _claim(row)]
+    rows = [row for row in due[:MAX_BATCH] if lease.take(PhoneNumber.objects.all(), row, "poll_at", LEASE)]
     if not rows:
         return 0
     client = client or connect(patience=READ_PATIENCE_S)
@@ -56,7 +57,7 @@ def poll_due(client: ElevenLabs | None = None) -> int:
         for row in rows:  # without an answer nothing is decided
             _update(row, poll_at=next_poll_at(row) or timezone.now() + SLOW_INTERVAL)
         return 0
-    touched = Operation.touched_since("number", started_at)
+    touched = writes().touched_since("number", started_at)
     listed = 0
     for row in rows:
         next_at = next_poll_at(row)
@@ -154,13 +155,6 @@ def _store(data: dict[str, Any], asked_at: datetime, *, listed: bool) -> bool:
         log.warning("The imported number %s is there but cannot be kept: %s", data.get("phone_number_id"), error)
         return False
     return True
-
-
-def _claim(row: PhoneNumber) -> bool:
-    until = timezone.now() + LEASE
-    claimed = PhoneNumber.objects.filter(pk=row.pk, poll_at=row.poll_at).update(poll_at=until)
-    row.poll_at = until
-    return bool(claimed)
 
 
 def _update(row: PhoneNumber, **values: datetime | None) -> None:

@@ -21,7 +21,13 @@ MAX_ENVIRONMENT_CHARS = 300
 GONE_VALUES: dict[str, Any] = {"agent": None, "bound_to": "", "branch_id": "", "environment": "", "poll_at": None}
 
 
-@transaction.atomic
+def is_current(number: RemoteNumber) -> bool:
+    """Whether the row has this JSON, and its agent if that is mirrored."""
+    rows = PhoneNumber.objects.existing().filter(remote_id=number.phone_number_id, missing_since=None)
+    return rows.filter(digest=upsert.digest(number.raw) or None).exclude(agent=None, bound_to__gt="").exists()
+
+
+@transaction.atomic(savepoint=False)
 def upsert_row(number: RemoteNumber, cause: Cause, reading: Reading | None = None, *, listed: bool = False) -> bool:
     """Store one number as returned by GET, PATCH or a listing (`listed`). Its agent has to be mirrored already.
 
@@ -30,7 +36,12 @@ def upsert_row(number: RemoteNumber, cause: Cause, reading: Reading | None = Non
     if reason := unstorable(number.raw):
         raise BadShape(f"A number cannot be kept: {reason}.")
     row = upsert.row_of(PhoneNumber, number.phone_number_id)
-    values = row_values(row, number, agent=_agent(number.agent_id), listed=listed)
+    # Both in one query: the history names the one before, too. `bound_to` may name an agent without a row.
+    found = Agent.objects.defer("remote_data").filter(remote_id__in=filter(None, {row.bound_to, number.agent_id}))
+    agents = {agent.remote_id: agent for agent in found}
+    if row.bound_to in agents and row.agent_id == agents[row.bound_to].pk:
+        row.agent = agents[row.bound_to]
+    values = row_values(row, number, agent=agents.get(number.agent_id or ""), listed=listed)
     return upsert.save(row, values, cause=cause, reading=reading)
 
 
@@ -58,7 +69,7 @@ def row_values(row: PhoneNumber, number: RemoteNumber, *, agent: Agent | None, l
     return values
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def upsert_import(
     object_id: str, number: RemoteNumber | None, requested: Mapping[str, Any], cause: Cause, reading: Reading
 ) -> None:
@@ -90,7 +101,7 @@ def mark_missing(object_id: str) -> None:
     PhoneNumber.objects.existing().filter(remote_id=object_id, missing_since=None).update(missing_since=timezone.now())
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def mark_gone(object_id: str, cause: Cause) -> bool:
     return upsert.mark_gone(upsert.row_of(PhoneNumber, object_id), GONE_VALUES, cause=cause)
 

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from controlplane.audit.unavailable import AuditUnavailable
+from controlplane.enqueue import enqueue
 from controlplane.operations import tasks
-from controlplane.operations.enqueue import enqueue
 from controlplane.operations.execute import KeyReused
-from controlplane.operations.form_flow import add_refusal, current_staff, url_of
-from controlplane.pages import redirect_page, render_page
+from controlplane.operations.form_flow import add_refusal, url_of
+from controlplane.pages import current_staff, redirect_page, render_page
 from numbers import orphans
 from numbers.forms import OrphansForm
 from numbers.orphans import Proposal

@@ -4,9 +4,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from controlplane.audit.ledger import actor_label
-from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations import change_sets
+from controlplane.operations import change_sets, external_changes
 from controlplane.operations import execute as execution
 from controlplane.operations.change_sets import Step
 from controlplane.operations.execute import ActionContext, KeyReused
@@ -22,18 +21,23 @@ def plan_revert(change: OutsideChange) -> RevertPlan:
 
 
 def execute(change: OutsideChange, context: ActionContext) -> Operation:
-    """Revert by a single operation, if one is enough. Raises NotRevertible, `outside.Decided` and what `execute` of an
-    action raises."""
+    """Revert by a single operation, if one is enough.
+
+    Raises NotRevertible, `external_changes.Decided` and what `execute` of an action raises.
+    """
     if (first := Operation.objects.filter(key=context.key).first()) is not None:
         return _repeated(first, change)
     [action] = plan_revert(change).actions_or_refuse()
     op = execution.execute(action, _context(change, context))
-    outside.reconcile_reverts(change.pk)
+    external_changes.reconcile_reverts(change.pk)
     return op
 
 
 def plan_change_set(change: OutsideChange, context: ActionContext) -> ChangeSet:
-    """Revert by several operations, which a worker runs. Raises NotRevertible, `outside.Decided` and KeyReused."""
+    """Revert by several operations, which a worker runs.
+
+    Raises NotRevertible, `external_changes.Decided` and KeyReused.
+    """
     if (first := ChangeSet.objects.filter(key=context.key).first()) is not None:
         return _repeated(first, change)
     steps = [Step(action) for action in plan_revert(change).actions_or_refuse()]
@@ -47,7 +51,7 @@ def _context(change: OutsideChange, context: ActionContext) -> ActionContext:
     def decide(requested: Operation | ChangeSet) -> None:
         by = {"operation": requested} if isinstance(requested, Operation) else {"change_set": requested}
         name = actor_label(context.actor)
-        outside.revert(change, actor=context.actor, name=name, justification=context.justification, **by)
+        external_changes.revert(change, actor=context.actor, name=name, justification=context.justification, **by)
 
     justification = context.justification.or_else("Reverts an external change.")
     return replace(context, justification=justification, on_begin=decide)

@@ -3,8 +3,9 @@ harm."""
 
 from celery import shared_task
 
-from controlplane.mirror import outside, runs
-from controlplane.operations.enqueue import enqueue
+from controlplane.enqueue import enqueue
+from controlplane.mirror import runs
+from controlplane.operations import external_changes
 from controlplane.operations.tasks import run_change_sets
 from numbers import import_polling, orphans
 from numbers.sync import sync_all
@@ -12,7 +13,7 @@ from numbers.sync import sync_all
 
 @shared_task
 def sync() -> str:
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     run = sync_all() if runs.is_due() else None
     return str(run) if run else "nothing is due, or another run is under way"
 

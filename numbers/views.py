@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from controlplane.audit import binding_timeline
 from controlplane.lookups import get_row_or_404
-from controlplane.mirror import outside
+from controlplane.operations import external_changes
 from controlplane.operations.form_flow import action_context, flash_result, submit, url_of
 from controlplane.operations.object_history import object_history
 from controlplane.pages import previous_url, redirect_page, render_page
@@ -84,7 +84,7 @@ def number_page(request: HttpRequest, pk: str) -> HttpResponse:
         raise PermissionDenied
     numbers = annotate_permissions(PhoneNumber.objects.with_state().select_related("agent"), request.user)
     number = get_row_or_404(numbers, pk)
-    outside.annotate_open([number], request.user)
+    external_changes.annotate_open([number], request.user)
     context: dict[str, Any] = {"number": number, "title": number.display_name()}
     context["more_actions"] = [one for one in action_pages.plain_actions() if request.user.has_perm(one.permission)]
     context |= object_history("number", number.remote_id) | {"strip": binding_timeline.of_number(number.remote_id)}

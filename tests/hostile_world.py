@@ -12,8 +12,8 @@ from controlplane.audit import chain
 from controlplane.audit.justification import Justification
 from controlplane.audit.models import Entry
 from controlplane.lifecycle.models import Report
-from controlplane.mirror import outside
 from controlplane.mirror.models import Hold, OutsideChange, SyncRun
+from controlplane.operations import external_changes
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
@@ -118,7 +118,7 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         decided_at=timezone.now(), decided_by=person, decided_by_name=text,
     )  # fmt: skip
     of_number, of_agent = (OutsideChange.objects.filter(object_id=one).latest("pk") for one in (line, agent_id))
-    outside.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, justification=why)
+    external_changes.decide([of_agent.pk], OutsideChange.State.ADOPTED, actor=person, name=text, justification=why)
     changed = Entry.objects.filter(object_id=agent_id, kind="agent.changed")
     robot = User.objects.create_user(f"{text[:140]} robot", first_name=text[:150])
     token, _ = tokens.issue(robot, name=text[:100], lives=timedelta(days=1), by=person, by_name=text, justification=why)

@@ -1,5 +1,4 @@
-"""Imports run one way: controlplane.lifecycle -> numbers -> agents -> controlplane.api -> controlplane.{operations,
-mirror, audit, health, traffic} and, below these, controlplane.elevenlabs and controlplane.broker."""
+"""What import-linter cannot express: who calls ElevenLabs, and that actions know no pages."""
 
 import ast
 from pathlib import Path
@@ -7,38 +6,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BELOW = ["controlplane.operations", "controlplane.mirror", "controlplane.audit"]
-# Who may not know whom. `dashboard` (top) may know everything, the admin pages may use its read-only base and filters.
-FORBIDDEN = {
-    "controlplane/elevenlabs": ["controlplane", "agents", "numbers"],
-    "controlplane/sandbox": ["controlplane", "agents", "numbers", "django"],
-    "controlplane/audit": [
-        *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
-        *("controlplane.api", "controlplane.sign_in", "agents", "numbers"),
-    ],
-    "controlplane/client_address.py": ["controlplane", "agents", "numbers"],
-    "controlplane/sign_in": [
-        *("controlplane.operations", "controlplane.mirror", "controlplane.health", "controlplane.traffic"),
-        *("controlplane.api", "controlplane.dashboard", "controlplane.lifecycle", "agents", "numbers"),
-    ],
-    "controlplane/traffic": [
-        *("controlplane.operations", "controlplane.mirror", "controlplane.audit", "controlplane.health"),
-        *("controlplane.dashboard", "controlplane.lifecycle", "agents", "numbers"),
-    ],
-    "controlplane/mirror": ["controlplane.health", "controlplane.api", "controlplane.lifecycle", "agents", "numbers"],
-    "controlplane/operations": [
-        *("controlplane.health", "controlplane.api", "controlplane.lifecycle", "agents", "numbers"),
-    ],
-    "controlplane/health": ["controlplane.operations", "controlplane.elevenlabs", "agents", "numbers"],
-    "controlplane/api": [
-        *("controlplane.dashboard", "controlplane.health", "controlplane.lifecycle", "agents", "numbers"),
-    ],
-    "controlplane/broker.py": ["controlplane", "agents", "numbers"],
-    "controlplane/lifecycle": ["controlplane.dashboard"],
-    "agents": ["numbers", "controlplane.lifecycle"],
-    "numbers": ["controlplane.lifecycle"],
-}
-OWN = {"controlplane/elevenlabs": "controlplane.elevenlabs", "controlplane/sandbox": "controlplane.sandbox"}
 SERVICE_LAYER = [
     "services",
     "actions",
@@ -51,7 +18,10 @@ SERVICE_LAYER = [
     "revert_plan",
     "undo",
 ]
-PAGES = ["admin", "views", "forms", "tasks", "delete_agent", "orphan_views", "api", "api_schemas", "api_import"]
+PAGES = [
+    *("admin", "action_pages", "views", "forms", "tasks", "delete_agent", "orphan_views"),
+    *("api", "api_schemas", "api_import"),
+]
 
 
 def imports_of(file: Path) -> set[str]:
@@ -72,20 +42,6 @@ def files(folder: str) -> list[Path]:
     if folder.endswith(".py"):
         return [ROOT / folder]
     return [file for file in (ROOT / folder).rglob("*.py") if "migrations" not in file.parts]
-
-
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_nothing_imports_what_is_above_it(folder):
-    assert files(folder)
-    own = OWN.get(folder)
-    wrong = [
-        f"{file.relative_to(ROOT)} imports {module}"
-        for file in files(folder)
-        for module in imports_of(file)
-        for package in FORBIDDEN[folder]
-        if is_of(module, package) and not (own and (is_of(module, own) or own.startswith(module)))
-    ]
-    assert wrong == []
 
 
 @pytest.mark.parametrize("app", ["agents", "numbers"])
@@ -109,6 +65,9 @@ CALLERS = {
     "controlplane/operations": {"actions", "change_sets", "execute", "settle", "views"},
     "controlplane/mirror": {"runs", "source", "sync", "workspace", "writer"},
     "controlplane/dashboard": set(),
+    "controlplane/history": set(),
+    "controlplane/accounts": set(),
+    "controlplane/external_changes": set(),
     "controlplane/api": set(),
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import salted_hmac
 from ninja.responses import Status
@@ -53,9 +54,12 @@ def run_idempotently(
 ) -> Status[OperationOut] | Status[ChangeSetOut]:
     """`execute_idempotently` for a request that takes more than an action."""
     operation_key, digests = key_of(request, key), digests_of(request, body.payload())
+    is_new = False
 
     def on_begin(_: Made) -> None:
-        store_request(operation_key, digests)
+        nonlocal is_new
+        Request(key=operation_key, digest=digests[0]).save(force_insert=True)
+        is_new = True
 
     found = find_earlier(operation_key, digests)
     if found is None:
@@ -68,11 +72,12 @@ def run_idempotently(
                     on_begin=on_begin,
                 )
             )
-        except KeyReused:  # another process was faster; the same body unless `find_earlier` raises
+        except (KeyReused, IntegrityError):  # another process was faster; the same body unless `find_earlier` raises
             found = find_earlier(operation_key, digests)
             if found is None:
                 raise
-        find_request(operation_key, digests)
+        if not is_new:  # `run` returned the result of another process
+            find_request(operation_key, digests)
     if isinstance(found, ChangeSet):
         out = serialize_change_set(found)
         response["Location"] = out.url

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from celery import current_app
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Path, Router, Schema
 from ninja.responses import Status
@@ -15,8 +14,6 @@ from controlplane.api.operations import MAX_ID
 from controlplane.api.schemas import Key, Strict, one_of
 from controlplane.mirror import runs
 from controlplane.mirror.models import SyncRun
-from controlplane.mirror.views import SYNC_TASK_NAME
-from controlplane.operations.enqueue import enqueue
 
 router = Router(tags=["Sync"])
 
@@ -50,7 +47,7 @@ def sync(request: HttpRequest, response: HttpResponse, key: Key, body: SyncAsked
             row.refresh_from_db()  # another process with the same key was faster
             run = _run_of(row) or run
         if run.state == SyncRun.State.ASKED:
-            enqueue(current_app.signature(SYNC_TASK_NAME))
+            runs.enqueue_sync()
     out = _serialize(run)
     response["Location"] = out.url
     return Status(202, out)

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from controlplane import lease
 from controlplane.audit import chain, ledger, triggers
 from controlplane.audit.models import Entry, Link, Verification
 
@@ -58,13 +59,11 @@ def run_due() -> Verification | None:
 
 
 def _claim(one: Verification) -> bool:
-    now = timezone.now()
-    started_at = one.started_at or now
-    if not _row(one).filter(claimed_until__lte=now).update(claimed_until=now + LEASE, started_at=started_at):
+    if one.claimed_until > timezone.now() or not lease.take(_row(one), one, "claimed_until", LEASE):
         return False
     if one.started_at is None:
         chain.seal(everything=True)
-        _row(one).update(due=Link.objects.count())
+        _row(one).update(started_at=timezone.now(), due=Link.objects.count())
     one.refresh_from_db()
     return True
 

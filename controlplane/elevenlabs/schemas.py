@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Self
 
@@ -36,7 +37,7 @@ class Remote(BaseModel):
     what: ClassVar[str] = "an object"
     _raw: Json = PrivateAttr(default_factory=dict)
 
-    @property
+    @cached_property
     def raw(self) -> Json:
         return self._raw
 
@@ -120,17 +121,17 @@ class PhoneNumber(Remote):
         """Fields that repeat a credential of the carrier are removed, from `raw` too."""
         return super().parse(without_credentials(data))
 
-    @property
+    @cached_property
     def agent_id(self) -> str | None:
         """The agent that answers this number. An empty id counts as none."""
         return (self.assigned_agent.agent_id or None) if self.assigned_agent else None
 
-    @property
+    @cached_property
     def branch_id(self) -> str | None:
         """The branch of the agent that answers; None: its main branch, or no agent."""
         return (self.assigned_agent.branch_id or None) if self.assigned_agent else None
 
-    @property
+    @cached_property
     def environment(self) -> str | None:
         """The environment whose variables the agent uses; None: the default one, or no agent."""
         return (self.assigned_agent.environment or None) if self.assigned_agent else None

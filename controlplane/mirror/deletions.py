@@ -7,6 +7,7 @@ from controlplane.mirror import fetch, holds
 from controlplane.mirror.models import Hold
 from controlplane.mirror.outages import OutageDetector
 from controlplane.mirror.source import Observation
+from controlplane.mirror.write_log import writes
 from controlplane.mirror.writer import MirrorWriter
 
 BATCH_ROWS = 50
@@ -16,7 +17,7 @@ def verify_missing(writer: MirrorWriter, not_listed: set[str]) -> tuple[dict[str
     """({id: missing since} of the ids that should have been listed, ""), or ({}, reason) if they are held."""
     collection, run = writer.collection, writer.lease.run
     rows: dict[str, datetime | None] = {}
-    if not_listed := not_listed - collection.touched_since(run.started_at):
+    if not_listed := not_listed - writes().touched_since(collection.object_type, run.started_at):
         rows = dict(collection.listable().values_list("remote_id", "missing_since").iterator())
     unseen = {remote_id: since for remote_id, since in rows.items() if remote_id in not_listed}
     newly = [remote_id for remote_id, since in unseen.items() if since is None]
@@ -48,7 +49,7 @@ def verify_by_id(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> tu
 def _look_up(writer: MirrorWriter, unseen: dict[str, datetime | None]) -> list[str]:
     collection = writer.collection
     writer.lease.phase(f"looking up {collection.what} that are missing", len(unseen))
-    outage = OutageDetector(writer)
+    outage = OutageDetector(writer.quarantine)
     not_found: list[str] = []
     found: list[Observation] = []
     for remote_id, asked_at, answer in fetch.read_each(unseen, lambda id_: collection.details(writer.client, id_)):

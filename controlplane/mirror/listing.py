@@ -72,7 +72,7 @@ def _read_details(writer: MirrorWriter, listed: Listed) -> str:
     if not listed:
         return ""
     lease.phase(f"reading {collection.what}", len(listed))
-    outage = OutageDetector(writer)
+    outage = OutageDetector(writer.quarantine)
     read: list[Observation] = []
     tried: dict[str, datetime] = {}
     for remote_id, asked_at, answer in fetch.read_each(listed, lambda id_: collection.details(writer.client, id_)):

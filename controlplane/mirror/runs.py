@@ -1,10 +1,14 @@
 """Sync runs and their lease: one runs at a time, and the lease expires with its worker."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
+from celery import Task
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
@@ -13,6 +17,7 @@ from django.db.models.functions import TruncHour
 from django.utils import timezone
 
 from controlplane.elevenlabs import ElevenLabs
+from controlplane.enqueue import enqueue
 from controlplane.mirror.models import SyncRun
 
 LEASE = timedelta(seconds=90)  # longer than the slowest read with all its attempts
@@ -45,6 +50,19 @@ def request_sync(user: User | None, *, full: bool = False) -> SyncRun:
         except IntegrityError:
             continue  # another request was stored between the two queries
     return SyncRun.objects.latest("pk")
+
+
+_task: list[Task[Any, Any]] = []
+
+
+def provide_task(task: Task[Any, Any]) -> None:
+    """The task that carries out a run. It needs the sources, which are above this package and register it here."""
+    _task[:] = [task]
+
+
+def enqueue_sync() -> bool:
+    """False if the worker could not be notified; it then finds the request within a minute."""
+    return enqueue(_task[0])
 
 
 def close_abandoned() -> None:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 
 from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, Page
 from controlplane.mirror.models import RemoteObject
-
-if TYPE_CHECKING:
-    from controlplane.mirror.writer import MirrorWriter
-
-# (remote id, current JSON or None, mirrored JSON or None) -> cause of the change if an operation made it, else None.
-# Has to be called in the transaction that stores the change, because it may update the operation.
-Explain = Callable[..., Cause | None]
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,15 @@ class Diff:
 
     as_listed: set[str]
     need_details: set[str]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An object that another one names."""
+
+    source: ResourceSource
+    remote_id: str
+    name: str
 
 
 class ResourceSource(ABC):
@@ -73,8 +75,9 @@ class ResourceSource(ABC):
         """Record that these existing rows were read by id, none of them before `asked_at`. `values` does so for new
         rows."""
 
-    def prepare(self, seen: Sequence[Observation], writer: MirrorWriter) -> None:  # noqa: B027 - optional
-        """Called before `writer` stores objects, outside any transaction: reads what else they need."""
+    def references(self, seen: Sequence[Observation]) -> Sequence[Reference]:
+        """Objects of other sources that these name and that are not mirrored. Called before these are stored."""
+        return []
 
     # --- the mirror ------------------------------------------------------------------------------------------------
 
@@ -85,6 +88,10 @@ class ResourceSource(ABC):
     def rows(self) -> QuerySet[Any]:
         """All rows, with the relations that `audit_snapshot` needs, so that a batch does not query row by row."""
         return self.model._default_manager.all()
+
+    def store_deleted(self, remote_id: str, name: str, cause: Cause) -> None:
+        """Store an object that answers 404 and that another one still names."""
+        raise NotImplementedError
 
     def gone_values(self) -> dict[str, Any]:
         """{field: value} to set, besides `gone_at`, on a row that is marked as deleted."""
@@ -97,17 +104,3 @@ class ResourceSource(ABC):
     def known_as_of(self, row: RemoteObject, complete: datetime | None) -> datetime | None:
         """When the object was last known to be as mirrored; `complete` is when the newest complete run started."""
         return complete
-
-    # --- operations ------------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def touched_since(self, moment: datetime) -> set[str]:
-        """Remote ids with an operation that is open or has ended since `moment`, so that a reading may be outdated."""
-
-    @abstractmethod
-    def last_writes(self, remote_ids: Iterable[str]) -> dict[str, datetime]:
-        """{remote id: when its newest operation ended}, without ids that have none."""
-
-    @abstractmethod
-    def explain(self) -> Explain:
-        """The operations that may turn out to be the cause of a change, as a function: see `Explain`."""

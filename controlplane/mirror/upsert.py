@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from controlplane import bulk_insert
@@ -16,8 +15,7 @@ from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange, RemoteObject, SyncRun
 from controlplane.mirror.readings import Reading
-from controlplane.operations.models import OPEN_STATES, Operation
-from controlplane.operations.models import State as OperationState
+from controlplane.mirror.write_log import writes
 
 Row = TypeVar("Row", bound=RemoteObject)
 
@@ -82,47 +80,28 @@ def save(row: RemoteObject, values: Mapping[str, Any], *, cause: ledger.Cause, r
 
     A reading that is older than the row is ignored.
     """
-    if reading is not None and _is_outdated(reading, row):
+    if reading is not None and _is_outdated(row, reading):
         return False
     if cause.kind == Entry.Cause.SYNC and not row._state.adding and not row.audit_snapshot():
-        cause = _created_by_operation(row) or cause
+        cause = writes().unread_creation(row.object_type, row.remote_id) or cause  # now it was read
     return _save(compare(row, values, cause=cause))
 
 
-def _is_outdated(reading: Reading, row: RemoteObject) -> bool:
-    """Whether another operation on this object is open or has ended since the reading.
-
-    The row has to be locked (see `row_of`), so that an operation that ends later waits for it. A creation locks the
-    object's name instead of its id, and a poll locks nothing, so both may store an outdated reading.
-    """
-    recent = Q(state__in=OPEN_STATES) | Q(ended_at__gte=reading.asked_at)
-    on_object = Operation.objects.filter(recent, object_type=row.object_type, object_id=row.remote_id)
-    return on_object.filter(resource=f"{row.object_type}:{row.remote_id}").exclude(pk=reading.operation).exists()
-
-
-def _created_by_operation(row: RemoteObject) -> ledger.Cause | None:
-    """The operation that created this object but could not read it, so that only the name is known so far.
-
-    Another operation has read the object now.
-    """
-    on_object = Operation.objects.filter(object_type=row.object_type, object_id=row.remote_id)
-    unread = on_object.filter(state=OperationState.DONE, observed__isnull=True)
-    creation = unread.exclude(resource=f"{row.object_type}:{row.remote_id}").first()
-    return None if creation is None else creation.cause
+def _is_outdated(row: RemoteObject, reading: Reading) -> bool:
+    return not reading.has_lock and writes().is_outdated(row.object_type, row.remote_id, reading)
 
 
 def _save(change: Change | None) -> bool:
     """Save a change found outside of a sync. A read before or after a write may find an external change, too."""
     if change is None:
         return False
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         write([change])
         entries = unexplained([change])
-        known_since = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).values_list("started_at", flat=True).first()
-        if entries and known_since is not None:  # before the first complete run, all data is initial data
-            about = {"object_type": change.row.object_type, "object_id": change.row.remote_id}
-            done = Operation.objects.filter(**about, state=OperationState.DONE, ended_at__gt=known_since)
-            ended = done.order_by("-ended_at").values_list("ended_at", flat=True).first()
+        complete = SyncRun.objects.filter(state=SyncRun.State.COMPLETE).values_list("started_at", flat=True)
+        known_since = complete.first() if entries else None
+        if known_since is not None:  # before the first complete run, all data is initial data
+            ended = writes().last_done(change.row.object_type, change.row.remote_id, known_since)
             record_external_change(entries, {change.row.remote_id: ended or known_since}, None)
     return True
 

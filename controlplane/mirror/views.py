@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from celery import current_app
+from django.apps import apps
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
@@ -13,16 +13,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.audit.forms import JustificationForm
 from controlplane.audit.ledger import actor_label
 from controlplane.lookups import get_row_or_404, parse_pk
 from controlplane.mirror import holds, runs
 from controlplane.mirror.models import Hold, RemoteObject, SyncRun
-from controlplane.operations.enqueue import enqueue
-from controlplane.operations.form_flow import current_staff
-from controlplane.operations.forms import JustificationForm
-from controlplane.pages import previous_url, render_page
+from controlplane.pages import current_staff, previous_url, render_page
 
-SYNC_TASK_NAME = "numbers.tasks.sync"  # by name, because this package must not import `numbers`
 ON_A_PAGE = 100
 
 
@@ -34,7 +31,7 @@ def start(request: HttpRequest) -> HttpResponse:
     link = format_html('<a class="cp-link" href="{}">Show progress</a>', _page_of(run))
     if run.state == SyncRun.State.RUNNING:
         messages.info(request, format_html("A sync is under way already. {}", link))
-    elif enqueue(current_app.signature(SYNC_TASK_NAME)):
+    elif runs.enqueue_sync():
         messages.info(request, format_html("Syncing. The header shows the progress. {}", link))
     else:
         messages.warning(
@@ -114,8 +111,8 @@ def _hold(request: HttpRequest, hold: Hold, form: JustificationForm) -> HttpResp
 
 def _rows(hold: Hold, remote_ids: list[str]) -> list[RemoteObject]:
     """The rows of these ids, sorted by name. Every held object has one, because rows are never deleted."""
-    for model in RemoteObject.__subclasses__():
-        if f"{model.object_type}s" == hold.what:
+    for model in apps.get_models():
+        if issubclass(model, RemoteObject) and f"{model.object_type}s" == hold.what:
             rows = model._default_manager.defer("remote_data").filter(remote_id__in=remote_ids)
             return sorted(rows, key=lambda row: row.display_name())
     return []
@@ -131,7 +128,7 @@ def accept(request: HttpRequest, pk: int) -> HttpResponse:
         return _hold(request, hold, form)
     if holds.accept(hold, actor=actor, name=actor_label(actor), justification=form.justification):
         run = runs.request_sync(actor)
-        enqueue(current_app.signature(SYNC_TASK_NAME))
+        runs.enqueue_sync()
         messages.success(request, "Accepted. A sync that checks again has been requested.")
         return redirect(_page_of(run))
     hold.refresh_from_db()

@@ -1,18 +1,23 @@
 """Writes observed objects to the mirror in batches, in one transaction with the renewal of the run's lease."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from controlplane.audit.ledger import Cause
-from controlplane.elevenlabs import BadShape, ElevenLabs, unstorable
+from controlplane.elevenlabs import BadShape, ElevenLabs, ElevenLabsError, NotFound, unstorable
 from controlplane.mirror import upsert
 from controlplane.mirror.models import RemoteObject
+from controlplane.mirror.outages import STOPPING
 from controlplane.mirror.runs import Lease
-from controlplane.mirror.source import Explain, Observation, ResourceSource
+from controlplane.mirror.source import Observation, Reference, ResourceSource
+from controlplane.mirror.write_log import Explain, writes
+
+log = logging.getLogger(__name__)
 
 # Errors that concern a single object. ValueError includes half a surrogate pair.
 BAD_ROW = (BadShape, DataError, IntegrityError, OverflowError, ValueError)
@@ -56,15 +61,39 @@ class MirrorWriter:
     def _prepare_and_store(self, seen: Sequence[Observation]) -> set[str]:
         if not seen:
             return set()
-        self.collection.prepare(seen, self)
+        for reference in self.collection.references(seen):
+            self._resolve(reference)
         return self._store(seen)
+
+    def _resolve(self, reference: Reference) -> None:
+        """Read and store an object that others name. If that fails, they are stored all the same."""
+        asked_at = timezone.now()
+        try:
+            data = reference.source.details(self.client, reference.remote_id)
+        except NotFound:
+            with transaction.atomic():
+                reference.source.store_deleted(reference.remote_id, reference.name, self.cause)
+                self.lease.renew()
+        except STOPPING:
+            raise
+        except ElevenLabsError as error:
+            log.warning(
+                "The %s %s, which others name, could not be read: %s",
+                reference.source.object_type,
+                reference.remote_id,
+                error,
+            )
+        else:
+            observation = Observation(reference.remote_id, data, asked_at)
+            replace(self, collection=reference.source).keep([observation])
 
     def _store(self, seen: Sequence[Observation]) -> set[str]:
         with transaction.atomic():
             rows = self._lock_rows(observation.remote_id for observation in seen)
             # After the lock: an operation that has ended is found, and one that ends later waits for the rows.
-            touched = self.collection.touched_since(min(observation.asked_at for observation in seen))
-            explain = self.collection.explain()
+            asked_at = min(observation.asked_at for observation in seen)
+            touched = writes().touched_since(self.collection.object_type, asked_at)
+            explain = writes().late_effects(self.collection.object_type)
             changes = []
             for observation in seen:
                 remote_id = observation.remote_id
@@ -94,8 +123,8 @@ class MirrorWriter:
         """Mark these as deleted; the rows stay as tombstones."""
         with transaction.atomic():
             rows = self._lock_rows(remote_ids)
-            touched = self.collection.touched_since(self.lease.run.started_at)
-            explain = self.collection.explain()
+            touched = writes().touched_since(self.collection.object_type, self.lease.run.started_at)
+            explain = writes().late_effects(self.collection.object_type)
             updates = [
                 upsert.gone_update(row, self.collection.gone_values(), cause=explain(row.remote_id, None) or self.cause)
                 for row in rows.values()
@@ -131,7 +160,7 @@ class MirrorWriter:
         if not entries or self.first_picture:
             return
         complete = self.lease.before()
-        written = self.collection.last_writes(entry.object_id for entry in entries)
+        written = writes().last_ended(self.collection.object_type, (entry.object_id for entry in entries))
         known = {change.row.remote_id: self.collection.known_as_of(change.row, complete) for change in changes}
         since = {
             entry.object_id: max(filter(None, [known[entry.object_id], written.get(entry.object_id)]), default=None)

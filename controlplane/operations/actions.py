@@ -167,6 +167,10 @@ class Action:
         """
         return ""
 
+    def is_mirrored(self, found: Any) -> bool:
+        """Whether the mirrored row has exactly these values already, so that storing them would change nothing."""
+        return False
+
     def store(self, observed: Any, cause: Cause, reading: Reading, *, done: bool) -> None:
         """Update the mirrored row to `observed`, in the transaction that stores the verdict.
 

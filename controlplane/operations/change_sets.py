@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from controlplane import lease
 from controlplane.audit import ledger
 from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.unavailable import audit_required
@@ -133,12 +134,14 @@ def work(change_set: ChangeSet) -> bool:
             except (execute.ResourceLocked, execute.Expired) as error:
                 return _stop(change_set, f"Step {step.position + 1} waits: {error}")
         if step.is_open:
-            return _release(change_set)  # unconfirmed: a later run continues once the step is settled
+            _release(change_set)  # unconfirmed: a later run continues once the step is settled
+            return True
         if step.state != State.DONE:
             return _stop(change_set, f"Step {step.position + 1}: {step.message}")
         if time.monotonic() > deadline:
-            return _release(change_set)
-        if not _claim(change_set, extend=True):
+            _release(change_set)
+            return True
+        if not _extend(change_set):
             return True
     _end(change_set, ChangeSet.State.DONE, "")
     return True
@@ -186,20 +189,18 @@ _COPIED_FIELDS = (
 )
 
 
-def _claim(change_set: ChangeSet, *, extend: bool = False) -> bool:
-    now = timezone.now()
-    rows = ChangeSet.objects.filter(pk=change_set.pk, state=ChangeSet.State.RUNNING)
-    rows = rows.filter(claimed_until=change_set.claimed_until) if extend else rows.filter(claimed_until__lte=now)
-    until = now + LEASE
-    if not rows.update(claimed_until=until):
-        return False
-    change_set.claimed_until = until
-    return True
+def _claim(change_set: ChangeSet) -> bool:
+    change_set.refresh_from_db()
+    return change_set.claimed_until <= timezone.now() and _extend(change_set)
 
 
-def _release(change_set: ChangeSet) -> bool:
-    ChangeSet.objects.filter(pk=change_set.pk).update(claimed_until=timezone.now())
-    return True
+def _extend(change_set: ChangeSet) -> bool:
+    running = ChangeSet.objects.filter(state=ChangeSet.State.RUNNING)
+    return lease.take(running, change_set, "claimed_until", LEASE)
+
+
+def _release(change_set: ChangeSet) -> None:
+    lease.take(ChangeSet.objects.all(), change_set, "claimed_until", timedelta())
 
 
 def _stop(change_set: ChangeSet, problem: str) -> bool:

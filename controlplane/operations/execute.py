@@ -133,7 +133,7 @@ def carry_out(
 ) -> Operation:
     """Take a committed intent to a verdict or to "unconfirmed". Raises Expired."""
     action = action or action_of(op)
-    reading = Reading(timezone.now(), op.pk)
+    reading = op.reading()
     try:
         _refuse_in_other_workspace()
         attempt = action.precheck(client)
@@ -153,7 +153,7 @@ def carry_out(
 
     mark_sent(op, action, attempt, reading)  # commit B
     mark_as_sent()
-    reading = Reading(timezone.now(), op.pk)
+    reading = op.reading()
     try:
         reply = action.send(client, attempt, secrets or {})
     except ElevenLabsError as error:
@@ -266,7 +266,7 @@ def _end_after_reply(
         action = action.with_id(reply.object_id)
     attempt = replace(attempt, http_status=op.http_status)
     if observed is None and not action.removes:
-        reading = Reading(timezone.now(), op.pk)
+        reading = op.reading()
         try:
             observed = action.read_back(client, attempt)
         except ElevenLabsError:

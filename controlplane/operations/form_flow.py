@@ -4,8 +4,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,13 +15,7 @@ from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.operations.execute import ActionContext, Expired, KeyReused, ResourceLocked
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import ChangeSet, Operation, State
-
-
-def current_staff(request: HttpRequest) -> User:
-    """The signed-in user. Every caller requires a permission, so an anonymous user never gets here."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
+from controlplane.pages import current_staff
 
 
 def action_context(request: HttpRequest, form: KeyedForm) -> ActionContext:

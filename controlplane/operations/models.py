@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from controlplane.audit.ledger import Cause
 from controlplane.audit.models import Entry
+from controlplane.mirror.readings import Reading
 
 
 class State(models.TextChoices):
@@ -131,19 +131,6 @@ class Operation(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    @classmethod
-    def touched_since(cls, object_type: str, moment: datetime) -> set[str]:
-        """Remote ids with an operation that is open or has ended since `moment`."""
-        recent = models.Q(state__in=OPEN_STATES) | models.Q(ended_at__gte=moment)
-        return set(cls.objects.filter(recent, object_type=object_type).values_list("object_id", flat=True))
-
-    @classmethod
-    def last_ended(cls, object_type: str, object_ids: Iterable[str]) -> dict[str, datetime]:
-        """{remote id: when its newest operation ended}, without ids that have none."""
-        ended = cls.objects.filter(object_type=object_type, object_id__in=list(object_ids), ended_at__isnull=False)
-        newest = ended.order_by().values("object_id").annotate(newest=models.Max("ended_at"))
-        return dict(newest.values_list("object_id", "newest"))
-
     @property
     def cause(self) -> Cause:
         """The cause of a change that the operation made."""
@@ -153,6 +140,10 @@ class Operation(models.Model):
     def external_cause(self) -> Cause:
         """The cause of a difference that the operation observed but did not make."""
         return Cause(Entry.Cause.SYNC, f"operation {self.pk}")
+
+    def reading(self) -> Reading:
+        """For what is about to be read. A creation locks a name instead of the object."""
+        return Reading(timezone.now(), self.pk, has_lock=self.resource == f"{self.object_type}:{self.object_id}")
 
     @property
     def evidence_text(self) -> str:

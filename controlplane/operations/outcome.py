@@ -113,6 +113,8 @@ def store_as_found(op: Operation, action: Action, found: Remote, reading: Readin
     If it differs from the mirror, it was changed outside this app, and this keeps that change separate from the one
     that is about to be sent. If it may be the late effect of an earlier operation, that is left to a sync to decide.
     """
+    if action.is_mirrored(found):
+        return
     not_applied = Operation.objects.filter(
         object_type=op.object_type, object_id=op.object_id, state=State.NOT_APPLIED, late_at=None
     )

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from controlplane import lease
 from controlplane.audit import ledger
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import (
@@ -22,7 +23,6 @@ from controlplane.elevenlabs import (
     Unavailable,
     connect,
 )
-from controlplane.mirror.readings import Reading
 from controlplane.operations import outcome
 from controlplane.operations.actions import Verdict, action_of, attempt_of
 from controlplane.operations.models import Evidence, Operation, State
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)  # keeps other workers away while one reads an operation back
 # Errors about ElevenLabs as a whole, not about the object that was read.
 NO_ANSWER_ERRORS = (NoConnection, TimedOut, ConnectionLost, Unavailable, Limited, KeyRefused)
-NO_ANSWER_CODES = [error.reason_code for error in NO_ANSWER_ERRORS]
 READ_BACK_S = 10.0  # for all attempts of one read-back
 # Longer than all reads before a write together, so the process of an older intent died before it sent anything.
 INTENT_EXPIRES_AFTER = timedelta(minutes=3)
@@ -51,42 +50,52 @@ def settle_due(client: ElevenLabs | None = None) -> int:
     due = Operation.objects.filter(state=State.SENT, settle_at__lte=timezone.now()).order_by("settle_at")
     decided = 0
     for op in due[:200]:
+        error = None
         try:
-            decided += not settle(op, client or connect(patience=READ_BACK_S)).is_open
+            error = _settle(op, client or connect(patience=READ_BACK_S))
+            decided += not op.is_open
         except Exception:
             log.exception("Operation %s could not be decided; it is looked at again.", op.pk)
-        if op.is_open and op.reason_code in NO_ANSWER_CODES:
+        if isinstance(error, NO_ANSWER_ERRORS):
             break
     return decided
 
 
 def settle(op: Operation, client: ElevenLabs) -> Operation:
     """Read one operation back and decide it, if possible. Safe with concurrent workers: only one gets the claim."""
-    now = timezone.now()
-    claimed = Operation.objects.filter(pk=op.pk, state=State.SENT, settle_at=op.settle_at).update(settle_at=now + LEASE)
+    _settle(op, client)
+    return op
+
+
+def _settle(op: Operation, client: ElevenLabs) -> ElevenLabsError | None:
+    """Returns the error, if it could not be read back."""
+    claimed = lease.take(Operation.objects.filter(state=State.SENT), op, "settle_at", LEASE)
     op.refresh_from_db()
     if not claimed or op.sent_at is None:
-        return op
+        return None
     action, attempt = action_of(op), attempt_of(op)
-    reading = Reading(timezone.now(), op.pk)
+    reading = op.reading()
     try:
         observed = action.read_back(client, attempt)
     except ElevenLabsError as error:
         op.reason_code = error.reason_code
         next_at = outcome.next_read_back(op, action, timezone.now())
-        return outcome.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=next_at)
+        outcome.leave_unconfirmed(op, f"Reading back failed. {error}", settle_at=next_at)
+        return error
     op.reason_code = ""
     verdict = action.reconcile(attempt, observed)
     if verdict.state != State.DONE and (by_sync := _verdict_of_sync(op)):
         verdict, observed = by_sync, None
     if verdict.state != State.DONE and timezone.now() < op.sent_at + outcome.patience(action):
-        return outcome.leave_unconfirmed(
+        outcome.leave_unconfirmed(
             op,
             "Read back: not there yet. ElevenLabs may still be working on it, so this is not decided yet.",
             settle_at=outcome.next_read_back(op, action, timezone.now()),
         )
+        return None
     verdict = outcome.with_success_message(action, attempt, verdict)
-    return outcome.finish(op, action, verdict, Evidence.READ_BACK, observed, reading)
+    outcome.finish(op, action, verdict, Evidence.READ_BACK, observed, reading)
+    return None
 
 
 def _verdict_of_sync(op: Operation) -> Verdict | None:

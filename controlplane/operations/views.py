@@ -13,18 +13,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from controlplane.audit.forms import JustificationForm
 from controlplane.elevenlabs import connect
+from controlplane.enqueue import enqueue
 from controlplane.lookups import get_row_or_404
 from controlplane.mirror.json_paths import flatten
 from controlplane.operations import change_sets, tasks
-from controlplane.operations.enqueue import enqueue
 from controlplane.operations.execute import CLICK_PATIENCE_S
-from controlplane.operations.form_flow import change_of, current_staff, url_of
-from controlplane.operations.forms import JustificationForm
+from controlplane.operations.form_flow import change_of, url_of
 from controlplane.operations.humanize import humanize, labels, with_id
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle
-from controlplane.pages import render_page
+from controlplane.pages import current_staff, render_page
 
 WORKER_POLLS_WITHIN = timedelta(seconds=30)  # two intervals at which beat runs change sets
 # The values that the page showed, ids of other objects, a digest, and a name that is shown with its id.

@@ -1,43 +1,23 @@
 """The language models on offer."""
 
+from .data_files import load
 from .messages import Json
 
-# ruff: noqa: SIM905 - one per line would fill a page
-
-NAMES = (
-    "gemini-2.5-flash gemini-2.5-flash-lite gemini-2.0-flash gemini-2.0-flash-lite gemini-3-pro-preview "
-    "gemini-3-flash-preview gemini-3.1-pro-preview gemini-3.1-flash-lite gemini-3.5-flash gemini-3.5-flash-lite "
-    "gemini-3.6-flash gemini-3.7-flash gpt-4o-mini gpt-4o gpt-4-turbo gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-5 "
-    "gpt-5-mini gpt-5-nano gpt-5.1 gpt-5.2 gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.5 gpt-5.6-sol gpt-5.6-terra "
-    "gpt-5.6-luna claude-sonnet-4 claude-sonnet-4-5 claude-sonnet-4-6 claude-sonnet-5 claude-opus-4-7 claude-opus-4-8 "
-    "claude-haiku-4-5 claude-3-7-sonnet claude-3-haiku qwen3-30b-a3b qwen36-35b-a3b gpt-oss-20b gpt-oss-120b "
-    "glm-45-air-fp8 custom-llm"
-).split()
-CHECKPOINTS = (
-    "gemini-2.5-flash-preview-09-2025 gemini-2.0-flash-001 gpt-4o-2024-11-20 gpt-4.1-2025-04-14 gpt-5-2025-08-07 "
-    "gpt-5.4-2026-03-05 claude-sonnet-4-5@20250929 claude-haiku-4-5@20251001"
-).split()
-DEPRECATED = {"gemini-2.0-flash": "gemini-2.5-flash", "claude-3-haiku": "claude-haiku-4-5", "gpt-4-turbo": "gpt-4.1"}
+_DATA = load("llms")
+NAMES, CHECKPOINTS, REPLACEMENTS = _DATA["names"], _DATA["checkpoints"], _DATA["replacements"]
 KNOWN = frozenset(NAMES) | frozenset(CHECKPOINTS)
-DEPRECATION = {
-    "warning_start_days": 90,
-    "fallback_start_days": 30,
-    "fallback_complete_days": 0,
-    "fallback_start_percentage": 10,
-    "fallback_complete_percentage": 100,
-}
 
 
 def listing() -> Json:
     return {
         "llms": [described(name, is_checkpoint=name in CHECKPOINTS) for name in (*NAMES, *CHECKPOINTS)],
-        "default_deprecation_config": DEPRECATION,
+        "default_deprecation_config": _DATA["default_deprecation_config"],
     }
 
 
 def described(name: str, *, is_checkpoint: bool) -> Json:
     open_model = name.startswith(("qwen", "gpt-oss", "glm", "custom"))
-    replacement = DEPRECATED.get(name)
+    replacement = REPLACEMENTS.get(name)
     return {
         "llm": name,
         "is_checkpoint": is_checkpoint,

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from .conversation_config import Entries, Llm
+from .data_files import load
 from .merge import merged
 from .messages import Json
 
@@ -13,79 +14,9 @@ VERSIONED = frozenset(
     {"evaluation", "widget", "data_collection", "data_collection_scopes", "analysis_items", "guardrails"}
 )
 
-THRESHOLD = {"is_enabled": False, "threshold": 0.3}
-CONTENT = ("sexual", "violence", "harassment", "self_harm", "profanity", "religion_or_politics")
-GUARDRAILS: Json = {
-    "version": "1",
-    "focus": {"is_enabled": False},
-    "prompt_injection": {"is_enabled": False},
-    "content": {
-        "execution_mode": "streaming",
-        "config": dict.fromkeys((*CONTENT, "medical_and_legal_information"), THRESHOLD),
-        "trigger_action": {"type": "end_call"},
-    },
-    "moderation": None,
-    "custom": {"config": {"configs": []}},
-}
-OVERRIDES: Json = {
-    "conversation_config_override": {
-        "asr": {"keywords": False},
-        "turn": {"soft_timeout_config": {"message": False, "additional_soft_timeout_messages": False}},
-        "tts": {
-            "model_id": False,
-            "voice_id": False,
-            "stability": False,
-            "speed": False,
-            "similarity_boost": False,
-            "pronunciation_dictionary_locators": False,
-        },
-        "conversation": {"text_only": False, "max_duration_seconds": False},
-        "agent": {
-            "first_message": False,
-            "language": False,
-            "max_conversation_duration_message": False,
-            "prompt": {
-                "prompt": False,
-                "llm": False,
-                "tool_ids": False,
-                "native_mcp_server_ids": False,
-                "knowledge_base": False,
-            },
-        },
-    },
-    "custom_llm_extra_body": False,
-    "enable_conversation_initiation_client_data_from_webhook": False,
-    "enable_starting_workflow_node_id_from_client": False,
-    "enable_procedure_ids_from_client": False,
-}
-WORKSPACE_OVERRIDES: Json = {
-    "conversation_initiation_client_data_webhook": None,
-    "webhooks": {"post_call_webhook_id": None, "events": [], "transcript_format": "json", "send_audio": None},
-}
-WIDGET: Json = {
-    "variant": "full",
-    "placement": "bottom-right",
-    "expandable": "never",
-    "avatar": {"type": "orb", "color_1": "#2792dc", "color_2": "#9ce6e6"},
-    "feedback_mode": "none",
-    "bg_color": "#ffffff",
-    "text_color": "#000000",
-    "btn_color": "#000000",
-    "btn_text_color": "#ffffff",
-    "border_color": "#e1e1e1",
-    "focus_color": "#000000",
-    "shareable_page_show_terms": True,
-    "show_avatar_when_collapsed": False,
-    "disable_banner": False,
-    "mic_muting_enabled": True,
-    "transcript_enabled": True,
-    "text_input_enabled": True,
-    "default_expanded": False,
-    "always_expanded": False,
-    "language_selector": False,
-    "supports_text_only": True,
-    "language_presets": {},
-}
+_DEFAULTS = load("platform_settings")
+GUARDRAILS, WIDGET = _DEFAULTS["guardrails"], _DEFAULTS["widget"]
+OVERRIDES, WORKSPACE_OVERRIDES = _DEFAULTS["overrides"], _DEFAULTS["workspace_overrides"]
 
 
 def over(defaults: Json) -> AfterValidator:

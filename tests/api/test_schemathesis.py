@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from controlplane.dashboard.api import api
+from controlplane.api_assembly import api
 from tests.api.caller import Caller, person
 
 READ_IN_THE_GATE = {"/api/agents", "/api/numbers/{number_id}", "/api/history"}

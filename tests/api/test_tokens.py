@@ -8,10 +8,10 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from controlplane.accounts.purge_expired import purge_expired
 from controlplane.api import tokens
 from controlplane.api.models import Request, Token
 from controlplane.audit.models import Entry
-from controlplane.dashboard.purge_expired import purge_expired
 from controlplane.operations.models import Operation
 from tests.api.caller import Caller, person, problem, service
 

@@ -16,6 +16,7 @@ from controlplane.mirror import upsert as mirror_upsert
 from controlplane.mirror.models import OutsideChange, SyncRun
 from controlplane.mirror.writer import MirrorWriter
 from controlplane.operations.models import State
+from controlplane.operations.write_log import OperationLog
 from numbers.sync import Numbers, sync_all
 from tests import agent_writes as agent_services
 from tests import number_writes as services
@@ -193,12 +194,13 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
     clock.passes(2)
     clock.remote.console("assign", number=line.remote_id, agent_id=second.remote_id)
     locked, go_on, has_read = threading.Event(), threading.Event(), threading.Event()
-    explain, compare = Numbers.explain, mirror_upsert.compare
+    late_effects, compare = OperationLog.late_effects, mirror_upsert.compare
 
-    def explains(collection: Numbers) -> Any:
-        locked.set()
-        assert go_on.wait(SECONDS)
-        return explain(collection)
+    def explains(log: OperationLog, object_type: str) -> Any:
+        if object_type == "number":
+            locked.set()
+            assert go_on.wait(SECONDS)
+        return late_effects(log, object_type)
 
     def compares(row: Any, *args: Any, **options: Any) -> Any:
         if locked.is_set() and not go_on.is_set():
@@ -206,7 +208,7 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
         return compare(row, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Numbers, "explain", explains)
+        patch.setattr(OperationLog, "late_effects", explains)
         patch.setattr(mirror_upsert, "compare", compares)
         sync = thread(sync_all)
         assert locked.wait(SECONDS)

@@ -14,8 +14,8 @@ from django.urls import clear_url_caches, path
 
 from controlplane.api import problems
 from controlplane.api.parsing import StrictParser
+from controlplane.api_assembly import Api
 from controlplane.audit.models import Entry
-from controlplane.dashboard.api import Api
 from controlplane.elevenlabs import ElevenLabs
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.operations.actions import (

@@ -14,6 +14,7 @@ from agents.models import Agent
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
+from controlplane.operations.write_log import OperationLog
 from numbers import import_polling
 from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
@@ -98,7 +99,7 @@ def test_an_import_that_a_poll_finds_while_it_is_renamed(clock, monkeypatch):
     line = PhoneNumber.objects.get()
     clock.passes(10)
     done = and_then(
-        Operation,
+        OperationLog,
         "touched_since",
         lambda: numbers.set_label(line, "Night line", shown="New", key="rename", actor=None),
         monkeypatch,

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from controlplane.audit.models import Entry
-from controlplane.mirror import outside
 from controlplane.mirror.json_paths import get
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations import change_sets
+from controlplane.operations import change_sets, external_changes
 from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.operations.settle import settle_due
@@ -237,7 +236,7 @@ def test_an_unconfirmed_revert_counts_until_it_is_known(when, state, scene):
     assert (op.state, change.state) == (State.SENT, "reverted")
     scene.clock.passes(200)
     settle_due()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     change.refresh_from_db()
     assert change.state == state
     assert len(told("outside.reopened")) == (state == "open")
@@ -249,13 +248,13 @@ def test_a_revert_that_took_effect_late_closes_its_change(scene):
     op = carried_out(scene, change)
     scene.clock.passes(200)
     settle_due()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     op.refresh_from_db()
     change.refresh_from_db()
     assert (op.state, change.state) == (State.NOT_APPLIED, "open")
     scene.clock.passes(200)
     scene.sync()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, change.decided_by) == ("reverted", scene.ada)
     assert scene.at_remote()["label"] == "Main"
@@ -267,14 +266,14 @@ def test_a_change_set_that_stopped_opens_it_and_one_resumed_closes_it(scene):
     scene.clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=422, skip=1)
     change_set = revert.plan_change_set(change, ActionContext(key=scene.key(), actor=scene.ada))
     change_sets.run_due()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, change.change_set) == ("open", change_set)
     assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
     assert revert.plan_revert(change).why_not == "", "half of it is left to be taken back"
     change_sets.resume(change_set, actor=scene.ada)
     change_sets.run_due()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     change.refresh_from_db()
     assert (change.state, scene.at_remote()["label"]) == ("reverted", "Main")
 

@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from controlplane.audit.models import Entry
-from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
+from controlplane.operations import external_changes
 from controlplane.operations.execute import ActionContext, KeyReused, ResourceLocked
 from controlplane.operations.models import Operation
 from numbers import revert, revert_plan
@@ -56,7 +56,7 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
         decisions = Entry.objects.filter(kind__in=["outside.adopted", "outside.reverted"]).count()
 
         adopted, reverted = at_once(
-            lambda: outside.decide([change.pk], State.ADOPTED, actor=ben, name="ben"),
+            lambda: external_changes.decide([change.pk], State.ADOPTED, actor=ben, name="ben"),
             lambda key=f"round {played}": revert.execute(the_change(), ActionContext(key=key, actor=scene.ada)),
         )
 
@@ -64,7 +64,7 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
         assert Entry.objects.filter(kind__in=["outside.adopted", "outside.reverted"]).count() == decisions + 1
         if adopted == 1:
             assert (now.state, now.decided_by) == (State.ADOPTED, ben)
-            assert isinstance(reverted, outside.Decided), reverted
+            assert isinstance(reverted, external_changes.Decided), reverted
             assert "ben decided this change first: accepted" in str(reverted)
             assert Operation.objects.count() == 0
             assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.sales.remote_id
@@ -77,8 +77,8 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
 @pytest.mark.django_db
 def test_what_was_decided_while_the_page_was_open_is_not_reverted(scene):
     change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
-    with pytest.raises(outside.Decided, match="ada decided this change first: accepted"):
+    external_changes.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
+    with pytest.raises(external_changes.Decided, match="ada decided this change first: accepted"):
         revert.execute(change, ActionContext(key="key", actor=scene.ada))
     assert Operation.objects.count() == 0
     assert the_change().state == State.ADOPTED
@@ -94,7 +94,7 @@ def test_two_who_revert_at_once_send_one_write(scene):
     )
     [op] = [result for result in results if isinstance(result, Operation)]
     [other] = [result for result in results if not isinstance(result, Operation)]
-    assert isinstance(other, ResourceLocked | outside.Decided | revert_plan.NotRevertible), other
+    assert isinstance(other, ResourceLocked | external_changes.Decided | revert_plan.NotRevertible), other
     assert (the_change().operation, the_change().decided_by) == (op, op.actor)
     assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
 
@@ -136,10 +136,10 @@ def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(sce
     with pytest.raises(KeyboardInterrupt):
         revert.execute(change, ActionContext(key="key", actor=scene.ada))
     assert the_change().state == State.REVERTED, "being checked: nobody else decides it now"
-    assert outside.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada") == 0
+    assert external_changes.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada") == 0
     scene.clock.passes(300)
     settle_due()
-    outside.reconcile_reverts()
+    external_changes.reconcile_reverts()
     assert the_change().state == State.OPEN
     assert scene.clock.remote.calls(method="PATCH", path="/v1/*") == []
 
@@ -152,7 +152,7 @@ def test_hundreds_are_adopted_at_once_and_each_is_told(scene):
     scene.sync()
     ids = list(OutsideChange.objects.values_list("pk", flat=True))
     assert len(ids) == 450
-    assert outside.decide(ids[:1], State.IGNORED, actor=scene.ada, name="ada") == 1
-    assert outside.decide(ids, State.ADOPTED, actor=scene.ada, name="ada") == 449
+    assert external_changes.decide(ids[:1], State.IGNORED, actor=scene.ada, name="ada") == 1
+    assert external_changes.decide(ids, State.ADOPTED, actor=scene.ada, name="ada") == 449
     assert Entry.objects.filter(kind="outside.adopted", actor=scene.ada).count() == 449
-    assert outside.decide(ids, State.IGNORED, actor=scene.ada, name="ada") == 0
+    assert external_changes.decide(ids, State.IGNORED, actor=scene.ada, name="ada") == 0

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import search, timeline
+from controlplane.history import search, timeline
 from controlplane.operations.models import ChangeSet, Operation
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +115,7 @@ def test_what_is_chosen_is_said_and_can_be_taken_away(auditor, told):
 
 def test_it_is_counted_so_far_only(auditor, told, monkeypatch):
     monkeypatch.setattr(timeline, "MAX_COUNTED", 2)
-    monkeypatch.setattr("controlplane.dashboard.history.admin.EntryAdmin.list_per_page", 1)
+    monkeypatch.setattr("controlplane.history.admin.EntryAdmin.list_per_page", 1)
     page = auditor.get(LIST, {"cause": "operation"}).content.decode()
     assert "more than" not in page
     answer = auditor.get(LIST)

@@ -9,9 +9,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
+from controlplane.accounts import deactivation
+from controlplane.accounts.purge_expired import purge_expired
 from controlplane.audit.models import Entry
-from controlplane.dashboard import deactivation
-from controlplane.dashboard.purge_expired import purge_expired
 from controlplane.sign_in.models import FailureCount
 
 pytestmark = pytest.mark.django_db

@@ -207,7 +207,7 @@ def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, 
 
 def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, remote, settings, monkeypatch):
     settings.REQUIRE_REASON = True
-    monkeypatch.setattr("controlplane.operations.forms.JustificationForm.justification", Justification())
+    monkeypatch.setattr("controlplane.audit.forms.JustificationForm.justification", Justification())
     address, before = f"{NUMBERS}{workspace.bound.pk}/release/", world(remote)
     answer = operator.post(address, typed(operator, address, WHY))
     assert (answer.status_code, world(remote)) == (422, before)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from controlplane.audit import chain, verification
 from controlplane.audit.models import Entry, Link, Verification
 from controlplane.audit.prune import prune
-from controlplane.dashboard.history import assignment_history as pages
+from controlplane.history import assignment_history as pages
 from tests import number_writes as services
 from tests.history.test_the_chain_shows_what_was_touched import tamper
 

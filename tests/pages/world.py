@@ -81,7 +81,7 @@ def world(workspace, remote, monkeypatch) -> World:
     remote.console("assign", number=workspace.free.remote_id, agent_id=workspace.sales.remote_id)
     sync_all()
     messages: list[str] = []
-    monkeypatch.setattr("controlplane.operations.enqueue._send", lambda task, _: messages.append(str(task)))
+    monkeypatch.setattr("controlplane.enqueue._send", lambda task, _: messages.append(str(task)))
     wanda = User.objects.create_user("wanda", password="x", is_staff=True)
     token, _ = tokens.issue(wanda, name="x", lives=timedelta(days=1), by=None, by_name="system")
     rows: dict[str, object] = {

@@ -6,8 +6,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from controlplane.accounts.purge_expired import purge_expired
 from controlplane.audit.models import Entry
-from controlplane.dashboard.purge_expired import purge_expired
 from tests.sign_in.conftest import PASSWORD, api, page, words
 
 pytestmark = pytest.mark.django_db

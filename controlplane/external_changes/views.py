@@ -14,18 +14,18 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from agents.models import Agent
+from controlplane.audit.forms import JustificationForm
 from controlplane.audit.ledger import actor_label
-from controlplane.dashboard.outside.compare import compared_settings
-from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
+from controlplane.external_changes.compare import compared_settings
 from controlplane.lookups import get_row_or_404
-from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.form_flow import current_staff
-from controlplane.operations.forms import JustificationForm, KeyedForm
-from controlplane.pages import render_page
+from controlplane.operations import external_changes
+from controlplane.operations.forms import KeyedForm
+from controlplane.pages import current_staff, render_page
 from controlplane.templatetags.names import visible
 from numbers import revert as service
 from numbers.models import PhoneNumber
+from numbers.revert_form import AUTO_ID, submit_revert
 from numbers.revert_plan import RevertPlan, row_of
 
 DECIDE_PERMISSION = "mirror.decide_outsidechange"
@@ -58,12 +58,14 @@ def _decision(state: OutsideChange.State) -> Any:
         actor, form = current_staff(request), JustificationForm(request.POST)
         if not form.is_valid():
             return render_page(request, "outside/change.html", _context(request, found) | {"form": form}, status=422)
-        if outside.decide([found.pk], state, actor=actor, name=actor_label(actor), justification=form.justification):
+        if external_changes.decide(
+            [found.pk], state, actor=actor, name=actor_label(actor), justification=form.justification
+        ):
             page = reverse("admin:mirror_outsidechange_change", args=[found.pk])
             words = '{}: {}. Nothing was sent to ElevenLabs. <a class="cp-link" href="{}">Details</a>'
             messages.success(request, format_html(words, state.label.capitalize(), visible(found), page))
             return HttpResponseRedirect(reverse(CHANGELIST_URL))
-        messages.warning(request, str(outside.Decided(found)))
+        messages.warning(request, str(external_changes.Decided(found)))
         return HttpResponseRedirect(reverse("admin:mirror_outsidechange_change", args=[found.pk]))
 
     return decide

@@ -3,9 +3,9 @@ does no harm."""
 
 from celery import shared_task
 
-from controlplane.dashboard.purge_expired import purge_expired
+from controlplane.accounts import purge_expired as expired
 
 
 @shared_task
-def forget_sign_ins() -> int:
-    return purge_expired()
+def purge_expired() -> int:
+    return expired.purge_expired()

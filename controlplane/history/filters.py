@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history.search import objects_called
+from controlplane.history.search import objects_called
 from controlplane.lookups import parse_pk
 from controlplane.operations.models import Operation
 

@@ -11,8 +11,8 @@ from controlplane.api.paging import Cursor, Limit, Page, is_cursor_of, page
 from controlplane.api.problems import Problem
 from controlplane.api.schemas import Moment, Text, one_of
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import download, filters
-from controlplane.dashboard.history.search import search
+from controlplane.history import download, filters
+from controlplane.history.search import search
 from controlplane.readonly_admin import ReadOnlyAdmin
 
 router = Router(tags=["History"])

@@ -10,7 +10,7 @@ from controlplane.audit import export as files
 from controlplane.audit import ledger
 from controlplane.audit.ledger import actor_label
 from controlplane.audit.models import Entry
-from controlplane.operations.form_flow import current_staff
+from controlplane.pages import current_staff
 from controlplane.statement_timeout import extended_timeout
 
 

@@ -11,10 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 
-from controlplane.dashboard import last_superuser
+from controlplane.accounts import last_superuser
 from controlplane.lookups import get_row_or_404
-from controlplane.operations.form_flow import current_staff
-from controlplane.pages import render_page
+from controlplane.pages import current_staff, render_page
 
 
 def deletion_page(people: ModelAdmin, request: HttpRequest, pk: str) -> HttpResponse:

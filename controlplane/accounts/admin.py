@@ -16,11 +16,9 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from controlplane.dashboard import deactivation, last_superuser
-from controlplane.dashboard.history import admin as history  # noqa: F401 - registers its pages
-from controlplane.dashboard.outside import admin as outside_changes  # noqa: F401 - registers its pages
-from controlplane.dashboard.privileges import exceeds, grantable_roles
-from controlplane.dashboard.tokens import admin as tokens  # noqa: F401 - registers its pages
+from controlplane.accounts import deactivation, last_superuser
+from controlplane.accounts.privileges import exceeds, grantable_roles
+from controlplane.accounts.tokens import admin as tokens  # noqa: F401 - registers its pages
 from controlplane.readonly_admin import StrictAdmin
 
 admin.site.unregister(User)

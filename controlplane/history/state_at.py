@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.audit import point_in_time
 from controlplane.audit.point_in_time import KnownState
-from controlplane.dashboard.history import download
+from controlplane.history import download
 from controlplane.mirror.models import SyncRun
 from controlplane.operations.humanize import humanize
 from controlplane.pages import render_page

@@ -8,17 +8,17 @@ from django.template.loader import render_to_string
 from django.urls import path
 from unfold.decorators import display
 
+from controlplane.audit.forms import JustificationForm
 from controlplane.audit.justification import NO_JUSTIFICATION
 from controlplane.audit.ledger import actor_label
-from controlplane.dashboard.object_links import object_links
-from controlplane.dashboard.outside import views
+from controlplane.external_changes import views
 from controlplane.lookups import parse_pk
-from controlplane.mirror import outside
 from controlplane.mirror.models import OutsideChange
-from controlplane.operations.form_flow import current_staff
-from controlplane.operations.forms import JustificationForm
+from controlplane.operations import external_changes
+from controlplane.pages import current_staff
 from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
+from numbers.object_links import object_links
 from numbers.search import digits_in
 
 State = OutsideChange.State
@@ -131,7 +131,7 @@ class OutsideChangeAdmin(ReadOnlyAdmin):
         if pks and form.reason_is_required and not (form.is_bound and form.is_valid()):
             return views.ask_reason(request, form, pks)
         justification = form.justification if form.is_bound and form.is_valid() else NO_JUSTIFICATION
-        decided = outside.decide(
+        decided = external_changes.decide(
             pks,
             state,
             actor=current_staff(request),

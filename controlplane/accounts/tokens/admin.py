@@ -6,9 +6,9 @@ from django.urls import path
 from django.utils import timezone
 from unfold.decorators import display
 
+from controlplane.accounts.tokens import views
 from controlplane.api.models import Token
 from controlplane.api.tokens import is_service
-from controlplane.dashboard.tokens import views
 from controlplane.readonly_admin import PlainChangeList, ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 from controlplane.templatetags.when import ago

@@ -13,7 +13,7 @@ from agents import api as agents
 from controlplane.api import operations, problems, sign_in, sync
 from controlplane.api.openapi import with_problems
 from controlplane.api.parsing import StrictParser, reject_unknown
-from controlplane.dashboard.history import api as history
+from controlplane.history import api as history
 from numbers import api as numbers
 from numbers import api_import
 

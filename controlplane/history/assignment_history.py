@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from controlplane.audit import binding_timeline, point_in_time
 from controlplane.audit.point_in_time import Span
-from controlplane.dashboard.history import download
+from controlplane.history import download
 from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 from numbers.models import PhoneNumber

@@ -8,10 +8,10 @@ from django.urls import path
 from unfold.decorators import display
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import assignment_history, integrity, retention, state_at, undo, views
-from controlplane.dashboard.history.list_filters import FILTERS
-from controlplane.dashboard.history.search import search_everywhere
-from controlplane.dashboard.history.timeline import BoundedPaginator, Timeline
+from controlplane.history import assignment_history, integrity, retention, state_at, undo, views
+from controlplane.history.list_filters import FILTERS
+from controlplane.history.search import search_everywhere
+from controlplane.history.timeline import BoundedPaginator, Timeline
 from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.names import visible
 

@@ -13,14 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from controlplane.accounts.tokens.forms import IssueForm
 from controlplane.api import service_accounts, tokens
 from controlplane.api.models import Token
+from controlplane.audit.forms import JustificationForm
 from controlplane.audit.ledger import actor_label
-from controlplane.dashboard.tokens.forms import IssueForm
 from controlplane.lookups import get_row_or_404
-from controlplane.operations.form_flow import current_staff
-from controlplane.operations.forms import JustificationForm
-from controlplane.pages import render_page
+from controlplane.pages import current_staff, render_page
 
 page_methods = require_http_methods(["GET", "HEAD", "POST"])
 

@@ -13,8 +13,8 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, Te
 from unfold.utils import parse_datetime_str
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history import filters
-from controlplane.dashboard.history.filters import SYSTEM, TYPES
+from controlplane.history import filters
+from controlplane.history.filters import SYSTEM, TYPES
 from controlplane.templatetags.names import visible
 
 OF_OBJECTS = [("added", "first seen"), ("changed", "changed"), ("gone", "gone"), ("back", "there again")]

@@ -11,9 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 from controlplane.audit import chain, tasks, triggers, verification
 from controlplane.audit.ledger import actor_label
 from controlplane.audit.models import Cut, Entry, Link, Verification
-from controlplane.operations.enqueue import enqueue
-from controlplane.operations.form_flow import current_staff
-from controlplane.pages import render_page
+from controlplane.enqueue import enqueue
+from controlplane.pages import current_staff, render_page
 
 
 @require_GET

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 
+from controlplane.accounts.privileges import exceeds, grantable_roles
 from controlplane.api.service_accounts import service_accounts
-from controlplane.dashboard.privileges import exceeds, grantable_roles
 from controlplane.operations.forms import KeyedForm
 
 MAX_DAYS = 366

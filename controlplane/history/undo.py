@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.revert_form import AUTO_ID, submit_revert
 from controlplane.operations.diff_display import differences
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import OPEN_STATES, Operation
 from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
 from numbers import undo as service
+from numbers.revert_form import AUTO_ID, submit_revert
 from numbers.revert_plan import RevertPlan, required_permissions, row_of
 
 

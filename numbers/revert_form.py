@@ -6,9 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.audit.unavailable import AuditUnavailable
-from controlplane.mirror import outside
-from controlplane.operations import tasks
-from controlplane.operations.enqueue import enqueue
+from controlplane.enqueue import enqueue
+from controlplane.operations import external_changes, tasks
 from controlplane.operations.execute import KeyReused
 from controlplane.operations.form_flow import action_context, add_refusal, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
@@ -30,7 +29,7 @@ def submit_revert(
             enqueue(tasks.run_change_sets)
             return redirect_page(request, url_of(change_set))
         op = submit(form, partial(service.execute, target, context))
-    except (NotRevertible, outside.Decided, KeyReused, AuditUnavailable) as refusal:
+    except (NotRevertible, external_changes.Decided, KeyReused, AuditUnavailable) as refusal:
         add_refusal(form, refusal)
         return None
     if op is None:

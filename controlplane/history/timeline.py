@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from controlplane.audit.models import Entry
-from controlplane.dashboard.history.search import Found, search
-from controlplane.dashboard.object_links import annotate_links
+from controlplane.history.search import Found, search
 from controlplane.readonly_admin import StrictChangeList
+from numbers.object_links import annotate_links
 
 MAX_COUNTED = 10_000  # maximum number of entries to count
 

@@ -12,13 +12,13 @@ from django.views.decorators.http import require_POST
 
 from controlplane.audit import export as files
 from controlplane.audit.models import Entry, Link
-from controlplane.dashboard.history import download, undo
-from controlplane.dashboard.object_links import object_links
+from controlplane.history import download, undo
 from controlplane.lookups import get_row_or_404
 from controlplane.operations.diff_display import differences
 from controlplane.operations.models import Operation
 from controlplane.pages import render_page
 from controlplane.templatetags.names import visible
+from numbers.object_links import object_links
 
 FORMATS = {
     "csv": (files.csv_lines, "text/csv; charset=utf-8"),
