@@ -19,7 +19,7 @@ from controlplane.templatetags.when import ago
 @admin.register(Agent)
 class AgentAdmin(ReadOnlyAdmin):
     # `changelist.ORDERS` refers to these columns by their index.
-    list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "deeds"]
+    list_display = ["agent", "voice", "language_cell", "llm", "bound", "last_call", "state_cell", "row_actions"]
     list_display_links = None
     list_filter = [
         changelist.StateFilter,
@@ -120,5 +120,5 @@ class AgentAdmin(ReadOnlyAdmin):
         return render_to_string("agents/state.html", {"agent": agent})
 
     @display(description="")
-    def deeds(self, agent: Agent) -> str:
-        return render_to_string("agents/deeds.html", {"agent": agent})
+    def row_actions(self, agent: Agent) -> str:
+        return render_to_string("agents/row_actions.html", {"agent": agent})

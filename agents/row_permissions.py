@@ -10,7 +10,7 @@ ACTIONS = ("change", "duplicate", "archive", "delete")
 
 
 def annotate_permissions(agents: Sequence[Agent], user: User | AnonymousUser) -> Sequence[Agent]:
-    """Adds `rights`, which `templates/agents/deeds.html` uses."""
+    """Adds `rights`, which `templates/agents/row_actions.html` uses."""
     rights = {action for action in ACTIONS if user.has_perm(f"agents.{action}_agent")}
     for agent in agents:
         agent.__dict__["rights"] = rights

@@ -102,7 +102,7 @@ def _links(changelist: PlainChangeList) -> dict[str, object]:
 
 @admin.register(PhoneNumber)
 class PhoneNumberAdmin(ReadOnlyAdmin):
-    list_display = ["number", "label_cell", "agent_cell", "state_cell", "provider", "seen", "deeds"]
+    list_display = ["number", "label_cell", "agent_cell", "state_cell", "provider", "seen", "row_actions"]
     list_display_links = None
     list_filter = [StateFilter, OutsideFilter, ProviderFilter, AgentFilter]
     search_fields = ["phone_number", "label", "remote_id"]
@@ -181,8 +181,8 @@ class PhoneNumberAdmin(ReadOnlyAdmin):
         return ago(seen)
 
     @display(description="")
-    def deeds(self, number: PhoneNumber) -> str:
-        return self._cell("deeds", number)
+    def row_actions(self, number: PhoneNumber) -> str:
+        return self._cell("row_actions", number)
 
     def _cell(self, name: str, number: PhoneNumber) -> str:
         return render_to_string(f"numbers/{name}.html", {"number": number})

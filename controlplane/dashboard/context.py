@@ -85,10 +85,10 @@ def _for_staff() -> dict[str, Any]:
     running = next((run for run in runs if run.is_open), None)
     ended = next((run for run in runs if not run.is_open), None)
     return {
-        "picture_as_of": as_of,
-        "picture_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
-        "picture_run": complete.pk if complete else 0,
-        "picture_changes": complete is not None and bool(complete.added or complete.changed or complete.gone),
+        "synced_at": as_of,
+        "is_stale": as_of is not None and timezone.now() - as_of > settings.PICTURE_STALE_AFTER,
+        "last_complete_run": complete.pk if complete else 0,
+        "last_run_changed_rows": complete is not None and bool(complete.added or complete.changed or complete.gone),
         "sync_running": running,
         "sync_held": ended is not None and ended.state == SyncRun.State.HELD,
         "last_run": ended,

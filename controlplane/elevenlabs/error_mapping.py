@@ -109,6 +109,7 @@ def from_reply(reply: Reply, sent: object = None) -> ElevenLabsError:
         retry_after=retry_after,
         fields=found.fields,
     )
+    error.detail = _sentence(_cut(found.message, MAX_MESSAGE_CHARS)) if found.message else ""
     if isinstance(error, errors.NotFound):
         named = re.search(r"\bid ([A-Za-z0-9_-]{1,64}) not found", found.message)
         error.missing = named[1] if named else ""

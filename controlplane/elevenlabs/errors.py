@@ -45,6 +45,7 @@ class ElevenLabsError(Exception):
         self.trace_id = trace_id
         self.retry_after = retry_after  # seconds, from the remote
         self.fields = list(fields)  # of a 422: (field path, message)
+        self.detail = ""  # ElevenLabs' own message, scrubbed
 
     @property
     def code(self) -> str:

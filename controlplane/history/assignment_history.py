@@ -33,7 +33,7 @@ def assignment_history(request: HttpRequest, number_id: str) -> HttpResponse:
         "known_from": point_in_time.history_begins_at(),
         "zone": timezone.get_current_timezone_name(),
     }
-    return render_page(request, "history/answered.html", context)
+    return render_page(request, "history/assignment_history.html", context)
 
 
 @require_POST

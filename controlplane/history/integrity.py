@@ -30,7 +30,7 @@ def integrity(request: HttpRequest) -> HttpResponse:
         "noted": digest[:64],
         "contained": chain.contains(digest) if digest else None,
     }
-    return render_page(request, "history/whole.html", context)
+    return render_page(request, "history/integrity.html", context)
 
 
 @require_GET

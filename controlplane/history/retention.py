@@ -55,7 +55,7 @@ def retention(request: HttpRequest) -> HttpResponse:
         "cuts": Cut.objects.all()[:10],
         "history_kept": settings.HISTORY_KEPT,
     }
-    return render_page(request, "history/kept.html", context)
+    return render_page(request, "history/retention.html", context)
 
 
 def _all() -> Iterator[RetentionRow]:

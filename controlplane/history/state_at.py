@@ -100,10 +100,10 @@ def state_at(request: HttpRequest) -> HttpResponse:
             "at": at,
             "page": page,
             "rows": [(known, [visible(cell) for cell in OBJECT_TYPES[what].cells(known)]) for known in page],
-            "picture": _picture(at),
+            "picture": _sync_before(at),
             "query": _query(request),
         }
-    return render_page(request, "history/then.html", context)
+    return render_page(request, "history/state_at.html", context)
 
 
 @require_GET
@@ -122,10 +122,10 @@ def object_state_at(request: HttpRequest, object_type: str, object_id: str) -> H
         "one": known,
         "object_type": object_type,
         "at": at,
-        "picture": _picture(at),
+        "picture": _sync_before(at),
         "settings": [(path, visible(humanize(value))) for path, value in sorted(known.settings.items())],
     }
-    return render_page(request, "history/then_one.html", context)
+    return render_page(request, "history/object_state_at.html", context)
 
 
 @require_POST
@@ -178,7 +178,7 @@ def _query(request: HttpRequest, **changed: str) -> str:
     return query.urlencode()
 
 
-def _picture(at: datetime) -> dict[str, Any]:
+def _sync_before(at: datetime) -> dict[str, Any]:
     """How fresh the data was: the newest complete run by then, and its age. Of runs that have been thinned out one an
     hour is kept, so the data may have been fresher."""
     runs = SyncRun.objects.filter(state=SyncRun.State.COMPLETE, ended_at__lte=at)

@@ -49,7 +49,7 @@ def data_age(request: HttpRequest) -> HttpResponse:
     since = request.GET.get("since", "")
     return render(
         request,
-        "controlplane/picture.html",
+        "controlplane/data_age.html",
         {
             "since": parse_pk(since) or 0,
             "told_refused": request.GET.get("refused", ""),

@@ -31,7 +31,7 @@ class MirrorWriter:
     lease: Lease
     client: ElevenLabs
     cause: Cause
-    first_picture: bool  # initial data: differences are not external changes
+    is_first_sync: bool  # initial data: differences are not external changes
 
     def keep(self, seen: Sequence[Observation]) -> set[str]:
         """Store these objects, and quarantine those that cannot be stored. Returns the ids that were not mirrored."""
@@ -157,7 +157,7 @@ class MirrorWriter:
     def _note_outside_changes(self, changes: Sequence[upsert.Change]) -> None:
         """Store changes that no operation explains for review, unless they are initial data."""
         entries = upsert.unexplained(changes)
-        if not entries or self.first_picture:
+        if not entries or self.is_first_sync:
             return
         complete = self.lease.before()
         written = writes().last_ended(self.collection.object_type, (entry.object_id for entry in entries))

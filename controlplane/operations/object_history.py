@@ -22,7 +22,10 @@ class HistoryRow:
 
 
 def object_history(object_type: str, remote_id: str) -> dict[str, Any]:
-    """Context for `controlplane/past.html`. Entries about operations are left out, because operations are listed."""
+    """Context for `controlplane/object_history.html`.
+
+    Entries about operations are left out, because operations are listed.
+    """
     about = {"object_type": object_type, "object_id": remote_id}
     query = urlencode({"object_type": object_type, "object": remote_id})
     entries = list(Entry.objects.filter(**about).exclude(topic="operation")[: MAX_ENTRIES + 1])

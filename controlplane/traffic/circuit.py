@@ -80,7 +80,7 @@ def record_result(remote: Remote, sent: Permit, error: ElevenLabsError | None) -
     recorded."""
     try:
         if isinstance(error, KeyRefused) and _is_about_the_key(sent, error):
-            _open(remote, str(error).removeprefix("ElevenLabs refused the API key.").strip())
+            _open(remote, f"ElevenLabs says: {error.detail}" if error.detail else "")
         elif isinstance(error, Limited):
             _slow_down(remote, sent, error)
         elif sent.probes and _passed_authentication(error):

@@ -44,6 +44,7 @@ run = sync_all()
 number = PhoneNumber.objects.get()
 print(json.dumps({
     "states": dict(Operation.objects.order_by("pk").values_list("key", "state")),
+    "evidence": sorted(set(Operation.objects.values_list("evidence", flat=True))),
     "undo": undone.message,
     "sync": [run.state, run.changed, run.gone],
     "number": [number.label, number.agent.name],
@@ -91,6 +92,7 @@ def test_a_database_of_the_release_before_goes_on(run, tmp_path):
             "i2": "refused",
         }, found
         assert (found["sync"], found["number"]) == (["complete", 0, 0], ["Night line", "Help Desk"]), found
+        assert found["evidence"] == ["answered"], found
         assert found["token"] == "active"
         assert RENAMED.items() <= found["permissions"].items(), found["permissions"]
         after = run(*manage, "verify_history", **environment)
