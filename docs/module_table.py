@@ -11,8 +11,10 @@ PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- modules -->", "<!-- end of modules -->"
 SENTENCE = re.compile(r"(.+?[.)])(?:\s|$)", re.S)
 PACKAGES = {
-    "agents": "Agents: pages, API, actions, mirroring",
-    "numbers": "Phone numbers: pages, API, actions, mirroring. Uses `agents`",
+    "agents": "Agents: pages, API, mirroring",
+    "agents/actions": "Actions on agents, one module for each kind of write",
+    "numbers": "Phone numbers: pages, API, mirroring. Uses `agents`",
+    "numbers/actions": "Actions on numbers, one module for each kind of write",
     "controlplane": "The Django project: settings, middleware, and what every app uses",
     "controlplane/api": "The REST API: authentication, idempotency, problems, pagination",
     "controlplane/audit": "The history: ledger, hash chain, retention, export",

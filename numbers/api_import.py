@@ -17,11 +17,10 @@ from controlplane.api.schemas import Key, RemoteId, Secret, Text, WithJustificat
 from controlplane.elevenlabs import secrets_in_memory
 from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation
-from numbers import import_action
+from numbers.actions.import_number import ImportNumber, TwilioCredentials, execute_import
 from numbers.agent_picker import active_agents
 from numbers.e164 import MAX_TYPED_CHARS
 from numbers.forms import EDGES, REGIONS, SID, ImportForm
-from numbers.import_action import ImportNumber, TwilioCredentials
 
 router = Router(tags=["Numbers"])
 SID_PATTERN = SID.replace(r"\A", "^").replace(r"\Z", "$")  # in the syntax of JSON Schema
@@ -78,7 +77,7 @@ def import_number(request: HttpRequest, response: HttpResponse, key: Key, body: 
             region=form.region_config(),
         )
         credentials = TwilioCredentials(**{name: form.cleaned_data[name] for name in SECRETS})
-        return import_action.import_number(action, credentials, context)
+        return execute_import(action, credentials, context)
 
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):
         return run_idempotently(request, response, key, body, run, success_status=201)

@@ -7,6 +7,6 @@ class NumbersConfig(AppConfig):
 
     def ready(self) -> None:
         from controlplane.mirror import runs
-        from numbers import actions, import_action, tasks  # noqa: F401 - registers the actions
+        from numbers import actions, tasks  # noqa: F401 - registers the actions
 
         runs.provide_task(tasks.sync)

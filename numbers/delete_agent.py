@@ -13,7 +13,8 @@ from agents.views import DIALOG_IDS
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.enqueue import enqueue
 from controlplane.operations import tasks
-from controlplane.operations.execute import KeyReused, execute
+from controlplane.operations.errors import KeyReused
+from controlplane.operations.execute import execute
 from controlplane.operations.form_flow import action_context, add_refusal, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
 from controlplane.pages import redirect_page, render_page

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.enqueue import enqueue
 from controlplane.operations import tasks
-from controlplane.operations.execute import KeyReused
+from controlplane.operations.errors import KeyReused
 from controlplane.operations.form_flow import add_refusal, url_of
 from controlplane.pages import current_staff, redirect_page, render_page
 from numbers import orphans

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.enqueue import enqueue
 from controlplane.operations import external_changes, tasks
-from controlplane.operations.execute import KeyReused
+from controlplane.operations.errors import KeyReused
 from controlplane.operations.form_flow import action_context, add_refusal, flash_result, submit, url_of
 from controlplane.operations.forms import KeyedForm
 from controlplane.pages import redirect_page

@@ -8,7 +8,8 @@ from controlplane.audit.models import Entry
 from controlplane.operations import change_sets
 from controlplane.operations import execute as execution
 from controlplane.operations.change_sets import Step
-from controlplane.operations.execute import ActionContext, KeyReused
+from controlplane.operations.errors import KeyReused
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import revert_plan
 from numbers.revert_plan import RevertPlan

@@ -20,9 +20,9 @@ from controlplane.operations import external_changes
 from controlplane.operations.form_flow import action_context, flash_result, submit, url_of
 from controlplane.operations.object_history import object_history
 from controlplane.pages import previous_url, redirect_page, render_page
-from numbers import action_pages, agent_picker, import_action, import_polling
+from numbers import action_pages, agent_picker, import_polling
+from numbers.actions.import_number import ImportNumber, TwilioCredentials, execute_import
 from numbers.forms import ImportForm
-from numbers.import_action import ImportNumber, TwilioCredentials
 from numbers.models import PhoneNumber, State
 from numbers.row_permissions import annotate_permissions
 
@@ -46,7 +46,7 @@ def import_number(request: HttpRequest) -> HttpResponse:
             enable_sms=cleaned["enable_sms"],
             region=form.region_config(),
         )
-        op = submit(form, lambda: import_action.import_number(action, credentials, action_context(request, form)))
+        op = submit(form, lambda: execute_import(action, credentials, action_context(request, form)))
         if op is not None:
             flash_result(request, op)
             return redirect_page(request, url_of(op) if op.is_open else reverse("admin:numbers_phonenumber_changelist"))

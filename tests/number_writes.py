@@ -5,9 +5,9 @@ from typing import Any
 from agents.models import Agent
 from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import ChangeSet, Operation
-from numbers import import_action, services
+from numbers import services
 from numbers.actions import AssignNumber, RemoveNumber, SetLabel
-from numbers.import_action import ImportNumber, TwilioCredentials
+from numbers.actions.import_number import ImportNumber, TwilioCredentials, execute_import
 from numbers.models import PhoneNumber
 
 
@@ -22,7 +22,7 @@ def import_number(
     **context: Any,
 ) -> Operation:
     action = ImportNumber.of(phone_number, label=label, agent=agent, enable_sms=enable_sms, region=region)
-    return import_action.import_number(action, credentials, ActionContext(**context))
+    return execute_import(action, credentials, ActionContext(**context))
 
 
 def assign(number: PhoneNumber, agent: Agent | None, *, shown: str, **context: Any) -> Operation:

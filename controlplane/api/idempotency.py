@@ -22,7 +22,8 @@ from controlplane.api.operations import ChangeSetOut, OperationOut, refusal, ser
 from controlplane.api.problems import key_reused
 from controlplane.api.schemas import WithJustification
 from controlplane.operations.actions import Action
-from controlplane.operations.execute import ActionContext, KeyReused, execute
+from controlplane.operations.errors import KeyReused
+from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import ChangeSet, Operation, State
 
 Made = Operation | ChangeSet

@@ -15,7 +15,7 @@ from ninja.errors import HttpError, ValidationError
 from controlplane.audit.justification import ReasonRequired
 from controlplane.audit.unavailable import AuditUnavailable, may_have_been_sent
 from controlplane.error_pages import UNUSABLE, UNUSABLE_WORDS, too_long_words
-from controlplane.operations.execute import Expired, KeyReused, ResourceLocked
+from controlplane.operations.errors import Expired, KeyReused, ResourceLocked
 from controlplane.operations.models import Operation
 from controlplane.statement_timeout import took_too_long
 

@@ -9,7 +9,7 @@ import environ
 from django.core.management.base import CommandError
 
 from numbers import e164
-from numbers.import_action import TwilioCredentials
+from numbers.actions.import_number import TwilioCredentials
 
 env = environ.FileAwareEnv()
 

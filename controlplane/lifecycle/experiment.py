@@ -16,9 +16,9 @@ from controlplane.lifecycle.removal import Leftover, remove
 from controlplane.lifecycle.runner import Runner, Stopped, result_summary
 from controlplane.lifecycle.step import OUTCOMES, Step, Way
 from controlplane.operations.actions import Action
-from controlplane.operations.execute import Expired, ResourceLocked
+from controlplane.operations.errors import Expired, ResourceLocked
 from controlplane.operations.models import Operation
-from numbers.import_action import TwilioCredentials
+from numbers.actions.import_number import TwilioCredentials
 from numbers.models import PhoneNumber
 
 

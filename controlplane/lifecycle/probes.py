@@ -13,7 +13,7 @@ from controlplane.elevenlabs import PhoneNumber as RemoteNumber
 from controlplane.operations.actions import Attempt, PreconditionFailed, Reply, Secrets, Verdict, register
 from controlplane.operations.models import State
 from numbers.actions import AssignNumber, NumberAction, SetLabel, binding, get_number
-from numbers.import_action import ImportNumber
+from numbers.actions.import_number import ImportNumber
 
 SENT_UNCHECKED = "Probe, sent without our own check:"
 

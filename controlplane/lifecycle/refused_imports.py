@@ -7,7 +7,7 @@ from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Plan
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import here
 from controlplane.operations.models import Operation, State
-from numbers.import_action import ImportNumber, TwilioCredentials
+from numbers.actions.import_number import ImportNumber, TwilioCredentials
 
 WRONG_TOKEN = "wrong-token"  # noqa: S105 - not a real token: no Twilio token has this form; the sandbox knows it too
 MALFORMED_SID = "AC-not-a-sid"

@@ -12,7 +12,7 @@ from controlplane.audit.justification import ReasonRequired
 from controlplane.elevenlabs import ElevenLabsError, NotFound
 from controlplane.lifecycle.models import Asked
 from controlplane.lifecycle.runner import Runner, close_abandoned, requested_ids, result_summary
-from controlplane.operations.execute import Expired, ResourceLocked
+from controlplane.operations.errors import Expired, ResourceLocked
 from controlplane.operations.models import Operation, State
 from numbers import mirror as number_mirror
 from numbers.actions import RemoveNumber

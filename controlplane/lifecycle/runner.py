@@ -15,7 +15,7 @@ from controlplane.operations.actions import Action, Verdict, action_of
 from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import Evidence, Operation, State
 from controlplane.operations.settle import settle
-from numbers.import_action import ImportNumber, TwilioCredentials, import_number
+from numbers.actions.import_number import ImportNumber, TwilioCredentials, execute_import
 
 POLL_INTERVAL_S = 2.0  # seconds between two polls of an unconfirmed operation
 
@@ -45,7 +45,7 @@ class Runner:
             asked = Asked.objects.create(report=self.report, key=str(uuid.uuid4()), makes=makes, name=name)
         context = ActionContext(key=asked.key, actor=self.actor, justification=self.justification)
         if credentials is not None and isinstance(action, ImportNumber):
-            return self.decided(import_number(action, credentials, context))
+            return self.decided(execute_import(action, credentials, context))
         return self.decided(execute(action, context))
 
     def decided(self, op: Operation) -> Operation:

@@ -12,7 +12,7 @@ from controlplane.lifecycle.step import Step
 from controlplane.operations.models import Evidence, Operation, State
 from numbers import import_polling
 from numbers.actions import AssignNumber, RemoveNumber
-from numbers.import_action import ImportNumber
+from numbers.actions.import_number import ImportNumber
 from numbers.models import PhoneNumber
 
 SUPPORT, SALES = "Support Bot", "Sales Bot"

@@ -19,7 +19,7 @@ from controlplane.audit import ledger
 from controlplane.audit.justification import NO_JUSTIFICATION, Justification, require_justification
 from controlplane.audit.unavailable import audit_required
 from controlplane.elevenlabs import connect
-from controlplane.operations import execute
+from controlplane.operations import errors, execute
 from controlplane.operations.actions import Action, fingerprint
 from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
@@ -90,7 +90,7 @@ def planned(key: str, request: Mapping[str, Any]) -> ChangeSet | None:
     """The change set that this key created, if any. Raises KeyReused if it was for another request."""
     first = ChangeSet.objects.filter(key=key).first()
     if first is not None and first.fingerprint != fingerprint(request):
-        raise execute.KeyReused(first) from None
+        raise errors.KeyReused(first) from None
     return first
 
 
@@ -131,7 +131,7 @@ def work(change_set: ChangeSet) -> bool:
             try:
                 execute.claim(step)
                 execute.carry_out(step, client)
-            except (execute.ResourceLocked, execute.Expired) as error:
+            except (errors.ResourceLocked, errors.Expired) as error:
                 return _stop(change_set, f"Step {step.position + 1} waits: {error}")
         if step.is_open:
             _release(change_set)  # unconfirmed: a later run continues once the step is settled

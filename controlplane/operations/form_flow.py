@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from controlplane.audit.justification import ReasonRequired
 from controlplane.audit.models import Entry
 from controlplane.audit.unavailable import AuditUnavailable
-from controlplane.operations.execute import ActionContext, Expired, KeyReused, ResourceLocked
+from controlplane.operations.errors import Expired, KeyReused, ResourceLocked
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.forms import KeyedForm
 from controlplane.operations.models import ChangeSet, Operation, State
 from controlplane.pages import current_staff

@@ -13,7 +13,7 @@ from controlplane.lifecycle.models import Report
 from controlplane.lifecycle.runner import Runner
 from controlplane.lifecycle.step import Step
 from controlplane.lifecycle.steps import SALES, SUPPORT, body_of
-from numbers.import_action import TwilioCredentials
+from numbers.actions.import_number import TwilioCredentials
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.lifecycle.conftest import SID, TOKEN

@@ -13,7 +13,7 @@ from agents.models import Agent
 from controlplane.mirror import holds
 from controlplane.mirror.models import Hold, SyncRun
 from controlplane.operations import settle
-from controlplane.operations.execute import ResourceLocked
+from controlplane.operations.errors import ResourceLocked
 from numbers import import_polling
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from controlplane.operations.execute import ResourceLocked
+from controlplane.operations.errors import ResourceLocked
 from controlplane.operations.models import Operation, State
 from numbers import import_polling
+from numbers.actions.import_number import ImportNumber
 from numbers.e164 import parse
-from numbers.import_action import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.models import State as NumberState
 from numbers.sync import sync_all

@@ -12,7 +12,7 @@ from agents.models import Agent
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import SyncRun
 from controlplane.operations import change_sets
-from controlplane.operations.execute import KeyReused
+from controlplane.operations.errors import KeyReused
 from controlplane.operations.models import ChangeSet, Operation
 from controlplane.operations.models import State as OperationState
 from numbers import orphans

@@ -16,7 +16,7 @@ from controlplane.operations import settle
 from controlplane.operations.models import Operation, State
 from controlplane.operations.write_log import OperationLog
 from numbers import import_polling
-from numbers.import_action import ImportNumber
+from numbers.actions.import_number import ImportNumber
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests import agent_writes as agents

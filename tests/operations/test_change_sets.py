@@ -9,7 +9,7 @@ from django.db import connection
 
 from agents.models import Agent
 from controlplane.operations import change_sets, execute, outcome, settle
-from controlplane.operations.execute import KeyReused
+from controlplane.operations.errors import KeyReused
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers.models import PhoneNumber
 from tests import number_writes as services

@@ -11,7 +11,8 @@ from django.db import connection
 from controlplane.audit.models import Entry
 from controlplane.audit.unavailable import AuditUnavailable
 from controlplane.operations import change_sets, execute, settle
-from controlplane.operations.execute import ActionContext, Expired
+from controlplane.operations.errors import Expired
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import ChangeSet, Operation, State
 from numbers import undo
 from tests import number_writes as services

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from controlplane.audit.justification import Justification
-from controlplane.operations.execute import KeyReused
+from controlplane.operations.errors import KeyReused
 from controlplane.operations.models import Operation, State
 from tests import agent_writes as agents
 from tests import number_writes as services

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from agents.models import Agent
 from controlplane.operations import execute
-from controlplane.operations.execute import ResourceLocked
+from controlplane.operations.errors import ResourceLocked
 from controlplane.operations.models import OPEN_STATES, Operation, State
 from numbers.models import PhoneNumber
 from tests import number_writes as services

@@ -11,7 +11,8 @@ from django.db import connection
 from controlplane.audit.models import Entry
 from controlplane.mirror.models import OutsideChange
 from controlplane.operations import external_changes
-from controlplane.operations.execute import ActionContext, KeyReused, ResourceLocked
+from controlplane.operations.errors import KeyReused, ResourceLocked
+from controlplane.operations.execute import ActionContext
 from controlplane.operations.models import Operation
 from numbers import revert, revert_plan
 

@@ -13,7 +13,7 @@ from controlplane.audit import chain
 from controlplane.mirror import runs
 from controlplane.mirror.json_paths import get
 from controlplane.operations import settle
-from controlplane.operations.execute import Expired, ResourceLocked
+from controlplane.operations.errors import Expired, ResourceLocked
 from controlplane.operations.models import Operation
 from numbers import import_polling
 from numbers.models import PhoneNumber

@@ -1,21 +1,17 @@
-"""Actions on a phone number: assign (assign, move, unassign), edit label, remove."""
+"""Assign or move a number to an agent, or unassign it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from django.db.models import Q
-from django.utils import timezone
 
 from agents import mirror as agent_mirror
 from agents.actions import ArchiveAgent, DeleteAgent
 from agents.models import Agent
-from controlplane.audit.ledger import Cause
 from controlplane.elevenlabs import ElevenLabs, NotFound
 from controlplane.elevenlabs import PhoneNumber as RemoteNumber
-from controlplane.mirror.readings import Reading
 from controlplane.operations.actions import (
-    Action,
     Attempt,
     NothingToDo,
     PreconditionFailed,
@@ -25,68 +21,11 @@ from controlplane.operations.actions import (
     register,
 )
 from controlplane.operations.models import OPEN_STATES, Operation, State
-from numbers import mirror
-from numbers.import_polling import GIVE_UP_AFTER
+from numbers.actions.base import UNASSIGNED, NumberAction, agent_name, binding
 from numbers.models import PhoneNumber
 
-UNASSIGNED = "no agent"
 AS_IT_IS = ""  # of a binding's field: it is not part of the request
 BRANCH_FIELDS = ("branch_id", "environment")  # the fields of a binding other than its agent
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumberAction(Action):
-    """Base of the actions on an existing number."""
-
-    object_type = "number"
-    remote = RemoteNumber
-    button: ClassVar[str]  # "Edit label"
-    is_offered: ClassVar[bool] = True  # to staff, on a page and in the API
-
-    @classmethod
-    def of(cls, number: PhoneNumber, *args: Any, shown: str, **values: Any) -> Self:
-        """The action on this number. `shown` is what `shown_of` returned when the request was made."""
-        raise NotImplementedError
-
-    @classmethod
-    def shown_of(cls, number: PhoneNumber) -> str:
-        """The value that has to be the same still when the action is carried out. By default, the agent's id."""
-        return number.bound_to
-
-    @classmethod
-    def slug(cls) -> str:
-        """ "number.edit_label" -> "edit-label", for URLs."""
-        return cls.name.partition(".")[2].replace("_", "-")
-
-    def read_back(self, client: ElevenLabs, attempt: Attempt) -> RemoteNumber | None:
-        return get_number(client, self.object_id)
-
-    def existing(self, client: ElevenLabs) -> RemoteNumber:
-        """GET the number for a precheck. Raises PreconditionFailed if it does not exist."""
-        number = get_number(client, self.object_id)
-        if number is None:
-            self.refuse_while_importing()
-            mirror.mark_missing(self.object_id)
-            raise PreconditionFailed(f"{self.object_name} is not in ElevenLabs any more: it was removed there.")
-        return number
-
-    def refuse_while_importing(self) -> None:
-        """Raises PreconditionFailed while the import is still polled for, when a 404 may mean "not yet"."""
-        polled = PhoneNumber.objects.existing().filter(remote_id=self.object_id, listed_at=None, gave_up_at=None)
-        if number := polled.filter(imported_at__gt=timezone.now() - GIVE_UP_AFTER).first():
-            raise PreconditionFailed(
-                f"{self.object_name} cannot be seen at ElevenLabs yet: its import was accepted at "
-                f"{number.imported_at:%H:%M:%S} UTC. Try again when it is listed, which usually takes 5 seconds."
-            )
-
-    def is_mirrored(self, found: RemoteNumber) -> bool:
-        return mirror.is_current(found)
-
-    def store(self, observed: RemoteNumber | None, cause: Cause, reading: Reading, *, done: bool) -> None:
-        if observed is not None:
-            mirror.upsert_row(observed, cause, reading)
-        elif done and self.removes:
-            mirror.mark_gone(self.object_id, cause)
 
 
 @register
@@ -232,110 +171,6 @@ class AssignNumber(NumberAction):
         return binding(observed)
 
 
-@register
-@dataclass(frozen=True, kw_only=True)
-class SetLabel(NumberAction):
-    """`shown` is the label that the page showed."""
-
-    name = "number.rename"
-    verbose_name = "edit label of number"
-    permission = "numbers.change_phonenumber"
-    button = "Edit label"
-
-    label: str
-    shown: str
-
-    @classmethod
-    def of(cls, number: PhoneNumber, label: str, *, shown: str) -> Self:  # type: ignore[override]
-        names = {"object": number.display_name()}
-        return cls(object_id=number.remote_id, display_names=names, label=label, shown=shown)
-
-    @classmethod
-    def shown_of(cls, number: PhoneNumber) -> str:
-        return number.label
-
-    def title(self) -> str:
-        return f"Label {self.object_name} “{self.label}”"
-
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
-        return f"Labelled {self.object_name} “{self.label}”."
-
-    def precheck(self, client: ElevenLabs) -> Attempt:
-        number = self.existing(client)
-        if number.label == self.label:
-            raise NothingToDo(f"{self.object_name} already has this label; nothing was sent.", observed=number)
-        if number.label != self.shown:
-            raise PreconditionFailed(
-                f"{self.object_name} is labelled “{number.label}” now: it was changed meanwhile.", observed=number
-            )
-        return Attempt(self.summarize(number), number)
-
-    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
-        return Reply(self.object_id, client.update_number(self.object_id, {"label": self.label}))
-
-    def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:
-        if observed is None:
-            return Verdict(State.OVERTAKEN, "The number was removed from ElevenLabs meanwhile.")
-        if observed.label == self.label:
-            return Verdict(State.DONE)
-        if observed.label == attempt.before.get("label"):
-            return Verdict(State.NOT_APPLIED, "Read back: the label is the old one. It is safe to do it again.")
-        return Verdict(State.OVERTAKEN, f"Read back: the label is “{observed.label}” now.")
-
-    def summarize(self, observed: RemoteNumber) -> dict[str, Any]:
-        return {"label": observed.label}
-
-
-@register
-@dataclass(frozen=True, kw_only=True)
-class RemoveNumber(NumberAction):
-    """`shown` is the agent id that the page showed."""
-
-    name = "number.remove"
-    verbose_name = "remove number from ElevenLabs"
-    permission = "numbers.delete_phonenumber"
-    button = "Remove"
-    removes = True
-
-    shown: str | None
-
-    @classmethod
-    def of(cls, number: PhoneNumber, *, shown: str) -> Self:  # type: ignore[override]
-        return cls(object_id=number.remote_id, display_names={"object": number.display_name()}, shown=shown or None)
-
-    def title(self) -> str:
-        return f"Remove {self.object_name} from ElevenLabs"
-
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
-        return (
-            f"Removed {self.object_name} from ElevenLabs. It stays yours at Twilio, where its webhook may still point "
-            "to ElevenLabs."
-        )
-
-    def precheck(self, client: ElevenLabs) -> Attempt:
-        number = get_number(client, self.object_id)
-        if number is None:
-            self.refuse_while_importing()
-            raise NothingToDo(f"{self.object_name} was already gone at ElevenLabs; nothing was sent.")
-        if number.agent_id != self.shown:
-            raise PreconditionFailed(
-                f"{self.object_name} is with {agent_name(number)} now: it was changed meanwhile.", observed=number
-            )
-        return Attempt(binding(number))
-
-    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
-        client.delete_number(self.object_id)
-        return Reply(self.object_id)
-
-    def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:
-        if observed is None:
-            return Verdict(State.DONE)
-        return Verdict(State.NOT_APPLIED, "Read back: the number is still there. It is safe to remove it again.")
-
-    def summarize(self, observed: RemoteNumber) -> dict[str, Any]:
-        return binding(observed)
-
-
 def check_agent(client: ElevenLabs, agent_id: str, name: str) -> None:
     """Raises PreconditionFailed unless the agent exists at ElevenLabs and is not archived.
 
@@ -374,31 +209,8 @@ def _refuse_agent_being_removed(agent_id: str, name: str) -> None:
         )
 
 
-def get_number(client: ElevenLabs, number_id: str) -> RemoteNumber | None:
-    try:
-        return client.get_number(number_id)
-    except NotFound:
-        return None
-
-
-def binding(number: RemoteNumber) -> dict[str, Any]:
-    return {
-        "agent_id": number.agent_id,
-        "agent_name": number.assigned_agent.agent_name if number.assigned_agent else None,
-        "branch_id": number.branch_id,
-        "environment": number.environment,
-    }
-
-
 def _field_label(name: str) -> str:
     return name.removesuffix("_id")
-
-
-def agent_name(number: RemoteNumber) -> str:
-    """The name that ElevenLabs shows for the number's agent, with the end of its id."""
-    if number.agent_id is None or number.assigned_agent is None:
-        return UNASSIGNED
-    return f"{number.assigned_agent.agent_name or 'an agent without a name'} …{number.agent_id[-4:]}"
 
 
 def agent_name_of(remote_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The action that imports a Twilio number into ElevenLabs."""
+"""Import a Twilio number into ElevenLabs."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ from controlplane.operations.actions import (
 from controlplane.operations.execute import ActionContext, execute
 from controlplane.operations.models import Operation, State
 from numbers import mirror
-from numbers.actions import UNASSIGNED, agent_name, binding, check_agent, get_number
+from numbers.actions.assign import check_agent
+from numbers.actions.base import UNASSIGNED, agent_name, binding, get_number
 from numbers.e164 import grouped, same
 from numbers.models import PhoneNumber
 
@@ -209,7 +210,7 @@ class ImportNumber(Action):
 
 
 @sensitive_variables("credentials", "secrets")
-def import_number(action: ImportNumber, credentials: TwilioCredentials, context: ActionContext) -> Operation:
+def execute_import(action: ImportNumber, credentials: TwilioCredentials, context: ActionContext) -> Operation:
     """`execute` with credentials, which are masked wherever they would be logged or shown meanwhile."""
     secrets = dict(vars(credentials))
     with secrets_in_memory(*(secret for secret in secrets.values() if secret)):

@@ -1,0 +1,148 @@
+"""Change settings of an agent; archive and restore it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from agents import workflow
+from agents.actions.base import AgentAction, existing_agent, refuse_workflow
+from agents.mirror import ARCHIVED
+from agents.models import Agent
+from agents.unrequested_changes import describe_unrequested
+from controlplane.elevenlabs import Agent as RemoteAgent
+from controlplane.elevenlabs import ElevenLabs, Remote
+from controlplane.mirror.json_paths import get, is_same, nest
+from controlplane.operations.actions import (
+    Attempt,
+    NothingToDo,
+    PreconditionFailed,
+    Reply,
+    Secrets,
+    Verdict,
+    register,
+)
+from controlplane.operations.models import State
+from controlplane.setting_names import short_name
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class UpdateAgent(AgentAction):
+    """A partial update. `values` is {path: value}; `shown` has what the page showed at those paths."""
+
+    name = "agent.update"
+    verbose_name = "change agent"
+    permission = "agents.change_agent"
+
+    values: Mapping[str, Any] = field(metadata={"param": "set"})
+    shown: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, agent: Agent, values: Mapping[str, Any], *, shown: Mapping[str, Any]) -> Self:
+        return cls(object_id=agent.remote_id, display_names={"object": str(agent)}, values=values, shown=shown)
+
+    def title(self) -> str:
+        return f"Change {self.object_name}: {', '.join(map(short_name, self.values))}"
+
+    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+        return f"Saved {self.object_name}: {', '.join(map(short_name, self._changing(attempt)))}."
+
+    def precheck(self, client: ElevenLabs) -> Attempt:
+        agent = existing_agent(client, self.object_id, self.object_name)
+        attempt, missing = Attempt(self.summarize(agent), agent), self._missing(agent)
+        if not missing:
+            raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", observed=agent)
+        stale = [path for path in missing if attempt.before[path] != self.shown.get(path)]
+        if stale:
+            named = ", ".join(map(short_name, stale))
+            raise PreconditionFailed(
+                f"{self.object_name} was changed meanwhile, outside this page: {named}. "
+                "Check the current settings, then save again.",
+                observed=agent,
+            )
+        if any(workflow.is_in_workflow(path) for path in missing):
+            self._check_workflow(agent)
+        return attempt
+
+    def _check_workflow(self, agent: RemoteAgent) -> None:
+        current = agent.raw.get(workflow.PART)
+        if not isinstance(current, dict):
+            raise PreconditionFailed(
+                f"ElevenLabs shows no workflow of {self.object_name} that can be read, so a change of it would replace "
+                "parts that were never shown. Change it in the ElevenLabs console.",
+                observed=agent,
+                field="patch",
+            )
+        if whole := self._whole_workflow(agent):
+            refuse_workflow(workflow.problems(whole, current), observed=agent)
+
+    def send(self, client: ElevenLabs, attempt: Attempt, secrets: Secrets) -> Reply:
+        changing = self._changing(attempt)
+        patch = nest({path: value for path, value in changing.items() if not workflow.is_in_workflow(path)})
+        if whole := self._whole_workflow(attempt.found):
+            patch[workflow.PART] = whole
+        return Reply(self.object_id, client.update_agent(self.object_id, patch))
+
+    def _whole_workflow(self, agent: Remote | None) -> dict[str, Any] | None:
+        """The workflow that the precheck read, with the change merged in. None if the workflow does not change."""
+        missing = [] if agent is None else [path for path in self._missing(agent) if workflow.is_in_workflow(path)]
+        if agent is None or not missing:
+            return None
+        return workflow.changed(agent.raw.get(workflow.PART), {path: self.values[path] for path in missing})
+
+    def _missing(self, agent: Remote) -> list[str]:
+        """The requested paths at which the agent has another value."""
+        return [path for path, value in self.values.items() if not workflow.has_value(agent.raw, path, value)]
+
+    def _changing(self, attempt: Attempt) -> dict[str, Any]:
+        return {path: value for path, value in self.values.items() if not is_same(attempt.before.get(path), value)}
+
+    def reconcile(self, attempt: Attempt, observed: RemoteAgent | None) -> Verdict:
+        if observed is None:
+            return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
+        now, missing, changing = self.summarize(observed), self._missing(observed), self._changing(attempt)
+        overtaken = [path for path in changing if path in missing and now[path] != attempt.before.get(path)]
+        kept = [path for path in changing if path not in missing]
+        if overtaken and not kept:
+            named = ", ".join(map(short_name, overtaken))
+            return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
+        if not kept:
+            return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
+        not_kept = [short_name(path) for path in changing if path not in kept]
+        found = attempt.found
+        unrequested = "" if found is None else describe_unrequested(found.raw, observed.raw, self.values)
+        return Verdict(State.DONE, unrequested, not_kept)
+
+    def summarize(self, observed: RemoteAgent) -> dict[str, Any]:
+        return {path: get(observed.raw, path) for path in self.values}
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ArchiveAgent(UpdateAgent):
+    """Archive and restore: an update of one setting, with its own title and messages."""
+
+    name = "agent.archive"
+    verbose_name = "archive or restore agent"
+    permission = "agents.archive_agent"
+
+    @classmethod
+    def of(cls, agent: Agent, archived: bool) -> Self:  # type: ignore[override]
+        return super().of(agent, {ARCHIVED: archived}, shown={ARCHIVED: not archived})
+
+    def title(self) -> str:
+        return f"{'Archive' if self._archives else 'Restore'} {self.object_name}"
+
+    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+        if self._archives:
+            return f"Archived {self.object_name}. Numbers bound to it stay bound."
+        return f"Restored {self.object_name}."
+
+    def precheck(self, client: ElevenLabs) -> Attempt:
+        if self._archives:
+            self.refuse_while_assigning()
+        return super().precheck(client)
+
+    @property
+    def _archives(self) -> bool:
+        return bool(self.values[ARCHIVED])
