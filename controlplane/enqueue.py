@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from celery import Signature, Task
+from celery import Task
 
 from controlplane import broker
 
 log = logging.getLogger(__name__)
 
 
-def enqueue(task: Task[Any, Any] | Signature[Any], *args: Any) -> bool:
+def enqueue(task: Task[Any, Any], *args: Any) -> bool:
     """True if the broker accepted the message. Takes one second at most, because a user is waiting."""
     try:
         broker.with_timeout(lambda: _send(task, args))
@@ -22,7 +22,7 @@ def enqueue(task: Task[Any, Any] | Signature[Any], *args: Any) -> bool:
     return True
 
 
-def _send(task: Task[Any, Any] | Signature[Any], args: tuple[Any, ...]) -> None:
+def _send(task: Task[Any, Any], args: tuple[Any, ...]) -> None:
     with broker.connection() as connection:
         options: dict[str, Any] = {"retry": False, "connection": connection}
         task.apply_async(args, **options)

@@ -184,7 +184,7 @@ def test_what_is_asked_is_on_record_with_the_operation_or_neither_is(remote, cal
     def broken(*args, **more):
         raise DatabaseError("the disk is full")
 
-    monkeypatch.setattr(Request.objects, "get_or_create", broken)
+    monkeypatch.setattr(Request, "save", broken)
     said = problem(call("POST", "/agents", {"name": "New"}, key="k"), 503, "not-sent")
     assert "could not be recorded" in said["detail"]
     assert not Operation.objects.exists()

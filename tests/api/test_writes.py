@@ -147,7 +147,7 @@ def test_what_is_wrong_with_an_agent_is_told_at_its_field(remote, call, body, fi
 
 def test_a_sync_is_asked_for_and_nothing_remote_is_listed(remote, call, monkeypatch):
     asked = []
-    monkeypatch.setattr("celery.canvas.Signature.apply_async", lambda task, *_, **__: asked.append(task.task))
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
     first = call("POST", "/sync", {}, key="k")
     assert (first.status_code, first.json()["state"]) == (202, "asked")
     assert call("POST", "/sync", key="k").json() == first.json()

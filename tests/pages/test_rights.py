@@ -97,7 +97,7 @@ def test_buttons_are_shown_only_to_who_may_use_them(sign_in, world):
 
 def test_the_sync_button_asks_a_worker_and_says_so(operator, monkeypatch):
     asked = []
-    monkeypatch.setattr("celery.canvas.Signature.apply_async", lambda task, *_, **__: asked.append(task.task))
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
     answer = operator.post(reverse("admin:mirror_syncrun_start"), headers={"Referer": "http://evil.example/"})
     assert answer.url == "/admin/"
     assert asked == ["numbers.tasks.sync"]

@@ -20,7 +20,7 @@ START = "/admin/mirror/syncrun/start/"
 @pytest.fixture
 def woken(monkeypatch) -> list[str]:
     asked: list[str] = []
-    monkeypatch.setattr("celery.canvas.Signature.apply_async", lambda task, *_, **__: asked.append(task.task))
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
     return asked
 
 
