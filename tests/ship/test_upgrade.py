@@ -92,7 +92,7 @@ def test_a_database_of_the_release_before_goes_on(run, tmp_path):
             "i2": "refused",
         }, found
         assert (found["sync"], found["number"]) == (["complete", 0, 0], ["Night line", "Help Desk"]), found
-        assert found["evidence"] == ["answered"], found
+        assert found["evidence"] == ["answered", "checked", "read_back"], found
         assert found["token"] == "active"
         assert RENAMED.items() <= found["permissions"].items(), found["permissions"]
         after = run(*manage, "verify_history", **environment)
