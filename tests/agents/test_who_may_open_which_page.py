@@ -31,7 +31,7 @@ def agent(remote):
 
 
 @pytest.mark.parametrize("page", WRITES)
-def test_each_deed_asks_for_its_own_permission(agent, page):
+def test_each_action_requires_its_own_permission(agent, page):
     """Everything but the one that the page needs: refused. The one and the right to look: let in."""
     user = person("almost")
     every = Permission.objects.filter(content_type__app_label="agents")

@@ -107,7 +107,7 @@ def test_nothing_of_it_is_kept_by_browsers_and_no_cookie_is_set(call):
 
 
 ORIGIN = {"Origin": "https://panel.example.com"}
-ASKS = {
+FORM_REQUESTS = {
     **ORIGIN,
     "Access-Control-Request-Method": "PATCH",
     "Access-Control-Request-Headers": "authorization,idempotency-key",
@@ -116,10 +116,10 @@ ASKS = {
 
 def test_no_other_site_is_let_in_unless_it_is_named(call, settings):
     assert used.CORS_ALLOWED_ORIGINS == []
-    for answer in (call("GET", "/agents", **ORIGIN), Client().options("/api/agents", headers=ASKS)):
+    for answer in (call("GET", "/agents", **ORIGIN), Client().options("/api/agents", headers=FORM_REQUESTS)):
         assert "Access-Control-Allow-Origin" not in answer
     settings.CORS_ALLOWED_ORIGINS = ["https://panel.example.com"]
-    asked = Client().options("/api/agents", headers=ASKS)
+    asked = Client().options("/api/agents", headers=FORM_REQUESTS)
     assert asked["Access-Control-Allow-Origin"] == "https://panel.example.com"
     assert {"PATCH", "DELETE"} <= set(asked["Access-Control-Allow-Methods"].split(", "))
     assert {"authorization", "idempotency-key"} <= set(asked["Access-Control-Allow-Headers"].split(", "))
@@ -128,7 +128,7 @@ def test_no_other_site_is_let_in_unless_it_is_named(call, settings):
         call("GET", "/agents", Origin="https://evil.example.com"),
         call("GET", "/agents", Origin="null"),
         Client().get("/admin/login/", headers=ORIGIN),
-        Client().options("/admin/login/", headers=ASKS),
+        Client().options("/admin/login/", headers=FORM_REQUESTS),
     ):
         assert "Access-Control-Allow-Origin" not in answer
     assert "Access-Control-Allow-Credentials" not in call("GET", "/agents", **ORIGIN)

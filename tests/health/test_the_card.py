@@ -11,13 +11,13 @@ pytestmark = pytest.mark.django_db
 
 __all__ = ["well"]
 
-ASKS = re.compile(r'id="cp-health" hx-get="([^"]+)" hx-trigger="([^"]+)"')
+POLLS = re.compile(r'id="cp-health" hx-get="([^"]+)" hx-trigger="([^"]+)"')
 
 
 @pytest.mark.parametrize("page", ["/admin/", "/admin/mirror/syncrun/"])
 def test_the_pages_let_it_ask_for_itself(page, operator, well, monkeypatch):
     monkeypatch.setattr("controlplane.broker.check", None)  # whatever the broker does, it does not hold up the page
-    asks = ASKS.findall(operator.get(page).content.decode())
+    asks = POLLS.findall(operator.get(page).content.decode())
     assert asks == [("/admin/health/", "load, every 15s")]
 
 
@@ -25,7 +25,7 @@ def test_it_says_each_part_in_a_word_and_a_sentence_and_asks_again(operator, wel
     age("worker", 200)
     age("beat", 50)
     card = operator.get("/admin/health/").content.decode()
-    assert ASKS.findall(card) == [("/admin/health/", "every 15s")]
+    assert POLLS.findall(card) == [("/admin/health/", "every 15s")]
     words = re.sub(r"<[^>]+>", " ", card)
     told = " ".join(words.split())
     assert "Database ok Answers in" in told

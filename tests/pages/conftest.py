@@ -1,4 +1,4 @@
-"""People of each role, and a workspace with two agents and two numbers."""
+"""Users with each role, and a workspace with two agents and two numbers."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from tests.sandbox_process import Sandbox
 
 @pytest.fixture
 def sign_in(db):
-    """sign_in("Operators") -> a test client of somebody in that role; None: staff without rights."""
+    """sign_in("Operators") returns a client signed in as a user with that role; None: staff without permissions."""
 
     def sign_in(role: str | None) -> Client:
         user = User.objects.create_user(f"{role or 'nobody'}", password="x", is_staff=True)
@@ -56,7 +56,7 @@ class Workspace:
 
 @pytest.fixture
 def workspace(db, remote: Sandbox) -> Workspace:
-    """One number bound to Support Bot, one free, both listed: as after a first sync."""
+    """One number assigned to Support Bot and one unassigned, both listed, as after a first sync."""
     support, sales = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     remote.import_number("+15550100001", "Main", agent_id=support)
     remote.import_number("+15550100002", "Spare")
@@ -71,7 +71,7 @@ def workspace(db, remote: Sandbox) -> Workspace:
 
 
 def store_as_a_first_sync(*agent_ids: str) -> None:
-    """The run, the rows and the history of a first sync, for a small part of its time. `test_workspace.py` compares."""
+    """Store what a first sync would, but much faster; `test_workspace.py` compares both."""
     client, begun = connect(), timezone.now()
     agents = [client.get_agent(agent_id).raw for agent_id in agent_ids]
     numbers = [RemoteNumber.parse(row) for row in client.list_numbers().rows]

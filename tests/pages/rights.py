@@ -1,4 +1,4 @@
-"""The table of who may see and who may do, as `rights.txt` beside this says it."""
+"""The table of permissions in `rights.txt`: who may view each page and who may use it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ def read(path: Path) -> dict[str, Row]:
 
 
 def rows_of(action: type[Action], places: Iterable[str], roles: Iterable[Group]) -> dict[str, Row]:
-    """The rows that a new action adds for its page and its endpoint, by its permission and those of the roles."""
+    """Return the rows that a new action adds for its page and its endpoint, from its permission and the roles."""
     app, _, codename = action.permission.partition(".")
     may = {role.name for role in roles if role.permissions.filter(content_type__app_label=app, codename=codename)}
     letters = {"Auditors": "A", "Operators": "O", "Administrators": "M"}

@@ -1,4 +1,4 @@
-"""Activity: what staff read about an operation while it is open and after, and how they find it again."""
+"""Activity: what staff see of an operation while it is open and afterwards, and how they find it again."""
 
 import re
 from datetime import timedelta
@@ -25,12 +25,12 @@ def page_of(row: Operation | ChangeSet) -> str:
 
 
 def text_of(client: Client, address: str) -> str:
-    """What stands on the page, without its tags."""
+    """The text of the page, without its tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", client.get(address).content.decode()))
 
 
 def badge(client: Client) -> bool:
-    """Does the sidebar count something unconfirmed?"""
+    """Whether the sidebar counts anything unconfirmed."""
     page = client.get("/admin/").content.decode()
     return re.search(r"<span>Activity</span>\s*<", page[: page.index("<span>Sync</span>")]) is not None and (
         "bg-orange-100" in page[page.index("<span>Activity</span>") : page.index("<span>Sync</span>")]
@@ -39,7 +39,7 @@ def badge(client: Client) -> bool:
 
 @pytest.fixture
 def unconfirmed(operator, workspace, remote) -> Operation:
-    """A number that ElevenLabs moved, and whose answer was lost."""
+    """An assignment that ElevenLabs carried out, but whose response was lost."""
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
     answer = submit(operator, url(workspace.free, "assign"), agent=workspace.sales.pk)
     op = Operation.objects.get()
@@ -48,14 +48,14 @@ def unconfirmed(operator, workspace, remote) -> Operation:
     return op
 
 
-# --- One verdict at a time --------------------------------------------------------------------------------------
-def test_an_open_operation_is_told_by_its_own_page_alone(operator, unconfirmed):
+# --- One verdict only --------------------------------------------------------------------------------------
+def test_an_open_operation_is_reported_only_on_its_own_page(operator, unconfirmed):
     page = text_of(operator, page_of(unconfirmed))
     assert page.count("may or may not have done it") == 1
     assert "Checking again at" in page
 
 
-def test_once_decided_nothing_on_the_page_says_that_it_is_unknown(operator, unconfirmed):
+def test_once_decided_the_page_does_not_show_it_as_unknown(operator, unconfirmed):
     answer = operator.post(f"{LIST}{unconfirmed.pk}/check/")
     assert answer.url == page_of(unconfirmed)
     page = text_of(operator, answer.url)
@@ -63,12 +63,12 @@ def test_once_decided_nothing_on_the_page_says_that_it_is_unknown(operator, unco
     assert page.count("Calls that come in from now on are answered by") == 1
 
 
-def test_what_is_decided_at_once_is_still_told_where_it_was_asked(operator, workspace):
+def test_an_immediate_result_is_shown_where_the_action_was_started(operator, workspace):
     submit(operator, url(workspace.free, "assign"), agent=workspace.sales.pk)
     assert "Assigned +1 555 010 0002 to" in text_of(operator, "/admin/numbers/phonenumber/")
 
 
-def test_the_fragment_has_the_page_drawn_anew_once_it_is_decided_and_asks_no_more(operator, unconfirmed):
+def test_the_fragment_reloads_the_page_once_decided_and_stops_polling(operator, unconfirmed):
     fragment = f"{LIST}{unconfirmed.pk}/verdict/"
     waiting = operator.get(fragment, headers={"HX-Request": "true"})
     assert "HX-Refresh" not in waiting.headers
@@ -82,7 +82,7 @@ def test_the_fragment_has_the_page_drawn_anew_once_it_is_decided_and_asks_no_mor
     assert not badge(operator)
 
 
-# --- Finding it again -------------------------------------------------------------------------------------------
+# --- Searching -------------------------------------------------------------------------------------------
 @pytest.fixture
 def two(workspace) -> tuple[Operation, Operation]:
     assigned = services.assign(workspace.free, workspace.sales, shown="", key="a", actor=None)
@@ -104,7 +104,7 @@ def test_a_number_is_found_however_it_is_typed(operator, two, query):
     assert found(operator, query) == {two[0].title}
 
 
-def test_the_last_four_of_an_id_find_what_they_stand_beside(operator, workspace, two):
+def test_the_last_four_characters_of_an_id_find_its_object(operator, workspace, two):
     sales, number = workspace.sales.remote_id[-4:], workspace.free.remote_id[-4:]
     assert two[0].title in found(operator, f"…{sales}")
     assert two[0].title in found(operator, sales)
@@ -131,7 +131,7 @@ def test_a_row_is_one_line_with_the_whole_trace_id_on_hover(operator, two):
 
 
 # --- Names before ids -------------------------------------------------------------------------------------------
-def test_wanted_before_and_after_name_things_and_then_their_ids(operator, workspace):
+def test_values_are_shown_by_name_followed_by_id(operator, workspace):
     support, sales = workspace.support, workspace.sales
     op = services.assign(workspace.bound, sales, shown=support.remote_id, key="k", actor=None)
     page = text_of(operator, page_of(op))
@@ -171,7 +171,7 @@ def retiring(workspace) -> ChangeSet:
     return services.delete_agent_with_numbers(workspace.support, workspace.sales, key="c", actor=None)
 
 
-def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator, retiring, remote):
+def test_a_change_set_behind_an_unconfirmed_step_shows_what_it_waits_for(operator, retiring, remote):
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
     change_sets.run_due()
     step = change_sets.current_steps(retiring)[0]
@@ -191,7 +191,7 @@ def test_a_change_set_behind_an_unconfirmed_step_says_what_it_waits_for(operator
     assert "Waiting for" not in page
 
 
-def test_a_change_set_that_no_worker_took_says_so_and_goes_on_by_itself(operator, retiring):
+def test_a_change_set_without_a_worker_shows_that_and_continues_by_itself(operator, retiring):
     assert "A worker runs the steps" in text_of(operator, page_of(retiring))
     ChangeSet.objects.update(claimed_until=timezone.now() - timedelta(seconds=40))
     page = text_of(operator, page_of(retiring))

@@ -1,4 +1,4 @@
-"""The pages and the command with which administrators give out, see and revoke API tokens."""
+"""The pages and the command with which administrators create, view and revoke API tokens."""
 
 import io
 import re
@@ -84,7 +84,7 @@ def test_revoked_it_is_refused_at_once(administrator):
     assert call("GET", "/agents").status_code == 200
     url = f"/admin/api/token/{call.token.pk}/revoke/"
     assert "Revoke it" in administrator.get(url).content.decode()
-    assert call("GET", "/agents").status_code == 200, "a look changes nothing"
+    assert call("GET", "/agents").status_code == 200, "a GET changes nothing"
     page = administrator.post(url, {"reason": "Lost", "ticket": ""}, follow=True).content.decode()
     assert "Revoked “test”" in page
     problem(call("GET", "/agents"), 401, "unauthorized")
@@ -97,7 +97,7 @@ def test_revoked_it_is_refused_at_once(administrator):
 
 
 @pytest.mark.parametrize("whose", ["person", "superuser's", "with more rights", "deactivated", "none there"])
-def test_nobody_gets_a_token_for_a_person_or_for_more_than_they_may(whose, administrator):
+def test_no_token_is_created_for_a_person_or_beyond_ones_own_permissions(whose, administrator):
     match whose:
         case "person":
             user = person("olga", "Operators")
@@ -134,7 +134,7 @@ def test_nobody_gets_a_token_for_a_person_or_for_more_than_they_may(whose, admin
         ({"days": "9" * 30}, "days"),
     ],
 )
-def test_what_is_wrong_is_told_at_its_field(wrong, field, administrator):
+def test_errors_are_shown_at_their_field(wrong, field, administrator):
     person("wanda")
     form = form_of(administrator, username="robot", roles=[role("Auditors").pk])
     answer = administrator.post(ADD, {**form, **wrong})
@@ -150,7 +150,7 @@ def test_a_role_with_more_rights_is_not_to_be_given(administrator):
     assert "roles" in answer.context["form"].errors
 
 
-def test_why_is_asked_for_where_it_has_to_be_said(administrator, settings):
+def test_a_reason_is_required_where_configured(administrator, settings):
     settings.REQUIRE_REASON = True
     robot = service("robot", "Operators")
     answer = administrator.post(ADD, form_of(administrator, account=robot.pk))
@@ -180,7 +180,7 @@ def test_by_the_command(remote):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         (["issue", "olga"], "not an active service account"),
         (["issue", "new"], "add --role"),
@@ -190,9 +190,9 @@ def test_by_the_command(remote):
         (["revoke", "4711"], "Token not found"),
     ],
 )
-def test_the_command_says_what_is_wrong(words, says):
+def test_the_command_reports_errors(arguments, message):
     person("olga")
-    with pytest.raises(CommandError, match=says):
-        call_command("api_token", *words)
+    with pytest.raises(CommandError, match=message):
+        call_command("api_token", *arguments)
     assert not Token.objects.exists()
     assert not User.objects.filter(username__in=["new", "a b"]).exists()

@@ -1,4 +1,4 @@
-"""Which agent answered which number on that evening: shown, found and taken away as a file."""
+"""Which agent answered which number at a point in time: shown, searched and exported."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def auditor(sign_in):
 
 @pytest.fixture
 def evening(workspace) -> str:
-    """Before the number was moved."""
+    """A moment before the number was moved."""
     moment = timezone.now()
     services.assign(workspace.bound, workspace.sales, shown=workspace.support.remote_id, key="k", actor=None)
     return moment.isoformat()
@@ -78,7 +78,7 @@ def test_agents_are_listed_too_and_each_is_shown_whole(auditor, workspace, remot
     one = auditor.get(f"{PAGE}agent/{workspace.sales.remote_id}/", {"at": moment}).content.decode()
     assert "Sales Bot" in one
     assert "conversation_config.agent.language" in one
-    assert "audio, interruption" in one, "values stand in words, as on every page"
+    assert "audio, interruption" in one, "values are shown in words, as on every page"
     assert "Night Desk" not in one
     answer = auditor.post(f"{PAGE}export/?{urlencode({'at': moment, 'what': 'agents'})}")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode(), newline="")))
@@ -91,7 +91,7 @@ def test_no_such_object_then(path, auditor):
     assert auditor.get(f"{PAGE}{path}/").status_code == 404
 
 
-def test_how_fresh_the_picture_was(auditor, workspace, settings):
+def test_how_fresh_the_mirror_was(auditor, workspace, settings):
     now = timezone.now()
     SyncRun.objects.update(started_at=now - timedelta(minutes=5), ended_at=now - timedelta(minutes=4))
     assert "The last complete sync began 5 min earlier" in auditor.get(PAGE, {"at": now.isoformat()}).content.decode()

@@ -1,4 +1,4 @@
-"""A page asks the database a fixed number of questions, however many rows it shows."""
+"""A page runs a fixed number of database queries, however many rows it shows."""
 
 import pytest
 from django.db import connection
@@ -22,7 +22,7 @@ PAGES = [
 ]
 
 
-def asked(client, path: str) -> list[str]:
+def executed_queries(client, path: str) -> list[str]:
     queries: list[str] = []
 
     def note(execute, sql, params, many, context):
@@ -47,5 +47,5 @@ def test_the_lists_ask_at_most_twelve_times(operator, workspace, path):
     OutsideChange.objects.bulk_create(
         OutsideChange(entry=entry, object_type=entry.object_type, object_id=entry.object_id) for entry in entries
     )
-    queries = asked(operator, path)
+    queries = executed_queries(operator, path)
     assert 0 < len(queries) <= 12, "\n".join(queries)

@@ -1,4 +1,4 @@
-"""Pieces of pages that a script asks for: after the session has ended, and with text that no database keeps."""
+"""Page fragments requested by a script: after the session has ended, and with text that the database rejects."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_an_agent_that_does_not_fit_what_was_typed_is_refused(operator, workspac
     assert remote.calls(method="PATCH") == []
 
 
-def test_the_header_says_when_a_newer_picture_is_there(operator, workspace):
+def test_the_header_shows_when_newer_data_is_available(operator, workspace):
     old = operator.get("/admin/mirror/syncrun/picture/?since=0").content.decode()
     assert "Synced" in old
     newer = operator.get("/admin/mirror/syncrun/picture/?since=999").content.decode()

@@ -1,4 +1,4 @@
-"""An agent's and a number's page show what the history tells of them: before and after, long texts line by line."""
+"""The pages of an agent and a number show its history: before and after, with long texts line by line."""
 
 import pytest
 from django.db import transaction
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 PROMPT = "conversation_config.agent.prompt.prompt"
 
 
-def tell(row, before: dict, after: dict, kind: str = "changed") -> Entry:
+def add_entry(row, before: dict, after: dict, kind: str = "changed") -> Entry:
     cause = ledger.Cause(Entry.Cause.OPERATION, "1", None, "ada", "Ticket <4711>")
     entry = ledger.entry(
         f"{row.object_type}.{kind}", row.object_type, row.remote_id, "x", before=before, after=after, cause=cause
@@ -24,7 +24,7 @@ def tell(row, before: dict, after: dict, kind: str = "changed") -> Entry:
 
 def test_a_prompt_is_shown_line_by_line_on_both_pages(operator, workspace):
     old = "\n".join(["Hello.", *(f"Rule {at}" for at in range(20)), "Bye."])
-    entry = tell(workspace.sales, {PROMPT: old}, {PROMPT: old.replace("Rule 9", "Rule <9>\u202e")})
+    entry = add_entry(workspace.sales, {PROMPT: old}, {PROMPT: old.replace("Rule 9", "Rule <9>\u202e")})
     for path in (f"/admin/agents/agent/{workspace.sales.pk}/change/", f"/admin/audit/entry/{entry.pk}/change/"):
         page = operator.get(path).content.decode()
         page = page[page.index('<ol class="cp-diff">') :]
@@ -38,8 +38,8 @@ def test_a_prompt_is_shown_line_by_line_on_both_pages(operator, workspace):
 
 def test_the_newest_come_first_and_all_are_one_click_away(operator, workspace, monkeypatch):
     monkeypatch.setattr(object_history, "MAX_ENTRIES", 2)
-    entries = [tell(workspace.bound, {"label": f"Line {at}"}, {"label": f"Line {at + 1}"}) for at in range(3)]
-    tell(workspace.bound, {}, {}, "gone")
+    entries = [add_entry(workspace.bound, {"label": f"Line {at}"}, {"label": f"Line {at + 1}"}) for at in range(3)]
+    add_entry(workspace.bound, {}, {}, "gone")
     page = operator.get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/").content.decode()
     assert page.index("gone at ElevenLabs") < page.index("<bdi>Line 3</bdi>")
     assert "<bdi>Line 1</bdi>" not in page
@@ -50,7 +50,7 @@ def test_the_newest_come_first_and_all_are_one_click_away(operator, workspace, m
 
 def test_an_entry_of_many_settings_shows_some_and_counts_the_rest(operator, workspace):
     before = {f"path.{at}": at for at in range(object_history.MAX_SETTINGS + 2)}
-    tell(workspace.sales, before, {path: value + 1 for path, value in before.items()})
+    add_entry(workspace.sales, before, {path: value + 1 for path, value in before.items()})
     assert (
         "2 more settings changed" in operator.get(f"/admin/agents/agent/{workspace.sales.pk}/change/").content.decode()
     )
@@ -61,7 +61,7 @@ def test_those_who_may_not_see_history_do_not_see_it_there(sign_in, workspace):
 
     client = sign_in(None)
     User.objects.get(username="nobody").user_permissions.add(Permission.objects.get(codename="view_phonenumber"))
-    tell(workspace.bound, {"label": "Secret past"}, {"label": "Main"})
+    add_entry(workspace.bound, {"label": "Secret past"}, {"label": "Main"})
     page = client.get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/")
     assert page.status_code == 200
     assert "Secret past" not in page.content.decode()
@@ -84,7 +84,7 @@ def signs(before: str, after: str) -> list[tuple[str, str]]:
         ("é", "e\u0301", [("-", "é"), ("+", "e\u0301")]),
     ],
 )
-def test_what_looks_alike_is_told_apart(before, after, expected):
+def test_lookalike_texts_are_distinguished(before, after, expected):
     assert signs(before, after) == expected
 
 

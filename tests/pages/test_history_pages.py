@@ -1,4 +1,4 @@
-"""History as auditors see it: found by what they ask for, each entry whole, and nothing that could be changed."""
+"""History as auditors see it: searchable, each entry complete, and read-only."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def auditor(sign_in):
     return sign_in("Auditors")
 
 
-def tell(kind: str, object_type: str, object_id: str, name: str, **more) -> Entry:
+def add_entry(kind: str, object_type: str, object_id: str, name: str, **more) -> Entry:
     cause = more.pop("cause", ledger.Cause(Entry.Cause.SYNC, "7"))
     entry = ledger.entry(kind, object_type, object_id, name, cause=cause, **more)
     with transaction.atomic():
@@ -34,19 +34,21 @@ def entries(workspace) -> dict[str, Entry]:
     op = Operation.objects.create(
         kind="number.assign", key="k", resource="number:1", state="done", title="Move +1 from A to B", actor_name="ada"
     )
-    asked = ledger.Cause(Entry.Cause.OPERATION, str(op.pk), None, "ada", "Ticket 4711")
+    by_operation = ledger.Cause(Entry.Cause.OPERATION, str(op.pk), None, "ada", "Ticket 4711")
     sales, bound = workspace.sales.remote_id, workspace.bound.remote_id
     renamed = {"before": {"name": "Old"}, "after": {"name": "New <b>"}}
     return {
-        "agent": tell("agent.changed", "agent", sales, "Sales Bot", **renamed),
-        "operation": tell("operation.done", "number", bound, "+15550100123", cause=asked, after={"asked": "Move it"}),
-        "hold": tell("hold.opened", "sync", "7", "40 of 300 numbers", after={"missing": "40"}),
-        "outside": tell("outside.adopted", "agent", "agent_x", "Sales Bot", after={"change": "name"}),
+        "agent": add_entry("agent.changed", "agent", sales, "Sales Bot", **renamed),
+        "operation": add_entry(
+            "operation.done", "number", bound, "+15550100123", cause=by_operation, after={"asked": "Move it"}
+        ),
+        "hold": add_entry("hold.opened", "sync", "7", "40 of 300 numbers", after={"missing": "40"}),
+        "outside": add_entry("outside.adopted", "agent", "agent_x", "Sales Bot", after={"change": "name"}),
     }
 
 
 @pytest.mark.parametrize("what", ["agent", "operation", "hold", "outside"])
-def test_what_is_asked_for_is_found(what, auditor, entries):
+def test_the_filter_finds_matching_entries(what, auditor, entries):
     rows = auditor.get(LIST, {"what": what}).context_data["cl"].result_list
     assert entries[what].pk in [row.pk for row in rows]
     assert not {entry.pk for name, entry in entries.items() if name != what} & {row.pk for row in rows}
@@ -81,7 +83,7 @@ def test_those_without_the_right_see_none_of_it(sign_in, entries):
 
 
 @pytest.mark.parametrize("path", ["add/", "{}/delete/"])
-def test_nobody_can_add_or_delete(path, admin_client, entries):
+def test_entries_cannot_be_added_or_deleted(path, admin_client, entries):
     path = LIST + path.format(entries["agent"].pk)
     before = Entry.objects.count()
     for answer in (admin_client.get(path), admin_client.post(path, {"post": "yes"})):
@@ -122,7 +124,7 @@ HOSTILE = [
 
 def test_an_export_reads_back_exactly_and_runs_nothing(auditor, entries):
     for text in HOSTILE:
-        tell("number.changed", "number", "n", text, after={"label": text})
+        add_entry("number.changed", "number", "n", text, after={"label": text})
     rows = list(csv.DictReader(io.StringIO(exported(auditor, "csv", "?object_type=number"), newline="")))
     names = [row["object_name"] for row in rows]
     assert not [name for name in names if name.startswith(files.FORMULA_SIGNS)]

@@ -1,4 +1,4 @@
-"""The timeline is narrowed down by what stands in the address, and says how far it counted and looked."""
+"""The timeline is filtered by the query string, and shows how far it counted and searched."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ def auditor(sign_in):
 
 
 def write(kind: str, object_type: str, object_id: str, name: str = "", *, at: datetime = NOON, **more) -> int:
-    """Past the clock: an entry of that moment."""
+    """Create an entry with the given time instead of the current one."""
     row = {"actor_name": "system", "cause": "sync", "cause_id": "1"} | more
     entry = Entry(kind=kind, object_type=object_type, object_id=object_id, object_name=name, **row)
     entry._meta.get_field("at").auto_now_add = False
@@ -35,29 +35,37 @@ def write(kind: str, object_type: str, object_id: str, name: str = "", *, at: da
 
 
 @pytest.fixture
-def told(workspace, auditor) -> dict[str, int]:
-    """One entry for each question. What signing in and the first sync told stands there too."""
+def entries(workspace, auditor) -> dict[str, int]:
+    """One entry for each filter, in addition to those that signing in and the first sync recorded."""
     ada = User.objects.create_user("ada")
     change_set = ChangeSet.objects.create(key="set", title="Two moves", actor_name="ada")
     step = Operation.objects.create(kind="number.assign", resource="n", title="Move", change_set=change_set)
     bound, sales = workspace.bound.remote_id, workspace.sales.remote_id
-    asked = {"actor": ada, "actor_name": "ada", "cause": "operation", "cause_id": str(step.pk), "reason": "INC-9"}
+    by_operation = {
+        "actor": ada,
+        "actor_name": "ada",
+        "cause": "operation",
+        "cause_id": str(step.pk),
+        "reason": "INC-9",
+    }
     return {
-        "moved": write("number.changed", "number", bound, "+15550100001", at=NOON, **asked),
-        "refused": write("operation.refused", "number", bound, "+15550100001", at=NOON + timedelta(hours=1), **asked),
+        "moved": write("number.changed", "number", bound, "+15550100001", at=NOON, **by_operation),
+        "refused": write(
+            "operation.refused", "number", bound, "+15550100001", at=NOON + timedelta(hours=1), **by_operation
+        ),
         "run": write("agent.changed", "agent", sales, "Old Desk", at=NOON + timedelta(days=1), cause_id=str(step.pk)),
         "hold": write("hold.opened", "sync", "7", "40 of 300 numbers", at=NOON + timedelta(days=2)),
     }
 
 
-def shown(client, told: dict[str, int], **query: str) -> set[str]:
+def shown(client, entries: dict[str, int], **query: str) -> set[str]:
     answer = client.get(LIST, query)
     assert answer.status_code == 200
     rows = {row.pk for row in answer.context_data["cl"].result_list}
-    return {name for name, pk in told.items() if pk in rows}
+    return {name for name, pk in entries.items() if pk in rows}
 
 
-def test_each_filter_alone_and_with_others(auditor, told):
+def test_each_filter_alone_and_with_others(auditor, entries):
     for query, expected in [
         ({}, {"moved", "refused", "run", "hold"}),
         ({"what": "number"}, {"moved"}),
@@ -85,22 +93,22 @@ def test_each_filter_alone_and_with_others(auditor, told):
         ({"q": "ada", "what": "number.changed"}, {"moved"}),
         ({"object_type": "number", "cause": "operation", "at_from_0": "2026-03-01", "verdict": "refused"}, {"refused"}),
     ]:
-        assert shown(auditor, told, **query) == expected, query
+        assert shown(auditor, entries, **query) == expected, query
 
 
-def test_by_person_and_by_change_set(auditor, told):
+def test_by_person_and_by_change_set(auditor, entries):
     ada, change_set = User.objects.get(username="ada"), ChangeSet.objects.get()
-    assert shown(auditor, told, person=str(ada.pk)) == {"moved", "refused"}
-    assert shown(auditor, told, change_set=f"{change_set.pk}") == {"moved", "refused"}
-    assert shown(auditor, told, change_set=str(change_set.pk), verdict="refused") == {"refused"}
+    assert shown(auditor, entries, person=str(ada.pk)) == {"moved", "refused"}
+    assert shown(auditor, entries, change_set=f"{change_set.pk}") == {"moved", "refused"}
+    assert shown(auditor, entries, change_set=str(change_set.pk), verdict="refused") == {"refused"}
 
 
-def test_a_time_that_is_none_is_not_left_out_in_silence(auditor, told):
+def test_a_time_that_is_none_is_not_left_out_in_silence(auditor, entries):
     answer = auditor.get(LIST, {"at_from_0": "yesterday"})
     assert (answer.status_code, answer.url) == (302, f"{LIST}?e=1")
 
 
-def test_what_is_chosen_is_said_and_can_be_taken_away(auditor, told):
+def test_active_filters_are_shown_and_can_be_removed(auditor, entries):
     query = {"what": "number", "object": "<b>", "q": "x", "at_from_0": "2026-03-01"}
     answer = auditor.get(LIST, query)
     words = {one.title: one.words for one in answer.context_data["cl"].chosen}
@@ -113,7 +121,7 @@ def test_what_is_chosen_is_said_and_can_be_taken_away(auditor, told):
     assert "<b>" not in answer.content.decode()
 
 
-def test_it_is_counted_so_far_only(auditor, told, monkeypatch):
+def test_it_is_counted_so_far_only(auditor, entries, monkeypatch):
     monkeypatch.setattr(timeline, "MAX_COUNTED", 2)
     monkeypatch.setattr("controlplane.history.admin.EntryAdmin.list_per_page", 1)
     page = auditor.get(LIST, {"cause": "operation"}).content.decode()
@@ -132,24 +140,24 @@ def test_it_is_counted_so_far_only(auditor, told, monkeypatch):
     assert all(limits)
 
 
-def test_words_are_looked_for_as_far_back_as_the_page_says(auditor, told, monkeypatch):
+def test_text_is_searched_as_far_back_as_the_page_states(auditor, entries, monkeypatch):
     newest = Entry.objects.filter(at__gt=NOON + timedelta(hours=2)).count()
     monkeypatch.setattr(search, "MAX_SCANNED", newest)
-    assert shown(auditor, told, q="INC-9") == {"refused"}
+    assert shown(auditor, entries, q="INC-9") == {"refused"}
     answer = auditor.get(LIST, {"q": "INC-9"})
     assert "were searched back to 1 Mar 2026, 13:00:00 UTC" in answer.content.decode()
     further = auditor.get(LIST + answer.context_data["cl"].further_back)
-    assert {row.pk for row in further.context_data["cl"].result_list} == {told["moved"], told["refused"]}
+    assert {row.pk for row in further.context_data["cl"].result_list} == {entries["moved"], entries["refused"]}
     assert "searched back to" not in further.content.decode()
     monkeypatch.setattr(search, "MAX_SCANNED", 1)
-    assert shown(auditor, told, q="Support Bot") == set()
-    assert shown(auditor, told, q="+15550100001") == {"moved", "refused"}  # of what has a name: over all
-    assert shown(auditor, told, q="ada") == {"moved", "refused"}
+    assert shown(auditor, entries, q="Support Bot") == set()
+    assert shown(auditor, entries, q="+15550100001") == {"moved", "refused"}  # names are searched without a limit
+    assert shown(auditor, entries, q="ada") == {"moved", "refused"}
     exported = auditor.post(f"{LIST}export/?q=INC-9", {"format": "jsonl"})
     assert b"".join(exported.streaming_content).count(b"INC-9") == 2
 
 
-def test_a_name_that_too_many_bear_is_not_said_to_be_found_everywhere(auditor, told, monkeypatch):
+def test_a_name_of_too_many_objects_is_only_searched_in_part(auditor, entries, monkeypatch):
     monkeypatch.setattr(search, "MAX_SCANNED", 1)
     assert "are found in all of the history" in auditor.get(LIST, {"q": "Sales"}).content.decode()
     monkeypatch.setattr(search, "MAX_OBJECTS", 0)
@@ -158,25 +166,25 @@ def test_a_name_that_too_many_bear_is_not_said_to_be_found_everywhere(auditor, t
     assert "entries were searched back to" in page
 
 
-def test_nothing_counts_each_choice_of_a_filter(auditor, told):
+def test_nothing_counts_each_choice_of_a_filter(auditor, entries):
     assert not auditor.get(LIST, {"_facets": "True"}).context_data["cl"].add_facets
 
 
-def test_a_change_of_a_long_text_is_told_where_it_begins(told):
+def test_a_change_of_a_long_text_is_shown_from_where_it_begins(entries):
     old = "You are kind. " * 20
     entry = Entry(kind="agent.changed", before={"a.prompt": old + "Old."}, after={"a.prompt": old + "New."})
     assert entry.words == "prompt: …kind. You are kind. Old. → …kind. You are kind. New."
 
 
-def test_a_search_that_fits_too_much_says_so(auditor, told, monkeypatch):
+def test_a_search_with_too_many_matches_reports_it(auditor, entries, monkeypatch):
     monkeypatch.setattr(search, "MAX_RESULTS", 1)
     answer = auditor.get(LIST, {"q": "INC-9"})
-    assert [row.pk for row in answer.context_data["cl"].result_list] == [told["refused"]]
+    assert [row.pk for row in answer.context_data["cl"].result_list] == [entries["refused"]]
     assert "More than 1 entries match" in answer.content.decode()
 
 
-def test_an_object_links_to_its_own_timeline(auditor, told, workspace):
+def test_an_object_links_to_its_own_timeline(auditor, entries, workspace):
     page = auditor.get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/change/").content.decode()
     address = f"?object_type=number&object={workspace.bound.remote_id}"
     assert address.replace("&", "&amp;") in page
-    assert shown(auditor, told, object_type="number", object=workspace.bound.remote_id) == {"moved", "refused"}
+    assert shown(auditor, entries, object_type="number", object=workspace.bound.remote_id) == {"moved", "refused"}

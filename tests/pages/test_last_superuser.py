@@ -1,4 +1,4 @@
-"""One active superuser remains, and nobody takes away their own access, by whichever way."""
+"""One active superuser always remains, and users cannot remove their own access by any route."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ def refusals(answer) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_nobody_takes_their_own_access_on_the_form(flag, client, boss):
+def test_users_cannot_remove_their_own_access_on_the_form(flag, client, boss):
     User.objects.create_superuser("other")
     answer = change(client, boss, **FLAGS | {flag: "", "first_name": "New"})
     ((field, (words,)),) = refusals(answer).items()

@@ -1,4 +1,4 @@
-"""The tab of the browser names what is listed, so that several open ones are told apart."""
+"""The browser tab names the list that it shows, so that several open lists can be distinguished."""
 
 import re
 
@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from controlplane.readonly_admin import ReadOnlyAdmin
 
 LISTS = [model for model, one in admin.site._registry.items() if isinstance(one, ReadOnlyAdmin)]
-OF_ITS_OWN = {"History", "API check reports"}  # as the sidebar calls them
+OF_ITS_OWN = {"History", "API check reports"}  # as in the sidebar
 
 
 @pytest.mark.django_db

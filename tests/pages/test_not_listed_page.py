@@ -1,5 +1,5 @@
-"""An import that is in no list after ten minutes: said plainly in the list, on its page and on the Overview, each with
-the button that looks again."""
+"""An import that is still not listed after ten minutes is reported in the list, on its page and on the Overview, each
+with a button that checks again."""
 
 import re
 from datetime import timedelta
@@ -33,14 +33,14 @@ def check(client: Client, number: PhoneNumber, **headers: str):
     return client.post(f"{LIST}{number.pk}/check/", headers=headers)
 
 
-def test_the_verdict_stands_in_the_list_on_its_page_and_on_the_overview(operator, unlisted):
+def test_the_verdict_is_shown_in_the_list_on_its_page_and_on_the_overview(operator, unlisted):
     accepted = timezone.localtime(unlisted.imported_at).strftime("%H:%M")
     row = operator.get(LIST).content.decode()
     assert "Not listed" in row
     assert f"accepted {unlisted.accepted_at}, not listed after 10 min" in row
     for address in (f"{LIST}{unlisted.pk}/change/", "/admin/"):
-        told = text_of(operator.get(address).content.decode())
-        assert f"{accepted}, but not listed after 10 minutes. ElevenLabs knows it by its id" in told, address
+        page_text = text_of(operator.get(address).content.decode())
+        assert f"{accepted}, but not listed after 10 minutes. ElevenLabs knows it by its id" in page_text, address
     assert operator.get(LIST, {"state": "unlisted"}).context["cl"].result_count == 1
 
 
@@ -68,7 +68,7 @@ def test_a_look_of_the_address_bar_changes_nothing(operator, unlisted, remote):
     assert len(remote.calls()) == calls
 
 
-def test_check_again_goes_back_and_says_what_it_found(operator, unlisted, remote):
+def test_check_again_goes_back_and_reports_what_it_found(operator, unlisted, remote):
     here = f"http://testserver{LIST}?state=unlisted"
     answer = check(operator, unlisted, referer=here)
     assert answer.url == here
@@ -85,13 +85,15 @@ def test_check_again_goes_back_and_says_what_it_found(operator, unlisted, remote
 
 
 def test_the_cells_move_without_a_reload(operator, unlisted, remote):
-    """The open page asks often while it may be listed at any moment, seldom after that, and stops once it is."""
+    """The open page polls often while the number may be listed soon, rarely after that, and stops once it is listed."""
     cells = f"{LIST}{unlisted.pk}/cells/"
     assert 'hx-trigger="load delay:10s"' in operator.get(cells).content.decode()
     check(operator, unlisted)
     page = operator.get(cells).content.decode()
     assert 'hx-trigger="load delay:500ms"' in page
-    assert re.search(rf'<div id="unlisted-{unlisted.pk}"[^>]*hx-swap-oob="true"></div>', page), "the verdict goes too"
+    assert re.search(rf'<div id="unlisted-{unlisted.pk}"[^>]*hx-swap-oob="true"></div>', page), (
+        "the verdict is removed too"
+    )
     remote.advance(10**8)
     PhoneNumber.objects.update(poll_at=timezone.now())
     import_polling.poll_due()

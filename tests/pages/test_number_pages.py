@@ -1,4 +1,4 @@
-"""What staff see and can do on the pages of numbers. Forms are filled as the page renders them, key included."""
+"""What staff see and can do on the pages of numbers. Forms are submitted as the page renders them, with their key."""
 
 import re
 from typing import Any
@@ -17,13 +17,13 @@ SID, TOKEN = "AC" + "3" * 32, "tok3n-of-twilio-that-must-not-be-kept"
 
 
 def fields_of(page: str) -> dict[str, str]:
-    """The hidden fields that the page's form sends back."""
+    """The hidden fields of the page's form."""
     main = page[page.index("csrfmiddlewaretoken") :] if "csrfmiddlewaretoken" in page else page
     return dict(re.findall(r'<input type="hidden" name="(key|shown)" value="([^"]*)"', main))
 
 
-def url(number: PhoneNumber, deed: str) -> str:
-    return f"{LIST}{number.pk}/{deed}/"
+def url(number: PhoneNumber, action: str) -> str:
+    return f"{LIST}{number.pk}/{action}/"
 
 
 def submit(client: Client, address: str, **typed: Any):
@@ -32,14 +32,14 @@ def submit(client: Client, address: str, **typed: Any):
     return client.post(address, fields_of(page.content.decode()) | typed)
 
 
-def said(client: Client, address: str = LIST) -> str:
+def page_text(client: Client, address: str = LIST) -> str:
     return re.sub(r"\s+", " ", client.get(address).content.decode())
 
 
-def test_assign_says_who_answers_from_now_on(operator, workspace, remote):
+def test_assign_reports_who_answers_from_now_on(operator, workspace, remote):
     answer = submit(operator, url(workspace.free, "assign"), agent=workspace.sales.pk)
     assert answer.status_code == 302
-    assert f"Assigned +1 555 010 0002 to {workspace.sales}. Calls that come in from now on" in said(operator)
+    assert f"Assigned +1 555 010 0002 to {workspace.sales}. Calls that come in from now on" in page_text(operator)
     number = remote.get(f"/v1/convai/phone-numbers/{workspace.free.remote_id}")
     assert number["assigned_agent"]["agent_id"] == workspace.sales.remote_id
 
@@ -107,11 +107,11 @@ def test_an_agent_deleted_or_archived_meanwhile_is_not_assigned(operator, worksp
 
 def test_release_rename_and_remove(operator, workspace, remote):
     assert submit(operator, url(workspace.bound, "release")).status_code == 302
-    assert "will not be answered by an agent" in said(operator)
+    assert "will not be answered by an agent" in page_text(operator)
     assert submit(operator, url(workspace.bound, "rename"), label="Night").status_code == 302
     assert remote.get(f"/v1/convai/phone-numbers/{workspace.bound.remote_id}")["label"] == "Night"
     assert submit(operator, url(workspace.bound, "remove")).status_code == 302
-    assert "It stays yours at Twilio" in said(operator)
+    assert "It stays yours at Twilio" in page_text(operator)
     assert [row["phone_number"] for row in remote.get("/v1/convai/phone-numbers")] == ["+15550100002"]
 
 
@@ -132,10 +132,10 @@ def test_an_unconfirmed_write_is_shown_as_such_and_can_be_checked(operator, work
     answer = submit(operator, url(workspace.free, "assign"), agent=workspace.sales.pk)
     op = Operation.objects.get()
     assert answer.url == reverse("admin:operations_operation_change", args=[op.pk])
-    page = said(operator, answer.url)
+    page = page_text(operator, answer.url)
     assert "ElevenLabs may or may not have done it" in page
     assert "Check now" in page
-    assert "Unconfirmed" in said(operator)
+    assert "Unconfirmed" in page_text(operator)
     other = submit(operator, url(workspace.free, "rename"), label="x")
     assert other.status_code == 422
     assert "Operators requested at" in other.content.decode()
@@ -174,7 +174,7 @@ def import_form(**changed: Any) -> dict[str, Any]:
         ({"phone_number": "+15005550001"}, "phone_number", "ElevenLabs refused"),
     ],
 )
-def test_an_import_that_cannot_be_says_why_at_its_field_and_keeps_no_secret(
+def test_a_rejected_import_shows_the_error_at_its_field_and_keeps_no_secret(
     operator, workspace, remote, changed, field, message
 ):
     numbers = PhoneNumber.objects.count()
@@ -185,7 +185,7 @@ def test_an_import_that_cannot_be_says_why_at_its_field_and_keeps_no_secret(
     assert message in re.sub(r"\s+", " ", page)
     errors = answer.context["form"].errors
     assert message in str(errors[field] if field else errors)
-    assert typed["phone_number"] in page  # what was typed stays, but for secrets
+    assert typed["phone_number"] in page  # input is kept, except for secrets
     assert typed["token"] not in page or not typed["token"]
     assert PhoneNumber.objects.count() == numbers
     assert TOKEN not in str(list(Operation.objects.values()))
@@ -204,11 +204,11 @@ def test_an_import_is_propagating_then_listed(operator, workspace, remote):
     number = PhoneNumber.objects.get(phone_number="+14155550123")
     cells = operator.get(f"{LIST}{number.pk}/cells/").content.decode()
     assert "Importing" in cells
-    assert "hx-get" in cells  # asks again by itself
+    assert "hx-get" in cells  # polls by itself
     assert "assign/" not in cells
     answer = submit(operator, f"{LIST}add/", **import_form())
     assert "+1 415 555 0123 is already on its way" in re.sub(r"\s+", " ", answer.content.decode())
-    assert len(remote.calls(method="POST", path="/v1/convai/phone-numbers")) == 3  # two by the fixture, one by us
+    assert len(remote.calls(method="POST", path="/v1/convai/phone-numbers")) == 3  # two of them by the fixture
 
 
 def test_deleting_an_agent_asks_what_becomes_of_its_numbers(operator, workspace):
@@ -225,7 +225,7 @@ def test_deleting_an_agent_asks_what_becomes_of_its_numbers(operator, workspace)
     answer = submit(operator, address, deed="move", agent=workspace.sales.pk)
     change_set = ChangeSet.objects.get()
     assert answer.url == reverse("admin:operations_changeset_change", args=[change_set.pk])
-    assert "0 of 2 steps done" in said(operator, answer.url)
+    assert "0 of 2 steps done" in page_text(operator, answer.url)
 
 
 def test_search_finds_a_number_by_any_of_its_digits_label_and_agent(operator, workspace):

@@ -1,4 +1,4 @@
-"""Whatever keys, parameters and fields somebody sends to a page: an answer that says so, and never a 500."""
+"""Invalid keys, parameters and fields get a proper error response, never a 500."""
 
 import re
 from itertools import cycle, islice, product
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 ODD_KEYS = [["abc", "9" * 19], pytest.param(["1e3", "1;x", "9" * 400], marks=pytest.mark.slow)]
 LISTS = {reverse(admin_urlname(model._meta, "changelist")): page for model, page in admin.site._registry.items()}
 LOOKUPS = ["regex=x", "contains=x", "pk=1"]
-NUMBERS = "/admin/numbers/phonenumber/"  # has everything that a list may have
+NUMBERS = "/admin/numbers/phonenumber/"  # uses every feature of a list
 OTHER_LOOKUPS = ["pk__regex=^((a|aa)%2B)%2B!$", "pk__in=x", "id__gte=1", "nothing=1", "pk__exact=1"]
 
 
@@ -31,14 +31,14 @@ def client(sign_in):
 
 @pytest.mark.parametrize("keys", ODD_KEYS, ids=lambda keys: keys[0])
 def test_a_key_of_any_form_is_one_that_is_not_there(keys, client, world: World):
-    """Also those that Django finds beside ours, such as the history of an object."""
+    """Also on Django's own views, such as the history of an object."""
     found = {}
     for route in routes():
         if not route.startswith("admin/") or not PLACE.search(route) or "<url>" in route:
             continue
         for key in keys:
             path = "/" + PLACE.sub(lambda _, key=key: key, route)
-            for method in ("get", "post") if key == keys[0] else ("get",):  # both look a key up in the same way
+            for method in ("get", "post") if key == keys[0] else ("get",):  # both look up a key in the same way
                 data = {"key": KEY, "post": "yes"} if method == "post" else {}
                 status = getattr(client, method)(path, data).status_code
                 if status not in (302, 400, 403, 404, 405):
@@ -49,7 +49,7 @@ def test_a_key_of_any_form_is_one_that_is_not_there(keys, client, world: World):
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("place", LISTS)
 def test_a_list_takes_the_parameters_of_its_filters_and_no_other(place, every, client, workspace):
-    """A lookup on any field of any model is refused before it is a query. In turns, or every one on every field."""
+    """A lookup on any field of any model is refused before it becomes a query. Sampled, or all of them when slow."""
     model = LISTS[place].model
     fields = [field.name for field in model._meta.get_fields() if field.concrete or field.auto_created]
     pairs = product(fields, LOOKUPS) if every else zip(fields, cycle(LOOKUPS), strict=False)
@@ -63,8 +63,8 @@ def test_a_list_takes_the_parameters_of_its_filters_and_no_other(place, every, c
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_lists_still_answer_their_own_links(every, client, world: World):
-    """One link of each sort that a page has: by the names of its parameters. Those that all lists have in common are
-    followed on one, or on every one."""
+    """One link of each kind on a page, by its parameter names. Links that all lists share are followed on one list, or
+    on every list when slow."""
     common = {("o",): "?o=1", ("o", "p", "q"): "?o=1&p=1&q=x", ("e",): "?e=1"}
     for page in LISTS:
         links = re.findall(r'href="(\?[^"]*)"', client.get(page).content.decode())
@@ -82,8 +82,8 @@ def test_lists_still_answer_their_own_links(every, client, world: World):
     [(0, False), pytest.param(0, True, marks=pytest.mark.slow), pytest.param(1, True, marks=pytest.mark.slow)],
 )
 def test_no_value_of_a_parameter_is_an_error_of_ours(first, every, client, workspace):
-    """Each parameter with one of the values here, and with the other one in the slow case. Those that all lists have in
-    common are tried on one, or on every one."""
+    """Each parameter with one of the values here, and with the other one in the slow case. Parameters that all lists
+    share are tried on one list, or on every list when slow."""
     values = islice(cycle(("9" * 30, "é' [ 1=1 --")), first, None)
     request = client.get(NUMBERS).wsgi_request
     for page, its in LISTS.items():
@@ -120,7 +120,7 @@ def test_a_search_that_is_too_long_is_not_carried_out(place, client, workspace):
         assert "search with 200 characters at most" in answer.content.decode()
 
 
-def test_a_field_with_a_nul_is_refused_and_told_to_nobody(client, workspace, caplog):
+def test_a_field_with_a_nul_is_refused_and_neither_shown_nor_logged(client, workspace, caplog):
     for path in (
         f"/admin/numbers/phonenumber/{workspace.bound.pk}/assign/",
         "/admin/numbers/phonenumber/add/",
@@ -134,7 +134,7 @@ def test_a_field_with_a_nul_is_refused_and_told_to_nobody(client, workspace, cap
     assert client.get("/admin/", headers={"Cookie": cookie}).status_code == 400
 
 
-def test_a_long_search_for_an_agent_is_told_in_the_form(client, workspace):
+def test_a_long_search_for_an_agent_is_reported_in_the_form(client, workspace):
     for path in (
         f"/admin/numbers/phonenumber/{workspace.bound.pk}/assign/",
         "/admin/numbers/phonenumber/add/",

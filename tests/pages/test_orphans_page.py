@@ -1,4 +1,4 @@
-"""The page that proposes to release numbers whose agent is gone: what it lists, when it has a button, what it does."""
+"""The page that offers to unassign numbers whose agent was deleted: its rows, its button, and what the button does."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ from controlplane.operations import change_sets
 from controlplane.operations.models import ChangeSet, Operation
 from numbers.models import PhoneNumber, State
 from numbers.sync import sync_all
-from tests.pages.test_few_queries import asked
+from tests.pages.test_few_queries import executed_queries
 from tests.pages.test_number_pages import LIST, fields_of
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def text_of(page: str) -> str:
 
 @pytest.fixture
 def orphan(workspace, remote) -> PhoneNumber:
-    """Its agent answered 404 two runs in a row, just now."""
+    """The agent answered 404 in two consecutive runs, just now."""
     remote.console("delete_agent", agent_id=workspace.support.remote_id)
     sync_all()
     sync_all()
@@ -37,7 +37,7 @@ def orphan(workspace, remote) -> PhoneNumber:
 
 @pytest.fixture
 def ready(orphan) -> PhoneNumber:
-    """And eleven minutes ago for the first time."""
+    """The first 404 was eleven minutes ago."""
     Agent.objects.filter(gone_at__isnull=False).update(missing_since=timezone.now() - EARLIER)
     return orphan
 
@@ -46,8 +46,8 @@ def test_it_lists_number_label_agent_age_and_from_when(operator, orphan, workspa
     page = operator.get(PAGE).content.decode()
     dead = Agent.objects.get(pk=workspace.support.pk)
     from_when = timezone.localtime(dead.missing_since + timedelta(minutes=10))
-    for told in ("+1 555 010 0001", "Main", f"Support Bot {dead.id_suffix}", "s ago", f"from {from_when:%H:%M}"):
-        assert told in text_of(page), told
+    for part in ("+1 555 010 0001", "Main", f"Support Bot {dead.id_suffix}", "s ago", f"from {from_when:%H:%M}"):
+        assert part in text_of(page), part
     assert "<summary" not in page
     assert "None can be unassigned yet." in page
 
@@ -69,9 +69,10 @@ def test_its_button_plans_a_change_set_that_a_worker_runs(operator, ready, remot
     change_sets.run_due()
     ready.refresh_from_db()
     assert ready.state is State.UNASSIGNED
-    told = text_of(operator.get(f"/admin/operations/operation/{Operation.objects.get().pk}/change/").content.decode())
-    assert "Requested by system" in told
-    assert "Requested by Operators." in told
+    page = operator.get(f"/admin/operations/operation/{Operation.objects.get().pk}/change/").content.decode()
+    page_text = text_of(page)
+    assert "Requested by system" in page_text
+    assert "Requested by Operators." in page_text
     assert "requested by Operators" in text_of(operator.get(answer.url).content.decode())
     assert "No number is orphaned" in operator.get(PAGE).content.decode()
 
@@ -84,7 +85,7 @@ def test_the_same_form_sent_twice_plans_once(operator, ready):
     assert len(urls) == ChangeSet.objects.count() == 1
 
 
-def test_a_form_that_came_too_late_says_why_and_shows_what_is_now(operator, ready, workspace, remote):
+def test_a_stale_form_explains_why_and_shows_the_current_state(operator, ready, workspace, remote):
     form = fields_of(operator.get(PAGE).content.decode())
     remote.fault("GET", f"/v1/convai/agents/{workspace.support.remote_id}", "status", status=403)
     answer = operator.post(PAGE, form)
@@ -122,7 +123,7 @@ def test_who_may_only_look_sees_no_button(sign_in, ready):
     assert auditor.post(PAGE, form).status_code == 403
 
 
-def test_it_says_whether_it_is_done_by_itself(operator, ready, settings):
+def test_it_shows_whether_the_clean_up_is_automatic(operator, ready, settings):
     for way in ("ask", "auto"):
         settings.ORPHAN_CLEANUP = way
         assert ("every five minutes (ORPHAN_CLEANUP is auto)" in operator.get(PAGE).content.decode()) == (way == "auto")
@@ -135,7 +136,7 @@ def test_the_overview_the_list_and_the_number_lead_there(operator, ready):
 
 
 def test_it_asks_the_database_no_more_for_more_rows(operator, ready, workspace, settings):
-    few = len(asked(operator, PAGE))
+    few = len(executed_queries(operator, PAGE))
     PhoneNumber.objects.bulk_create(
         PhoneNumber(
             remote_id=f"phnum_{at}",
@@ -146,4 +147,4 @@ def test_it_asks_the_database_no_more_for_more_rows(operator, ready, workspace, 
         )
         for at in range(60)
     )
-    assert len(asked(operator, PAGE)) == few <= 14
+    assert len(executed_queries(operator, PAGE)) == few <= 14

@@ -1,4 +1,4 @@
-"""The pages of outside changes: what they say, whom they let do what, and that many at once stay workable."""
+"""The pages of external changes: their content, their permissions, and that large numbers of them stay manageable."""
 
 import re
 import uuid
@@ -20,21 +20,21 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/mirror/outsidechange/"
 
 
-def page_of(change: OutsideChange, deed: str = "change") -> str:
-    return reverse(f"admin:mirror_outsidechange_{deed}", args=[change.pk])
+def page_of(change: OutsideChange, action: str = "change") -> str:
+    return reverse(f"admin:mirror_outsidechange_{action}", args=[change.pk])
 
 
 def text(answer) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", answer.content.decode()).split())
 
 
-def post(client: Client, change: OutsideChange, deed: str, **data: str):
-    return client.post(page_of(change, deed), {"key": str(uuid.uuid4()), **data})
+def post(client: Client, change: OutsideChange, action: str, **data: str):
+    return client.post(page_of(change, action), {"key": str(uuid.uuid4()), **data})
 
 
 @pytest.fixture
 def moved(workspace, remote) -> OutsideChange:
-    """Somebody moved the bound number from Support Bot to Sales Bot in the console."""
+    """The assigned number was moved from Support Bot to Sales Bot in the console."""
     remote.console("assign", number=workspace.bound.remote_id, agent_id=workspace.sales.remote_id)
     sync_all()
     return OutsideChange.objects.select_related("entry").get()
@@ -50,7 +50,7 @@ def person(*codes: str) -> Client:
     return client
 
 
-# --- What they say ----------------------------------------------------------------------------------------------------
+# --- Content ----------------------------------------------------------------------------------------------------------
 def test_the_page_shows_both_values_and_when_it_happened(operator, workspace, moved):
     shown = text(operator.get(page_of(moved)))
     assert f"Before {workspace.support} ({workspace.support.remote_id})" in shown
@@ -62,7 +62,7 @@ def test_the_page_shows_both_values_and_when_it_happened(operator, workspace, mo
     assert reverse("admin:numbers_phonenumber_change", args=[workspace.bound.pk]) in links
 
 
-def test_the_list_and_the_front_page_say_that_somebody_is_needed(operator, workspace, moved):
+def test_the_list_and_the_overview_show_that_it_needs_attention(operator, workspace, moved):
     assert "agent: Support Bot" in text(operator.get(LIST))
     front = operator.get("/admin/").content.decode()
     assert f'<a class="cp-link" href="{LIST}">1 change</a> made outside this app' in front
@@ -87,8 +87,8 @@ def test_rows_and_pages_of_what_was_changed_are_marked(operator, remote, workspa
         page = operator.get(path).content.decode()
         assert page.count(page_of(change)) == 1, path
         assert person("numbers.view_phonenumber", "agents.view_agent").get(path).content.decode().count(LIST) == 0
-    told = text(operator.get(reverse("admin:agents_agent_change", args=[workspace.sales.pk])))
-    assert "Changed outside this app: name: Sales Bot → Console Bot , between" in told
+    page_text = text(operator.get(reverse("admin:agents_agent_change", args=[workspace.sales.pk])))
+    assert "Changed outside this app: name: Sales Bot → Console Bot , between" in page_text
 
 
 def test_the_filters_show_what_was_changed_and_nothing_else(operator, remote, workspace, moved):
@@ -99,7 +99,7 @@ def test_the_filters_show_what_was_changed_and_nothing_else(operator, remote, wo
     page = operator.get(numbers).content.decode()
     [chip] = re.findall(r'<a href="([^"]*outside=open[^"]*)"[^>]*>Changed outside this app<', page)
     shown = operator.get(numbers + chip.replace("&amp;", "&")).context_data["cl"].result_list
-    assert {number.pk for number in shown} == {workspace.bound.pk, workspace.free.pk}, "also the one that is gone"
+    assert {number.pk for number in shown} == {workspace.bound.pk, workspace.free.pk}, "including the deleted one"
     remote.advance(2)
     remote.console("rename_agent", agent_id=workspace.sales.remote_id, name="Console Bot")
     sync_all()
@@ -111,7 +111,7 @@ def test_the_filters_show_what_was_changed_and_nothing_else(operator, remote, wo
 
 
 def test_the_list_is_searched_and_filtered_by_its_address(operator, workspace, moved):
-    for asked, found in [
+    for query, found in [
         ({}, 1),
         ({"q": "(555) 010-0001"}, 1),
         ({"q": "5550100002"}, 0),
@@ -121,16 +121,16 @@ def test_the_list_is_searched_and_filtered_by_its_address(operator, workspace, m
         ({"state": "adopted"}, 0),
         ({"state": "all"}, 1),
     ]:
-        assert operator.get(LIST, asked).context_data["cl"].result_count == found, asked
+        assert operator.get(LIST, query).context_data["cl"].result_count == found, query
 
 
-# --- What is decided --------------------------------------------------------------------------------------------------
+# --- Decisions ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("deed", "state", "shown"), [("adopt", "adopted", "accepted"), ("ignore", "ignored", "dismissed")]
+    ("action", "state", "shown"), [("adopt", "adopted", "accepted"), ("ignore", "ignored", "dismissed")]
 )
-def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, shown, operator, remote, moved):
+def test_adopt_and_ignore_send_nothing_and_name_who_decided(action, state, shown, operator, remote, moved):
     before = remote.ledger()
-    answer = operator.post(page_of(moved, deed), follow=True)
+    answer = operator.post(page_of(moved, action), follow=True)
     assert f"{shown.capitalize()}: +1 555 010 0001: agent: Support Bot" in text(answer)
     moved.refresh_from_db()
     assert (moved.state, moved.decided_by_name) == (state, "Operators")
@@ -146,10 +146,10 @@ def test_adopt_and_ignore_send_nothing_and_name_who_decided(deed, state, shown, 
 
 
 def test_revert_shows_old_and_new_and_puts_it_back(operator, remote, workspace, moved):
-    asked = text(operator.get(page_of(moved, "revert")))
-    assert f"Now {workspace.sales}" in asked
-    assert f"Then {workspace.support}" in asked
-    assert "if it has changed meanwhile, nothing is sent" in asked
+    dialog = text(operator.get(page_of(moved, "revert")))
+    assert f"Now {workspace.sales}" in dialog
+    assert f"Then {workspace.support}" in dialog
+    assert "if it has changed meanwhile, nothing is sent" in dialog
     answer = operator.post(page_of(moved, "revert"), {"key": str(uuid.uuid4())}, follow=True)
     assert "Moved +1 555 010 0001 from Sales Bot" in text(answer)
     number = remote.get(f"/v1/convai/phone-numbers/{workspace.bound.remote_id}")
@@ -160,7 +160,7 @@ def test_revert_shows_old_and_new_and_puts_it_back(operator, remote, workspace, 
     assert "<h2>Decision" not in shown
 
 
-def test_a_revert_that_comes_too_late_says_what_it_is_now(operator, remote, workspace, moved):
+def test_a_stale_revert_shows_the_current_value(operator, remote, workspace, moved):
     remote.console("assign", number=workspace.bound.remote_id, agent_id=None)
     answer = post(operator, moved, "revert")
     assert answer.status_code == 422
@@ -183,7 +183,7 @@ def test_a_double_click_leads_to_the_same_page_twice(operator, remote, moved):
     assert len(remote.calls(method="PATCH", path="/v1/*")) == 1
 
 
-def test_what_cannot_be_taken_back_says_so_and_leads_to_what_can_be_done(operator, remote, workspace):
+def test_an_irreversible_change_explains_why_and_links_to_alternatives(operator, remote, workspace):
     remote.console("add_number", phone_number="+15550109999")
     remote.advance(10)
     sync_all()
@@ -218,13 +218,13 @@ def test_what_cannot_be_taken_back_says_so_and_leads_to_what_can_be_done(operato
 def test_a_revert_needs_the_right_to_the_write_itself(codes, buttons, status, moved):
     client = person(*codes)
     page = client.get(page_of(moved)).content.decode()
-    assert [deed for deed in ("adopt", "ignore", "revert") if page_of(moved, deed) in page] == buttons
+    assert [action for action in ("adopt", "ignore", "revert") if page_of(moved, action) in page] == buttons
     assert post(client, moved, "revert").status_code == status
     moved.refresh_from_db()
     assert moved.state == ("reverted" if status == 302 else "open")
 
 
-# --- Many at once -----------------------------------------------------------------------------------------------------
+# --- Bulk decisions --------------------------------------------------------------------------------------------------
 @pytest.fixture
 def many(workspace, remote) -> int:
     for at in range(120):
@@ -264,7 +264,7 @@ HOSTILE = [
 ]
 
 
-# All tags in one text; what turns the direction of writing alone, so that no shortened text has lost it.
+# All tags in one text. Characters that change the text direction are separate, so that no shortened text drops them.
 @pytest.mark.parametrize(
     "value",
     ["".join(HOSTILE[:-1]), HOSTILE[-1], *(pytest.param(one, marks=pytest.mark.slow) for one in HOSTILE[:-1])],
@@ -278,7 +278,7 @@ def test_what_the_console_wrote_stays_text(value, operator, remote, workspace):
     sync_all()
     changes = list(OutsideChange.objects.all())
     assert {change.object_type for change in changes} == {"agent", "number"}
-    paths = [LIST, "/admin/", *(page_of(change, deed) for change in changes for deed in ("change", "revert"))]
+    paths = [LIST, "/admin/", *(page_of(change, action) for change in changes for action in ("change", "revert"))]
     paths += [workspace_page(row) for row in (*Agent.objects.all(), *PhoneNumber.objects.all())]
     for path in paths:
         page = operator.get(path).content.decode()

@@ -1,4 +1,4 @@
-"""People: one page makes somebody who can sign in and work; nobody gives more rights than they have."""
+"""People: one page creates a working account, and users cannot grant more permissions than they have."""
 
 import re
 from datetime import timedelta
@@ -49,7 +49,7 @@ def names_on(client: Client, address: str) -> set[str]:
     return set(re.findall(r'name="([a-z_0-9]+)"', client.get(address).content.decode()))
 
 
-def test_one_page_makes_somebody_who_can_sign_in_and_work(administrator):
+def test_one_page_creates_a_user_who_can_sign_in_and_work(administrator):
     page = administrator.get(f"{PEOPLE}add/").content.decode()
     assert {"username", "first_name", "last_name", "password1", "password2", "groups"} <= names_on(
         administrator, f"{PEOPLE}add/"
@@ -85,7 +85,7 @@ def test_an_administrator_sees_and_sets_nothing_beyond_roles(administrator):
     assert not jo.user_permissions.exists()
 
 
-def test_nobody_gives_a_right_that_they_do_not_have(administrator):
+def test_a_permission_is_only_granted_by_those_who_have_it(administrator):
     owners = Group.objects.create(name="Owners")
     owners.permissions.add(Permission.objects.get(codename="delete_group"))
     answer = administrator.post(f"{PEOPLE}add/", new_person(groups=[str(owners.pk)]))
@@ -96,7 +96,7 @@ def test_nobody_gives_a_right_that_they_do_not_have(administrator):
 
 @pytest.mark.parametrize("active", [True, False])
 @pytest.mark.parametrize("how", ["superuser", "role", "directly"])
-def test_nobody_takes_over_somebody_who_may_do_more(administrator, how, active):
+def test_an_account_with_more_permissions_cannot_be_taken_over(administrator, how, active):
     boss = User.objects.create_user("boss", password=PASSWORD, is_staff=True, is_active=active)
     right = Permission.objects.get(codename="delete_group")
     if how == "superuser":
@@ -117,7 +117,7 @@ def test_nobody_takes_over_somebody_who_may_do_more(administrator, how, active):
     assert "../password/" not in page.content.decode()
 
 
-def test_an_administrator_gives_a_new_password_and_deactivates_but_deletes_nobody(administrator):
+def test_an_administrator_sets_passwords_and_deactivates_but_does_not_delete(administrator):
     administrator.post(f"{PEOPLE}add/", new_person())
     jo = User.objects.get(username="jo")
     typed = {"password1": "another-long-one-88", "password2": "another-long-one-88"}
@@ -131,7 +131,7 @@ def test_an_administrator_gives_a_new_password_and_deactivates_but_deletes_nobod
     assert User.objects.filter(username="jo").exists()
 
 
-def test_the_page_that_would_delete_says_why_not_and_deactivates(administrator, sign_in):
+def test_the_delete_page_explains_why_not_and_deactivates(administrator, sign_in):
     jo = User.objects.create_user("jo", password=PASSWORD, is_staff=True)
     client = Client()
     client.force_login(jo, backend="django.contrib.auth.backends.ModelBackend")
@@ -142,9 +142,9 @@ def test_the_page_that_would_delete_says_why_not_and_deactivates(administrator, 
     assert administrator.post(f"{PEOPLE}{jo.pk}/deactivate/").status_code == 302
     jo.refresh_from_db()
     assert not jo.is_active
-    assert client.get("/admin/").status_code == 302  # signed out at once
-    told = Entry.objects.latest("pk")
-    assert (told.actor_name, told.object_name, told.words) == ("Administrators", "jo", "is not active any more")
+    assert client.get("/admin/").status_code == 302  # signed out immediately
+    entry = Entry.objects.latest("pk")
+    assert (entry.actor_name, entry.object_name, entry.words) == ("Administrators", "jo", "is not active any more")
     assert "deactivated already" in administrator.get(f"{PEOPLE}{jo.pk}/delete/").content.decode()
 
 
@@ -170,7 +170,7 @@ def test_a_list_of_people_is_deactivated_and_none_is_deleted(role, sign_in):
 def test_the_last_superuser_stays(sign_in):
     administrator = sign_in("Administrators")
     boss = User.objects.create_superuser("boss")
-    assert administrator.post(f"{PEOPLE}{boss.pk}/deactivate/").status_code == 403  # may do more
+    assert administrator.post(f"{PEOPLE}{boss.pk}/deactivate/").status_code == 403  # has more permissions
     superuser = sign_in("superuser")
     User.objects.filter(pk=boss.pk).update(is_active=False)
     me = User.objects.get(username="superuser")
@@ -217,7 +217,7 @@ def test_the_pages_say_people_and_roles(administrator):
     assert "Authentication" not in administrator.get(PEOPLE).content.decode()
 
 
-def test_an_auditor_looks_at_people_and_changes_nobody(sign_in):
+def test_an_auditor_views_people_and_changes_none(sign_in):
     auditor = sign_in("Auditors")
     jo = User.objects.create_user("jo", password=PASSWORD, is_staff=True)
     page = auditor.get(f"{PEOPLE}{jo.pk}/change/").content.decode()
@@ -226,7 +226,7 @@ def test_an_auditor_looks_at_people_and_changes_nobody(sign_in):
     assert auditor.get(f"{PEOPLE}add/").status_code == 403
 
 
-def test_a_wrong_sign_in_says_one_thing_and_waits_for_the_password(db):
+def test_a_failed_sign_in_shows_one_message_and_waits_for_the_password(db):
     page = Client().post("/admin/login/", {"username": "jo", "password": "wrong"}).content.decode()
     assert "Please correct the error" not in page
     assert page.count("errornote") == 1
@@ -240,7 +240,7 @@ def test_a_wrong_sign_in_says_one_thing_and_waits_for_the_password(db):
 def test_what_signing_in_leaves_behind_is_forgotten(administrator):
     Client().post("/admin/login/", {"username": PASSWORD, "password": "x"})
     assert FailureCount.objects.count() == 3
-    assert PASSWORD not in str(list(FailureCount.objects.values()))  # typed into the wrong field
+    assert PASSWORD not in str(list(FailureCount.objects.values()))  # a password entered in the wrong field
     old = Session.objects.create(session_key="old", session_data="", expire_date=timezone.now() - timedelta(minutes=1))
     assert purge_expired() == 1
     assert not Session.objects.filter(pk=old.pk).exists()

@@ -1,4 +1,4 @@
-"""REQUIRE_REASON: staff say why, whatever they ask for. What is missing is said at its field; nothing typed is lost."""
+"""REQUIRE_REASON: every write needs a reason. A missing one is reported at its field, and no input is lost."""
 
 import re
 import uuid
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.django_db
 
 WHY = {"reason": "Callers wait too long", "ticket": "OPS-4711"}
 NUMBERS, AGENTS, CHANGES = "/admin/numbers/phonenumber/", "/admin/agents/agent/", "/admin/mirror/outsidechange/"
-Ask = tuple[str, dict[str, Any]]  # the address of a form, and what is typed there
+FormRequest = tuple[str, dict[str, Any]]  # the URL of a form, and the values entered there
 
 
-def orphaned(workspace: Any, remote: Any) -> Ask:
+def orphaned(workspace: Any, remote: Any) -> FormRequest:
     remote.console("delete_agent", agent_id=workspace.support.remote_id)
     sync_all()
     sync_all()
@@ -47,31 +47,31 @@ def outside(workspace: Any, remote: Any) -> OutsideChange:
     return OutsideChange.objects.get()
 
 
-def undo(workspace: Any, remote: Any) -> Ask:
+def undo(workspace: Any, remote: Any) -> FormRequest:
     op = numbers.set_label(workspace.bound, "Night", shown="Main", key="k", actor=None)
     entry = Entry.objects.get(kind="number.changed", cause_id=str(op.pk))
     return f"/admin/audit/entry/{entry.pk}/undo/", {}
 
 
-def stopped(workspace: Any, remote: Any) -> Ask:
+def stopped(workspace: Any, remote: Any) -> FormRequest:
     change_set = numbers.delete_agent_with_numbers(workspace.support, None, key="c", actor=None)
     ChangeSet.objects.update(state=ChangeSet.State.STOPPED)
     change_set.steps.update(state=State.NOT_SENT)
     return reverse("admin:operations_changeset_resume", args=[change_set.pk]), {}
 
 
-def held(workspace: Any, remote: Any) -> Ask:
+def held(workspace: Any, remote: Any) -> FormRequest:
     run = SyncRun.objects.latest("id")
     hold = Hold.objects.create(run=run, kind=Hold.Kind.VANISHED, what="numbers", objects_missing=["x"], out_of=9)
     return reverse("admin:mirror_hold_accept", args=[hold.pk]), {}
 
 
-def selected(workspace: Any, remote: Any) -> Ask:
+def selected(workspace: Any, remote: Any) -> FormRequest:
     change = outside(workspace, remote)
     return CHANGES, {"action": "ignore", "_selected_action": [change.pk], "index": "0"}
 
 
-ASKS: dict[str, Callable[[Any, Any], Ask]] = {
+FORM_REQUESTS: dict[str, Callable[[Any, Any], FormRequest]] = {
     "assign": lambda here, _: (f"{NUMBERS}{here.free.pk}/assign/", {"agent": here.sales.pk}),
     "move": lambda here, _: (f"{NUMBERS}{here.bound.pk}/assign/", {"agent": here.sales.pk}),
     "release": lambda here, _: (f"{NUMBERS}{here.bound.pk}/release/", {}),
@@ -98,11 +98,11 @@ ASKS: dict[str, Callable[[Any, Any], Ask]] = {
     "ignore many": selected,
     "hold": held,
 }
-DECIDED = {"adopt": "outside.adopted", "ignore many": "outside.ignored", "hold": "hold.accepted"}  # nothing is sent
+DECIDED = {"adopt": "outside.adopted", "ignore many": "outside.ignored", "hold": "hold.accepted"}  # no request is sent
 
 
 def typed(client: Any, address: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The form as its page shows it, and what is typed over it."""
+    """The values of the form as its page shows it, updated with `values`."""
     page = client.get(address)
     form = page.context["form"] if page.status_code == 200 and "form" in page.context else []
     shown = {field.html_name: field.value() for field in form}
@@ -116,9 +116,9 @@ def world(remote: Any) -> tuple[Any, ...]:
     return len(remote.ledger()), Operation.objects.count(), *map(list, states)
 
 
-@pytest.mark.parametrize("what", ASKS)
+@pytest.mark.parametrize("what", FORM_REQUESTS)
 def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operator, workspace, remote, settings):
-    address, values = ASKS[what](workspace, remote)
+    address, values = FORM_REQUESTS[what](workspace, remote)
     settings.REQUIRE_REASON = True
     before = world(remote)
     sent = typed(operator, address, values) | {"reason": " – ", "ticket": "OPS-1"}
@@ -131,7 +131,7 @@ def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operat
         assert 'value="Night line"' in page
     assert TOKEN not in page
 
-    # With its reason it is done, by the very same form.
+    # With a reason, the same form is accepted.
     again = typed(operator, address, values) | {"key": sent["key"]} | WHY
     done = operator.post(address, again)
     assert done.status_code == 302, text(done)
@@ -152,10 +152,10 @@ def test_without_a_reason_nothing_is_done_and_nothing_typed_is_lost(what, operat
 
 @pytest.mark.parametrize(
     "what",
-    [pytest.param(one, marks=[] if one in ("edit", "retire", "ignore many") else pytest.mark.slow) for one in ASKS],
+    [pytest.param(k, marks=[] if k in ("edit", "retire", "ignore many") else pytest.mark.slow) for k in FORM_REQUESTS],
 )
-def test_where_it_need_not_be_said_it_may_be(what, operator, workspace, remote):
-    address, values = ASKS[what](workspace, remote)
+def test_a_reason_may_be_given_where_it_is_optional(what, operator, workspace, remote):
+    address, values = FORM_REQUESTS[what](workspace, remote)
     done = operator.post(address, typed(operator, address, values))
     assert done.status_code == 302, text(done)
     if (page := operator.get(address)).status_code == 200 and what not in ("clean up", "undo", "revert", "ignore many"):
@@ -186,7 +186,7 @@ def test_a_ticket_has_to_fit_the_pattern(operator, workspace, settings):
 
 
 def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, settings):
-    """Whatever page forgets to ask: the rule stands where operations and change sets are made."""
+    """Even if a page forgets to require it: the rule is enforced where operations and change sets are created."""
     settings.REQUIRE_REASON = True
     ada, before = User.objects.create(username="ada"), world(remote)
     with pytest.raises(ReasonRequired):
@@ -205,7 +205,7 @@ def test_no_service_writes_for_a_person_who_does_not_say_why(workspace, remote, 
     assert numbers.assign(workspace.free, workspace.sales, shown="", key="e", actor=None).state == State.DONE
 
 
-def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, remote, settings, monkeypatch):
+def test_a_page_that_drops_the_reason_reports_it(operator, workspace, remote, settings, monkeypatch):
     settings.REQUIRE_REASON = True
     monkeypatch.setattr("controlplane.audit.forms.JustificationForm.justification", Justification())
     address, before = f"{NUMBERS}{workspace.bound.pk}/release/", world(remote)
@@ -214,7 +214,7 @@ def test_a_page_that_forgets_to_hand_the_reason_on_says_so(operator, workspace, 
     assert "Enter a short reason." in text(answer)
 
 
-def test_the_systems_own_clean_up_needs_nobody(workspace, remote, settings):
+def test_the_automatic_clean_up_needs_no_reason(workspace, remote, settings):
     settings.REQUIRE_REASON, settings.TICKET_PATTERN, settings.ORPHAN_CLEANUP = True, r"OPS-\d+", "auto"
     orphaned(workspace, remote)
     change_set = orphans.clean_up()
@@ -255,7 +255,7 @@ def test_reason_and_ticket_are_shown_found_and_taken_along(operator, sign_in, wo
     assert lines.count(b'"ticket": "OPS-4711"') == 3
 
 
-def test_a_pattern_that_is_none_is_told_at_the_start(settings):
+def test_an_invalid_pattern_is_reported_at_startup(settings):
     assert tickets(None) == []
     settings.TICKET_PATTERN = "OPS-("
     assert [problem.id for problem in tickets(None)] == ["controlplane.E013"]

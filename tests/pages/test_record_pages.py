@@ -1,4 +1,4 @@
-"""Whether the record is whole, what is kept how long, who answered a number when: as an auditor sees them."""
+"""The integrity check, data retention, and which agent answered a number when, as an auditor sees them."""
 
 import csv
 import io
@@ -26,8 +26,8 @@ def auditor(sign_in) -> Client:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[str]:
-    """The tasks that a page has sent to the broker."""
+def sent_tasks(monkeypatch) -> list[str]:
+    """The tasks that a page sent to the broker."""
     sent: list[str] = []
     monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: sent.append(task.name))
     return sent
@@ -39,10 +39,10 @@ def text(client: Client, path: str, **query: str) -> str:
     return answer.content.decode()
 
 
-def test_an_auditor_has_the_record_verified(auditor, asked):
+def test_an_auditor_has_the_record_verified(auditor, sent_tasks):
     assert "Not verified yet" in text(auditor, WHOLE)
     assert auditor.post(f"{WHOLE}verify/").url == WHOLE
-    assert asked == ["controlplane.audit.tasks.verify"]
+    assert sent_tasks == ["controlplane.audit.tasks.verify"]
     assert "Waiting for a worker" in text(auditor, WHOLE)
     assert "HX-Refresh" not in auditor.get(f"{WHOLE}progress/").headers
     Verification.objects.update(sealed=340, due=1000)
@@ -71,21 +71,21 @@ def test_a_broken_chain_is_shown_on_each_page_of_the_history(auditor, workspace)
 def test_a_broken_chain_is_on_the_overview_of_those_who_may_see_history(role, sign_in, workspace):
     chain.seal()
     person, entry = sign_in(role), Entry.objects.earliest("pk")
-    said = f"Entry {entry.pk} is not what was sealed."
+    finding = f"Entry {entry.pk} is not what was sealed."
 
-    def read_it() -> str:
+    def overview_after_verification() -> str:
         verification.request("ada")
         verification.run_due()
         return text(person, "/admin/")
 
-    assert "Integrity check failed" not in read_it()
+    assert "Integrity check failed" not in overview_after_verification()
     tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", f"{entry.object_name[:-1]}_", entry.pk)
-    page = read_it()
-    assert (said in page, f'href="{WHOLE}"' in page) == (role is not None,) * 2
+    page = overview_after_verification()
+    assert (finding in page, f'href="{WHOLE}"' in page) == (role is not None,) * 2
     verification.request("bob")
-    assert (said in text(person, "/admin/")) == (role is not None), "while it is read again the last word stands"
+    assert (finding in text(person, "/admin/")) == (role is not None), "shown until the next result"
     tamper("UPDATE audit_entry SET object_name = %s WHERE id = %s", entry.object_name, entry.pk)
-    assert said not in read_it(), "the newest that ended says that it is as it was sealed"
+    assert finding not in overview_after_verification(), "the latest completed check passed"
 
 
 def test_a_digest_that_was_noted_is_looked_for(auditor, workspace):
@@ -98,15 +98,15 @@ def test_a_digest_that_was_noted_is_looked_for(auditor, workspace):
         assert "<b>x</b>" not in page
 
 
-def test_who_may_not(operator, asked):
+def test_who_may_not(operator, sent_tasks):
     assert operator.post(f"{WHOLE}verify/").status_code == 403
     assert "Verify now" not in text(operator, WHOLE)
-    assert asked == []
+    assert sent_tasks == []
 
 
 @pytest.fixture
 def moved(workspace):
-    """Answered by Support, then by Sales, then by nobody."""
+    """The number was answered by Support, then by Sales, then unassigned."""
     first = services.assign(workspace.bound, workspace.sales, shown=workspace.support.remote_id, key="k", actor=None)
     workspace.bound.refresh_from_db()
     services.assign(workspace.bound, None, shown=workspace.sales.remote_id, key="l", actor=None)
@@ -167,7 +167,7 @@ def test_what_is_kept_how_long(auditor, workspace, settings):
     assert "Removed from the history so far" in page
 
 
-def test_a_moment_that_was_pruned_says_so(auditor, workspace):
+def test_a_pruned_moment_is_reported_as_pruned(auditor, workspace):
     before = timezone.now()
     prune(timezone.now(), actor_name="root")
     answer = auditor.get(f"{LIST}then/", {"at": before.isoformat()})

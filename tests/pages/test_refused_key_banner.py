@@ -1,4 +1,4 @@
-"""While ElevenLabs refuses the key, every page of staff says so, since when, and what to do."""
+"""While ElevenLabs refuses the key, every page for staff shows that, since when, and what to do."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from controlplane.traffic.models import Circuit, Remote
-from tests.pages.test_few_queries import PAGES, asked
+from tests.pages.test_few_queries import PAGES, executed_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -26,12 +26,12 @@ def refused(workspace) -> Circuit:
     )
 
 
-WHOLE = [path for path in PAGES if path != "/admin/health/"]  # that one is a part of a page
+WHOLE = [path for path in PAGES if path != "/admin/health/"]  # that one is a fragment
 ALL = [*WHOLE, "/admin/mirror/syncrun/", "/admin/operations/changeset/", "/admin/numbers/phonenumber/add/"]
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_every_page_tells_it(path, operator, refused):
+def test_every_page_shows_the_banner(path, operator, refused):
     page = operator.get(path).content.decode()
     assert page.count(WORDS) == 1
     assert "ElevenLabs says: Invalid &lt;b&gt;API&lt;/b&gt; key." in page
@@ -40,7 +40,7 @@ def test_every_page_tells_it(path, operator, refused):
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_no_page_tells_it_otherwise(path, operator, refused, settings):
+def test_no_page_shows_the_banner_otherwise(path, operator, refused, settings):
     settings.ELEVENLABS_API_KEY = "sk_another_key_0123456789"
     assert WORDS not in operator.get(path).content.decode()
     settings.ELEVENLABS_API_KEY = "sk_sandbox"
@@ -48,12 +48,12 @@ def test_no_page_tells_it_otherwise(path, operator, refused, settings):
     assert WORDS not in operator.get(path).content.decode()
 
 
-def test_nobody_else_is_told(refused, sign_in):
+def test_only_staff_see_the_banner(refused, sign_in):
     assert WORDS not in Client().get("/admin/login/").content.decode()
     assert WORDS in sign_in(None).get("/admin/").content.decode()  # staff without a role
 
 
-def test_a_dialog_does_not_tell_it_again(operator, refused, workspace):
+def test_a_dialog_does_not_repeat_the_banner(operator, refused, workspace):
     headers = {"HX-Request": "true", "HX-Target": "cp-dialog"}
     dialog = operator.get(f"/admin/numbers/phonenumber/{workspace.bound.pk}/assign/", headers=headers)
     assert dialog.status_code == 200
@@ -62,7 +62,7 @@ def test_a_dialog_does_not_tell_it_again(operator, refused, workspace):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_it_costs_no_page_more_than_it_may(path, operator, refused):
-    assert 0 < len(asked(operator, path)) <= 12
+    assert 0 < len(executed_queries(operator, path)) <= 12
 
 
 def test_an_open_page_learns_of_it_and_of_its_end_once(operator, refused):
@@ -73,7 +73,7 @@ def test_an_open_page_learns_of_it_and_of_its_end_once(operator, refused):
     news = line("")
     assert 'id="cp-refused" hx-swap-oob="true"' in news
     assert WORDS in news
-    assert f"refused={now}" in news  # what the page asks with from then on
+    assert f"refused={now}" in news  # the parameter of the next poll
     assert "cp-refused" not in line(now)
     Circuit.objects.update(refused_since=None)
     over = line(now)

@@ -1,7 +1,7 @@
-"""Every page x every role: who may see it, and that looking changes nothing.
+"""Every page x every role: who may view it, and that viewing changes nothing.
 
-`rights.txt` is the table, as it is meant to be; test_rights_to_write.py and tests/api/test_rights.py hold the rest of
-the site to it. What the site has and the table does not fails the first test: nothing is added without being decided.
+`rights.txt` is the specification; test_rights_to_write.py and tests/api/test_rights.py check the rest of the site.
+The first test fails if the site has a URL that the table does not list, so that every addition is a decision.
 """
 
 import pytest
@@ -23,7 +23,7 @@ def test_the_table_names_every_address_and_action_of_the_site():
 
 
 def test_a_role_has_the_rights_of_whom_the_table_names(everybody):
-    """So a page that asks for the right that the table names lets in those whom the table names, and nobody else."""
+    """The permission named in the table is held by exactly the roles that the table lists."""
     permissions = {f"{one.content_type.app_label}.{one.codename}" for one in Permission.objects.all()}
     wrong = []
     for person, role in EVERYBODY.items():
@@ -89,17 +89,17 @@ def test_buttons_are_shown_only_to_who_may_use_them(sign_in, world):
     numbers = reverse("admin:numbers_phonenumber_changelist")
     auditor = sign_in("Auditors").get(numbers).content.decode()
     operator = sign_in("Operators").get(numbers).content.decode()
-    for deed in ("assign", "release", "rename", "remove", "Sync"):
-        assert deed in operator
-    for deed in ("/assign/", "/release/", "/rename/", "/remove/", "syncrun/start", ">Import<"):
-        assert deed not in auditor
+    for action in ("assign", "release", "rename", "remove", "Sync"):
+        assert action in operator
+    for action in ("/assign/", "/release/", "/rename/", "/remove/", "syncrun/start", ">Import<"):
+        assert action not in auditor
 
 
-def test_the_sync_button_asks_a_worker_and_says_so(operator, monkeypatch):
-    asked = []
-    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
+def test_the_sync_button_notifies_a_worker_and_reports_it(operator, monkeypatch):
+    sent_tasks = []
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: sent_tasks.append(task.name))
     answer = operator.post(reverse("admin:mirror_syncrun_start"), headers={"Referer": "http://evil.example/"})
     assert answer.url == "/admin/"
-    assert asked == ["numbers.tasks.sync"]
+    assert sent_tasks == ["numbers.tasks.sync"]
     assert "Syncing. The header shows the progress." in operator.get("/admin/").content.decode()
     assert SyncRun.objects.get().state == SyncRun.State.ASKED

@@ -1,6 +1,7 @@
-"""Every page that writes and every bulk action x every role: who may, and that a refusal changes and sends nothing.
+"""Every page that writes and every bulk action x every role: who may use it, and that a refusal changes and sends
+nothing.
 
-`rights.txt` is the table, as for test_rights.py.
+As in test_rights.py, `rights.txt` is the specification.
 """
 
 import pytest
@@ -20,14 +21,14 @@ pytestmark = pytest.mark.django_db
 
 
 def nasty(world: World, place: str) -> dict[str, object]:
-    """What the pages of Django's own would act upon, and the start of what ours would."""
+    """Form data that Django's own pages would act on, and the start of what the project's pages would accept."""
     pk = world.rows.get(place, 1)
     form = {"post": "yes", "_save": "Save", "key": KEY, "agent": "1", "label": "x", "username": "x", "format": "csv"}
     return form | {"action": "delete_selected", "_selected_action": pk, "index": "0", "form-TOTAL_FORMS": 0}
 
 
 def test_the_strongest_who_may_not_do_it_is_refused_and_nothing_is_changed_or_sent(everybody, world, pages):
-    """What is answered as a look is sent by a superuser, whom nothing else would stop."""
+    """Pages that treat a POST like a GET are tested as a superuser, whom no permission would stop."""
     wrong = []
     with world.unchanged() as about:
         for place, row in pages.items():
@@ -51,8 +52,8 @@ def test_the_weakest_who_may_do_it_is_let_in(everybody, world):
 
 
 def test_bulk_actions_on_both_sides_of_each_border(everybody, world):
-    """Nothing is changed by those who may not; by those who may, only then."""
-    deeds = []
+    """Users without permission change nothing; users with permission do."""
+    attempts = []
     with world.unchanged() as about:
         for place, row in ACTIONS.items():
             page, name = place.split(" ")
@@ -61,11 +62,11 @@ def test_bulk_actions_on_both_sides_of_each_border(everybody, world):
                 offered = name in actions_offered(everybody[person], f"/{page}")
                 assert offered == (person in row.do), (person, place)
                 if offered:
-                    deeds.append((person, f"/{page}", chosen))
+                    attempts.append((person, f"/{page}", chosen))
                 else:
                     about(place)
                     everybody[person].post(f"/{page}", chosen)
-    for person, page, chosen in deeds:
+    for person, page, chosen in attempts:
         before = world.state()
         everybody[person].post(page, chosen)
         assert world.state() != before, (page, chosen)
@@ -87,13 +88,13 @@ def test_who_may_do_it_is_let_in(letter, client, world, pages):
     mine = [place for place, row in pages.items() if letter in row.do and row.do_needs != "look"]
     refused = [
         place
-        for place in sorted(mine, key=lambda place: "logout" in place)  # the last
+        for place in sorted(mine, key=lambda place: "logout" in place)  # last, because it ends the session
         if not is_let_in(client.post(world.address(place), {"key": KEY, "format": "csv"}))
     ]
     assert refused == []
 
 
-def test_a_bulk_action_is_offered_and_done_as_the_table_says(letter, client, world):
+def test_a_bulk_action_is_offered_and_done_as_the_table_specifies(letter, client, world):
     for place, row in ACTIONS.items():
         page, name = place.split(" ")
         chosen = {"action": name, "_selected_action": world.rows[page], "index": "0", "post": "yes"}
@@ -116,8 +117,8 @@ def actions_offered(client: Client, page: str) -> set[str]:
     return set(pages[page].get_actions(request))
 
 
-def test_each_deed_asks_for_its_own_permission(sign_in, world):
-    """Somebody with every right but the one that the table names is refused, by the page and by the action."""
+def test_each_action_requires_its_own_permission(sign_in, world):
+    """A user with every permission except the one that the table names is refused, by the page and by the action."""
     client = sign_in(None)
     user = User.objects.get(username="nobody")
     user.user_permissions.set(Permission.objects.all())

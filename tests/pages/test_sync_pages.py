@@ -1,4 +1,4 @@
-"""The pages of a run and of what it holds; the button that asks for a run; the header that keeps up with it."""
+"""The pages of a run and of a paused sync, the button that requests a run, and the header that shows its progress."""
 
 from datetime import timedelta
 
@@ -19,25 +19,25 @@ START = "/admin/mirror/syncrun/start/"
 
 @pytest.fixture
 def woken(monkeypatch) -> list[str]:
-    asked: list[str] = []
-    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
-    return asked
+    sent_tasks: list[str] = []
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: sent_tasks.append(task.name))
+    return sent_tasks
 
 
 def test_two_who_ask_get_one_run_and_the_worker_starts_it(operator, workspace, woken):
     operator.post(START)
     operator.post(START)
-    asked = SyncRun.objects.get(state=SyncRun.State.ASKED)
-    assert asked.requested_by.get_username() == "Operators"
-    page = operator.get(reverse("admin:mirror_syncrun_change", args=[asked.pk])).content.decode()
+    requested = SyncRun.objects.get(state=SyncRun.State.ASKED)
+    assert requested.requested_by.get_username() == "Operators"
+    page = operator.get(reverse("admin:mirror_syncrun_change", args=[requested.pk])).content.decode()
     assert "Waiting for a worker" in page
-    assert reverse("admin:mirror_syncrun_progress", args=[asked.pk]) in page
+    assert reverse("admin:mirror_syncrun_progress", args=[requested.pk]) in page
     sync_task()
-    asked.refresh_from_db()
-    assert asked.state == SyncRun.State.COMPLETE
-    page = operator.get(reverse("admin:mirror_syncrun_change", args=[asked.pk])).content.decode()
+    requested.refresh_from_db()
+    assert requested.state == SyncRun.State.COMPLETE
+    page = operator.get(reverse("admin:mirror_syncrun_change", args=[requested.pk])).content.decode()
     assert "Nothing had changed" in page
-    assert reverse("admin:mirror_syncrun_progress", args=[asked.pk]) not in page
+    assert reverse("admin:mirror_syncrun_progress", args=[requested.pk]) not in page
 
 
 def run_page(operator, **values):
@@ -46,7 +46,7 @@ def run_page(operator, **values):
 
 
 @pytest.mark.parametrize("state", [SyncRun.State.HELD, SyncRun.State.PARTIAL])
-def test_a_run_that_could_not_tell_does_not_say_that_nothing_had_changed(operator, state):
+def test_an_inconclusive_run_does_not_claim_that_nothing_changed(operator, state):
     page = run_page(operator, state=state, problem="A reason.", seen=1)
     assert "No change was stored" in page
     assert "Nothing had changed" not in page
@@ -68,7 +68,7 @@ def test_a_run_that_is_under_way_is_shown_with_counts(operator, workspace, woken
     assert "of 10000" in header
 
 
-def test_a_run_that_nobody_starts_says_so(operator, workspace, woken):
+def test_a_run_that_no_worker_starts_is_reported(operator, workspace, woken):
     operator.post(START)
     SyncRun.objects.filter(state=SyncRun.State.ASKED).update(started_at=timezone.now() - timedelta(minutes=5))
     run = SyncRun.objects.get(state=SyncRun.State.ASKED)
@@ -111,14 +111,14 @@ def test_what_is_held_is_listed_and_accepted_once(operator, hold, woken, remote)
     answers = [operator.post(accept, follow=True).content.decode() for _ in range(2)]
     assert "Accepted." in answers[0]
     assert "Nothing was done: this is accepted by Operators already." in answers[1]
-    told = Entry.objects.filter(kind="hold.accepted")
-    assert [entry.actor_name for entry in told] == ["Operators"]
+    entries = Entry.objects.filter(kind="hold.accepted")
+    assert [entry.actor_name for entry in entries] == ["Operators"]
     assert woken == ["numbers.tasks.sync"]
     assert remote.ledger()[-1]["by"] == "console", "nothing was sent"
 
 
 def test_accepting_is_not_believing(operator, hold, woken, remote):
-    """They are there after all: each is asked for by its id, and none is gone."""
+    """The numbers still exist: each is fetched by its id, and none is marked as deleted."""
     operator.post(reverse("admin:mirror_hold_accept", args=[hold.pk]))
     empty = {"phone_numbers": [], "has_more": False, "next_cursor": None}
     for _ in range(2):
@@ -146,7 +146,7 @@ def test_calls_that_failed_are_shown_with_their_trace_ids(operator, workspace, r
     assert "<b>1</b>" not in page
 
 
-def test_old_runs_are_pruned_but_not_what_the_picture_rests_on(workspace):
+def test_old_runs_are_pruned_but_not_those_the_mirror_depends_on(workspace):
     old = timezone.now() - timedelta(days=40)
     kept = SyncRun.objects.get()
     SyncRun.objects.update(started_at=old, ended_at=old)
@@ -157,7 +157,7 @@ def test_old_runs_are_pruned_but_not_what_the_picture_rests_on(workspace):
     assert partial.pk not in SyncRun.objects.values_list("pk", flat=True)
 
 
-def test_of_old_complete_runs_one_an_hour_tells_how_fresh_the_picture_was(db, settings):
+def test_one_old_complete_run_per_hour_is_kept_to_show_how_fresh_the_mirror_was(db, settings):
     hour = (timezone.now() - timedelta(days=40)).replace(minute=0, second=0, microsecond=0)
     made = [
         SyncRun.objects.create(state=state, started_at=hour, ended_at=hour + timedelta(minutes=minutes))

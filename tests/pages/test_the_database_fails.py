@@ -1,5 +1,5 @@
-"""A database that takes nothing, or takes too long: 503 in plain words, from pages and API alike, and never a word that
-nothing was sent where something may have been."""
+"""A database that rejects writes or is too slow: pages and API answer 503 with a plain message, which never claims that
+nothing was sent when something may have been."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from controlplane import statement_timeout
 from controlplane.audit.unavailable import mark_as_sent
 from controlplane.operations.models import Operation
 from tests.api.caller import Caller, person, problem
+from tests.pages.test_audit_unavailable import NOT_SENT
 from tests.pages.test_number_pages import url
 from tests.pages.test_outside_changes import text
-from tests.pages.test_what_cannot_be_recorded_is_told import NOT_SENT
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ SLOW = {
 
 @contextmanager
 def failing(beginning: str, table: str, *, slow: bool = False, until: str = "") -> Iterator[None]:
-    """Statements on this table fail as they do where a database is locked, or run into the limit."""
+    """Statements on this table fail as with a locked database, or run into the time limit."""
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith(beginning) and f'"{table}"' in sql and until in sql:
@@ -45,7 +45,7 @@ def failing(beginning: str, table: str, *, slow: bool = False, until: str = "") 
 
 @pytest.fixture
 def limited(settings) -> Callable[[], AbstractContextManager[None]]:
-    """As in a web process, with less patience: the connection is opened with a limit, and closed again."""
+    """As in a web process, with a shorter timeout: the connection is opened with a limit, and closed afterwards."""
     settings.WEB_STATEMENT_TIMEOUT = 0.5
 
     @contextmanager
@@ -70,7 +70,7 @@ def patient_client(operator) -> Client:
 
 
 def test_only_the_web_process_has_a_limit(monkeypatch):
-    """Workers and commands never import what gunicorn serves."""
+    """Workers and commands never import the module that gunicorn serves."""
     sources = [file for app in ("controlplane", "agents", "numbers") for file in (ROOT / app).rglob("*.py")]
     words = ("statement_timeout.install()", "controlplane.wsgi import", "import controlplane.wsgi")
     assert [file.name for file in sources if any(word in file.read_text() for word in words)] == ["wsgi.py"]
@@ -81,7 +81,7 @@ def test_only_the_web_process_has_a_limit(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_page_that_takes_too_long_says_so(limited, patient_client, workspace):
+def test_a_slow_page_reports_a_timeout(limited, patient_client, workspace):
     with limited(), failing("SELECT", "numbers_phonenumber", slow=True):
         answer = patient_client.get("/admin/numbers/phonenumber/")
     assert answer.status_code == 503
@@ -91,11 +91,11 @@ def test_a_page_that_takes_too_long_says_so(limited, patient_client, workspace):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_list_of_the_api_that_takes_too_long_says_so(limited, workspace):
+def test_a_slow_list_of_the_api_reports_a_timeout(limited, workspace):
     call = Caller(person("anna", "Auditors"))
     with limited(), failing("SELECT", "agents_agent", slow=True):
-        said = problem(call("GET", "/agents"), 503, "too-slow")
-    assert "0.5 seconds" in said["detail"]
+        error = problem(call("GET", "/agents"), 503, "too-slow")
+    assert "0.5 seconds" in error["detail"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,7 +132,7 @@ def limit_now() -> float:
         return int(cursor.fetchone()[0]) / 1000
 
 
-def test_nobody_signs_in_and_the_page_says_why(client):
+def test_sign_in_fails_and_the_page_explains_why(client):
     person("anna", "Auditors")
     client.raise_request_exception = False
     with failing("INSERT", "audit_entry"):
@@ -142,8 +142,8 @@ def test_nobody_signs_in_and_the_page_says_why(client):
     assert "locked" not in answer.headers.get("Set-Cookie", "")
 
 
-def test_a_page_whose_session_cannot_be_read_says_so_too(patient_client):
-    """It is read in a middleware, before any view. What this thread sent before does not count."""
+def test_an_unreadable_session_is_reported_too(patient_client):
+    """The session is read in a middleware, before any view. Requests sent earlier by this thread do not count."""
     mark_as_sent()
     with failing("SELECT", "django_session"):
         assert patient_client.get("/admin/").status_code == 503
@@ -155,7 +155,7 @@ CREATE = ("POST", "/agents", {"name": "New"}, "not-sent")
 
 
 @pytest.mark.parametrize(
-    ("verb", "table", "asked"),
+    ("verb", "table", "api_call"),
     [
         ("UPDATE", "api_allowance", READS),
         ("SELECT", "agents_agent", READS),
@@ -167,15 +167,15 @@ CREATE = ("POST", "/agents", {"name": "New"}, "not-sent")
         ("INSERT", "audit_entry", TOKEN),
     ],
 )
-def test_the_api_says_what_cannot_be_done_and_whether_it_was_sent(verb, table, asked, remote):
-    method, path, body, code = asked
+def test_the_api_reports_the_failure_and_whether_the_write_was_sent(verb, table, api_call, remote):
+    method, path, body, code = api_call
     call = Caller(person("olga", "Operators"))
     if path == "/token":
         call.access = ""
     with failing(verb, table):
-        said = problem(call(method, path, body), 503, code)
-    assert "locked" not in said["detail"].replace("may be locked", "").replace("be full, locked", "")
-    assert (NOT_SENT in said["detail"]) == (code == "not-sent")
+        error = problem(call(method, path, body), 503, code)
+    assert "locked" not in error["detail"].replace("may be locked", "").replace("be full, locked", "")
+    assert (NOT_SENT in error["detail"]) == (code == "not-sent")
     assert remote.ledger() == []
 
 
@@ -184,8 +184,8 @@ def test_what_was_sent_is_never_called_not_sent(remote, workspace):
     path = f"/numbers/{workspace.free.remote_id}/assign"
     body = {"agent_id": workspace.sales.remote_id}
     with failing("UPDATE", "operations_operation", until='"ended_at"'):
-        said = problem(call("PATCH", path, body, key="one"), 503, "unconfirmed")
-    assert "Sent to ElevenLabs" in said["detail"]
+        error = problem(call("PATCH", path, body, key="one"), 503, "unconfirmed")
+    assert "Sent to ElevenLabs" in error["detail"]
     answer = call("PATCH", path, body, key="one")
     assert (answer.status_code, answer.json()["state"]) == (202, "sent")
     assert len([entry for entry in remote.ledger() if entry["object_id"] == workspace.free.remote_id]) <= 2

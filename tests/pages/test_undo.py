@@ -1,4 +1,4 @@
-"""Undo on the page of a history entry: a new ordinary operation, where it still stands as that entry left it."""
+"""Undo on the page of a history entry: a regular operation, allowed while the value is still what that entry set."""
 
 import re
 import uuid
@@ -24,8 +24,8 @@ from tests.pages.test_outside_changes import person
 pytestmark = pytest.mark.django_db
 
 
-def page_of(entry: Entry, deed: str = "change") -> str:
-    return reverse(f"admin:audit_entry_{deed}", args=[entry.pk])
+def page_of(entry: Entry, action: str = "change") -> str:
+    return reverse(f"admin:audit_entry_{action}", args=[entry.pk])
 
 
 def text(answer: Any) -> str:
@@ -48,7 +48,7 @@ def answering(remote: Any, number: PhoneNumber) -> str | None:
 
 @pytest.fixture
 def moved(workspace) -> Entry:
-    """The bound number was moved from Support Bot to Sales Bot here."""
+    """The assigned number was moved from Support Bot to Sales Bot in this app."""
     bound = workspace.bound
     return made_by(numbers.assign(bound, workspace.sales, shown=bound.bound_to, key="move", actor=None))
 
@@ -57,14 +57,14 @@ def writes(remote: Any) -> int:
     return len(remote.ledger())
 
 
-def test_a_binding_is_put_back_and_both_entries_tell(operator, remote, workspace, moved):
+def test_a_binding_is_restored_and_both_entries_show_it(operator, remote, workspace, moved):
     page = operator.get(page_of(moved)).content.decode()
     assert page_of(moved, "undo") in page
     before = writes(remote)
     asks = text(operator.get(page_of(moved, "undo")))
     assert f"Move +1 555 010 0001 from {workspace.sales} to {workspace.support} ." in asks
     assert f"Now {workspace.sales} ({workspace.sales.remote_id}) arrow_forward Then {workspace.support}" in asks
-    assert writes(remote) == before, "looking sends nothing"
+    assert writes(remote) == before, "a GET sends nothing"
 
     assert post(operator, moved, reason="Wrong agent", ticket="OPS-7").url == page_of(moved)
 
@@ -73,9 +73,9 @@ def test_a_binding_is_put_back_and_both_entries_tell(operator, remote, workspace
     assert (op.reason, op.ticket) == ("Wrong agent", "OPS-7")
     assert answering(remote, workspace.bound) == workspace.support.remote_id
     assert writes(remote) == before + 1
-    told = Entry.objects.filter(cause_id=str(op.pk))
-    assert {(entry.reason, entry.ticket) for entry in told} == {("Wrong agent", "OPS-7")}
-    assert told.get(kind="operation.done").after["undoes"] == moved.pk
+    entries = Entry.objects.filter(cause_id=str(op.pk))
+    assert {(entry.reason, entry.ticket) for entry in entries} == {("Wrong agent", "OPS-7")}
+    assert entries.get(kind="operation.done").after["undoes"] == moved.pk
     new = text(operator.get(page_of(made_by(op))))
     assert f"Undoes history entry {moved.pk}" in new
     assert "OPS-7" in new
@@ -101,9 +101,9 @@ def test_a_double_click_and_a_second_tab_undo_once(operator, remote, workspace, 
     assert other_tab.status_code == 422
     assert "It was undone already" in text(other_tab)
     assert writes(remote) == before + 1
-    numbers.assign(workspace.bound, workspace.sales, shown=workspace.support.remote_id, key="anew", actor=None)
+    numbers.assign(workspace.bound, workspace.sales, shown=workspace.support.remote_id, key="again", actor=None)
     late = post(operator, moved)
-    assert "It was undone already" in text(late), "whoever moved it again since did not mean that entry"
+    assert "It was undone already" in text(late), "a later move does not make the entry undoable again"
     assert answering(remote, workspace.bound) == workspace.sales.remote_id
 
 
@@ -117,8 +117,8 @@ def test_a_key_of_something_else_is_refused(operator, remote, workspace, moved):
 
 
 @pytest.mark.parametrize("seen", [True, False])
-def test_what_was_changed_since_is_said_and_nothing_is_sent(seen, operator, remote, workspace, moved):
-    """Whether the picture knows it already, or the check ahead of sending finds it."""
+def test_a_later_change_is_reported_and_nothing_is_sent(seen, operator, remote, workspace, moved):
+    """Whether a sync has already found the change, or the check before sending finds it."""
     remote.console("assign", number=workspace.bound.remote_id, agent_id=None)
     if seen:
         sync_all()
@@ -136,17 +136,21 @@ def test_what_was_changed_since_is_said_and_nothing_is_sent(seen, operator, remo
     assert answering(remote, workspace.bound) is None
 
 
-@pytest.mark.parametrize(("deed", "words"), [("delete_agent", "is gone"), ("archive_agent", "is archived")])
+@pytest.mark.parametrize(("console_action", "words"), [("delete_agent", "is gone"), ("archive_agent", "is archived")])
 @pytest.mark.parametrize("seen", [True, False])
-def test_an_agent_that_is_not_there_any_more_gets_no_number(deed, words, seen, operator, remote, workspace, moved):
-    remote.console(deed, agent_id=workspace.support.remote_id)
+def test_an_agent_that_is_not_there_any_more_gets_no_number(
+    console_action, words, seen, operator, remote, workspace, moved
+):
+    remote.console(console_action, agent_id=workspace.support.remote_id)
     if seen:
         sync_all()
         sync_all()
     before = writes(remote)
     answer = post(operator, moved)
     assert answer.status_code == 422
-    assert (words if seen else "does not exist any more" if deed == "delete_agent" else "is archived") in text(answer)
+    assert (
+        words if seen else "does not exist any more" if console_action == "delete_agent" else "is archived"
+    ) in text(answer)
     assert writes(remote) == before
 
 
@@ -210,7 +214,7 @@ def test_the_message_and_the_verdict_lead_there(operator, workspace):
 
 
 @pytest.mark.parametrize("kind", ["number.gone", "agent.added", "agent.gone"])
-def test_what_cannot_be_undone_says_why(kind, operator, remote, workspace):
+def test_what_cannot_be_undone_explains_why(kind, operator, remote, workspace):
     numbers.remove(workspace.free, shown="", key="r", actor=None)
     agents.create(name="New", body={"conversation_config": {}}, key="c", actor=None)
     agents.delete(workspace.sales, key="d", actor=None)

@@ -1,4 +1,4 @@
-"""The workspace of these tests is stored without a sync, and must be what a sync would have left."""
+"""The workspace fixture is stored without a sync, and must equal what a sync would store."""
 
 import json
 
@@ -14,18 +14,18 @@ from tests.pages.conftest import store_as_a_first_sync
 
 pytestmark = pytest.mark.django_db
 
-# Moments, and how the run spent its time; the keys of rows are numbered on by the database.
+# Times, and the run's timing; primary keys are assigned by the database.
 VARYING = {"id", "at", "cause_id", "first_seen", "listed_at", "details_read_at", "started_at", "ended_at", "agent_id"}
 VARYING |= {"claimed_until", "calls", "waited_ms", "phase"}
 
 
 def rows() -> dict[str, list[str]]:
-    """What a sync may write, without what differs between any two syncs."""
+    """The rows that a sync may write, without the values that differ between any two syncs."""
     found = {"bound": sorted(str(pair) for pair in PhoneNumber.objects.values_list("remote_id", "agent__name"))}
     for model in (SyncRun, Agent, PhoneNumber, Entry, OutsideChange):
         values = model.objects.order_by("pk").values()
         kept = [{name: value for name, value in row.items() if name not in VARYING} for row in values]
-        # Agents that were created in the same second are listed in any order.
+        # Agents that were created in the same second are listed in arbitrary order.
         found[model.__name__] = sorted(json.dumps(row, default=str, sort_keys=True) for row in kept)
     return found
 

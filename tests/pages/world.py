@@ -1,4 +1,4 @@
-"""One row of each kind that a page may be about, people of each role, and a way to see that nothing changed."""
+"""One row of each kind that has a page, users of each role, and a check that nothing changed."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ from tests.sitemap import filled
 EVERYBODY = {"V": "visitor", "N": None, "A": "Auditors", "O": "Operators", "M": "Administrators", "S": "superuser"}
 KEY = "7b6d3b0e-6c5f-4e53-9f0a-0d3f4a1f9a11"
 WRITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE|CREATE|ALTER|DROP)", re.IGNORECASE)
-# What a visit itself leaves behind.
+# A page view itself writes to these tables.
 BOOKKEEPING = {"django_session", "sign_in_failurecount", "api_allowance"}
 
 
 @dataclass
 class World:
-    """One of each thing that a page may be about, and whether anything of it all has changed."""
+    """One object of each kind that has a page, and a check whether any of them has changed."""
 
     remote: Sandbox
     rows: dict[str, object]
@@ -42,7 +42,7 @@ class World:
         return filled(route, self.rows)
 
     def state(self) -> dict[str, object]:
-        """Every row of every table, what was sent to ElevenLabs, and what was said to workers."""
+        """Every row of every table, the requests sent to ElevenLabs, and the messages sent to workers."""
         tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - BOOKKEEPING
         sent = [call for call in self.remote.calls() if call["method"] != "GET"]
         state: dict[str, object] = {"sent": sent, "messages": list(self.messages)}
@@ -54,10 +54,10 @@ class World:
 
     @contextmanager
     def unchanged(self) -> Iterator[Callable[[str], None]]:
-        """Nothing of it all is changed within. What is yielded is told before each request, to name the guilty one."""
+        """Assert that nothing changes inside the block. The yielded function names the request that follows."""
         place, guilty, before = "", [], self.state()
 
-        def told(name: str) -> None:
+        def set_place(name: str) -> None:
             nonlocal place
             place = name
 
@@ -67,14 +67,14 @@ class World:
             return execute(sql, *args)
 
         with connection.execute_wrapper(watch):
-            yield told
+            yield set_place
         assert guilty == []
         assert self.state() == before
 
 
 @pytest.fixture
 def world(workspace, remote, monkeypatch) -> World:
-    """No message leaves for the broker: what would have been said is noted."""
+    """No message reaches the broker; each one is recorded instead."""
     op = services.set_label(workspace.bound, "Front", shown="Main", key="k", actor=None)
     assert op.state == State.DONE
     change_set = services.delete_agent_with_numbers(workspace.support, None, key="c", actor=None)
@@ -116,12 +116,12 @@ def world(workspace, remote, monkeypatch) -> World:
 
 @pytest.fixture(params=[pytest.param(one, marks=[] if one == "V" else pytest.mark.slow) for one in EVERYBODY])
 def letter(request) -> str:
-    """A visitor is quickly answered. Of the others, the gate asks those on both sides of each border: `border`."""
+    """The gate tests only the visitor with every page; the other roles are tested at each border: see `border`."""
     return request.param
 
 
 def border(who: str) -> list[str]:
-    """The strongest who may not, and the weakest who may: where a right is asked for, these two tell."""
+    """The strongest role without access and the weakest with access: these two are enough to test a permission."""
     may_not = [one for one in EVERYBODY if one not in who]
     may = [one for one in EVERYBODY if one in who]
     return may_not[-1:] + may[:1]
@@ -144,5 +144,5 @@ def client(letter, sign_in) -> Client:
 
 @pytest.fixture(params=["even", "odd"])
 def pages(request) -> dict[str, Row]:
-    """Every other page of the table: all of them in one test would take it too long."""
+    """Every other page of the table: a single test of all of them would exceed the time limit."""
     return dict(list(PAGES.items())[request.param == "odd" :: 2])
