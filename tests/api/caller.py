@@ -1,4 +1,4 @@
-"""A caller of the API in this process: the test client with a token, a key for each write, and answers as JSON."""
+"""A client of the API in this process: the test client with a token, an idempotency key for each write, and JSON."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ def person(name: str, role: str | None = None, **more: Any) -> User:
 
 
 def service(name: str, role: str | None = None) -> User:
-    """A user without a usable password who is not staff: no way into the admin."""
+    """A user without a usable password who is not staff and cannot open the admin."""
     user = User.objects.create_user(name)
     if role:
         user.groups.add(Group.objects.get(name=role))
@@ -56,8 +56,8 @@ class Caller:
 
 
 def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    """What a problem says, once it is one of that kind."""
+    """Assert that the response is this problem, and return its body."""
     assert answer["Content-Type"] == "application/problem+json", answer.content
-    said: dict[str, Any] = answer.json()
-    assert (answer.status_code, said["status"], said["type"].rpartition(":")[2]) == (status, status, code), said
-    return said
+    body: dict[str, Any] = answer.json()
+    assert (answer.status_code, body["status"], body["type"].rpartition(":")[2]) == (status, status, code), body
+    return body

@@ -19,11 +19,11 @@ def _forget_voices_and_llms() -> Iterator[None]:
 
 @pytest.fixture
 def call(db: None) -> Caller:
-    """As an operator."""
+    """With the permissions of an operator."""
     return Caller(person("olga", "Operators"))
 
 
 @pytest.fixture
 def look(db: None) -> Caller:
-    """As an auditor."""
+    """With the permissions of an auditor."""
     return Caller(person("anna", "Auditors"))

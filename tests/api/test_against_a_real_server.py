@@ -1,4 +1,4 @@
-"""Over HTTP, against web processes as they are shipped: many at once, and the client of docs/api.md."""
+"""Over HTTP, against web processes as shipped: concurrent requests, and the client from docs/api.md."""
 
 import re
 import subprocess
@@ -30,14 +30,14 @@ BODIES = {
 
 @pytest.fixture
 def harness(transactional_db, remote, tmp_path) -> Iterator[ProcessHarness]:
-    """On a broker in a folder: a write of the API needs none, as a click needs none."""
+    """With a folder as the broker: writes through the API do not need a broker."""
     harness = ProcessHarness(tmp_path, remote, None)
     yield harness
     harness.end()
 
 
 def at_once(ask, count: int) -> list[requests.Response]:
-    """`ask(session, turn)` by so many threads, let go at the same moment."""
+    """`ask(session, turn)` in `count` threads that start at the same time."""
     start, answers, lock = threading.Barrier(count), [], threading.Lock()
 
     def one(turn: int) -> None:
@@ -83,9 +83,9 @@ def test_fifty_at_once_with_one_key_reach_the_remote_once(name, harness, remote)
     assert only.state == State.DONE, only.message
     assert len(remote.calls(since=since, method=method, path="/v1/*")) == 1
     with requests.Session() as later:
-        told = {(answer.status_code, answer.text) for answer in (ask(later, turn) for turn in range(2))}
-    assert {status for status, _ in told} == {done}
-    assert len(told) == 1
+        outcomes = {(answer.status_code, answer.text) for answer in (ask(later, turn) for turn in range(2))}
+    assert {status for status, _ in outcomes} == {done}
+    assert len(outcomes) == 1
 
 
 def test_a_rate_holds_over_all_processes(harness, remote):
@@ -101,7 +101,7 @@ def test_a_rate_holds_over_all_processes(harness, remote):
     served = [answer for answer in answers if answer.status_code == 200]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(served) + len(refused) == 2 * rate
-    assert rate <= len(served) <= rate + 3  # one more for each 3 s that it took
+    assert rate <= len(served) <= rate + 3  # one more for each 3 s that the test took
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
 
 
@@ -118,8 +118,8 @@ def test_the_client_of_the_documentation_does_the_whole_life(harness, remote, tm
     ran = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=120)
 
     assert ran.returncode == 0, ran.stderr
-    said = ran.stdout.splitlines()
-    begins = [" ".join(line.split()[:1]) for line in said]
-    assert begins == ["Assigned", "Moved", "Removed", "Deleted", "Deleted"], said
+    lines = ran.stdout.splitlines()
+    begins = [" ".join(line.split()[:1]) for line in lines]
+    assert begins == ["Assigned", "Moved", "Removed", "Deleted", "Deleted"], lines
     assert PhoneNumber.objects.get().gone_at is not None
     assert set(Operation.objects.values_list("actor_name", "state")) == {("robot", "done")}

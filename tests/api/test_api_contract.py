@@ -1,4 +1,4 @@
-"""What holds for every address under /api/: problems, sizes, CORS, the document and its page."""
+"""Rules for every URL under /api/: problem responses, size limits, CORS, the OpenAPI document and its page."""
 
 import json
 import re
@@ -22,12 +22,12 @@ def test_every_error_is_a_problem(call):
     assert set(refused["Allow"].split(", ")) == {"GET", "POST"}
     problem(call("GET", "/agents?q=a%00b"), 400, "bad-request")
     for body in (b"{", b"\xff\xfe", b"", b"[" * 100_000, b"1" * 5000, b'{"name":'):
-        said = call("POST", "/agents", body)
-        assert said.status_code in (400, 422), body[:20]
-        assert said["Content-Type"] == "application/problem+json"
-    said = Client().get("/api/agents")
-    problem(said, 401, "unauthorized")
-    assert said["WWW-Authenticate"] == 'Bearer realm="api"'
+        response = call("POST", "/agents", body)
+        assert response.status_code in (400, 422), body[:20]
+        assert response["Content-Type"] == "application/problem+json"
+    response = Client().get("/api/agents")
+    problem(response, 401, "unauthorized")
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
 def test_a_look_at_the_head_is_a_look(look):
@@ -38,12 +38,12 @@ def test_a_look_at_the_head_is_a_look(look):
         assert head["Content-Type"] == whole["Content-Type"]
 
 
-def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one(call):
+def test_a_body_of_unknown_length_is_not_treated_as_empty(call):
     problem(call("POST", "/sync", **{"Transfer-Encoding": "chunked", "Content-Length": ""}), 411, "length-required")
 
 
 def test_http_is_refused_where_https_is_spoken(call, settings):
-    """A redirect would make a GET of a POST, and let nobody know that the token went out in the clear."""
+    """A redirect would turn a POST into a GET, and hide that the token was sent in clear text."""
     settings.SECURE_SSL_REDIRECT = True
     for method in ("GET", "POST", "DELETE"):
         problem(call(method, "/agents", {"name": "x"}), 403, "https-only")
@@ -65,12 +65,12 @@ def test_a_fault_of_ours_is_a_problem_without_its_inside(call, monkeypatch):
         raise RuntimeError("the inside")
 
     monkeypatch.setattr("agents.api.page", broken)
-    said = call("GET", "/agents")
-    assert "inside" not in said.content.decode()
-    problem(said, 500, "internal-server-error")
+    response = call("GET", "/agents")
+    assert "inside" not in response.content.decode()
+    problem(response, 500, "internal-server-error")
 
 
-def test_what_is_wrong_is_told_without_repeating_what_was_sent(call):
+def test_errors_are_reported_without_repeating_the_input(call):
     canary = "canary-5d1f"
     wrong = {
         "phone_number": [canary],
@@ -80,17 +80,20 @@ def test_what_is_wrong_is_told_without_repeating_what_was_sent(call):
         "enable_sms": canary,
         canary: 1,
     }
-    said = call("POST", "/numbers/import", {**wrong, "token": [canary], "account_auth_token": {"x": canary}})
-    problem(said, 422, "invalid")
-    assert canary not in re.sub(rf'"field": "{canary}"', "", said.content.decode()), "the name of a field may be told"
+    response = call("POST", "/numbers/import", {**wrong, "token": [canary], "account_auth_token": {"x": canary}})
+    problem(response, 422, "invalid")
+    text = re.sub(rf'"field": "{canary}"', "", response.content.decode())
+    assert canary not in text, "only the name of a field may be repeated"
 
 
 def test_a_body_that_is_too_large_is_not_read(call):
     huge = json.dumps({"name": "x" * used.API_MAX_BODY_BYTES}).encode()
     problem(call("POST", "/agents", huge), 413, "too-large")
     for size in ("x", "-1", "9" * 30):
-        said = call.client.generic("POST", "/api/agents", b"{}", content_type="application/json", CONTENT_LENGTH=size)
-        problem(said, 413, "too-large")
+        response = call.client.generic(
+            "POST", "/api/agents", b"{}", content_type="application/json", CONTENT_LENGTH=size
+        )
+        problem(response, 413, "too-large")
 
 
 @pytest.mark.parametrize("path", ["/token", "/token/refresh", "/token/revoke"])
@@ -107,7 +110,7 @@ def test_nothing_of_it_is_kept_by_browsers_and_no_cookie_is_set(call):
 
 
 ORIGIN = {"Origin": "https://panel.example.com"}
-FORM_REQUESTS = {
+PREFLIGHT = {
     **ORIGIN,
     "Access-Control-Request-Method": "PATCH",
     "Access-Control-Request-Headers": "authorization,idempotency-key",
@@ -116,19 +119,19 @@ FORM_REQUESTS = {
 
 def test_no_other_site_is_let_in_unless_it_is_named(call, settings):
     assert used.CORS_ALLOWED_ORIGINS == []
-    for answer in (call("GET", "/agents", **ORIGIN), Client().options("/api/agents", headers=FORM_REQUESTS)):
+    for answer in (call("GET", "/agents", **ORIGIN), Client().options("/api/agents", headers=PREFLIGHT)):
         assert "Access-Control-Allow-Origin" not in answer
     settings.CORS_ALLOWED_ORIGINS = ["https://panel.example.com"]
-    asked = Client().options("/api/agents", headers=FORM_REQUESTS)
-    assert asked["Access-Control-Allow-Origin"] == "https://panel.example.com"
-    assert {"PATCH", "DELETE"} <= set(asked["Access-Control-Allow-Methods"].split(", "))
-    assert {"authorization", "idempotency-key"} <= set(asked["Access-Control-Allow-Headers"].split(", "))
+    preflight = Client().options("/api/agents", headers=PREFLIGHT)
+    assert preflight["Access-Control-Allow-Origin"] == "https://panel.example.com"
+    assert {"PATCH", "DELETE"} <= set(preflight["Access-Control-Allow-Methods"].split(", "))
+    assert {"authorization", "idempotency-key"} <= set(preflight["Access-Control-Allow-Headers"].split(", "))
     assert call("GET", "/agents", **ORIGIN)["Access-Control-Allow-Origin"] == "https://panel.example.com"
     for answer in (
         call("GET", "/agents", Origin="https://evil.example.com"),
         call("GET", "/agents", Origin="null"),
         Client().get("/admin/login/", headers=ORIGIN),
-        Client().options("/admin/login/", headers=FORM_REQUESTS),
+        Client().options("/admin/login/", headers=PREFLIGHT),
     ):
         assert "Access-Control-Allow-Origin" not in answer
     assert "Access-Control-Allow-Credentials" not in call("GET", "/agents", **ORIGIN)
@@ -170,7 +173,7 @@ def test_the_rate_is_at_least_one(settings):
     assert [one.id for one in api(None)] == ["controlplane.E014"]
 
 
-def test_every_environment_variable_of_the_api_is_told():
+def test_every_environment_variable_of_the_api_is_documented():
     for name in ("API_RATE_PER_MINUTE", "API_PASSWORD_SIGN_IN", "API_CORS_ORIGINS"):
         for file in ("README.md", ".env.example"):
             assert name in Path(used.BASE_DIR, file).read_text(), (name, file)
@@ -182,13 +185,13 @@ def test_a_person_without_any_right_sees_nothing(remote):
         problem(call("GET", path), 403, "forbidden")
 
 
-def test_each_endpoint_has_a_title_of_its_own_and_stands_under_a_heading_that_says_what_it_is():
+def test_each_endpoint_has_its_own_title_under_a_matching_heading():
     document = Client().get("/api/openapi.json").json()
     headings = {one["name"]: one["description"] for one in document["tags"]}
     ends = [details for methods in document["paths"].values() for details in methods.values()]
     for details in ends:
         function = details["operationId"].replace("_", " ")
-        assert details["summary"].lower() != function, "the name of a function is no title"
+        assert details["summary"].lower() != function, "the name of a function is not a title"
         assert " " in details["summary"]
         assert len(details["summary"]) <= 40
         assert details["summary"][0].isupper()
@@ -197,4 +200,4 @@ def test_each_endpoint_has_a_title_of_its_own_and_stands_under_a_heading_that_sa
         assert len({details[name] for details in ends}) == len(ends), name
     assert list(headings) == list(dict.fromkeys(details["tags"][0] for details in ends))
     assert all(headings.values())
-    assert not any("api" in details["operationId"].split("_") for details in ends), "programs are made from these names"
+    assert not any("api" in details["operationId"].split("_") for details in ends), "client generators use these names"

@@ -1,4 +1,4 @@
-"""What no honest client sends, and what a slip of the pen looks like: refused in words, before anything is done."""
+"""Malicious and mistyped requests are refused with an explanation before anything is done."""
 
 import json
 from datetime import timedelta
@@ -31,13 +31,13 @@ def deep(levels: int, opened: str = '{"a":', closed: str = "}") -> bytes:
     ],
     ids=["101", "300", "400", "lists", "half a character", "half a character above"],
 )
-def test_settings_that_nobody_can_keep_are_told_at_their_field(body, remote, call):
+def test_settings_that_cannot_be_stored_are_reported_at_their_field(body, remote, call):
     assert {one["field"] for one in problem(call("POST", "/agents", body), 422, "invalid")["fields"]} == {"settings"}
     assert not Operation.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "detail"),
     [
         (b'{"name":"one","name":"two"}', "Duplicate key"),
         (b'{"name":"x","settings":{"workflow":{"a":1,"a":2}}}', "Duplicate key"),
@@ -51,8 +51,8 @@ def test_settings_that_nobody_can_keep_are_told_at_their_field(body, remote, cal
         (b"\x1f\x8b\x08", "not JSON"),
     ],
 )
-def test_what_is_no_json_or_says_a_thing_twice_is_malformed(body, says, remote, call):
-    assert says in problem(call("POST", "/agents", body), 400, "malformed")["detail"]
+def test_invalid_json_and_duplicate_keys_are_malformed(body, detail, remote, call):
+    assert detail in problem(call("POST", "/agents", body), 400, "malformed")["detail"]
     assert not Operation.objects.exists()
 
 
@@ -62,8 +62,8 @@ def test_what_is_no_json_or_says_a_thing_twice_is_malformed(body, says, remote, 
 )
 def test_credentials_that_no_text_can_hold_go_nowhere(field, value, remote, call):
     body = {"phone_number": "+14155550009", "label": "x", **TWILIO, "sid": "SK" + "1" * 32, "account_auth_token": "y"}
-    said = problem(call("POST", "/numbers/import", {**body, "region": "ie1", field: value}), 422, "invalid")
-    assert field in {one["field"] for one in said["fields"]}
+    error = problem(call("POST", "/numbers/import", {**body, "region": "ie1", field: value}), 422, "invalid")
+    assert field in {one["field"] for one in error["fields"]}
     assert remote.calls(method="POST", path="/v1/*") == []
 
 
@@ -71,9 +71,9 @@ def test_credentials_that_no_text_can_hold_go_nowhere(field, value, remote, call
 def test_a_password_that_no_text_can_hold_is_just_wrong(password, remote):
     person("olga")
     body = json.dumps({"username": "olga", "password": password})
-    said = Client(raise_request_exception=False).post("/api/token", body, content_type="application/json")
-    assert said.status_code in (401, 422), said.content
-    assert "\\ud" not in said.content.decode()
+    response = Client(raise_request_exception=False).post("/api/token", body, content_type="application/json")
+    assert response.status_code in (401, 422), response.content
+    assert "\\ud" not in response.content.decode()
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59-23:59"])
@@ -84,18 +84,18 @@ def test_a_moment_at_the_end_of_time_is_a_moment(name, moment, look):
     assert found == (moment.startswith("0001") == (name == "since"))
 
 
-@pytest.mark.parametrize("said", ["2020", "-1", "1e9", "1764201600", "nan"])
-def test_a_bare_number_is_no_moment(said, look):
-    """As seconds it would be one of 1970, and everything there is would be "since 2020"."""
+@pytest.mark.parametrize("value", ["2020", "-1", "1e9", "1764201600", "nan"])
+def test_a_bare_number_is_no_moment(value, look):
+    """As Unix time it would be a moment in 1970, and everything would be newer."""
     for name in ("since", "until"):
-        assert problem(look("GET", f"/history?{name}={said}"), 422, "invalid")["fields"][0]["field"] == name
+        assert problem(look("GET", f"/history?{name}={value}"), 422, "invalid")["fields"][0]["field"] == name
 
 
 @pytest.mark.parametrize("path", ["/agents", "/numbers", "/operations", "/history"])
-def test_a_filter_that_is_misspelt_or_said_twice_narrows_nothing_down_and_is_refused(path, look):
+def test_a_misspelt_or_repeated_filter_is_refused(path, look):
     for query, field in (("stat=gone", "stat"), ("q=a&q=b", "q"), ("limit=1&limit=2", "limit"), ("=x", "")):
-        said = problem(look("GET", f"{path}?{query}"), 422, "invalid")
-        assert [one["field"] for one in said["fields"]] == [field], query
+        error = problem(look("GET", f"{path}?{query}"), 422, "invalid")
+        assert [one["field"] for one in error["fields"]] == [field], query
 
 
 def test_a_misspelt_expectation_is_no_leave_to_go_on(remote, workspace, call):
@@ -106,7 +106,7 @@ def test_a_misspelt_expectation_is_no_leave_to_go_on(remote, workspace, call):
     assert not Operation.objects.exists()
 
 
-def test_who_may_not_is_told_so_before_anything_is_read(look):
+def test_permissions_are_checked_before_anything_is_read(look):
     assert problem(look("DELETE", "/numbers/x?nonsense=1"), 403, "forbidden")
 
 

@@ -1,4 +1,4 @@
-"""A key is good for one body and one caller, its wish is carried out once, and its answer stays the same."""
+"""A key is valid for one body and one caller, its request is carried out once, and its response stays the same."""
 
 import pytest
 from django.db import DatabaseError
@@ -66,15 +66,15 @@ def test_the_same_key_gives_the_same_answer(name, fault, clock, workspace, call)
         assert call(method, path, body, key="k").content == settled.content
         assert clock.remote.calls(since=last) == []
     elif fault:
-        said = problem(first, 422 if fault == 422 else 502, "refused")
-        assert (said["operation"], said["trace_id"]) == (op.pk, op.trace_id)
+        error = problem(first, 422 if fault == 422 else 502, "refused")
+        assert (error["operation"], error["trace_id"]) == (op.pk, op.trace_id)
         assert op.trace_id
     else:
         assert first.status_code == (201 if method == "POST" else 200)
 
 
-def test_the_answer_stays_whatever_became_of_the_things_since(remote, workspace, call):
-    """What was done is told, before anything is asked that is so no more."""
+def test_the_response_stays_the_same_after_later_changes(remote, workspace, call):
+    """The stored result is returned before any check of the current state."""
     path, body = f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": workspace.sales.remote_id}
     first = call("PATCH", path, body, key="move")
     deleted = call("DELETE", f"/agents/{workspace.support.remote_id}", key="delete")
@@ -94,8 +94,8 @@ def test_another_body_with_the_same_key_is_409(name, remote, workspace, call):
     others = [(method, path + ("?reason=other" if body is None else ""), {**body, "reason": "other"} if body else None)]
     others.append(("POST", "/agents", {"name": "Another"}))
     for other in others:
-        said = problem(call(*other, key="k"), 409, "key-reused")
-        assert said["operation"] == Operation.objects.get().pk
+        error = problem(call(*other, key="k"), 409, "key-reused")
+        assert error["operation"] == Operation.objects.get().pk
     assert problem(call("POST", "/sync", {}, key="k"), 409, "key-reused")
     assert remote.calls(since=last) == []
 
@@ -118,8 +118,8 @@ def test_a_key_is_needed_and_is_plain(call):
     assert not Request.objects.exists()
 
 
-def test_what_was_held_by_another_can_be_asked_again_with_the_same_key(clock, workspace, call):
-    """A key whose wish came to no operation is not used up."""
+def test_a_request_refused_by_a_lock_can_be_repeated_with_the_same_key(clock, workspace, call):
+    """A key is not used up by a request that created no operation."""
     path = f"/numbers/{workspace.bound.remote_id}/assign"
     clock.remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500)
     first = call("PATCH", path, {"agent_id": None})
@@ -157,36 +157,36 @@ def test_a_deletion_that_lacks_something_leaves_the_key_free(remote, workspace, 
     path = f"/agents/{workspace.support.remote_id}"
     problem(call("DELETE", path, key="k"), 409, "has-numbers")
     problem(call("DELETE", f"{path}?numbers=move", key="k"), 422, "invalid")
-    asked = call("DELETE", f"{path}?numbers=release", key="k")
-    assert (asked.status_code, Request.objects.count()) == (202, 1)
+    planned = call("DELETE", f"{path}?numbers=release", key="k")
+    assert (planned.status_code, Request.objects.count()) == (202, 1)
     assert problem(call("DELETE", f"{path}?numbers=move", key="k"), 409, "key-reused")
-    assert call("DELETE", f"{path}?numbers=release", key="k").json()["id"] == asked.json()["id"]
+    assert call("DELETE", f"{path}?numbers=release", key="k").json()["id"] == planned.json()["id"]
 
 
-def test_another_body_that_comes_between_the_look_and_the_record_is_told_so(remote, workspace, call, monkeypatch):
-    """Both are the same deed to the journal; only the reason is another."""
+def test_another_body_between_lookup_and_record_is_refused(remote, workspace, call, monkeypatch):
+    """Both are the same action in the journal; only the reason differs."""
     path, sales = f"/numbers/{workspace.bound.remote_id}/assign", workspace.sales.remote_id
     first, looks = idempotency.find_earlier, []
 
-    def quicker(*asked):
-        looks.append(asked)
-        if len(looks) == 1:  # nothing is there yet, and then another process is quicker
+    def quicker(*args):
+        looks.append(args)
+        if len(looks) == 1:  # nothing is stored yet, and then another process is faster
             assert call("PATCH", path, {"agent_id": sales, "reason": "one"}, key="k").status_code == 200
             return None
-        return first(*asked)
+        return first(*args)
 
     monkeypatch.setattr(idempotency, "find_earlier", quicker)
     problem(call("PATCH", path, {"agent_id": sales, "reason": "two"}, key="k"), 409, "key-reused")
     assert len(remote.calls(method="PATCH", path="/v1/*")) == Operation.objects.count() == 1
 
 
-def test_what_is_asked_is_on_record_with_the_operation_or_neither_is(remote, call, monkeypatch):
+def test_the_request_is_recorded_together_with_the_operation(remote, call, monkeypatch):
     def broken(*args, **more):
         raise DatabaseError("the disk is full")
 
     monkeypatch.setattr(Request, "save", broken)
-    said = problem(call("POST", "/agents", {"name": "New"}, key="k"), 503, "not-sent")
-    assert "could not be recorded" in said["detail"]
+    error = problem(call("POST", "/agents", {"name": "New"}, key="k"), 503, "not-sent")
+    assert "could not be recorded" in error["detail"]
     assert not Operation.objects.exists()
     assert remote.calls(method="POST", path="/v1/*") == []
 
@@ -194,6 +194,6 @@ def test_what_is_asked_is_on_record_with_the_operation_or_neither_is(remote, cal
 def test_a_key_that_came_long_ago_never_gives_the_answer_of_something_else(remote, call):
     first = call("POST", "/agents", {"name": "New"}, key="k")
     Request.objects.all().delete()  # as after 30 days
-    said = problem(call("POST", "/agents", {"name": "Another"}, key="k"), 409, "key-reused")
-    assert said["operation"] == first.json()["id"]
+    error = problem(call("POST", "/agents", {"name": "Another"}, key="k"), 409, "key-reused")
+    assert error["operation"] == first.json()["id"]
     assert call("POST", "/agents", {"name": "New"}, key="k").content == first.content

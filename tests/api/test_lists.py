@@ -1,4 +1,4 @@
-"""Lists in pages by a cursor, narrowed down as on the pages."""
+"""Cursor pagination of lists, with the same filters as on the pages."""
 
 import random
 from datetime import timedelta
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def all_of(call, path: str, limit: int = 3) -> list[dict]:
-    """Every row, page by page."""
+    """All rows, fetched page by page."""
     rows, cursor = [], ""
     while True:
         page = call.get(f"{path}{'&' if '?' in path else '?'}limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
@@ -29,7 +29,7 @@ def all_of(call, path: str, limit: int = 3) -> list[dict]:
 
 @pytest.fixture
 def many(db) -> None:
-    """Rows that are alike in what they are ordered by, so that their keys have to tell them apart."""
+    """Rows with equal sort values, so that only the primary key orders them."""
     for at in range(7):
         Agent.objects.create(remote_id=f"agent_{at}", name="Same" if at < 5 else "Zed", tags=["x"])
     sales = Agent.objects.get(remote_id="agent_6")
@@ -60,7 +60,7 @@ def many(db) -> None:
 def test_pages_hold_every_row_once_and_in_order(many, look, path, model, order):
     name = "remote_id" if model in (Agent, PhoneNumber) else "pk"
     for limit in (1, 3, model.objects.count(), 200):
-        expected = list(model.objects.order_by(*order).values_list(name, flat=True))  # the history tells of each export
+        expected = list(model.objects.order_by(*order).values_list(name, flat=True))  # each export adds a history entry
         assert [row["id"] for row in all_of(look, path, limit)] == expected, limit
 
 
@@ -89,15 +89,15 @@ def test_a_cursor_is_good_for_its_list_only_and_not_made_by_hand(many, look):
     ],
 )
 def test_a_cursor_goes_on_with_the_filters_that_it_came_from(many, look, path, query, others):
-    """A caller that forgets them on the second page would take the rest for what was asked for."""
+    """Otherwise a caller that omits them on the second page would take other rows for matches."""
     cursor = look.get(f"{path}?{query}&limit=2")["next"]
-    assert look.get(f"{path}?{query}&limit=1&cursor={cursor}")["items"], "as many rows at once as one likes"
+    assert look.get(f"{path}?{query}&limit=1&cursor={cursor}")["items"], "the page size may change"
     for other in others:
-        said = problem(look("GET", f"{path}?{other}&cursor={cursor}"), 422, "invalid")
-        assert [one["field"] for one in said["fields"]] == ["cursor"], other
+        error = problem(look("GET", f"{path}?{other}&cursor={cursor}"), 422, "invalid")
+        assert [one["field"] for one in error["fields"]] == ["cursor"], other
 
 
-def test_the_cursor_of_the_longest_name_fits_into_an_address(look):
+def test_the_cursor_of_the_longest_name_fits_into_a_url(look):
     odd = random.Random(7)
     for at in range(3):
         name = "".join(chr(odd.choice([0x10000, 0x1F300, 0x20000]) + odd.randrange(0xFFF)) for _ in range(300))
@@ -120,13 +120,13 @@ PAGES = {
     "/history": ("/admin/audit/entry/", HISTORY, lambda row: row.pk),
 }
 
-VERDICT = {"/operations": "state="}  # there it is a field of each row
+VERDICT = {"/operations": "state="}  # named after the field of the row
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_filters_find_what_the_page_finds(path, remote, workspace, call, sign_in):
     remote.console("assign", number=workspace.bound.remote_id, agent_id=None)
-    call("PATCH", f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": None})  # comes upon the outside change
+    call("PATCH", f"/numbers/{workspace.bound.remote_id}/assign", {"agent_id": None})  # detects the external change
     call("PATCH", f"/numbers/{workspace.free.remote_id}/assign", {"agent_id": workspace.sales.remote_id})
     call("DELETE", f"/agents/{workspace.support.remote_id}")
     page, queries, name = PAGES[path]
@@ -135,16 +135,16 @@ def test_filters_find_what_the_page_finds(path, remote, workspace, call, sign_in
     for query in queries:
         query = query.format(support=workspace.support.remote_id)
         shown = [name(row) for row in client.get(f"{page}?{query}").context["cl"].result_list]
-        told = [
+        listed = [
             row["id"]
             for row in all_of(
                 reader, f"{path}?{query}".replace("?verdict=", f"?{VERDICT.get(path, 'verdict=')}"), limit=200
             )
         ]
-        if path == "/history":  # that somebody signed in to see the page is an entry itself
-            shown, told = shown[-10:], told[-10:]
-        assert sorted(map(str, told)) == sorted(map(str, shown)), query
-        found.add(len(told))
+        if path == "/history":  # signing in to see the page adds an entry
+            shown, listed = shown[-10:], listed[-10:]
+        assert sorted(map(str, listed)) == sorted(map(str, shown)), query
+        found.add(len(listed))
     assert len(found) > 1, "filters make a difference"
 
 
@@ -156,8 +156,8 @@ def test_times_of_the_history_are_a_span(many, look):
         ("until=2001-01-01T00:00:00", 0),
     ):
         assert len(all_of(look, f"/history?{query}")) == count
-    told = look.get("/history?object=agent_0&what=agent.added")["items"]
-    assert [row["id"] for row in told] == [first.pk]
+    items = look.get("/history?object=agent_0&what=agent.added")["items"]
+    assert [row["id"] for row in items] == [first.pk]
 
 
 HOSTILE = [

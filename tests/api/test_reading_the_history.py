@@ -1,4 +1,4 @@
-"""To read the history is one right and to take it away another, in the API as on the pages."""
+"""Reading the history and exporting it are separate permissions, in the API as on the pages."""
 
 import pytest
 
@@ -19,8 +19,8 @@ def entries(db) -> None:
 
 
 def exports() -> list[str]:
-    told = Entry.objects.filter(kind="history.exported").order_by("pk")
-    return [f"{entry.actor_name} {entry.words}" for entry in told]
+    exported = Entry.objects.filter(kind="history.exported").order_by("pk")
+    return [f"{entry.actor_name} {entry.words}" for entry in exported]
 
 
 def test_without_the_right_to_export_one_page_of_the_newest_is_all(call, look):

@@ -1,4 +1,4 @@
-"""Every verb of the API x everybody, by the same table as the pages (tests/pages/rights.txt)."""
+"""Every endpoint of the API x every role, by the same table as the pages (tests/pages/rights.txt)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -82,7 +82,7 @@ def test_who_may_do_it_is_let_in(letter, world):
 
 
 def test_each_verb_asks_for_its_own_permission(world):
-    """Somebody with every right but the one that the table names is refused."""
+    """A user with every permission except the one that the table names is refused."""
     user = User.objects.create_user("nobody", is_staff=True)
     call, wrong = Caller(user), []
     for place, row in API.items():

@@ -1,4 +1,4 @@
-"""SECRET_KEY is replaced, and the one before is a fallback: whoever used the API goes on as before."""
+"""SECRET_KEY is rotated with the old one as a fallback: clients of the API continue to work."""
 
 import pytest
 

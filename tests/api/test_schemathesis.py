@@ -1,5 +1,5 @@
-"""Requests made up from the OpenAPI document, right ones and wrong ones: no 500, and no answer that the document does
-not tell of."""
+"""Requests generated from the OpenAPI document, valid and invalid: no 500, and no response that the document does not
+describe."""
 
 import uuid
 from functools import cache
@@ -19,15 +19,15 @@ from controlplane.api_assembly import api
 from tests.api.caller import Caller, person
 
 READ_IN_THE_GATE = {"/api/agents", "/api/numbers/{number_id}", "/api/history"}
-# What fits the document is taken, but for what no document can tell: which cursors were given out, which agents there
-# are, what goes with what. These fields, and no other, may be refused then: Schemathesis' own check knows no fields.
+# Requests that fit the document are accepted, except for rules that a schema cannot express: which cursors were issued,
+# which agents exist, which fields go together. Only these fields may be refused; Schemathesis' own check has no fields.
 MEANING = {
     "GET /api/agents": {"cursor"},
     "GET /api/numbers": {"cursor"},
     "GET /api/operations": {"cursor"},
     "GET /api/history": {"cursor"},
     "POST /api/agents": {"model_id", "settings"},
-    "PATCH /api/agents/{agent_id}": {"model_id", "settings", ""},  # "": no setting is named
+    "PATCH /api/agents/{agent_id}": {"model_id", "settings", ""},  # "": no setting is given
     "DELETE /api/agents/{agent_id}": {"successor"},
     "POST /api/numbers/import": {
         *("phone_number", "label", "agent_id"),
@@ -36,7 +36,7 @@ MEANING = {
     "PATCH /api/numbers/{number_id}/assign": {"agent_id"},
 }
 OPERATIONS = sorted((path, method) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods)
-# The same examples in each run. In the gate: each write, and of the reads one of each sort.
+# Each run uses the same examples. The gate covers every write, and one read of each kind.
 CASES = [
     pytest.param(path, method, mode, examples, marks=[] if in_gate else pytest.mark.slow)
     for path, method in OPERATIONS
@@ -50,7 +50,7 @@ CASES = [
 pytestmark = pytest.mark.django_db
 
 
-def test_the_document_names_each_address_of_the_issue():
+def test_the_document_names_each_url_of_the_issue():
     assert {f"{method.upper()} {path.removeprefix('/api')}" for path, method in OPERATIONS} >= {
         *("GET /agents", "POST /agents", "GET /agents/{agent_id}", "PATCH /agents/{agent_id}"),
         *("DELETE /agents/{agent_id}", "GET /numbers", "POST /numbers/import", "PATCH /numbers/{number_id}/assign"),
@@ -61,13 +61,13 @@ def test_the_document_names_each_address_of_the_issue():
 
 @cache
 def document() -> Any:
-    """Read once: all operations are generated from the same document."""
+    """Cached: all operations are generated from the same document."""
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
     schema.config.generation.update(with_security_parameters=False)
     return schema
 
 
-@pytest.mark.time_limit(10)  # most of it makes up agents with long prompts
+@pytest.mark.time_limit(10)  # most of the time generates agents with long prompts
 @pytest.mark.parametrize(("path", "method", "mode", "examples"), CASES)
 def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode, examples, workspace, settings_of_rate):
     user = person("olga", "Administrators")
@@ -96,17 +96,17 @@ def test_what_is_made_up_from_the_document_is_answered_by_it(path, method, mode,
         if mode == GenerationMode.NEGATIVE and answer.status_code != 413:  # a large body is refused before it is read
             case.validate_response(answer, checks=[negative_data_rejection])
         if mode == GenerationMode.POSITIVE and answer.status_code in (400, 422):
-            said = answer.json()
-            if "operation" not in said:  # else ElevenLabs refused it
-                wrong = {one["field"].partition(".")[0] for one in said.get("fields", [{"field": said["detail"]}])}
-                assert wrong <= MEANING.get(f"{method.upper()} {path}", set()), said
+            body = answer.json()
+            if "operation" not in body:  # otherwise ElevenLabs refused it
+                wrong = {one["field"].partition(".")[0] for one in body.get("fields", [{"field": body["detail"]}])}
+                assert wrong <= MEANING.get(f"{method.upper()} {path}", set()), body
 
     answered()
 
 
 @pytest.fixture
 def settings_of_rate(settings):
-    """No request is too many, and the application lets this test keep its connection."""
+    """No rate limit, and the application keeps the connection of this test."""
     settings.API_RATE_PER_MINUTE = 100_000
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)

@@ -1,4 +1,4 @@
-"""The same deed, once on its page and once by the API, on two things that are alike: the same kind, state and words."""
+"""The same action through its page and through the API, on equal objects: the same kind, state and text."""
 
 import json
 import re
@@ -22,7 +22,7 @@ ITS_OWN = re.compile(r"…\w{4}|\+?1 ?\d{3} ?\d{3} ?00\d\d|(phnum|agent)_\w+|New
 
 @dataclass
 class Half:
-    """One of the two: an agent with a number, a second agent, and an agent without any."""
+    """One of the two sets of objects: an agent with a number, a second agent, and an agent without numbers."""
 
     letter: str
     at: int
@@ -53,7 +53,7 @@ def halves(remote) -> list[Half]:
 NUMBER, AGENT = "/admin/numbers/phonenumber", "/admin/agents/agent"
 Page = Callable[[Half], tuple[str, dict[str, Any]]]
 Api = Callable[[Half], tuple[str, str, Any]]
-DEEDS: dict[str, tuple[Page, Api, str]] = {
+ACTIONS: dict[str, tuple[Page, Api, str]] = {
     "create": (
         lambda one: (f"{AGENT}/add/", {"name": f"New {one.letter}"}),
         lambda one: ("POST", "/agents", {"name": f"New {one.letter}"}),
@@ -99,22 +99,22 @@ FAULTS: dict[str, dict[str, Any]] = {
 STATUS = {"done": (200, 201), "sent": (202,), "refused": (422, 502), "not_sent": (409, 503)}
 
 
-# In the gate: each deed once as it should be, and each way to fail at one deed or two. Page and API hand on the verdict
-# of the same services, whatever the deed; all 42 are slow.
+# The gate runs each action once successfully, and each failure for one or two actions: for every action, page and API
+# use the same services. All 42 are slow.
 FAILING = {
     *(("change", "stale"), ("move", "stale")),
     *(("create", "no"), ("import", "wrong key"), ("move", "late"), ("remove", "never"), ("delete", "late")),
 }
 CASES = [
     pytest.param(name, fault, marks=[] if fault is None or (name, fault) in FAILING else pytest.mark.slow)
-    for name in DEEDS
+    for name in ACTIONS
     for fault in (None, "stale", *FAULTS)
 ]
 
 
 @pytest.mark.parametrize(("name", "fault"), CASES)
-def test_a_deed_ends_alike_on_both_ways(name, fault, remote, operator: Client, call: Caller):
-    page, api, there = DEEDS[name]
+def test_an_action_has_the_same_result_both_ways(name, fault, remote, operator: Client, call: Caller):
+    page, api, there = ACTIONS[name]
     one, two = halves(remote)
     url, values = page(one)
     form = opened(operator, url)
@@ -137,18 +137,18 @@ def test_a_deed_ends_alike_on_both_ways(name, fault, remote, operator: Client, c
     answer = call(method, path, body)
 
     by_page, by_api = Operation.objects.order_by("pk")
-    assert told(by_page) == told(by_api)
+    assert comparable(by_page) == comparable(by_api)
     assert answer.status_code in STATUS[by_api.state], answer.content
     assert {by_page.actor_name, by_api.actor_name} == {"Operators", "olga"}
 
 
-def told(op: Operation) -> dict[str, str]:
-    said = {
+def comparable(op: Operation) -> dict[str, str]:
+    texts = {
         "title": op.title,
         "message": op.message,
         "known_by": op.evidence,
         "wanted": json.dumps(op.params, sort_keys=True),
         "seen": json.dumps(op.observed, sort_keys=True),
     }
-    plain = {name: ITS_OWN.sub("~", text) for name, text in said.items()}
+    plain = {name: ITS_OWN.sub("~", text) for name, text in texts.items()}
     return plain | {"kind": op.kind, "state": op.state, "status": str(op.http_status)}

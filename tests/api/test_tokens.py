@@ -1,4 +1,4 @@
-"""Who gets a token, how long it is good, and what ends it."""
+"""Who gets a token, how long it is valid, and what ends it."""
 
 from datetime import timedelta
 
@@ -41,12 +41,12 @@ def test_a_person_signs_in_renews_and_signs_out(remote):
     assert call("GET", "/agents").status_code == 200
     assert Token.objects.get().refreshed_at is not None
 
-    for _ in range(2):  # also of what is revoked already
+    for _ in range(2):  # also of a revoked token
         assert call("POST", "/token/revoke", {"refresh_token": pair["refresh_token"]}).status_code == 204
     problem(call("GET", "/agents"), 401, "unauthorized")
     problem(call("POST", "/token/refresh", {"refresh_token": pair["refresh_token"]}), 401, "unauthorized")
-    told = list(Entry.objects.filter(actor_name="olga").order_by("pk").values_list("kind", flat=True))
-    assert told == ["person.signed_in", "token.issued", "token.revoked"]
+    kinds = list(Entry.objects.filter(actor_name="olga").order_by("pk").values_list("kind", flat=True))
+    assert kinds == ["person.signed_in", "token.issued", "token.revoked"]
 
 
 def test_nothing_that_opens_anything_is_kept(remote):
@@ -60,7 +60,7 @@ def test_nothing_that_opens_anything_is_kept(remote):
 
 
 @pytest.mark.parametrize("what", ["deactivated", "no staff", "new password", "revoked", "expired"])
-def test_a_token_ends_at_once_with_what_it_stands_for(what, remote):
+def test_a_token_ends_immediately_with_the_access_it_represents(what, remote):
     olga = person("olga", "Operators")
     call = Caller(olga)
     assert call("GET", "/agents").status_code == 200
@@ -151,7 +151,7 @@ def test_who_is_no_staff_and_has_a_password_gets_no_token(remote):
     problem(sign_in("former", PASSWORD), 401, "unauthorized")
 
 
-def test_nobody_learns_which_names_there_are(remote):
+def test_user_names_cannot_be_enumerated(remote):
     person("olga")
     assert sign_in("olga", "wrong").content == sign_in("nobody", "wrong").content
 
@@ -162,14 +162,14 @@ def test_signing_in_with_a_password_can_be_switched_off(settings, remote):
     problem(sign_in("olga", PASSWORD), 403, "forbidden")
 
 
-def test_each_token_has_its_own_rate_and_is_told_when_to_try_again(settings, remote, time_machine):
+def test_each_token_has_its_own_rate_and_a_retry_after_header(settings, remote, time_machine):
     settings.API_RATE_PER_MINUTE = 3
     time_machine.move_to("2026-11-24 12:00:00+00:00", tick=False)
     call, other = Caller(person("olga", "Operators")), Caller(person("otto", "Operators"))
     assert [call("GET", "/agents").status_code for _ in range(4)] == [200, 200, 200, 429]
-    said = call("GET", "/agents")
-    problem(said, 429, "too-many")
-    assert said["Retry-After"] == "20"
+    response = call("GET", "/agents")
+    problem(response, 429, "too-many")
+    assert response["Retry-After"] == "20"
     problem(call("POST", "/token/refresh", {"refresh_token": call.refresh_token}), 429, "too-many")
     assert other("GET", "/agents").status_code == 200
     time_machine.shift(19)
@@ -186,10 +186,10 @@ def test_what_ended_long_ago_is_forgotten_and_its_keys_too(remote, settings):
     old = timezone.now() - timedelta(days=31)
     tokens.issue(call.user, name="old", lives=timedelta(days=-31), by=None, by_name="system")
     recent, _ = tokens.issue(call.user, name="recent", lives=timedelta(days=-29), by=None, by_name="system")
-    assert purge_expired() == 2  # the token and its allowance
+    assert purge_expired() == 2  # the token and its rate limit
     assert set(Token.objects.all()) == {call.token, recent}
     Request.objects.update(created_at=old)
     assert purge_expired() == 1
-    # The operation still bears the key, so the same wish is not carried out twice.
+    # The operation keeps the key, so the same request is not carried out twice.
     assert call("POST", "/agents", {"name": "New"}, key="k").json()["id"] == Operation.objects.get().pk
     assert call("POST", "/agents", {"name": "Another"}, key="k").status_code == 409

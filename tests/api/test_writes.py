@@ -1,4 +1,4 @@
-"""Each write of the API is an operation: the lock, the journal and the words of the pages."""
+"""Each write of the API is an operation, with the same lock, journal and texts as on the pages."""
 
 import json
 
@@ -65,18 +65,18 @@ def test_an_agent_is_duplicated_archived_and_restored(remote, workspace, call):
     problem(call("POST", f"{path}/duplicate", {"name": " "}), 422, "invalid")
     copy = call("POST", f"{path}/duplicate", {"name": "Support Bot 2"})
     assert (copy.status_code, call.get(f"/agents/{copy.json()['object_id']}")["name"]) == (201, "Support Bot 2")
-    for deed, state in (("archive", "archived"), ("restore", "active")):
-        answer = call("POST", f"{path}/{deed}", {})
+    for action, state in (("archive", "archived"), ("restore", "active")):
+        answer = call("POST", f"{path}/{action}", {})
         assert (answer.status_code, call.get(path)["state"]) == (200, state)
     Agent.objects.filter(pk=workspace.support.pk).update(gone_at=timezone.now())
-    for deed, body in (("archive", {}), ("restore", {}), ("duplicate", {"name": "x"})):
-        problem(call("POST", f"{path}/{deed}", body), 409, "gone")
+    for action, body in (("archive", {}), ("restore", {}), ("duplicate", {"name": "x"})):
+        problem(call("POST", f"{path}/{action}", body), 409, "gone")
 
 
 def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspace, call):
     path = f"/agents/{workspace.support.remote_id}"
-    said = problem(call("DELETE", path), 409, "has-numbers")
-    assert "+15550100001" in said["detail"]
+    error = problem(call("DELETE", path), 409, "has-numbers")
+    assert "+15550100001" in error["detail"]
     assert not Operation.objects.exists()
     for query in (
         "?numbers=move",
@@ -85,31 +85,31 @@ def test_an_agent_that_answers_numbers_is_not_deleted_by_the_way(remote, workspa
     ):
         assert problem(call("DELETE", path + query), 422, "invalid")["fields"][0]["field"] == "successor"
 
-    asked = path + f"?numbers=move&successor={workspace.sales.remote_id}"
-    first = call("DELETE", asked, key="k")
+    url = path + f"?numbers=move&successor={workspace.sales.remote_id}"
+    first = call("DELETE", url, key="k")
     assert first.status_code == 202
     change_set = ChangeSet.objects.get()
     assert first["Location"] == f"/api/change-sets/{change_set.pk}"
     assert [step["kind"] for step in first.json()["steps"]] == ["number.assign", "agent.delete"]
-    assert call("DELETE", asked, key="k").json()["id"] == change_set.pk
+    assert call("DELETE", url, key="k").json()["id"] == change_set.pk
     from controlplane.operations import change_sets
 
     change_sets.run_due()
     assert call.get(f"/change-sets/{change_set.pk}")["state"] == "done"
     assert PhoneNumber.objects.get(pk=workspace.bound.pk).bound_to == workspace.sales.remote_id
-    assert call("DELETE", asked, key="k").json()["state"] == "done"
+    assert call("DELETE", url, key="k").json()["state"] == "done"
     assert len(call.get(f"/operations?change_set={change_set.pk}")["items"]) == 2
 
 
-def test_a_reason_is_asked_for_as_on_the_pages(remote, workspace, call, settings):
+def test_a_reason_is_required_as_on_the_pages(remote, workspace, call, settings):
     settings.REQUIRE_REASON, settings.TICKET_PATTERN = True, r"OPS-\d+"
     path = f"/numbers/{workspace.bound.remote_id}/assign"
-    said = problem(call("PATCH", path, {"agent_id": None}), 422, "invalid")
-    assert {wrong["field"] for wrong in said["fields"]} == {"reason", "ticket"}
-    said = problem(
+    error = problem(call("PATCH", path, {"agent_id": None}), 422, "invalid")
+    assert {wrong["field"] for wrong in error["fields"]} == {"reason", "ticket"}
+    error = problem(
         call("POST", "/numbers/import", {"phone_number": "+14155550009", "label": "x", **TWILIO}), 422, "invalid"
     )
-    assert {wrong["field"] for wrong in said["fields"]} == {"reason", "ticket"}
+    assert {wrong["field"] for wrong in error["fields"]} == {"reason", "ticket"}
     assert problem(call("DELETE", f"/agents/{workspace.support.remote_id}?numbers=release"), 422, "invalid")
     why = {"reason": "Night shift", "ticket": "OPS-7"}
     done = call("PATCH", path, {"agent_id": None, **why})
@@ -138,27 +138,27 @@ def test_a_reason_is_asked_for_as_on_the_pages(remote, workspace, call, settings
         ([], "body"),
     ],
 )
-def test_what_is_wrong_with_an_agent_is_told_at_its_field(remote, call, body, field):
-    said = problem(call("POST", "/agents", body), 422, "invalid")
-    assert field in {wrong["field"] for wrong in said["fields"]}, said
+def test_errors_of_an_agent_are_reported_at_their_field(remote, call, body, field):
+    error = problem(call("POST", "/agents", body), 422, "invalid")
+    assert field in {wrong["field"] for wrong in error["fields"]}, error
     assert remote.calls(method="POST", path="/v1/*") == []
     assert not Operation.objects.exists()
 
 
-def test_a_sync_is_asked_for_and_nothing_remote_is_listed(remote, call, monkeypatch):
-    asked = []
-    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: asked.append(task.name))
+def test_a_sync_is_requested_and_nothing_remote_is_listed(remote, call, monkeypatch):
+    sent_tasks = []
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda task, *_, **__: sent_tasks.append(task.name))
     first = call("POST", "/sync", {}, key="k")
     assert (first.status_code, first.json()["state"]) == (202, "asked")
     assert call("POST", "/sync", key="k").json() == first.json()
-    assert call("POST", "/sync", {}).json()["id"] == first.json()["id"], "one that is asked for already is the same"
-    assert asked[0] == "numbers.tasks.sync"
+    assert call("POST", "/sync", {}).json()["id"] == first.json()["id"], "a pending sync is reused"
+    assert sent_tasks[0] == "numbers.tasks.sync"
     assert remote.calls(path="/v1/*") == []
     assert call.get(first["Location"].removeprefix("/api"))["state"] == "asked"
 
 
 def test_pages_and_api_share_the_lock_and_the_journal(remote, workspace, operator, call):
-    """What is asked on a page shows here, and the same deed has the same verdict and words."""
+    """An operation requested on a page is shown here, and the same action has the same verdict and text."""
     number = workspace.bound
     answer = call("PATCH", f"/numbers/{number.remote_id}/assign", {"agent_id": workspace.sales.remote_id})
     api = Operation.objects.get(pk=answer.json()["id"])
@@ -175,7 +175,7 @@ def test_pages_and_api_share_the_lock_and_the_journal(remote, workspace, operato
     assert call.get(f"/operations/{page.pk}")["message"] == page.message
 
 
-def test_no_twilio_secret_is_kept_said_or_hashed(remote, call, caplog):
+def test_no_twilio_secret_is_stored_shown_or_hashed(remote, call, caplog):
     canary = TWILIO["token"]
     good = {"phone_number": "+14155550009", "label": "x", **TWILIO}
     bodies = [
@@ -196,6 +196,6 @@ def test_no_twilio_secret_is_kept_said_or_hashed(remote, call, caplog):
     for text in (*(answer.content.decode() for answer in answers), *kept, caplog.text):
         assert canary not in text
         assert TWILIO["sid"] not in text
-    # Not even in a digest: another token with the same key is the same wish.
+    # Not even as a digest: another token with the same key is the same request.
     again = call("POST", "/numbers/import", {**good, "token": "another"}, key="k0")
     assert again.content == answers[0].content
