@@ -71,7 +71,7 @@ fmt: $(VENV)/dev ## fix and format the code with ruff
 	$(PYTHON) -m ruff format .
 
 screenshots: $(VENV)/dev ## update the screenshots in docs/screenshots
-	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_what_needs_somebody.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
+	$(ISOLATED) SCREENSHOTS=docs/screenshots $(PYTHON) -m pytest tests/browser/test_lifecycle.py tests/browser/test_busy_workspace.py tests/browser/test_sync.py tests/browser/test_outside_changes.py tests/browser/test_needs_attention.py tests/browser/test_an_auditor.py tests/browser/test_findings.py tests/browser/test_tokens.py
 
 docs: $(VENV)/dev ## update the table of modules in docs/architecture.md
 	$(PYTHON) docs/module_table.py

@@ -1,6 +1,6 @@
-"""The whole application, as `make run` starts it: web, worker, beat and sandbox as processes, and Chromium in front.
+"""The whole application as `make run` starts it: web, worker, beat and sandbox as processes, and Chromium.
 
-A site is started once for each process of pytest. Each module of tests gets it as it was after its start.
+A site is started once per pytest process. Each test module gets it reset to its state after the start.
 """
 
 import os
@@ -15,13 +15,13 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.reset import Resettable
 from tests.browser.site import Site, new_database, running
 
-PICTURES = os.environ.get("SCREENSHOTS", "")  # a folder; `make screenshots` sets it
+SCREENSHOTS = os.environ.get("SCREENSHOTS", "")  # a directory; `make screenshots` sets it
 SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-# What is wider than the page, once it is drawn; nothing as soon as all of it fits. Until its fonts have come, text
-# has other widths, and until Alpine has begun (`x-cloak`) nothing has a width at all.
+# The elements that are wider than the rendered page; empty once everything fits. Text has other widths until the fonts
+# are loaded, and elements have no width until Alpine has started (`x-cloak`).
 TOO_WIDE = """async (patience) => {
     const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const root = document.documentElement;
@@ -40,37 +40,37 @@ TOO_WIDE = """async (patience) => {
     return [`${root.scrollWidth} pixels in a window of ${window.innerWidth}`, ...found.slice(0, 20).map(named)];
 }"""
 FITS_WITHIN = 10_000  # milliseconds
-# Instead of 5 and 30 s: what takes longer has failed, on a busy machine too.
+# Instead of 5 and 30 s, so that a busy machine does not fail the tests.
 expect.set_options(timeout=20_000)
 PAGE_WITHIN = 60_000
 
 
-def picture(page: Page, name: str, without: Locator | None = None) -> None:
-    """For the documentation, and only where it is asked for. `without`: what is a secret is covered."""
-    if PICTURES:
-        Path(PICTURES).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(PICTURES, f"{name}.png"), mask=[without] if without else [], mask_color="#888")
+def screenshot(page: Page, name: str, without: Locator | None = None) -> None:
+    """Take a screenshot for the documentation, if requested. `without` is masked because it shows a secret."""
+    if SCREENSHOTS:
+        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"), mask=[without] if without else [], mask_color="#888")
 
 
 def assert_fits(page: Page) -> None:
-    """Nobody has to scroll sideways."""
+    """The page needs no horizontal scrolling."""
     too_wide = page.evaluate(TOO_WIDE, FITS_WITHIN)
     assert not too_wide, "\n".join([page.url, *too_wide])
 
 
 def assert_colours(page: Page, colours: str) -> None:
-    """`light` or `dark`. Alpine puts the class there."""
+    """`light` or `dark`. Alpine sets the class."""
     dark = expect(page.locator("html"))
     (dark.to_contain_class if colours == "dark" else dark.not_to_contain_class)("dark")
 
 
 def messages(page: Page) -> Locator:
-    """What the page reports of the last action. A region for screen readers has the same words a moment later."""
+    """The messages about the last action. A live region for screen readers repeats them a moment later."""
     return page.locator("#cp-messages")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whichever test is the first also starts the site, which takes minutes where the machine is busy."""
+    """The first test also starts the site, which takes minutes on a busy machine."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents and item.get_closest_marker("timeout") is None:
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of all sites of this process: the first collects the files, which takes as long as the rest of a start."""
+    """Shared by all sites of this process: collecting the files takes as long as the rest of a start."""
     return tmp_path_factory.mktemp("static")
 
 
@@ -87,7 +87,7 @@ def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_site(
     browser_type_launch_args: dict[str, object], tmp_path_factory: pytest.TempPathFactory, static_root: Path
 ) -> Iterator[Resettable]:
-    """It depends on Chromium's arguments so that none is started where there is no Chromium."""
+    """Depends on Chromium's arguments so that no site is started without Chromium."""
     var = tmp_path_factory.mktemp("var")
     with new_database(var) as database, running(var, static_root, database) as site:
         yield Resettable(site)
@@ -111,7 +111,7 @@ def browser_type_launch_args() -> dict[str, object]:
 
 @contextmanager
 def signed_in(browser: Browser, site: Site, user: str = "", password: str = "") -> Iterator[Page]:
-    """A page of the first administrator, or of this person. A script error on any page fails the test."""
+    """A page signed in as the first administrator, or as the given user. A script error on any page fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=site.url)
     context.set_default_timeout(PAGE_WITHIN)
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""The sandbox as a user of the ElevenLabs console sees and changes it, and syncs that bring it here."""
+"""The sandbox as a user of the ElevenLabs console sees and changes it, and syncs that fetch those changes."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ class Console:
 
 
 def sync(page: Page, site: Site) -> None:
-    """Press the button and wait until the run has ended: the one that it asked for, or one that was under way."""
+    """Press the button and wait until a run has ended: the requested one, or one that was already running."""
     with page.expect_navigation():
         page.get_by_role("button", name="Sync").click()
     link = messages(page).get_by_role("link", name="Show progress").get_attribute("href")
@@ -44,7 +44,7 @@ def sync(page: Page, site: Site) -> None:
 
 
 def sync_until(page: Page, site: Site, path: str, found: Locator) -> None:
-    """A run that was under way may have looked before the change, and some changes are believed after two runs."""
+    """Sync repeatedly: a run may have started before the change, and some changes are confirmed by a second run."""
     for _ in range(20):
         sync(page, site)
         page.goto(path)

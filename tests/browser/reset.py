@@ -1,5 +1,5 @@
-"""Between two modules a running site goes back to what it was after its start: an empty sandbox, and a database with
-the roles and the first administrator. Its processes go on running."""
+"""Between two modules a running site is reset to its state after the start: an empty sandbox, and a database with the
+roles and the first administrator. Its processes keep running."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,26 +15,26 @@ from tests.workers.waiting import until
 
 QUEUE = "celery"
 WORKER = "worker@controlplane"
-PROCESSES = "health_heartbeat"  # written by worker and beat, which go on: it is neither emptied nor restored
-RUNS = "mirror_syncrun"  # whether one has begun by the time of the copy depends on the machine
+PROCESSES = "health_heartbeat"  # worker and beat keep writing it: neither emptied nor restored
+RUNS = "mirror_syncrun"  # whether a run has started before the copy depends on the machine
 COPY = "at_start"
 PATIENCE = 60.0
 
 
 class Resettable:
-    """A site, and the copy that its database is restored from."""
+    """A site, and the copy from which its database is restored."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        with mailbox(site) as box:  # the pages are ready before the worker is, and what came too early is lost
+        with mailbox(site) as box:  # the pages are ready before the worker, and earlier messages are lost
             answers = (box.call([WORKER], "ping", timeout=2**attempt) for attempt in range(7))
             assert any(answers), "the worker never answered"
         self._restore = OnSqlite(site) if site.database.is_sqlite else OnPostgres(site.database)
 
     def reset(self) -> None:
-        self._empty_the_sandbox()  # which also ends every call that a fault holds up
+        self._empty_the_sandbox()  # this also ends every call that a fault delays
         with paused_worker(self.site):
-            self._empty_the_sandbox()  # of what a last task has written
+            self._empty_the_sandbox()  # of the writes of a last task
             self._restore()
 
     def _empty_the_sandbox(self) -> None:
@@ -44,7 +44,7 @@ class Resettable:
 
 @contextmanager
 def mailbox(site: Site) -> Iterator[Mailbox]:
-    """Celery's remote control, at the broker of this site."""
+    """Celery's remote control, on the broker of this site."""
     options: dict[str, Any] = {}
     if site.broker_url.startswith("filesystem"):
         broker = site.var / "broker"
@@ -56,7 +56,7 @@ def mailbox(site: Site) -> Iterator[Mailbox]:
 
 @contextmanager
 def paused_worker(site: Site) -> Iterator[None]:
-    """Inside, no task runs and none begins: messages stay in the queue."""
+    """Inside the block, no task runs or starts: messages stay in the queue."""
     with mailbox(site) as box:
 
         def ask(command: str, **arguments: str) -> Any:
@@ -66,7 +66,7 @@ def paused_worker(site: Site) -> Iterator[None]:
 
         assert "ok" in ask("cancel_consumer", queue=QUEUE)
         try:
-            # In this order: a task that was waiting and is running by now is in the second list.
+            # In this order: a waiting task that starts between the two requests is in the second list.
             until(lambda: not ask("reserved") and not ask("active"), "no task is running", PATIENCE)
             yield
         finally:
@@ -75,7 +75,7 @@ def paused_worker(site: Site) -> Iterator[None]:
 
 class OnSqlite:
     def __init__(self, site: Site) -> None:
-        """The copy is a file beside the database."""
+        """The copy is a file next to the database."""
         self._database = site.database
         self._copy = site.var / "at_start.sqlite3"
         with self._database.connect() as connection, sqlite3.connect(self._copy) as copy:
@@ -84,8 +84,8 @@ class OnSqlite:
         copy.close()
 
     def __call__(self) -> None:
-        """In one transaction, which the other processes wait for as for any write. The ids go on from where they were:
-        a task of before that came late would find none of its rows."""
+        """In one transaction, which other processes wait for as for any write. Ids continue from their last values, so
+        that a late task from before the reset finds none of its rows."""
         with self._database.connect() as connection:
             connection.execute(f"ATTACH '{self._copy}' AS {COPY}")
             connection.execute("BEGIN IMMEDIATE")
@@ -107,7 +107,7 @@ class OnPostgres:
         """The copy is a schema of the same database."""
         self._database = database
         with database.connect() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # all of it as of one moment
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # a consistent snapshot
             tables = _column(connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             self._tables = sorted(set(tables) - {PROCESSES})
             self._guarded = _column(
@@ -119,7 +119,7 @@ class OnPostgres:
             connection.execute(f"DELETE FROM {COPY}.{RUNS}")
 
     def __call__(self) -> None:
-        """As on SQLite."""
+        """Same as on SQLite."""
         with self._database.connect() as connection, connection.transaction():
             for table in self._guarded:
                 connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -133,7 +133,7 @@ class OnPostgres:
                     )
                 )
                 connection.execute(f"INSERT INTO public.{table} ({columns}) SELECT {columns} FROM {COPY}.{table}")
-            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is left for the end forbids ALTER TABLE
+            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # deferred constraints prevent ALTER TABLE
             for table in self._guarded:
                 connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 

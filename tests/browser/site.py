@@ -1,4 +1,4 @@
-"""A whole site as `make run` starts it: web, worker, beat and sandbox as processes, on a database of its own."""
+"""A whole site as `make run` starts it: web, worker, beat and sandbox as processes, with their own database."""
 
 import os
 import re
@@ -25,7 +25,7 @@ MOVED_CLOCK = Path(__file__).with_name("moved_clock")
 
 
 class Database:
-    """The database of a site, as its owner reaches it past the application."""
+    """Direct access to the database of a site, bypassing the application."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -43,12 +43,12 @@ class Database:
                 yield connection
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """`%s` marks a value on both databases."""
+        """`%s` is the placeholder on both databases."""
         with self.connect() as connection:
             return connection.execute(sql.replace("%s", "?") if self.is_sqlite else sql, values).fetchall()
 
     def update(self, sql: str, *values: object) -> int:
-        """How many rows were changed."""
+        """Return the number of changed rows."""
         with self.connect() as connection:
             return connection.execute(sql.replace("%s", "?") if self.is_sqlite else sql, values).rowcount
 
@@ -66,7 +66,7 @@ class Site:
 
 @contextmanager
 def new_database(folder: Path) -> Iterator[Database]:
-    """Of the kind that the other tests use."""
+    """On the database engine that the other tests use."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
         yield Database(f"sqlite:///{folder / 'controlplane.sqlite3'}")
@@ -82,7 +82,7 @@ def new_database(folder: Path) -> Iterator[Database]:
 
 @contextmanager
 def new_broker(folder: Path) -> Iterator[str]:
-    """Of the kind that the other tests use. On a Redis that two sites share, each would take the other's messages."""
+    """On the broker that the other tests use. On a shared Redis, each site would take the other's messages."""
     if not os.environ.get("CELERY_BROKER_URL", "").startswith("redis"):
         yield "filesystem://localhost"
         return
@@ -102,8 +102,8 @@ def running(
     known: Site | None = None,
     ago: timedelta = timedelta(),
 ) -> Iterator[Site]:
-    """`manage.py up`, ready. The first password is in its output only. `known` ran before as this one, at the same
-    addresses, by which the workspace of the sandbox is known. `ago`: the clock of its processes is so much behind."""
+    """`manage.py up`, once ready. Only its output contains the first password. `known` is an earlier instance of this
+    site: its URLs are reused, because they identify the sandbox's workspace. `ago`: how far its clock is behind."""
     addresses = (known.url, known.sandbox) if known else ()
     port, sandbox_port = [urlsplit(url).port for url in addresses] or [free_port(), free_port()]
     with new_broker(var) as broker_url:
@@ -134,7 +134,7 @@ def running(
 
 @contextmanager
 def _up(environment: dict[str, str], log: Path) -> Iterator[str]:
-    """What it printed until it was ready."""
+    """The output until it was ready."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up"],
         cwd=ROOT,

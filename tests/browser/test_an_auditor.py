@@ -1,5 +1,5 @@
-"""An auditor finds who moved a number last Tuesday and why, what answered before, takes that away, and has the record
-read. It was last Tuesday: the whole site ran at that time, and was started again today."""
+"""An auditor finds who moved a number last Tuesday and why, and which agent answered before, exports that, and runs an
+integrity check. The whole site ran with last Tuesday's clock, and was started again today."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import messages, picture, signed_in
+from tests.browser.conftest import messages, screenshot, signed_in
 from tests.browser.console import Console, sync_until
 from tests.browser.site import Site, new_database, running
 
@@ -85,17 +85,17 @@ def narrow_down_to(page: Page, day: datetime) -> None:
 
 
 def known_at(page: Page, moment: datetime) -> str:
-    """Who answered the number then, as the page of a moment says."""
+    """The agent that answered the number then, from the page for a point in time."""
     page.locator("[name=at]").fill(f"{moment:%Y-%m-%dT%H:%M:%S}")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("[name=at]")).to_have_value(re.compile(f"{moment:%Y-%m-%dT%H:%M}"))
     return page.locator("tbody tr", has_text=NUMBER).inner_text()
 
 
-def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
+def test_an_auditor_finds_the_answers(auditor: Page, site: Site) -> None:
     page = auditor
     [number] = Console(site).get("/v1/convai/phone-numbers")
-    support = number["assigned_agent"]["agent_id"]  # again, since today
+    support = number["assigned_agent"]["agent_id"]  # since it was moved back today
     page.goto(HISTORY)
     page.get_by_role("textbox", name="Search").or_(page.locator("input[name=q]")).first.fill("555 010 0123")
     page.keyboard.press("Enter")
@@ -104,13 +104,13 @@ def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
     narrow_down_to(page, TUESDAY)
     moved = moves.filter(has_text=WHY)
     expect(moved.first).to_contain_text("admin")
-    expect(moves.filter(has_text=BACK)).to_have_count(0)  # that was today
-    picture(page, "history")
+    expect(moves.filter(has_text=BACK)).to_have_count(0)  # moved back today
+    screenshot(page, "history")
     moved.filter(has_text="agent:").get_by_role("link", name=re.compile("agent:")).first.click()
     for words in (WHY, "OPS-7", "admin", "Before and after"):
         expect(page.get_by_text(words).first).to_be_visible()
     expect(page.get_by_role("link", name="Undo")).to_have_count(0)
-    picture(page, "history-entry")
+    screenshot(page, "history-entry")
     when = page.locator("dt", has_text="When").locator("xpath=following-sibling::dd[1]").inner_text()
     at = datetime.strptime(when.partition(" UTC")[0], "%d %b %Y, %H:%M:%S").replace(tzinfo=UTC)
     assert at.date() == TUESDAY.date()
@@ -119,7 +119,7 @@ def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
     page.get_by_role("link", name="State at").click()
     assert "Sales Bot" in known_at(page, at + timedelta(seconds=1))
     assert "Support Bot" in known_at(page, at - timedelta(seconds=1))
-    picture(page, "history-at-a-time")
+    screenshot(page, "history-at-a-time")
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     with open(download.value.path(), newline="", encoding="utf-8") as file:
@@ -132,11 +132,11 @@ def test_an_auditor_answers_what_is_asked(auditor: Page, site: Site) -> None:
     expect(answered).to_have_count(3)
     for row, agent in enumerate(["Support Bot", "Sales Bot", "Support Bot"]):
         expect(answered.nth(row)).to_contain_text(agent)
-    picture(page, "history-who-answered")
+    screenshot(page, "history-who-answered")
 
     page.get_by_role("link", name="Integrity check").click()
     page.get_by_role("button", name="Verify now").click()
     expect(page.get_by_text("All sealed entries verified")).to_be_visible(timeout=60_000)
-    picture(page, "history-whole")
+    screenshot(page, "history-whole")
     page.get_by_role("link", name="Data retention").click()
-    picture(page, "history-kept")
+    screenshot(page, "history-kept")

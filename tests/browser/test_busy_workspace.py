@@ -1,11 +1,11 @@
-"""A workspace as a company has it: the pictures of the README, and the command palette over it."""
+"""A workspace of a realistic size: the screenshots for the README, and the command palette."""
 
 import re
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import picture
+from tests.browser.conftest import screenshot
 from tests.browser.console import Console, sync_until
 from tests.browser.site import Site
 
@@ -16,7 +16,7 @@ LIST = "/admin/numbers/phonenumber/"
 
 @pytest.fixture
 def busy(staff: Page, site: Site) -> Page:
-    """14 agents and 60 numbers, one of them orphaned, in the picture."""
+    """14 agents and 60 numbers, one of them orphaned, in the mirror."""
     console = Console(site)
     console.post("/_sandbox/reset", {"agents": 14, "numbers": 60})
     rows = console.get("/v1/convai/phone-numbers")
@@ -27,24 +27,24 @@ def busy(staff: Page, site: Site) -> Page:
 
 
 def assert_nothing_is_cut(page: Page) -> None:
-    """The table fits the page: nobody has to scroll sideways to find its buttons."""
+    """The table fits the page: its buttons are visible without horizontal scrolling."""
     assert page.locator("#result_list").evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
 
 
 def test_the_pages_and_the_palette_of_a_busy_workspace(busy: Page, browser: Browser, site: Site) -> None:
     page = busy
-    picture(page, "numbers-orphaned")
+    screenshot(page, "numbers-orphaned")
     page.goto(LIST)
     expect(page.locator("#result_list tbody tr")).to_have_count(50)
     assert_nothing_is_cut(page)
-    picture(page, "numbers")
+    screenshot(page, "numbers")
     page.goto("/admin/agents/agent/")
-    picture(page, "agents")
+    screenshot(page, "agents")
     page.goto("/admin/agents/agent/?look=list")
     assert_nothing_is_cut(page)
-    picture(page, "agents-list")
+    screenshot(page, "agents-list")
     page.goto("/admin/")
-    picture(page, "overview")
+    screenshot(page, "overview")
     narrow = browser.new_context(
         viewport={"width": 400, "height": 860},
         color_scheme="dark",
@@ -53,10 +53,10 @@ def test_the_pages_and_the_palette_of_a_busy_workspace(busy: Page, browser: Brow
     )
     small = narrow.new_page()
     small.goto(LIST)
-    picture(small, "numbers-narrow-dark")
+    screenshot(small, "numbers-narrow-dark")
     narrow.close()
 
-    # The command palette, by digits in any grouping.
+    # The command palette finds digits in any grouping.
     page.goto(LIST)
     number = page.locator("#result_list tbody tr").nth(7).get_by_role("link").first.inner_text()
     page.keyboard.press("Control+k")
@@ -64,6 +64,6 @@ def test_the_pages_and_the_palette_of_a_busy_workspace(busy: Page, browser: Brow
     page.keyboard.type(re.sub(r"[^0-9]", "", number)[-9:], delay=20)
     result = page.locator("#command-results-list a", has_text=number)
     expect(result).to_be_visible()
-    picture(page, "palette")
+    screenshot(page, "palette")
     result.click()
     expect(page.get_by_role("heading", name=number)).to_be_visible()

@@ -1,4 +1,4 @@
-"""What staff do besides the straight way: two tabs, double clicks, the keyboard alone, a narrow dark screen."""
+"""Less usual ways of working: two tabs, double clicks, keyboard only, a narrow dark screen."""
 
 import itertools
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import assert_colours, assert_fits, messages, picture
+from tests.browser.conftest import assert_colours, assert_fits, messages, screenshot
 from tests.browser.console import Console, sync_until
 from tests.browser.site import Database, Site
 
@@ -50,7 +50,7 @@ def remote(site: Site) -> Remote:
 
 @dataclass
 class Line:
-    """A number bound to Front Desk, in the list."""
+    """A number assigned to Front Desk, in the list."""
 
     remote: Remote
     number: str
@@ -63,7 +63,7 @@ class Line:
 def line(staff: Page, site: Site, remote: Remote) -> Line:
     tail = next(NEXT)
     remote.do("add_number", phone_number=f"+1555010{tail}", label="Main", agent_id=remote.front_desk)
-    remote.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
+    remote.post("/_sandbox/clock", {"advance": 10})  # so that it is listed
     line = Line(remote, f"+1 555 010 {tail}")
     sync_until(staff, site, LIST, line.picker(staff))
     return line
@@ -71,7 +71,7 @@ def line(staff: Page, site: Site, remote: Remote) -> Line:
 
 @contextmanager
 def lets_no_entry_in(database: Database) -> Iterator[None]:
-    """A trigger in the database of the site, made by who owns it."""
+    """A trigger in the database of the site that rejects history entries."""
     with database.connect() as owner:
         if database.is_sqlite:
             owner.execute(f"{REFUSED} BEGIN SELECT RAISE(ABORT, 'not written'); END")
@@ -98,7 +98,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     line.picker(second).click()
     choose(second, "Third Desk")
 
-    # By the keyboard alone: Enter opens, focus is in the search, Enter confirms.
+    # Keyboard only: Enter opens the dialog, the focus is in the search, Enter confirms.
     line.picker(first).focus()
     first.keyboard.press("Enter")
     expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
@@ -107,7 +107,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(messages(first)).to_have_text(re.compile("Moved .* from Front Desk ….{4} to Night Desk"))
     before = line.remote.patches()
 
-    # The other tab still shows Front Desk: nothing is sent, and it says what it is now.
+    # The other tab still shows Front Desk: nothing is sent, and it shows the current agent.
     second.get_by_role("button", name="Move", exact=True).click()
     expect(second.get_by_role("alert")).to_contain_text("Not sent.")
     expect(second.get_by_role("alert")).to_contain_text("Night Desk")
@@ -116,7 +116,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(messages(second)).to_have_text(re.compile("Moved .* from Night Desk ….{4} to Third Desk"))
     assert line.remote.patches() == before + 1
 
-    # Escape closes the dialog and the focus is back where it was.
+    # Escape closes the dialog and returns the focus.
     line.picker(first).focus()
     first.keyboard.press("Enter")
     expect(first.get_by_placeholder("Type a name or id")).to_be_focused()
@@ -125,7 +125,7 @@ def test_two_tabs_a_double_click_and_the_keyboard(staff: Page, line: Line, site:
     expect(line.picker(first)).to_be_focused()
 
 
-def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Line, site: Site) -> None:
+def test_a_dialog_reports_that_the_write_could_not_be_recorded(staff: Page, line: Line, site: Site) -> None:
     line.picker(staff).click()
     choose(staff, "Night Desk")
     staff.get_by_text("Add a reason").click()
@@ -137,12 +137,12 @@ def test_a_dialog_says_that_it_could_not_be_put_on_record(staff: Page, line: Lin
         expect(alert).to_contain_text("Not sent. Your request could not be recorded here")
         expect(alert).not_to_contain_text("not written")
         expect(staff.get_by_label("Reason")).to_have_value("Callers wait")
-        picture(staff, "not-on-record")
+        screenshot(staff, "not-on-record")
     assert line.remote.patches() == before
 
 
 def test_only_an_agent_that_fits_what_was_typed_last_is_chosen(staff: Page, line: Line) -> None:
-    """Somebody types, sees the list, types something else and presses Enter before the list has followed."""
+    """A user types, sees the list, types something else, and presses Enter before the list is updated."""
     line.picker(staff).click()
     search = staff.get_by_placeholder("Type a name or id")
     choose(staff, "Night")

@@ -1,4 +1,4 @@
-"""Findings: a run of the command beside the running site, and its report on the page, wide, narrow, light and dark."""
+"""API check reports: a run of the command against the running site, and its report as a page on all screens."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PICTURES, assert_colours, assert_fits, picture
+from tests.browser.conftest import SCREENSHOTS, assert_colours, assert_fits, screenshot
 from tests.browser.site import Site
 from tests.running import ROOT
 
@@ -30,7 +30,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     }
     for name in ("TWILIO_SID", "TWILIO_TOKEN", "TWILIO_PHONE_NUMBER"):
         environment.pop(name, None)
-    rounds = "2" if PICTURES else "1"  # then p50 and p95 are not the same in the documentation
+    rounds = "2" if SCREENSHOTS else "1"  # so that p50 and p95 differ in the documentation
     command = [sys.executable, "manage.py", "lifecycle", "--repeat", rounds, "--report", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -38,7 +38,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     page.get_by_role("link", name="API check reports").first.click()
     expect(page.get_by_role("heading", name="Latencies of the newest run")).to_be_visible()
     expect(page.locator("#result_list").get_by_text("as expected", exact=True)).to_be_visible()
-    picture(page, "findings")
+    screenshot(page, "findings")
     page.get_by_text("The figures").click()
     expect(page.get_by_role("table", name="Latencies").get_by_role("row", name="Swap")).to_be_visible()
     page.get_by_role("link", name="Full report").click()
@@ -46,10 +46,10 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
     figures = page.get_by_role("table", name="Latencies")
     expect(figures.get_by_role("row", name="Swap")).to_contain_text("ms")
     expect(figures.get_by_role("row", name="Listed after the import")).to_contain_text(re.compile(r"[1-9]\d*\.\d"))
-    assert page.locator(".cp-chart").get_attribute("aria-hidden") == "true", "the table says it to everybody"
-    picture(page, "findings-report")
+    assert page.locator(".cp-chart").get_attribute("aria-hidden") == "true", "the table has the same data"
+    screenshot(page, "findings-report")
     page.get_by_role("heading", name="Refusals").scroll_into_view_if_needed()
-    picture(page, "findings-refusals")
+    screenshot(page, "findings-refusals")
     page.get_by_text("36 were not tried").click()
     expect(page.get_by_text("send 1 MB")).to_be_visible()
 
@@ -61,7 +61,7 @@ def test_a_run_is_read_by_staff(staff: Page, site: Site, tmp_path) -> None:
         page.get_by_role("columnheader", name="p95").first.scroll_into_view_if_needed()
         assert_colours(page, colours)
         assert_fits(page)
-        picture(page, f"findings-on-a-phone-{colours}")
+        screenshot(page, f"findings-on-a-phone-{colours}")
     places = page.locator(".cp-chart-scale > span").evaluate_all("all => all.map(one => one.getBoundingClientRect())")
     assert all(place["left"] >= 0 and place["right"] <= 400 for place in places)
     assert all(one["right"] <= other["left"] for one, other in pairwise(places))

@@ -1,10 +1,10 @@
-"""The health card of a running site: well once everything is up, and honest when nobody answers it."""
+"""The health card of a running site: healthy once everything is up, and correct when requests fail."""
 
 import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import picture
+from tests.browser.conftest import screenshot
 from tests.browser.console import sync
 from tests.browser.site import Site
 from tests.workers.waiting import until
@@ -22,7 +22,7 @@ def test_all_is_well_and_what_is_not_known_is_not_shown_as_well(staff: Page, sit
     card = staff.locator("#cp-health")
     parts = card.locator("dt")
     expect(parts).to_have_text([f"{part} ok" for part in PARTS])
-    picture(staff, "health")
+    screenshot(staff, "health")
 
     staff.route("**/admin/health/", lambda route: route.abort())
     staff.clock.fast_forward(16_000)

@@ -1,7 +1,7 @@
-"""Forty texts that try to be markup, script or an address, in every field that other people fill, through every page:
-what the browser makes of a page has no element, attribute or kind of address that it has not with plain letters.
+"""Forty texts that look like markup, scripts or URLs, in every field that other people fill, on every page: the parsed
+page has no element, attribute or kind of URL that it does not have with plain letters.
 
-The texts are in groups, each short enough to be one name. That each of them is harmless alone, too, takes minutes.
+The texts are in groups, each short enough for one name. Testing each of them alone takes minutes.
 """
 
 import re
@@ -15,7 +15,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
-from django.db import connection  # noqa: F401 - in the mark below
+from django.db import connection  # noqa: F401 - used by the mark below
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -36,19 +36,19 @@ pytestmark = [
 ]
 
 Skeleton = Counter[str]
-# Every page that a superuser may see. Those of Django's that only send on to another, or are not pages, are left out.
+# Every page that a superuser may view, except those of Django's that only redirect or are not pages.
 NO_PAGE = re.compile(
     r"|admin/login/|readyz|healthz|api/docs|api/openapi.json|admin/jsi18n/|.*/<path:object_id>/|admin/agents/agent/<.*>/(history|delete)/"
 )
 ROUTES = [place for place, row in TABLE.items() if "S" in row.see and " " not in place and not NO_PAGE.fullmatch(place)]
 SEARCHED = re.compile(r"admin/\w+/\w+/|.*/(then|agent-options)/")
-# These show nothing that is not on another page of the same thing, by the same template.
+# The content of these is also on another page of the same object, from the same template.
 PARTS = re.compile(r".*/(history|cells|verdict|steps|progress|password)/")
-OF_ONE_THING = [route for route in ROUTES if "<" in route and not PARTS.fullmatch(route)]
+OBJECT_ROUTES = [route for route in ROUTES if "<" in route and not PARTS.fullmatch(route)]
 
 
 def grouped(texts: list[str]) -> list[str]:
-    """The same texts in fewer, none of which is cut where a name may have `NAME` characters."""
+    """The texts combined into fewer strings, none of which is truncated where a name may have `NAME` characters."""
     groups = texts[:1]
     for text in texts[1:]:
         both = f"{groups[-1]} {text}"
@@ -57,7 +57,7 @@ def grouped(texts: list[str]) -> list[str]:
 
 
 GROUPS = grouped(STRINGS)
-# Of each shape that makes a page look another way: its length, and its lines.
+# One of each shape that changes the layout: by length, and by number of lines.
 SHAPES = ["x", "x" * 70, "x" * 150, *(twin(text) for text in (*STRINGS[-2:], WHOLE))]
 HOW = [
     ("texts", "shapes"),
@@ -67,8 +67,8 @@ HOW = [
     ],
 ]
 
-# The skeleton of a document: each element with where it stands, the names of its attributes, which kind of address it
-# has, and what would be run of it. Texts and other values are left out, and so are numbers, which name rows.
+# The skeleton of a document: each element with its position, the names of its attributes, the kind of its URLs, and the
+# code that it would run. Text and other values are ignored, as are numbers, which identify rows.
 SKELETON = """
 const skeleton = (root) => {
     const addresses = new Set(["href", "src", "action", "formaction", "srcset", "data", "poster", "ping", "xlink:href",
@@ -79,13 +79,13 @@ const skeleton = (root) => {
         return url.origin === location.origin ? "here" : url.protocol;
     };
     const runs = (name) => /^(on|x-|@|:|hx-)/.test(name);
-    const told = (attribute) => {
+    const described = (attribute) => {
         if (addresses.has(attribute.name)) return `${attribute.name}=${kind(attribute.value)}`;
         return runs(attribute.name) ? `${attribute.name}=${attribute.value.replace(/\\d+/g, "N")}` : attribute.name;
     };
     const found = {};
     const walk = (element, above) => {
-        const names = [...element.attributes].map(told).sort().join(" ");
+        const names = [...element.attributes].map(described).sort().join(" ");
         const path = `${above}>${element.localName}`;
         const key = `${path} [${names}]`;
         found[key] = (found[key] || 0) + 1;
@@ -96,7 +96,7 @@ const skeleton = (root) => {
     return found;
 };
 """
-# Beside the path of a setting, which may be as long as the page is wide; what is not shown has no width.
+# Values next to the name of a setting, which may be as long as the page is wide; hidden elements have no width.
 NARROW = """[...document.querySelectorAll(".cp-facts > dd")].some((one) => one.offsetWidth && one.offsetWidth < 150)"""
 OF_DOCUMENTS = f"""(pages) => {{ {SKELETON}
     return pages.map((page) => skeleton(new DOMParser().parseFromString(page, "text/html").documentElement));
@@ -104,7 +104,7 @@ OF_DOCUMENTS = f"""(pages) => {{ {SKELETON}
 
 
 def superuser(rows: Rows) -> Client:
-    """Somebody with a hostile name, signed in."""
+    """A signed-in superuser with a hostile name."""
     person = User.objects.get(pk=rows["admin/auth/user/"])
     person.is_superuser = True
     person.save()
@@ -113,13 +113,13 @@ def superuser(rows: Rows) -> Client:
     return client
 
 
-def is_wrong(said: ConsoleMessage) -> bool:
-    """A breach of the policy, something that was not found; but for the icon, which a bare fragment does not name."""
-    return said.type == "error" and not said.location["url"].endswith("/favicon.ico")
+def is_wrong(message: ConsoleMessage) -> bool:
+    """A policy violation or a missing resource, except the icon, which a bare fragment does not declare."""
+    return message.type == "error" and not message.location["url"].endswith("/favicon.ico")
 
 
 class Visitor:
-    """Somebody in a browser, who notes what no page may do."""
+    """A user in a browser who records what no page may do."""
 
     def __init__(self, browser: Browser, client: Client, url: str, remote_url: str) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
@@ -129,9 +129,9 @@ class Visitor:
         self.wrong: list[str] = []
         self.page.on("dialog", lambda dialog: (self.note(f"a dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("pageerror", lambda error: self.note(f"a script fails: {error}"))
-        self.page.on("console", lambda said: self.note(said.text) if is_wrong(said) else None)
+        self.page.on("console", lambda message: self.note(message.text) if is_wrong(message) else None)
         known = (url, remote_url, "data:")
-        self.page.on("request", lambda asked: asked.url.startswith(known) or self.note(f"asks {asked.url}"))
+        self.page.on("request", lambda request: request.url.startswith(known) or self.note(f"asks {request.url}"))
 
     def note(self, what: str) -> None:
         self.wrong.append(f"{self.page.url}: {what}")
@@ -139,14 +139,14 @@ class Visitor:
     def skeleton(self, address: str) -> Skeleton:
         self.page.goto(address)
         if self.page.evaluate(NARROW):
-            self.note("a value has no room beside its name")
-        if self.page.evaluate("document.styleSheets.length > 0"):  # a bare fragment has none; its page is looked at
+            self.note("a value has no room next to its name")
+        if self.page.evaluate("document.styleSheets.length > 0"):  # a bare fragment has none; its page is checked
             for wide in self.page.evaluate(TOO_WIDE, FITS_WITHIN):
                 self.note(f"too wide: {wide}")
         return self.skeleton_of("html")
 
     def skeleton_of(self, part: str) -> Skeleton:
-        self.page.wait_for_function("!document.querySelector('.htmx-request')")  # what asks for itself has come
+        self.page.wait_for_function("!document.querySelector('.htmx-request')")  # polling fragments have loaded
         look = f"(part) => {{ {SKELETON} return skeleton(document.querySelector(part)) }}"
         return Counter(self.page.evaluate(look, part))
 
@@ -183,7 +183,7 @@ class Visitor:
 
 
 def kept(serve: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """A browser keeps styles and scripts from page to page, as it does in front of the real site."""
+    """The browser caches styles and scripts between pages, as it does on the real site."""
 
     def serve_once(handler: StaticFilesHandler, request: HttpRequest) -> HttpResponseBase:
         answer = serve(handler, request)
@@ -195,8 +195,8 @@ def kept(serve: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBa
 
 @pytest.fixture
 def as_long_as_it_takes(monkeypatch, settings, remote):
-    """Every list on one page, and a picture that does not grow old meanwhile; what may be played is what the remote of
-    this test offers."""
+    """Every list on one page, a mirror that does not become stale meanwhile, and audio that is allowed from this test's
+    remote."""
     settings.PICTURE_STALE_AFTER = timedelta(days=1)
     monkeypatch.setattr(StaticFilesHandler, "serve", kept(StaticFilesHandler.serve))
     for page in admin.site._registry.values():
@@ -216,7 +216,7 @@ def test_no_page_becomes_another_and_nothing_is_run(texts, shapes, as_long_as_it
         remote.reset()
         catalogue.cache.clear()
         rows = build(remote, [like(text) for text in (*texts, WHOLE)])[-1]
-        catalogue.voices()  # then no page asks for their names after it was drawn
+        catalogue.voices()  # so that no page requests their names later
         visitor = Visitor(browser, superuser(rows), live_server.url, remote.url)
         worlds.append(dict(visitor.skeletons(rows, f"no such {like(WORST)}")))
         visitor.context.close()
@@ -226,13 +226,13 @@ def test_no_page_becomes_another_and_nothing_is_run(texts, shapes, as_long_as_it
 
 
 def differences(harmless: dict[str, Skeleton], hostile: dict[str, Skeleton]) -> dict[str, tuple[Skeleton, Skeleton]]:
-    """{page: (what is new in it, what it lost)}"""
+    """{page: (what was added, what was lost)}"""
     both = {place: (hostile[place] - known, known - hostile[place]) for place, known in harmless.items()}
     return {place: pair for place, pair in both.items() if any(pair)}
 
 
 def nearest(skeleton: Skeleton, known: list[Skeleton]) -> tuple[Skeleton, Skeleton]:
-    """What is new in it and what it lost, against the one that it is most like."""
+    """What was added and what was lost, compared with the most similar known skeleton."""
     pairs = ((skeleton - one, one - skeleton) for one in known)
     return min(pairs, key=lambda pair: sum(map(len, pair)))
 
@@ -240,7 +240,7 @@ def nearest(skeleton: Skeleton, known: list[Skeleton]) -> tuple[Skeleton, Skelet
 @pytest.mark.django_db
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(*HOW)
-def test_each_text_on_each_page_of_one_thing(texts, shapes, remote, browser):
+def test_each_text_on_each_page_of_one_object(texts, shapes, remote, browser):
     page = browser.new_context().new_page()
     every = build(remote, [*shapes, *texts])
     client = superuser(every[0])
@@ -252,7 +252,7 @@ def test_each_text_on_each_page_of_one_thing(texts, shapes, remote, browser):
         return [Counter(found) for found in page.evaluate(OF_DOCUMENTS, documents)]
 
     wrong: dict[tuple[str, str], object] = {}
-    for route in OF_ONE_THING:
+    for route in OBJECT_ROUTES:
         found = skeletons(route)
         known, others = found[: len(shapes)], found[len(shapes) :]
         for text, skeleton in zip(texts, others, strict=True):

@@ -1,6 +1,6 @@
-"""The owner's lifecycle through the pages alone, with worker and beat running, judged by the official SDK.
+"""The owner's lifecycle through the pages alone, with worker and beat running, verified with the official SDK.
 
-It also takes pictures for `docs/screenshots/`.
+It also takes screenshots for `docs/screenshots/`.
 """
 
 import re
@@ -9,7 +9,7 @@ import pytest
 from elevenlabs import ElevenLabs
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import messages, picture
+from tests.browser.conftest import messages, screenshot
 from tests.browser.console import Console
 from tests.browser.site import Site
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 SID, TOKEN = "AC" + "7" * 32, "f" * 32
 NUMBER = "+1 415 555 0123"
-LISTED_AFTER = 3600  # seconds on the sandbox's clock, which is moved once the page was seen to wait for it
+LISTED_AFTER = 3600  # seconds on the sandbox's clock, which is advanced once the page is polling
 
 
 def create_agent(page: Page, name: str) -> None:
@@ -25,13 +25,13 @@ def create_agent(page: Page, name: str) -> None:
     page.locator("#id_name").fill(name)
     page.locator("#id_first_message").fill(f"Hello, this is {name}.")
     page.locator("#id_system_prompt").fill(f"You are {name}. You help callers.")
-    picture(page, "agent-create")
+    screenshot(page, "agent-create")
     page.get_by_role("button", name="Create").click()
     expect(messages(page)).to_contain_text(f"Created the agent {name}.")
 
 
 def choose_agent(page: Page, name: str) -> None:
-    """In the open dialog: type, see the list narrow to one, and see it named as the one that answers then."""
+    """In the open dialog: type, wait until the list has one row, and check that it is shown as the new agent."""
     search = page.get_by_placeholder("Type a name or id")
     expect(search).to_be_focused()
     search.press_sequentially(name, delay=20)  # a fast typist
@@ -48,7 +48,7 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     expect(page.get_by_text("Sandbox", exact=True).first).to_be_visible()
     page.goto("/admin/numbers/phonenumber/")
     expect(page.get_by_text("No numbers yet")).to_be_visible()
-    picture(page, "numbers-empty")
+    screenshot(page, "numbers-empty")
 
     create_agent(page, "Support Bot")
 
@@ -57,20 +57,20 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.locator("#id_label").fill("Main line")
     page.locator("#id_sid").fill(SID)
     page.locator("#id_token").fill(TOKEN)
-    picture(page, "number-import")
+    screenshot(page, "number-import")
     page.get_by_role("button", name="Import").click()
     expect(messages(page)).to_contain_text(f"Imported {NUMBER}.")
     row = page.locator("#result_list tr", has_text=NUMBER)
     expect(row.get_by_text("Importing")).to_be_visible()
-    picture(page, "number-importing")
+    screenshot(page, "number-importing")
     url = page.url
     console.post("/_sandbox/clock", {"advance": LISTED_AFTER})
-    expect(row.get_by_text("Unassigned")).to_be_visible(timeout=30_000)  # by itself, on the page that is open
+    expect(row.get_by_text("Unassigned")).to_be_visible(timeout=30_000)  # the open page updates itself
     assert page.url == url
 
     row.get_by_role("button", name="no agent").click()
     choose_agent(page, "Support Bot")
-    picture(page, "number-assign")
+    screenshot(page, "number-assign")
     page.get_by_role("button", name="Assign", exact=True).click()
     expect(messages(page)).to_contain_text(f"Assigned {NUMBER} to Support Bot")
     expect(row.get_by_text("Assigned", exact=True)).to_be_visible()
@@ -86,18 +86,18 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.goto("/admin/numbers/phonenumber/")
     row.get_by_role("button", name="Support Bot").click()
     choose_agent(page, "Sales Bot")
-    picture(page, "number-move")
+    screenshot(page, "number-move")
     page.get_by_role("button", name="Move", exact=True).click()
     expect(messages(page)).to_have_text(re.compile("Moved .* from Support Bot ….{4} to Sales Bot ….{4}"))
-    picture(page, "number-moved")
+    screenshot(page, "number-moved")
     assert answered_by() == "Sales Bot"
 
     page.goto("/admin/agents/agent/")
     page.get_by_role("link", name="Support Bot").first.click()
-    picture(page, "agent")
+    screenshot(page, "agent")
     page.get_by_role("link", name="Delete").first.click()
     expect(page.get_by_text("answers no number")).to_be_visible()
-    picture(page, "agent-delete")
+    screenshot(page, "agent-delete")
     page.get_by_role("button", name="Delete Support Bot").click()
     expect(messages(page)).to_contain_text("Deleted the agent Support Bot")
     left = remote.conversational_ai.agents.list().agents
@@ -107,17 +107,17 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.get_by_role("link", name="Sales Bot").first.click()
     page.get_by_role("link", name="Delete").first.click()
     page.get_by_label(re.compile("Unassign")).check()
-    picture(page, "agent-delete-with-numbers")
+    screenshot(page, "agent-delete-with-numbers")
     page.get_by_role("button", name="Delete Sales Bot").click()
-    expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # the worker's doing
-    picture(page, "change-set")
+    expect(page.get_by_text("2 of 2 steps done")).to_be_visible(timeout=30_000)  # done by the worker
+    screenshot(page, "change-set")
     assert answered_by() == ""
     assert remote.conversational_ai.agents.list().agents == []
 
     page.goto("/admin/numbers/phonenumber/")
     row.get_by_role("link", name="Remove").click()
     expect(page.get_by_role("button", name=f"Remove {NUMBER} from ElevenLabs")).to_be_visible()
-    picture(page, "number-remove")
+    screenshot(page, "number-remove")
     page.get_by_role("button", name=f"Remove {NUMBER} from ElevenLabs").click()
     expect(messages(page)).to_contain_text(f"Removed {NUMBER} from ElevenLabs.")
     assert remote.conversational_ai.phone_numbers.list() == []
@@ -125,9 +125,9 @@ def test_the_lifecycle(staff: Page, site: Site) -> None:
     page.goto("/admin/operations/operation/")
     expect(page.locator("#result_list tbody tr")).to_have_count(9)
     expect(page.locator("#result_list tbody tr").get_by_text("done", exact=True)).to_have_count(9)
-    picture(page, "activity")
+    screenshot(page, "activity")
     page.get_by_role("link", name=re.compile("Move .* from Support Bot")).click()
     expect(page.get_by_text("ElevenLabs answered the request.")).to_be_visible()
-    picture(page, "operation")
+    screenshot(page, "operation")
     page.goto("/admin/mirror/syncrun/")
-    picture(page, "sync")
+    screenshot(page, "sync")

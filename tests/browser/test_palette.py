@@ -1,4 +1,4 @@
-"""The command palette and Activity in the browser: the keyboard alone, and a narrow screen."""
+"""The command palette and Activity in the browser: with the keyboard only, and on a narrow screen."""
 
 import re
 
@@ -16,7 +16,7 @@ ACTIVITY = "/admin/operations/operation/"
 
 @pytest.fixture(scope="module")
 def agents(site: Site, browser: Browser) -> None:
-    """Both are listed here."""
+    """Both are in the mirror."""
     for name in ("Evening Desk", "Front Desk of the whole North West and all who call there"):
         Console(site).do("create_agent", name=name)
     with signed_in(browser, site) as page:
@@ -58,7 +58,7 @@ def test_what_was_chosen_by_arrow_key_is_opened(listed: Page) -> None:
     expect(listed).to_have_url(re.compile(re.escape(str(wanted))))
 
 
-def test_nothing_found_says_so_and_no_key_breaks_it(listed: Page) -> None:
+def test_no_results_are_reported_and_no_key_breaks_the_palette(listed: Page) -> None:
     listed.get_by_role("button", name="Find agent or number").click()
     expect(listed.locator("#search-input-command")).to_be_focused()
     listed.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""A site that was used is as it was after its start, and its worker goes on: what each module here relies on."""
+"""A reset restores a used site to its state after the start, and its worker continues: each module relies on that."""
 
 import pytest
 from playwright.sync_api import Browser, expect

@@ -1,4 +1,4 @@
-"""An administrator gives a token out to a program and takes it back: each page of it wide, narrow, light and dark."""
+"""An administrator creates a token for a program and revokes it: each of the pages wide, narrow, light and dark."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import assert_colours, assert_fits, messages, picture
+from tests.browser.conftest import assert_colours, assert_fits, messages, screenshot
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.browser
@@ -15,7 +15,7 @@ TOKENS = "/admin/api/token/"
 
 
 def renewed(site: Site, secret: str) -> int:
-    """What a program is answered that wants an access token for it."""
+    """The status of a program's request for an access token."""
     return requests.post(f"{site.url}/api/token/refresh", json={"refresh_token": secret}, timeout=30).status_code
 
 
@@ -23,7 +23,7 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
     page = staff
     page.goto(TOKENS)
     page.get_by_role("link", name="Create token").click()
-    picture(page, "token-give-out")
+    screenshot(page, "token-give-out")
     page.get_by_label("Name of the new account").fill("deploy-robot")
     page.get_by_label("Operators").check()
     page.get_by_label("Purpose").fill("Moves the numbers at a release")
@@ -31,21 +31,21 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
     expect(page.get_by_text("Copy it now.")).to_be_visible()
     shown = page.locator(".cp-token")
     secret = shown.inner_text()
-    picture(page, "token-issued", without=shown)
+    screenshot(page, "token-issued", without=shown)
     page.set_viewport_size({"width": 400, "height": 860})
-    assert_fits(page)  # it is long, and all of it is there to be copied
+    assert_fits(page)  # it is long, and all of it can be copied
     page.set_viewport_size({"width": 1280, "height": 900})
     assert renewed(site, secret) == 200
 
     page.get_by_role("link", name="I have copied it").click()
     expect(page.get_by_text("active", exact=True)).to_be_visible()
     assert secret not in page.content()
-    picture(page, "token")
+    screenshot(page, "token")
     address = page.url
     page.goto(TOKENS)
     row = page.locator("#result_list tr", has_text="Moves the numbers at a release")
     expect(row).to_contain_text("deploy-robot, service account")
-    picture(page, "tokens")
+    screenshot(page, "tokens")
     for colours in ("light", "dark"):
         page.emulate_media(color_scheme=colours)
         page.set_viewport_size({"width": 400, "height": 860})
@@ -54,7 +54,7 @@ def test_a_token_is_given_out_and_revoked(staff: Page, site: Site) -> None:
             assert_colours(page, colours)
             assert_fits(page)
             if colours == "dark":
-                picture(page, f"{name}-on-a-phone-dark")
+                screenshot(page, f"{name}-on-a-phone-dark")
     page.goto(address)
     page.get_by_role("button", name="Revoke").click()
     expect(messages(page)).to_contain_text(re.compile("Revoked .*Programs that use it are refused from now on."))

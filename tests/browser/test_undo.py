@@ -1,11 +1,11 @@
-"""Undo from the timeline, as staff do it: back where it was, at ElevenLabs too; and nothing where it has moved on."""
+"""Undo from the timeline as staff use it: the change is reverted at ElevenLabs too, but not after a later change."""
 
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import messages, picture
+from tests.browser.conftest import messages, screenshot
 from tests.browser.console import Console, sync_until
 from tests.browser.site import Site
 
@@ -15,7 +15,7 @@ LIST, HISTORY = "/admin/numbers/phonenumber/", "/admin/audit/entry/"
 
 
 class Line:
-    """A number of Support Bot, its sandbox, and what the sandbox says of both."""
+    """A number of Support Bot, its sandbox, and the state of both in the sandbox."""
 
     def __init__(self, page: Page, site: Site, digits: str) -> None:
         self.page, self.console = page, Console(site)
@@ -25,11 +25,11 @@ class Line:
         number = {"phone_number": f"+1555010{digits}", "label": "Main line", "agent_id": self.support}
         self.id = self.console.do("add_number", **number)["phone_number_id"]
         self.words = f"+1 555 010 {digits}"
-        self.console.post("/_sandbox/clock", {"advance": 10})  # it is listed by now
+        self.console.post("/_sandbox/clock", {"advance": 10})  # so that it is listed
         sync_until(page, site, LIST, page.get_by_text(self.words))
 
     def agent(self) -> str:
-        """Who answers it, as ElevenLabs says."""
+        """The id of the agent that answers it, from the sandbox."""
         shown = self.console.get(f"/v1/convai/phone-numbers/{self.id}")
         return shown["assigned_agent"]["agent_id"]
 
@@ -46,7 +46,7 @@ class Line:
         expect(messages(self.page)).to_have_text(re.compile(f"Moved .* to {name}"))
 
     def entry_of(self, words: str) -> None:
-        """Open the entry of this change from the timeline."""
+        """Open the entry of this change in the timeline."""
         self.page.goto(HISTORY)
         change = self.page.locator("#result_list tr", has_text=self.words).filter(has_text="agent:")
         change.get_by_role("link", name=re.compile(words)).first.click()
@@ -70,9 +70,9 @@ def test_a_swap_is_undone_from_the_timeline(staff: Page, site: Site) -> None:
     entry = staff.url
     dialog = undo_dialog(staff)
     expect(dialog.locator(".cp-change")).to_have_text(re.compile("Now.*Sales Bot.*Then.*Support Bot", re.DOTALL))
-    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()  # the deed is not one key away
-    assert (line.agent(), line.writes()) == (line.sales, before), "looking sends nothing"
-    picture(staff, "history-undo")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()  # a single key does not confirm
+    assert (line.agent(), line.writes()) == (line.sales, before), "opening the dialog sends nothing"
+    screenshot(staff, "history-undo")
     dialog.get_by_role("button", name="Undo", exact=True).click()
 
     expect(messages(staff)).to_have_text(re.compile("Moved .* from Sales Bot ….{4} to Support Bot"))
@@ -84,8 +84,8 @@ def test_a_swap_is_undone_from_the_timeline(staff: Page, site: Site) -> None:
     expect(undone).to_contain_text("by admin")
     expect(undone.get_by_role("link", name=re.compile("Move .* to Support Bot"))).to_be_visible()
     expect(undone).to_contain_text("done")
-    expect(staff.get_by_role("link", name="Undo …")).to_have_count(0)  # once
-    picture(staff, "history-undone")
+    expect(staff.get_by_role("link", name="Undo …")).to_have_count(0)  # only once
+    screenshot(staff, "history-undone")
     line.entry_of("Sales Bot.* → Support Bot")
     staff.get_by_role("link", name=re.compile("history entry")).click()
     expect(staff).to_have_url(entry)
@@ -98,16 +98,16 @@ def test_nothing_is_undone_where_the_number_has_moved_on(staff: Page, site: Site
     entry = staff.url
     dialog = undo_dialog(staff)
 
-    # Somebody moves it in the console while this dialog is open: what it shows is not true any more.
+    # The number is moved in the console while this dialog is open, so that the dialog is outdated.
     line.console.do("assign", number=line.id, agent_id=line.night)
     before = line.writes()
     dialog.get_by_role("button", name="Undo", exact=True).click()
     expect(dialog.get_by_role("alert")).to_contain_text("Not sent.")
     expect(dialog.get_by_role("alert")).to_contain_text("Night Desk")
-    picture(staff, "history-not-undone")
+    screenshot(staff, "history-not-undone")
     assert (line.agent(), line.writes()) == (line.night, before)
 
-    # From then on the entry itself says so and has no button, and neither has the page of the undo.
+    # From then on the entry itself shows that and has no button, and neither has its undo page.
     staff.goto(entry)
     expect(
         staff.get_by_text("Cannot be undone. It was changed again since then, and is something else now.")
@@ -141,7 +141,7 @@ def test_one_label_of_a_workflow_is_changed_in_the_json_field_and_undone(staff: 
     field.fill('{"workflow": {"nodes": {"billing": {"label": "Billing"}}}}')
     staff.get_by_role("button", name="Save", exact=True).click()
     expect(staff.get_by_text("“workflow.nodes.billing” needs “type”").first).to_be_visible()
-    picture(staff, "agent-workflow-refused")
+    screenshot(staff, "agent-workflow-refused")
     assert console.get(shown)["workflow"] == workflow
 
     field.fill('{"workflow": {"nodes": {"triage": {"label": "First questions"}}}}')
@@ -156,17 +156,17 @@ def test_one_label_of_a_workflow_is_changed_in_the_json_field_and_undone(staff: 
     assert console.get(shown)["workflow"] == workflow
 
 
-def test_a_move_says_which_branch_it_clears_and_undo_brings_it_back(staff: Page, site: Site) -> None:
+def test_a_move_names_the_branch_that_it_clears_and_undo_restores_it(staff: Page, site: Site) -> None:
     line = Line(staff, site, "0177")
     branch = "agtbrch_4e0f1a7cnight"
     line.console.do("patch_number", number=line.id, patch={"branch_id": branch, "environment": "staging"})
     sync_until(staff, site, LIST, staff.get_by_text("branch …ight"))
-    picture(staff, "number-branch")
+    screenshot(staff, "number-branch")
     row = staff.locator("tr", has_text=line.words)
     row.locator(".cp-picker").click()
     dialog = staff.locator("#cp-dialog")
     expect(dialog.locator(".is-warning")).to_contain_text(f"answered by the branch {branch} of Support Bot")
-    picture(staff, "number-branch-move")
+    screenshot(staff, "number-branch-move")
     staff.keyboard.press("Escape")
 
     line.move(line.sales, "Sales Bot")

@@ -1,5 +1,5 @@
-"""In the path of every Python process of a site: it lives at another time from its first line on. Django, the workers
-and the sandbox take their times from Python; only the heartbeats are told by the database's own clock."""
+"""On the path of every Python process of a site: its clock is moved before any other code runs. Django, the workers and
+the sandbox use Python's clock; only the heartbeats use the database's own."""
 
 import os
 import time
