@@ -20,8 +20,8 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 def harness(
     request: pytest.FixtureRequest, transactional_db: None, remote_process: Sandbox, tmp_path: Path
 ) -> Iterator[ProcessHarness]:
-    """On Redis, as docker-compose.yml has it. Where the broker in a folder makes a difference a test names both, with
-    `on_both_brokers`; all others run on it in `make test-all`. Every process ends before the database is emptied."""
+    """On Redis, as in docker-compose.yml. A test for which the folder broker matters uses `on_both_brokers`; all others
+    run on it in `make test-all`. Every process ends before the database is emptied."""
     redis = request.getfixturevalue("redis_server") if request.param == "redis" else None
     harness = ProcessHarness(tmp_path, remote_process, redis)
     yield harness

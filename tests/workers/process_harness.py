@@ -1,4 +1,4 @@
-"""Real worker, beat and web processes as they are shipped, on the database and the sandbox of a test."""
+"""Real worker, beat and web processes as shipped, on the database and the sandbox of a test."""
 
 import os
 import secrets
@@ -27,7 +27,7 @@ on_both_brokers = pytest.mark.parametrize("harness", ["filesystem", "redis"], in
 
 
 def shipped(name: str, broker_url: str) -> list[str]:
-    """The command of `make run` on a folder of messages, and that of docker-compose.yml on Redis."""
+    """The command of `make run` for the folder broker, and that of docker-compose.yml for Redis."""
     if broker_url.startswith("filesystem"):
         return [sys.executable, *processes()[name]]
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -35,7 +35,7 @@ def shipped(name: str, broker_url: str) -> list[str]:
 
 
 def folder_broker_at(folder: Path) -> Connection:
-    """Of the processes whose VAR_DIR is `var` in there."""
+    """The broker of processes whose VAR_DIR is `var` in this folder."""
     names = {"data_folder_in": "messages", "data_folder_out": "messages", "control_folder": "control"}
     options = {option: str(folder / "var" / "broker" / name) for option, name in names.items()}
     for name in options.values():
@@ -84,7 +84,7 @@ class ProcessHarness:
         return Web(f"http://{address}", process)
 
     def end(self) -> None:
-        """What they said is shown where the test failed."""
+        """Prints the output of the processes, which pytest shows if the test failed."""
         for process in self.running:
             if process.process.poll() is None:
                 process.kill()
@@ -95,14 +95,14 @@ class ProcessHarness:
         return Connection(self.broker_url) if self.redis else folder_broker_at(self.folder)
 
     def deliver(self, task: str, *args: Any, times: int = 1, task_id: str = "") -> None:
-        """The same message, to its id, so many times."""
+        """Send the same message `times` times, with the same id."""
         task_id = task_id or str(uuid.uuid4())
         with self.broker() as broker:
             for _ in range(times):
                 current_app.send_task(task, args, task_id=task_id, connection=broker, retry=False)
 
     def waiting_messages(self) -> int:
-        """Not begun by a worker yet (in a folder: not taken by one)."""
+        """Messages that no worker has started (with the folder broker: that no worker has taken)."""
         if self.redis:
             return self.redis.client.llen(QUEUE) + self.redis.client.hlen("unacked")
         return len(list((self.folder / "var" / "broker" / "messages").glob(f"*.{QUEUE}.msg")))
@@ -112,7 +112,7 @@ class ProcessHarness:
 
 
 class Web:
-    """A browser, of somebody who may do everything, in front of a web process."""
+    """A browser of a user with all permissions, connected to a web process."""
 
     def __init__(self, url: str, process: Running) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""A Redis of one test, on a port of its own, which may be killed, stopped and emptied."""
+"""A Redis server for one test, on its own port, which can be killed, stopped and flushed."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ class RedisServer:
             pytest.skip("redis-server is not installed.")
         port = free_port()
         self.url = f"redis://127.0.0.1:{port}/0"
-        # As in docker-compose.yml: it keeps nothing.
+        # As in docker-compose.yml, without persistence.
         self._command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
         self._folder = folder
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)

@@ -1,5 +1,5 @@
-"""A worker is killed (SIGKILL) in the middle of a sync: nobody syncs until its claim lapses, then the next worker does,
-and the picture is true: nothing wrongly gone, nothing lost, nothing told twice."""
+"""A worker is killed (SIGKILL) in the middle of a sync: no sync runs until its claim expires, then the next worker
+takes over, and the mirror is correct: nothing is lost, wrongly marked as deleted, or recorded twice."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from tests.workers.waiting import until
 pytestmark = pytest.mark.process
 SYNC = "numbers.tasks.sync"
 NUMBERS = "/v1/convai/v2/phone-numbers"
-# Where it is killed: the call that it waits for, and how many of these are let pass.
+# Where it is killed: the call that it waits for, and how many of these pass first.
 POINTS = {
     "list of agents": ("/v1/convai/agents", 1),
     "details of an agent": ("/v1/convai/agents/agent_*", 1),
@@ -28,13 +28,13 @@ POINTS = {
 }
 
 
-def the_claim_lapses() -> None:
-    """What otherwise takes 90 s."""
+def expire_the_claim() -> None:
+    """This otherwise takes 90 s."""
     SyncRun.objects.filter(state=SyncRun.State.RUNNING).update(claimed_until=timezone.now() - timedelta(seconds=1))
 
 
-def somebody_uses_the_console(harness: ProcessHarness) -> dict[str, str]:
-    """{what: remote id} of one object of each sort that a sync has to find out about."""
+def change_objects_in_the_console(harness: ProcessHarness) -> dict[str, str]:
+    """{entry kind: remote id} of one object for each kind of change that a sync has to detect."""
     remote = harness.remote
     lines = list(PhoneNumber.objects.order_by("pk"))
     bots = list(Agent.objects.order_by("pk"))
@@ -66,10 +66,10 @@ def complete_runs() -> int:
     indirect=["harness"],
 )
 def test_the_next_worker_takes_over(point, harness: ProcessHarness):
-    harness.environment["SYNC_INTERVAL_SECONDS"] = "0"  # each message is due: the test stands for beat
+    harness.environment["SYNC_INTERVAL_SECONDS"] = "0"  # every message is due: the test replaces beat
     harness.remote.reset(agents=4, numbers=120)
     assert sync_all() is not None
-    changes = somebody_uses_the_console(harness)
+    changes = change_objects_in_the_console(harness)
     path, passing = POINTS[point]
     harness.remote.fault("GET", path, "pause", skip=passing)
     since = harness.remote.call_report()["last_id"]
@@ -83,15 +83,15 @@ def test_the_next_worker_takes_over(point, harness: ProcessHarness):
 
     second = harness.worker()
     harness.deliver(SYNC)
-    second.wait_for(f"{SYNC}[")  # "succeeded": a message that is taken is not yet carried out
-    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == dead, "its claim still holds"
-    the_claim_lapses()
-    for count in (2, 3):  # gone is what two complete runs did not find
+    second.wait_for(f"{SYNC}[")  # "succeeded": taking a message is not enough
+    assert SyncRun.objects.get(state=SyncRun.State.RUNNING) == dead, "its claim has not expired"
+    expire_the_claim()
+    for count in (2, 3):  # a deletion needs two complete runs
         harness.deliver(SYNC)
         until(lambda count=count: complete_runs() == count, "a complete run")
     assert second.stop() == 0, second.output
 
-    assert SyncRun.objects.count() == 4, "the first, the dead one, and two: none while the claim held"
+    assert SyncRun.objects.count() == 4, "the first, the killed one, and two: none during the claim"
     dead.refresh_from_db()
     assert dead.state == SyncRun.State.PARTIAL
     assert mirror_differs(harness.remote) == []

@@ -1,4 +1,4 @@
-"""Every message is delivered three times, to two workers, and again when all is done: each thing is done once."""
+"""Every message is delivered three times, to two workers, and again at the end: everything is done exactly once."""
 
 import pytest
 from django.utils import timezone
@@ -34,7 +34,7 @@ def deliver_all(harness: ProcessHarness) -> None:
 
 
 @on_both_brokers
-def test_each_thing_is_done_once(harness: ProcessHarness):
+def test_everything_is_done_once(harness: ProcessHarness):
     remote = harness.remote
     leaving, heir = remote.create_agent("Support Bot"), remote.create_agent("Sales Bot")
     for at in range(4):
@@ -44,7 +44,7 @@ def test_each_thing_is_done_once(harness: ProcessHarness):
     assert sync_all() is not None
     since, history_since = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     support, sales = Agent.objects.get(remote_id=leaving), Agent.objects.get(remote_id=heir)
-    # Something is due for each of the tasks: an unconfirmed write, a plan, an import that is not listed yet.
+    # Every task has something to do: an unconfirmed write, a plan, an import that is not listed yet.
     remote.fault("PATCH", "/v1/convai/phone-numbers/*", "status", status=500, when="after")
     lost = services.set_label(PhoneNumber.objects.get(label="Spare"), "Front", shown="Spare", key="lost", actor=None)
     assert lost.state == State.SENT
@@ -63,7 +63,7 @@ def test_each_thing_is_done_once(harness: ProcessHarness):
     deliver_all(harness)
     harness.until_all_messages_are_taken()
     for worker in workers:
-        assert worker.stop() == 0, worker.output  # a worker that is asked to stop ends its tasks first
+        assert worker.stop() == 0, worker.output  # a worker completes its tasks before it stops
 
     kinds = [entry["kind"] for entry in remote.ledger(since)]
     assert sorted(kinds) == ["delete_agent", "import_number", *["update_number"] * 5]

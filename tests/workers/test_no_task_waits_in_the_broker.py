@@ -1,4 +1,4 @@
-"""What is to happen later stands in the database: no message is sent to be run later, or put back to be tried again."""
+"""Future work is stored in the database: no message is sent with a delay or returned to the queue for a retry."""
 
 import ast
 
@@ -8,7 +8,7 @@ LATER = {"countdown", "eta", "retry_backoff", "autoretry_for", "default_retry_de
 OURS = ("agents", "numbers", "controlplane")
 
 
-def asks_for_later(tree: ast.AST) -> list[str]:
+def delayed_calls(tree: ast.AST) -> list[str]:
     found = []
     for node in ast.walk(tree):
         named = node.arg if isinstance(node, ast.keyword) else node.value if isinstance(node, ast.Constant) else None
@@ -20,10 +20,10 @@ def asks_for_later(tree: ast.AST) -> list[str]:
 def test_nothing_asks_for_later():
     files = [file for folder in OURS for file in (ROOT / folder).rglob("*.py")]
     assert len(files) > 100
-    wrong = {str(file): later for file in files if (later := asks_for_later(ast.parse(file.read_text())))}
+    wrong = {str(file): later for file in files if (later := delayed_calls(ast.parse(file.read_text())))}
     assert wrong == {}
 
 
 def test_the_search_finds_what_it_is_for():
-    assert asks_for_later(ast.parse("task.apply_async(countdown=90)")) == ["countdown"]
-    assert asks_for_later(ast.parse("options = {'eta': soon}")) == ["eta"]
+    assert delayed_calls(ast.parse("task.apply_async(countdown=90)")) == ["countdown"]
+    assert delayed_calls(ast.parse("options = {'eta': soon}")) == ["eta"]

@@ -1,5 +1,5 @@
-"""Redis is killed, hangs or loses everything while somebody clicks and a sync is under way: each click is answered at
-once, a single change is made all the same, and what waits for a worker is done once Redis is back, by itself, once."""
+"""Redis is killed, hangs or loses its data during a click and a running sync: each click is answered immediately, a
+single change is still made, and work for a worker is done exactly once after Redis returns."""
 
 import time
 import uuid
@@ -19,7 +19,7 @@ from tests.workers.redis_server import RedisServer
 from tests.workers.waiting import until
 
 pytestmark = pytest.mark.process
-# Seconds: about one by itself, and 40 where the broker is waited for; in between, a busy machine.
+# Seconds: about one normally, and 40 when waiting for the broker; the limit in between allows for a busy machine.
 AT_ONCE = 10.0
 
 FAULTS = {
@@ -30,7 +30,7 @@ FAULTS = {
 
 
 def click(web: Web, path: str, **data: str) -> str:
-    """Where the browser is sent to."""
+    """Return the URL that the browser is redirected to."""
     began = time.monotonic()
     answer = web.post(path, **data)
     took = time.monotonic() - began

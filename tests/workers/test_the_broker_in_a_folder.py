@@ -1,4 +1,4 @@
-"""Several processes write to it and read from it at once, and may end at any moment."""
+"""Several processes write to it and read from it at the same time, and may end at any moment."""
 
 import errno
 import fcntl
@@ -26,7 +26,7 @@ def broker(tmp_path: Path) -> Iterator[Connection]:
 
 @pytest.fixture
 def queue(broker: Connection, tmp_path: Path) -> Iterator[SimpleQueue]:
-    """With a name of its own: a process knows which names it has bound, whatever the folder."""
+    """With its own name: a process remembers which names it has bound, independently of the folder."""
     with broker.SimpleQueue(tmp_path.name) as queue:
         yield queue
 
@@ -49,7 +49,7 @@ def test_a_message_is_there_once_it_is_whole(queue: SimpleQueue, monkeypatch: py
     assert queue.get_nowait().payload == {"call": 1}
 
 
-def test_one_that_could_not_be_written_is_told_and_leaves_nothing(queue: SimpleQueue, tmp_path: Path, monkeypatch):
+def test_a_failed_write_is_reported_and_leaves_nothing(queue: SimpleQueue, tmp_path: Path, monkeypatch):
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setattr("controlplane.folder_broker.os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(ChannelError, match="full"):
@@ -127,7 +127,7 @@ def test_what_is_not_even_a_file_is_set_aside_and_not_followed(queue: SimpleQueu
 
 
 @pytest.mark.parametrize("readable", [False, True])
-def test_one_that_can_neither_be_read_nor_moved_is_passed_over_and_told_once(
+def test_a_message_that_cannot_be_read_or_moved_is_skipped_and_reported_once(
     queue: SimpleQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog, readable: bool
 ):
     name = f"0_first.{tmp_path.name}.msg"
@@ -164,10 +164,10 @@ def test_a_disk_that_fails_is_not_the_fault_of_a_message(queue: SimpleQueue, tmp
     assert queue.get_nowait().payload == {"call": 1}
 
 
-def test_a_worker_that_is_told_to_end_waits_for_nothing_and_takes_nothing(
+def test_a_worker_that_is_stopping_does_not_wait_and_takes_nothing(
     queue: SimpleQueue, broker: Connection, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(folder_broker.Channel, "ending", False)  # as before, afterwards
+    monkeypatch.setattr(folder_broker.Channel, "ending", False)  # restored at the end of the test
     queue.put({"call": 1})
     queue.consumer.consume()
     worker_shutting_down.send(sender="worker")

@@ -1,4 +1,4 @@
-"""Redis loses its queue between the click and the worker, as at a restart: beat finds in the database what is due."""
+"""Redis loses its queue between the click and the worker, as in a restart: beat finds the due work in the database."""
 
 import pytest
 

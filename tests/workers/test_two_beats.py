@@ -1,4 +1,4 @@
-"""Two beats at once ask for everything twice: one sync runs in each interval, and nothing is done twice."""
+"""Two beat processes send every message twice: one sync runs in each interval, and nothing is done twice."""
 
 from itertools import pairwise
 
@@ -29,5 +29,5 @@ def test_one_sync_runs_in_each_interval(harness: ProcessHarness, tmp_path):
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
     assert min(gaps) >= EARLY_SHARE * INTERVAL, gaps
     for beat in beats:
-        assert beat.output.count("Sending due task sync") >= RUNS / 2, "both asked all the time"
+        assert beat.output.count("Sending due task sync") >= RUNS / 2, "both sent messages all the time"
     assert mirror_differs(harness.remote) == []

@@ -1,4 +1,4 @@
-"""A worker that finds something in its queue that no client of ours wrote goes on with the next message."""
+"""A worker that finds an invalid message in its queue continues with the next one."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 
 def message(body: bytes = b"[[], {}, {}]", task: str | None = seal.name, **headers: Any) -> dict[str, Any]:
-    """Well formed: what is odd is for Celery to find."""
+    """Well-formed: Celery has to find the error."""
     named = {} if task is None else {"task": task, "id": str(uuid.uuid4()), "lang": "py"}
     return {
         "body": base64.b64encode(body).decode(),

@@ -1,13 +1,13 @@
-"""Waiting for something to become true, as short as it takes."""
+"""Wait until a condition is true, no longer than necessary."""
 
 import time
 from collections.abc import Callable
 
-LONGEST = 30.0  # seconds; what takes longer has failed, on a busy machine too
+TIMEOUT_S = 30.0  # long enough for a busy machine
 
 
-def until(happened: Callable[[], object], what: str, seconds: float = LONGEST) -> None:
-    """Looks again and again, and fails if it has not happened by then."""
+def until(happened: Callable[[], object], what: str, seconds: float = TIMEOUT_S) -> None:
+    """Poll, and fail if it has not happened in time."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
