@@ -1,4 +1,4 @@
-"""A remote made of one socket: each test says what it does with a connection. Nothing leaves 127.0.0.1."""
+"""A remote made of one socket: each test scripts what it does with a connection. Nothing leaves 127.0.0.1."""
 
 import socket
 import threading
@@ -35,7 +35,7 @@ class Wire:
         self.kept = b""
 
     def take(self) -> Request | None:
-        """The next request, noted; None where the client has gone."""
+        """Read and record the next request; None if the client has closed the connection."""
         while b"\r\n\r\n" not in self.kept:
             got = self.sock.recv(65536)
             if not got:
@@ -59,7 +59,7 @@ class Wire:
         self.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body)
 
     def drip(self, piece: bytes) -> None:
-        """The same bytes again and again until the client has had enough."""
+        """Send the same bytes repeatedly until the client gives up."""
         for _ in range(3):
             self.send(piece)
         self.server.stuck()
@@ -148,7 +148,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def client_of() -> Callable[..., ElevenLabs]:
-    """A client with short deadlines that waits between tries without waiting; `client.waits` tells how long."""
+    """A client with short deadlines that does not really wait between retries; `client.waits` lists the waits."""
 
     def make(server_or_url: Server | str, *, deadline: float = 5.0, patience: float = 45.0, key: str = KEY):
         url = server_or_url if isinstance(server_or_url, str) else server_or_url.url
@@ -166,7 +166,7 @@ def client_of() -> Callable[..., ElevenLabs]:
 
 @pytest.fixture
 def deadlines_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Lets the deadline of every call that is under way pass at once: no test has to wait for it, or to be quick."""
+    """Lets the deadline of every running call expire immediately, so that no test has to wait or to be fast."""
     expiries: list[Callable[[], None]] = []
     monkeypatch.setattr(watchdog, "at", lambda _, expire: expiries.append(expire))
 

@@ -1,4 +1,4 @@
-"""Faults on the wire, each as the script of a connection, and what becomes of a call that meets one."""
+"""Faults on the wire, each as the script of a connection, and the result of a call that encounters it."""
 
 import gzip
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def drip_body(wire):
 
 
 def drip_body_without_length(wire):
-    """The end of the connection ends such a body: cut by us, it would pass for a whole one."""
+    """The end of the connection ends such a body: if the client cut it, it would look complete."""
     wire.take()
     wire.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + AGENT)
     wire.drip(b" ")
@@ -89,7 +89,7 @@ def huge_declared(wire):
 
 @cache
 def bomb() -> bytes:
-    """Made only where it is thrown: that takes a second or two."""
+    """Built on use, because that takes a second or two."""
     return gzip.compress(b" " * 200_000_000, 9)
 
 

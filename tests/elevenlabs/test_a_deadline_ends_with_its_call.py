@@ -1,4 +1,4 @@
-"""A connection outlives the call that used it, so a late timer must find nothing to end."""
+"""A connection is used by later calls, so a late timer must not affect it."""
 
 import os
 import socket
@@ -41,8 +41,8 @@ def test_the_first_to_end_is_not_held_up_by_one_that_began_before():
 
 
 def test_a_child_keeps_its_own_deadlines():
-    """It has none of its parent's threads."""
-    watchdog.at(monotonic() + 60, lambda: None)  # so there is one
+    """A fork does not copy the threads of its parent."""
+    watchdog.at(monotonic() + 60, lambda: None)  # so that the thread exists
     child = os.fork()
     if not child:
         ours, theirs = socket.socketpair()

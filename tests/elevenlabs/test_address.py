@@ -1,4 +1,4 @@
-"""The key goes to ElevenLabs or to this machine, whatever the address looks like."""
+"""The key is only sent to ElevenLabs or to this machine, whatever the URL looks like."""
 
 import pytest
 

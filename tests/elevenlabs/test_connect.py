@@ -1,4 +1,4 @@
-"""The workspace of the settings."""
+"""The workspace from the settings."""
 
 import pytest
 

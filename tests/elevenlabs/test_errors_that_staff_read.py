@@ -1,4 +1,4 @@
-"""All shapes of an error's body, as one plain and harmless line with the right meaning."""
+"""Every format of an error body becomes one plain, harmless line with the right meaning."""
 
 import json
 import string
@@ -105,7 +105,7 @@ def test_a_missing_permission_is_named():
 
 
 def test_a_404_names_the_object_that_is_missing():
-    """A number was sent to an agent that is gone: the number itself is not."""
+    """A number was assigned to a deleted agent: the number itself still exists."""
     body = detail(status="document_not_found", message="Document with id agent_9 not found.")
     assert error_of(404, body).missing == "agent_9"
     assert error_of(404, detail(status="agent_not_found", message="Agent not found")).missing == ""
@@ -118,7 +118,7 @@ def test_the_trace_of_the_header_goes_before_that_of_the_body():
     assert error_of(500, detail(request_id="a\nb"), **{"x-trace-id": "<script>"}).trace_id == ""
 
 
-def test_each_field_of_a_422_is_told_and_no_input():
+def test_each_field_of_a_422_is_reported_without_its_input():
     body = {
         "detail": [
             {"type": "missing", "loc": ["body", "token"], "msg": "Field required", "input": {"token": TOKEN}},

@@ -1,4 +1,4 @@
-"""Whatever the status line, headers and body of an answer hold: a call returns it parsed, or raises ElevenLabsError."""
+"""Whatever status line, headers and body a response has, a call returns it parsed or raises ElevenLabsError."""
 
 import math
 
@@ -137,7 +137,7 @@ def test_every_answer_is_parsed_or_one_of_our_errors(examples, serve, client_of)
         nonlocal answer
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)
         answer = f"{status}\r\n{head}\r\n".encode("latin-1") + body
-        read = get(client, "x", "x", call)  # as live_check: catches the client's errors alone, and reads the clock
+        read = get(client, "x", "x", call)  # like live_check: catches only the client's errors, and reads the clock
         if read.error is not None:
             assert len(str(read.error)) < 500
             assert str(read.error).isprintable()

@@ -1,4 +1,4 @@
-"""What goes over the wire, and how often."""
+"""What is sent over the wire, and how often."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -37,13 +37,13 @@ def test_a_redirect_is_not_followed_and_not_even_read(serve, client_of):
     def redirect(wire):
         wire.take()
         wire.send(f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}/\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
-        while not wire.server.over.is_set():  # as much as anybody cares to read
+        while not wire.server.over.is_set():  # as much as the client reads
             wire.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
 
     server = serve(redirect)
     client = client_of(server)
     for call in (lambda: client.create_agent({}), client.get_user):
-        with pytest.raises(BadShape, match="larger"):  # our own limit, so nobody read on before it
+        with pytest.raises(BadShape, match="larger"):  # the client's own limit, so it stopped reading there
             call()
     assert elsewhere.connections == 0
     assert len(server.requests) == 2
@@ -104,7 +104,7 @@ def test_a_read_gets_over_a_passing_fault(serve, client_of):
         ("X-Other: 1", 0.25, 0.75),
     ],
 )
-def test_the_remote_says_how_long_to_wait_within_bounds(header, low, high, serve, client_of):
+def test_the_remote_sets_how_long_to_wait_within_bounds(header, low, high, serve, client_of):
     header = header.format(date=format_datetime(datetime.now(UTC) + timedelta(seconds=11), usegmt=True))
     replies = [(b"", "429 Slow", f"{header}\r\n"), (PAGE, "200 OK", "")]
 
@@ -169,7 +169,7 @@ def test_an_id_that_is_none_causes_no_call(bad, serve, client_of):
     assert client.calls == []
 
 
-def test_each_call_is_told_with_the_trace_of_the_remote(serve, client_of, caplog):
+def test_each_call_is_logged_with_the_trace_of_the_remote(serve, client_of, caplog):
     replies = [
         (MADE, "200 OK", "x-trace-id: abc123\r\n"),
         (b'{"detail": {"code": "agent_not_found", "request_id": "r-9"}}', "404 Not Found", ""),

@@ -1,4 +1,4 @@
-"""Where no connection comes about, or one that proves nothing, no byte of a write has left."""
+"""Without a connection, or with an untrusted one, no byte of a write is sent."""
 
 import errno
 import socket
@@ -24,7 +24,7 @@ def test_a_refused_connection_is_not_sent(client_of):
     assert client.last_call.tries == 3
 
 
-def test_a_connection_that_nobody_accepts_ends_at_the_deadline_and_is_not_sent(client_of):
+def test_a_connection_that_is_not_accepted_ends_at_the_deadline_and_is_not_sent(client_of):
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -42,7 +42,7 @@ def test_a_connection_that_nobody_accepts_ends_at_the_deadline_and_is_not_sent(c
 
 @pytest.fixture
 def elevenlabs_is(monkeypatch):
-    """Lets the name api.elevenlabs.io lead to the given addresses."""
+    """Resolves the name api.elevenlabs.io to the given addresses."""
 
     def set_addresses(*addresses, trusted=True):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", where) for where in addresses]
@@ -90,7 +90,7 @@ def test_a_failed_handshake_is_not_sent(script, serve, elevenlabs_is, client_of)
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """For api.elevenlabs.io, signed by nobody."""
+    """For api.elevenlabs.io, self-signed."""
     pem = tmp_path / "both.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=api.elevenlabs.io"
     names = "subjectAltName=DNS:api.elevenlabs.io"
@@ -114,7 +114,7 @@ def serve_tls(serve, certificate):
     return make
 
 
-def test_a_certificate_signed_by_nobody_gets_no_byte(serve_tls, elevenlabs_is, client_of):
+def test_a_self_signed_certificate_gets_no_byte(serve_tls, elevenlabs_is, client_of):
     server = serve_tls(answers(b'{"agent_id": "agent_1"}'))
     elevenlabs_is(("127.0.0.1", server.port))
     error = write(client_of("https://api.elevenlabs.io"))

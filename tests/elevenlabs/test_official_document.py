@@ -1,4 +1,4 @@
-"""Every request that the client can make, held against ElevenLabs' own description of its API."""
+"""Every request that the client can make, checked against ElevenLabs' own description of its API."""
 
 import json
 import re
@@ -42,7 +42,7 @@ CALLS = {
     "list models": lambda c: c.list_llms(),
     "user": lambda c: c.get_user(),
 }
-# The document at hand is an extract: this route is described at https://elevenlabs.io/docs/api-reference/voices/get
+# The available document is an extract: this route is described at https://elevenlabs.io/docs/api-reference/voices/get
 ELSEWHERE = {"GET /v1/voices/{voice_id}"}
 
 
@@ -92,7 +92,7 @@ def test_every_request_is_one_that_the_document_knows(name, document):
         schema = body["content"]["application/json"]["schema"]
         value = json.loads(call.request.body)
         Draft202012Validator({**schema, "components": document["components"]}).validate(value)
-        assert set(value) <= set(_known(schema, document)), "a name that the remote would drop without a word"
+        assert set(value) <= set(_known(schema, document)), "a name that the remote would silently drop"
 
 
 def test_the_older_list_of_numbers_is_known_too(document):

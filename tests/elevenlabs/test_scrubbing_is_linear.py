@@ -1,5 +1,5 @@
-"""Whoever chooses a text that is scrubbed, a path or a remote message, cannot make it take long; and a long text is cut
-first, in a way that no half of a secret gets through."""
+"""Scrubbing takes linear time for any text, even one chosen by an attacker, such as a path or a remote message. A
+long text is truncated first, in a way that reveals no half of a secret."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from controlplane.elevenlabs.error_mapping import clean
 from controlplane.elevenlabs.scrub import MASK, MAX_LOGGED_CHARS, ScrubFilter, scrub, scrub_shortened, secrets_in_memory
 from tests.elevenlabs.test_secrets_are_masked import SID, TOKEN
 
-# One unit of each is repeated: what a quantifier may begin with, and what may keep it from an end.
+# One unit of each is repeated: characters with which a quantifier may begin, and which may delay its end.
 SHAPES = {
     "backslashes": "\\",
     "escaped quotes": '\\"',
@@ -32,9 +32,9 @@ LONG = 400_000
 
 @pytest.mark.parametrize("secret", ["", "ab" * 1000], ids=["looks", "in memory"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.timeout(120, method="signal")  # which ends the search of a pattern too, and fails this test alone
+@pytest.mark.timeout(120, method="signal")  # this also interrupts a regular expression, and fails only this test
 def test_a_long_text_comes_to_an_end(shape, secret):
-    """In a moment, where the time grows with the length. Where it grows with its square, in many minutes."""
+    """A moment if the time grows with the length, many minutes if it grows with the square."""
     with secrets_in_memory(secret):
         assert scrub(SHAPES[shape] * (LONG // len(SHAPES[shape])))
 
@@ -61,7 +61,7 @@ def test_what_is_logged_of_a_long_text_is_its_beginning_and_its_end():
     assert record_of("short").msg == "Not Found: short"
 
 
-NAMED = "opaque-" + "k9" * 400  # known only by the name before it
+NAMED = "opaque-" + "k9" * 400  # only recognizable by the name before it
 SECRETS = {
     "a token": (TOKEN, TOKEN),
     "a token in JSON": (TOKEN, json.dumps(json.dumps([TOKEN]))),
@@ -69,13 +69,13 @@ SECRETS = {
     "a long secret": ("p/ß " * 700, quote("p/ß " * 700)),
     "a named value": ("", f'"token": "{NAMED}"'),
     "an API key": ("", "sk_" + "Zq7" * 20),
-    "a Twilio token beside its account": ("", f"{SID}:{TOKEN}"),
+    "a Twilio token next to its account": ("", f"{SID}:{TOKEN}"),
 }
 
 
 @pytest.mark.parametrize("what", SECRETS)
 def test_a_secret_that_a_cut_divides_does_not_get_through(what):
-    """Wherever the first cut and the second one divide it."""
+    """Wherever the first and the second cut divide it."""
     known, text = SECRETS[what]
     kept, words = 1_000, "a word " * 20_000
     with secrets_in_memory(known):
@@ -89,7 +89,7 @@ def test_a_secret_that_a_cut_divides_does_not_get_through(what):
 
 
 def test_nor_does_half_of_one_come_back_from_the_remote():
-    """The remote fills what is cut off with blanks, which are drawn together: then half a token would be shown."""
+    """The remote fills the truncated part with blanks, which are collapsed: then half a token would be shown."""
     with secrets_in_memory(TOKEN):
         for length in (10_000, 100_000):
             for shown in range(1, len(TOKEN)):

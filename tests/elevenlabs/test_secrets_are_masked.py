@@ -1,4 +1,4 @@
-"""A canary goes through every text that we make, in every form it may take."""
+"""A canary passes through every text that the project writes, in every encoding it may have."""
 
 import base64
 import json
@@ -92,7 +92,7 @@ def test_what_is_in_memory_is_masked_in_every_form(secret):
             cleaned = scrub(f"before {text} after")
         assert MASK in cleaned
         assert secret not in cleaned
-        # No long piece of it stays either, whatever the encoding.
+        # No long part of it remains either, in any encoding.
         assert not any(text[i : i + 16] in cleaned for i in range(6, len(text) - 22, 1) if len(secret) >= 20), cleaned
 
 
@@ -107,7 +107,7 @@ def test_secrets_are_forgotten_with_their_block():
 
 
 def lines_of(caplog, log):
-    """What a handler with the filter writes, and what a second one without it still sees."""
+    """What a handler with the filter writes, and what a second one without it still gets."""
     seen = []
 
     class Handler(logging.Handler):
@@ -263,4 +263,4 @@ def test_a_trace_id_that_is_a_token_is_none():
     reply = Reply(400, {"x-trace-id": TOKEN}, b"{}")
     with secrets_in_memory(TOKEN):
         assert reply.trace_id() == ""
-    assert reply.trace_id() == TOKEN, "any other has this form, too"
+    assert reply.trace_id() == TOKEN, "any other value of this form is accepted"

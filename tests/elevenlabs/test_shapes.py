@@ -1,4 +1,4 @@
-"""Unknown fields are kept, wrong types are errors, and nothing passes for a whole list that is none."""
+"""Unknown fields are kept, wrong types are errors, and an incomplete list is never accepted as complete."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_what_is_no_object_of_the_kind_is_an_error(kind: type[Remote], wrong):
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_field_may_be_of_a_wrong_type_and_none_gets_through_changed(kind: type[Remote]):
-    """Each field of a good object in turn, as something else: refused, or exactly what was sent."""
+    """Each field of a valid object in turn gets another value: it is refused, or kept exactly as sent."""
     for name in GOOD[kind]:
         for wrong in (None, 7, 7.5, "7", "canary", True, [], ["x"], [7], {}, {"x": 7}, float("nan")):
             data = {**GOOD[kind], name: wrong}
@@ -112,7 +112,7 @@ def test_a_page_that_cannot_be_read_to_its_end_is_an_error(data):
         Page.parse(data, "agents")
 
 
-def test_a_page_ends_where_it_says_so():
+def test_a_page_ends_where_it_states():
     assert not Page.parse({"agents": [], "has_more": False, "next_cursor": "123"}, "agents").has_more
     assert Page.parse({"agents": [{"x": 1}], "has_more": True, "next_cursor": "c"}, "agents").rows == [{"x": 1}]
     assert not Page.parse({"phone_numbers": []}, "phone_numbers", more_if_unsaid=False).has_more

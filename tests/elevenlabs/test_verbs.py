@@ -1,4 +1,4 @@
-"""Each verb: the request it makes, what it takes for an answer, and when it says no."""
+"""Each method: the request it sends, the responses it accepts, and when it raises an error."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -39,7 +39,7 @@ def queries(remote):
     return [parse_qs(urlsplit(call.request.url).query) for call in remote.calls]
 
 
-def test_agents_are_listed_with_what_was_asked(remote, labs):
+def test_agents_are_listed_with_the_requested_filters(remote, labs):
     remote.get(f"{BASE}/v1/convai/agents", json={"agents": [AGENT], "has_more": True, "next_cursor": "c&d=e"})
     page = labs.list_agents(archived=True, cursor="a b", page_size=7, search="x&y")
     assert (page.rows, page.next_cursor, page.has_more) == ([AGENT], "c&d=e", True)
@@ -118,14 +118,14 @@ def test_a_delete_needs_no_answer_but_success(status, body, remote, labs):
 
 
 def test_a_delete_answered_by_a_web_page_is_unclear(remote, labs):
-    """Something between us and the remote spoke."""
+    """The response came from something between the client and the remote."""
     remote.delete(f"{BASE}/v1/convai/agents/agent_1", body="<html>Welcome to the hotel</html>")
     with pytest.raises(ElevenLabsError) as caught:
         labs.delete_agent("agent_1")
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-def test_a_delete_of_what_is_gone_says_so(remote, labs):
+def test_a_delete_of_a_missing_object_is_reported(remote, labs):
     message = {"detail": {"status": "document_not_found", "message": "Document with id agent_1 not found."}}
     remote.delete(f"{BASE}/v1/convai/agents/agent_1", status=404, json=message)
     with pytest.raises(NotFound) as caught:
@@ -141,7 +141,7 @@ def test_something_made_without_a_usable_id_is_unclear(answer, remote, labs):
     assert caught.value.outcome is Outcome.UNKNOWN
 
 
-def test_summaries_tell_which_agents_exist_which_do_not_and_leave_out_the_rest(remote, labs):
+def test_summaries_show_which_agents_exist_and_which_do_not_and_omit_the_rest(remote, labs):
     ok = {"status": "success", "data": {"agent_id": "a", "name": "A"}}
     remote.get(
         f"{BASE}/v1/convai/agents/summaries",
@@ -162,7 +162,7 @@ def test_summaries_tell_which_agents_exist_which_do_not_and_leave_out_the_rest(r
     assert queries(remote)[0]["agent_ids"] == ["a", "gone", "gone2", "locked", "odd", "odd2", "unsaid"]
 
 
-def test_summaries_are_asked_for_a_hundred_at_a_time(remote, labs):
+def test_summaries_are_requested_a_hundred_at_a_time(remote, labs):
     assert labs.agent_summaries([]) == {}
     for _ in range(3):
         remote.get(f"{BASE}/v1/convai/agents/summaries", json={})
@@ -170,7 +170,7 @@ def test_summaries_are_asked_for_a_hundred_at_a_time(remote, labs):
     assert [len(query["agent_ids"]) for query in queries(remote)] == [100, 100, 1]
 
 
-def test_numbers_are_listed_with_what_was_asked(remote, labs):
+def test_numbers_are_listed_with_the_requested_filters(remote, labs):
     remote.get(f"{BASE}/v1/convai/v2/phone-numbers", json={"phone_numbers": [NUMBER]})
     page = labs.list_numbers(cursor="c", phone_number="+1 2", agent_id="agent_1", search="x", page_size=9)
     assert (page.rows, page.has_more) == ([NUMBER], False)

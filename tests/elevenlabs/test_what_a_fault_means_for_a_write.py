@@ -1,4 +1,4 @@
-"""Each fault on the wire: what it means for a write, that the write went out once, and that a read stays bounded."""
+"""What each fault on the wire means for a write, that the write is sent only once, and that a read is bounded."""
 
 import tracemalloc
 
@@ -22,11 +22,11 @@ from .faults import (
     write,
 )
 
-LONG = 60  # seconds; the deadline of what times out passes when its server has come to a halt
+LONG = 60  # seconds; `deadlines_pass` ends the calls that time out
 
 
 @pytest.mark.parametrize("fault", [*UNCLEAR, *TIMED_OUT, *REFUSED])
-def test_a_write_goes_out_once_and_its_outcome_is_told(fault, serve, client_of, deadlines_pass):
+def test_a_write_is_sent_once_and_its_outcome_is_reported(fault, serve, client_of, deadlines_pass):
     script = {**UNCLEAR, **TIMED_OUT, **REFUSED}[fault]
     server = serve(script, **({"stuck": deadlines_pass} if fault in TIMED_OUT else {}))
     client = client_of(server, deadline=LONG)
@@ -56,9 +56,9 @@ def test_a_read_is_tried_three_times_at_most(fault, serve, client_of, deadlines_
 
 
 def test_the_clock_ends_a_call(serve, client_of):
-    """All other deadlines of this file are passed by hand."""
+    """The other tests of this file let deadlines expire by hand."""
     error = write(client_of(serve(TIMED_OUT["headers drip"]), deadline=0.5))
-    assert isinstance(error, TimedOut | NotSent)  # not sent: on a machine too busy to connect within that time
+    assert isinstance(error, TimedOut | NotSent)  # NotSent: on a machine too busy to connect in time
 
 
 def test_a_gzip_bomb_is_not_unpacked_into_memory(serve, client_of):

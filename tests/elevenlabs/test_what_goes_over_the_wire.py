@@ -1,4 +1,4 @@
-"""Whoever watches a block of code is told of each attempt that left this machine, and of no value that it carried."""
+"""An observer of a code block gets each attempt that left this machine, without any value that it contained."""
 
 import json
 
@@ -20,7 +20,7 @@ def client() -> ElevenLabs:
 
 
 @responses.activate
-def test_each_attempt_of_a_read_is_told(client):
+def test_each_attempt_of_a_read_is_reported(client):
     responses.get(AGENT, status=503)
     body = {"agent_id": "agent_1", "name": "A", "conversation_config": {"agent": {"prompt": {"prompt": PROMPT}}}}
     responses.get(AGENT, json=body, headers={"x-trace-id": "t2", "date": "Tue, 24 Nov 2026 10:00:00 GMT"})
@@ -36,7 +36,7 @@ def test_each_attempt_of_a_read_is_told(client):
     client.calls.clear()
     responses.get(AGENT, json=body)
     client.get_agent("agent_1")
-    assert len(inner) == 2, "outside the block nobody watches"
+    assert len(inner) == 2, "nothing is recorded outside the block"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_what_a_success_looked_like(answer, form, client):
 
 
 @responses.activate
-def test_what_was_never_sent_is_not_told(client):
+def test_an_unsent_attempt_is_not_reported(client):
     with recording() as wire, pytest.raises(ElevenLabsError):
         client.get_agent("../escape")
     assert wire == []

@@ -1,4 +1,4 @@
-"""A connection is kept for the next call, as long as it can be trusted, and shared with nobody."""
+"""A connection is kept for the next call as long as it can be trusted, and is never shared."""
 
 import threading
 
@@ -11,7 +11,7 @@ from .faults import answers
 
 
 def closes_kept_connections(wire):
-    """Answers once, and lets the connection fall when the next request arrives on it: a keep-alive that ran out."""
+    """Answers once, and closes the connection when the next request arrives: an expired keep-alive."""
     if wire.take():
         wire.reply(MADE)
     wire.take()
@@ -31,7 +31,7 @@ def test_a_write_does_not_trust_a_connection_that_was_quiet(serve, client_of, mo
     server = serve(closes_kept_connections)
     client = client_of(server)
     client.create_agent({})
-    with pytest.raises(Unclear):  # what would happen: nothing was done, and nobody could know
+    with pytest.raises(Unclear):  # what would happen: nothing was done, but the outcome is unknown
         client.create_agent({})
     client.create_agent({})
     monkeypatch.setattr(transport, "STALE_AFTER_S", -1.0)
@@ -74,7 +74,7 @@ def test_threads_do_not_share_connections(serve, client_of):
 
 
 def test_a_call_that_came_in_time_does_not_end_the_next_one_on_the_same_connection(serve, client_of):
-    """The timer of the first call must not shut the socket that the second one has taken over."""
+    """The timer of the first call must not shut down the socket that the second one uses by then."""
     first_is_over = threading.Event()
 
     def script(wire):

@@ -1,4 +1,4 @@
-"""These tests have a sandbox of their own, which they may restart and kill."""
+"""These tests have their own sandbox, which they may restart and kill."""
 
 from collections.abc import Iterator
 from pathlib import Path

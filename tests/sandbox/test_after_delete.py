@@ -1,4 +1,4 @@
-"""What a number shows once its agent is deleted: nobody knows what the real service does, so all three."""
+"""What a number shows once its agent is deleted: the real service's behaviour is unknown, so all three variants."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How an agent's configuration is merged, checked and completed."""
+"""How an agent's configuration is merged, validated and completed with defaults."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every answer against the official OpenAPI document, where a copy of it lies beside the project."""
+"""Every response is validated against the official OpenAPI document, if a copy of it is available."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def test_every_answer_is_valid(sandbox: Sandbox, document: dict[str, Any]) -> No
         judge.call("GET", f"/v1/convai/phone-numbers/{number_id}")
         judge.call("PATCH", f"/v1/convai/phone-numbers/{number_id}", json={"agent_id": made[1]})
     judge.call("PATCH", f"/v1/convai/phone-numbers/{numbers[2]}", json={"store_sip_messages": False})
-    judge.call("DELETE", f"/v1/convai/agents/{made[1]}")  # and now they are bound to nobody
+    judge.call("DELETE", f"/v1/convai/agents/{made[1]}")  # their numbers are now unassigned
     for path in ("/v1/convai/phone-numbers", "/v1/convai/v2/phone-numbers", "/v1/convai/v2/phone-numbers?page_size=1"):
         judge.call("GET", path)
     judge.call("DELETE", f"/v1/convai/phone-numbers/{numbers[0]}")

@@ -1,4 +1,4 @@
-"""Somebody in the ElevenLabs console, and the ledger that tells them from the API."""
+"""A user of the ElevenLabs console, and the ledger that distinguishes their writes from those of the API."""
 
 import threading
 from pathlib import Path
@@ -13,7 +13,7 @@ from controlplane.sandbox.storage import Storage
 from tests.sandbox_process import Sandbox
 
 
-def test_deeds_and_ledger(sandbox: Sandbox) -> None:
+def test_actions_and_ledger(sandbox: Sandbox) -> None:
     agent_id = sandbox.create_agent("Bot")
     number_id = sandbox.import_number()
     seen = sandbox.ledger()[-1]["id"]
@@ -80,7 +80,7 @@ def test_overlay_shows_anything(sandbox: Sandbox) -> None:
 
 
 def test_a_call_is_over_before_its_answer_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a caller who has it and sends the next one would be counted as two."""
+    """Otherwise a caller that sends the next call after its response would be counted twice."""
     state = Storage(tmp_path / "state.sqlite3")
     server = Server(("127.0.0.1", 0), SandboxState(state, {}))
     log, write = server.world.calls, Handler.write

@@ -1,4 +1,4 @@
-"""What the real service says to the wrong caller, the wrong route and the wrong body, in its four shapes."""
+"""The real service's responses to a wrong key, route or body, in their four formats."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every scripted fault: what the caller sees, and whether the write was applied."""
+"""Every scripted fault: what the caller gets, and whether the write was applied."""
 
 import threading
 from typing import Any
@@ -191,7 +191,7 @@ def test_wrong_scripts(sandbox: Sandbox, wrong: Any) -> None:
     assert sandbox.call("POST", "/_sandbox/faults", json=wrong).status_code == 422
 
 
-# --- late writes -----------------------------------------------------------------------------------------------------
+# --- Late writes -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("fault", ["status", "reset", "empty"])
 def test_late_write(sandbox: Sandbox, number: str, fault: str) -> None:
     sandbox.fault("PATCH", "*", fault, when="late", late_seconds=200)

@@ -1,4 +1,4 @@
-"""A workspace filled to size."""
+"""A workspace filled with a given number of objects."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.sandbox_process import Sandbox
 
 
 @pytest.mark.parametrize("numbers", [2_500, pytest.param(100_000, marks=pytest.mark.slow)])
-def test_as_many_numbers_as_asked_for(sandbox: Sandbox, numbers: int) -> None:
+def test_the_requested_count_of_numbers(sandbox: Sandbox, numbers: int) -> None:
     sandbox.reset(agents=numbers // 200, numbers=numbers)
     cursor, seen, unassigned = None, set(), 0
     while True:
@@ -21,7 +21,7 @@ def test_as_many_numbers_as_asked_for(sandbox: Sandbox, numbers: int) -> None:
             break
     assert len(seen) == numbers
     assert unassigned == numbers // 10
-    assert sandbox.ledger() == []  # they were there before anyone wrote
+    assert sandbox.ledger() == []  # they are not writes
 
 
 @pytest.mark.process

@@ -1,4 +1,4 @@
-"""Whatever arrives, the answer is a 4xx that looks real, and the sandbox goes on."""
+"""Any invalid input gets a realistic 4xx, and the sandbox keeps running."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Importing a number: what is taken, what is refused, and the magic values."""
+"""Importing a number: what is accepted, what is refused, and the magic values."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def test_api_key_sid_with_the_account_token(sandbox: Sandbox) -> None:
 
 
 def test_an_error_that_repeats_the_token(sandbox: Sandbox) -> None:
-    """A remote may do this, so what reads its errors must be able to stand it."""
+    """A remote may do this, so the code that reads its errors must handle it."""
     response = bring(sandbox, token="echo-canary")
     assert response.status_code == 400
     assert "echo-canary" in response.json()["detail"]["message"]
@@ -106,7 +106,7 @@ def test_outbound_only(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("agent_id", ["agent_none", ""])
-def test_assigning_to_nobody(sandbox: Sandbox, agent_id: str) -> None:
+def test_unassigning(sandbox: Sandbox, agent_id: str) -> None:
     number_id = sandbox.import_number()
     response = sandbox.call("PATCH", f"{NUMBERS}/{number_id}", json={"agent_id": agent_id})
     assert (response.status_code, response.json()["detail"]["status"]) == (404, "document_not_found")

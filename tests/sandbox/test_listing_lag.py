@@ -1,4 +1,4 @@
-"""An import answers at once, and is listed later."""
+"""An import is answered immediately, and listed later."""
 
 import pytest
 

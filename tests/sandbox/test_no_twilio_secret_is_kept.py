@@ -1,4 +1,4 @@
-"""A Twilio credential is looked at and dropped: not in the state file, the ledger, the calls or the output."""
+"""A Twilio credential is checked and discarded: it is not in the state file, the ledger, the calls or the output."""
 
 from base64 import b64encode
 from urllib.parse import quote
@@ -37,8 +37,8 @@ def test_nowhere(sandbox: Sandbox) -> None:
     seen += sandbox.call("GET", "/_sandbox/ledger").text
     seen += sandbox.call("GET", "/_sandbox/calls").text
     seen += sandbox.call("GET", "/v1/convai/phone-numbers").text
-    assert len(sandbox.ledger()) == 3  # the plain one, the one with a false failure, and the late one
-    # It still runs, so the journal beside the state file is there to look into.
+    assert len(sandbox.ledger()) == 3  # the normal one, the one with a false failure, and the late one
+    # It is still running, so the journal next to the state file can be checked.
     stored = b"".join(path.read_bytes() for path in state.parent.iterdir())
     assert b"+15551230000" in stored
     for secret in (SID, TOKEN, AUTH):

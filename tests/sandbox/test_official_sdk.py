@@ -1,4 +1,4 @@
-"""The official SDK as the judge: it runs the whole lifecycle, and its models parse every answer."""
+"""Verification with the official SDK: it runs the whole lifecycle, and its models parse every response."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pages: no row lost, none doubled, in every order; and filters that agree with what was made."""
+"""Pagination: no row is lost or repeated, in any order, and filters return the matching rows."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ AGENTS, NUMBERS = "/v1/convai/agents", "/v1/convai/v2/phone-numbers"
 def walk(sandbox: Sandbox, path: str, size: int, **query: Any) -> list[list[dict[str, Any]]]:
     pages, cursor, used = [], None, set()
     while True:
-        assert cursor not in used, "a cursor that leads back to itself"
+        assert cursor not in used, "a cursor that leads back to an earlier page"
         used.add(cursor)
         answer = sandbox.get(path, page_size=size, **query, **({"cursor": cursor} if cursor else {}))
         rows = answer["agents"] if path == AGENTS else answer["phone_numbers"]

@@ -1,4 +1,4 @@
-"""A stopped, and a killed, sandbox comes back as it was."""
+"""A sandbox that was stopped or killed restarts with the same state."""
 
 import threading
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.process
 WRITES = 50  # before it is killed
 
 
-def picture(sandbox: Sandbox) -> list[object]:
+def snapshot(sandbox: Sandbox) -> list[object]:
     agents = sandbox.get("/v1/convai/agents", page_size=100)["agents"]
     return [
         agents,
@@ -32,16 +32,16 @@ def test_state_ledger_switches_and_clock(sandbox_of_its_own: Sandbox, way: str) 
     sandbox.fault("PATCH", "*", "status", when="late", late_seconds=2000)
     sandbox.call("PATCH", f"/v1/convai/phone-numbers/{number_id}", json={"label": "Late"})
     sandbox.advance(1000)
-    before = picture(sandbox)
+    before = snapshot(sandbox)
     assert getattr(sandbox, way)() == (0 if way == "stop" else -9)
     sandbox.restart()
-    assert picture(sandbox) == before
+    assert snapshot(sandbox) == before
     sandbox.advance(1000)
     assert sandbox.get(f"/v1/convai/phone-numbers/{number_id}")["label"] == "Late"
 
 
 def test_killed_in_the_middle_of_writes(sandbox_of_its_own: Sandbox) -> None:
-    """Whatever was answered is there afterwards, and the ledger tells exactly what is there."""
+    """Every answered write is in the state afterwards, and the ledger matches the state exactly."""
     sandbox = sandbox_of_its_own
     answered: list[str] = []
 

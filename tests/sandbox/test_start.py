@@ -1,4 +1,4 @@
-"""How it starts, refuses to start, and stops."""
+"""How it starts, when it refuses to start, and how it stops."""
 
 import socket
 from pathlib import Path

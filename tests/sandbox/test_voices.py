@@ -1,4 +1,4 @@
-"""The voice picker's side: search, filters, one voice, and its sound."""
+"""The sandbox's part of the voice picker: search, filters, one voice, and its audio."""
 
 import io
 import wave
