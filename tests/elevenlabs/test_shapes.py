@@ -112,7 +112,7 @@ def test_a_page_that_cannot_be_read_to_its_end_is_an_error(data):
         Page.parse(data, "agents")
 
 
-def test_a_page_ends_where_it_states():
+def test_has_more_decides_whether_a_page_is_the_last():
     assert not Page.parse({"agents": [], "has_more": False, "next_cursor": "123"}, "agents").has_more
     assert Page.parse({"agents": [{"x": 1}], "has_more": True, "next_cursor": "c"}, "agents").rows == [{"x": 1}]
     assert not Page.parse({"phone_numbers": []}, "phone_numbers", more_if_unsaid=False).has_more

@@ -1,4 +1,4 @@
-"""Worker and beat, as shipped on each broker: once one is dead, `/readyz` says which; and when it is well again."""
+"""Worker and beat as shipped, on each broker: `/readyz` reports which of them is dead, and when it has recovered."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ SOON = {"HEARTBEAT_STALE_AFTER_SECONDS": "6", "SYNC_INTERVAL_SECONDS": "4"}
 
 def bad(web: Web) -> tuple[int, set[str]]:
     answer = web.get("/readyz")
-    told: dict[str, Any] = answer.json()
-    assert told["ready"] == (answer.status_code == 200)
-    return answer.status_code, {name for name, check in told["checks"].items() if check["state"] == "bad"}
+    body: dict[str, Any] = answer.json()
+    assert body["ready"] == (answer.status_code == 200)
+    return answer.status_code, {name for name, check in body["checks"].items() if check["state"] == "bad"}
 
 
 def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(harness: ProcessHarness):
@@ -26,7 +26,7 @@ def test_a_dead_worker_and_a_dead_beat_are_missed_and_their_return_is_seen(harne
     until(lambda: bad(web) == (200, set()), "all is well")
 
     worker.kill()
-    assert bad(web) == (200, set()), "it is not missed at once"
+    assert bad(web) == (200, set()), "it is not reported immediately"
     until(lambda: "worker" in bad(web)[1], "the worker is missed")
     status, missed = bad(web)
     assert (status, "beat" in missed) == (503, False)

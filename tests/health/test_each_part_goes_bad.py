@@ -1,4 +1,4 @@
-"""Each of the five parts in turn: `/readyz` answers 503 and names it, the card says in words what that means."""
+"""Each of the five parts in turn: `/readyz` answers 503 and names it, and the card explains what that means."""
 
 import shutil
 import time
@@ -24,7 +24,7 @@ PARTS = ["database", "broker", "last_complete_sync", "worker", "beat"]
 
 @pytest.fixture
 def well(settings, tmp_path: Path) -> Path:
-    """All is well, on a broker that is this folder."""
+    """Everything is healthy, and the broker is this folder."""
     settings.CELERY_BROKER_URL, settings.BROKER_DIR = "filesystem://localhost", tmp_path
     for folder in ("messages", "control"):
         (tmp_path / folder).mkdir()
@@ -70,11 +70,11 @@ def sentence(name: str) -> str:
 
 def test_all_is_well(well, client: Client):
     answer = client.get("/readyz")
-    told = answer.json()
-    assert (answer.status_code, told["ready"]) == (200, True)
-    assert list(told["checks"]) == PARTS
-    assert all(set(check) == {"state", "seconds"} and check["state"] == "ok" for check in told["checks"].values())
-    assert all(0 <= check["seconds"] < 10 for check in told["checks"].values())
+    body = answer.json()
+    assert (answer.status_code, body["ready"]) == (200, True)
+    assert list(body["checks"]) == PARTS
+    assert all(set(check) == {"state", "seconds"} and check["state"] == "ok" for check in body["checks"].values())
+    assert all(0 <= check["seconds"] < 10 for check in body["checks"].values())
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -82,9 +82,9 @@ def test_a_bad_part_is_named(case, well, client: Client):
     name, spoil, words = BAD[case]
     spoil(well)
     answer = client.get("/readyz")
-    told = answer.json()
-    assert (answer.status_code, told["ready"]) == (503, False)
-    assert {part for part, check in told["checks"].items() if check["state"] != "ok"} == {name}
+    body = answer.json()
+    assert (answer.status_code, body["ready"]) == (503, False)
+    assert {part for part, check in body["checks"].items() if check["state"] != "ok"} == {name}
     assert words in sentence(name)
 
 
@@ -97,7 +97,7 @@ def test_what_is_late_is_a_warning_and_all_is_ready_still(case, well, client: Cl
     assert words in sentence(name)
 
 
-def test_a_partial_run_does_not_make_the_picture_younger(well, client: Client):
+def test_a_partial_run_does_not_make_the_mirror_fresher(well, client: Client):
     age_of_sync(200)
     SyncRun.objects.create(state=SyncRun.State.PARTIAL)
     assert client.get("/readyz").json()["checks"]["last_complete_sync"]["state"] == "bad"
@@ -118,23 +118,23 @@ def test_a_clock_that_is_wrong_here_does_no_harm_to_heartbeats(minutes, well, cl
     assert (checks["worker"]["state"], checks["beat"]["state"]) == ("ok", "ok")
 
 
-def test_machines_need_no_sign_in_and_are_told_no_secret(well, client: Client, settings, django_assert_num_queries):
+def test_machines_need_no_sign_in_and_get_no_secret(well, client: Client, settings, django_assert_num_queries):
     shutil.rmtree(well / "messages")
     with django_assert_num_queries(2):
         answer = client.get("/readyz")
-    told = answer.content.decode()
+    text = answer.content.decode()
     assert "no-store" in answer.headers["Cache-Control"]
     assert answer.cookies == {}
     for secret in (str(well), str(settings.BASE_DIR), settings.SECRET_KEY, "Error", "process", "://"):
-        assert secret not in told
+        assert secret not in text
     assert client.head("/readyz").status_code == 503
     for path in ("/readyz", "/healthz"):
         assert client.post(path).status_code == 405
         settings.SECURE_SSL_REDIRECT = True
-        assert client.get(path).status_code in (200, 503), "asked over http, from inside"
+        assert client.get(path).status_code in (200, 503), "requested over http, from inside"
 
 
-def test_healthz_asks_nobody(client: Client, django_assert_num_queries, monkeypatch):
+def test_healthz_depends_on_nothing(client: Client, django_assert_num_queries, monkeypatch):
     monkeypatch.setattr(status, "parts", None)
     with django_assert_num_queries(0):
         answer = client.get("/healthz")

@@ -1,4 +1,4 @@
-"""A worker gives signs of life while its tasks are long, and two of them keep one row."""
+"""A worker sends heartbeats during long tasks, and two workers share one row."""
 
 import os
 
@@ -30,5 +30,5 @@ def test_a_worker_in_the_middle_of_a_long_task_is_heard(harness: ProcessHarness)
     for _ in range(2):
         seen = Heartbeat.objects.get(name="worker").at
         until(lambda seen=seen: Heartbeat.objects.get(name="worker").at > seen, "a newer heartbeat")
-    assert harness.remote.call_report()["in_flight"] >= 1, "and the task is still under way"
+    assert harness.remote.call_report()["in_flight"] >= 1, "and the task is still running"
     harness.remote.clear_faults()

@@ -1,4 +1,4 @@
-"""Real processes of the project, each with an environment and a folder of its own, and none left behind."""
+"""Real processes of the project, each with its own environment and folder, and none left running."""
 
 import os
 import socket
@@ -39,7 +39,7 @@ def started_with(mark: str) -> list[psutil.Process]:
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> Iterator[str]:
-    """A new database of the kind that the tests run on."""
+    """A new database on the engine that the tests run on."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
         yield f"sqlite:///{tmp_path / 'ship.sqlite3'}"
@@ -54,7 +54,7 @@ def database_url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def broker_url() -> Iterator[str]:
-    """Of the kind that the tests run on; on Redis a database of its own for each parallel process."""
+    """The kind of broker that the tests run on; on Redis, each parallel process has its own database."""
     server = os.environ.get("CELERY_BROKER_URL", "")
     if not server.startswith("redis"):
         yield "filesystem://"
@@ -71,7 +71,7 @@ def broker_url() -> Iterator[str]:
 def environment(
     tmp_path: Path, free_port: Callable[[], int], database_url: str, broker_url: str
 ) -> Iterator[Environment]:
-    """Everything is named, so that a `.env` in the checkout adds nothing; ends what was started with it."""
+    """Every variable is set, so that a `.env` in the checkout adds nothing; processes started with it end with it."""
     mark = uuid.uuid4().hex
     yield {
         "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
@@ -99,7 +99,7 @@ def environment(
 
 @pytest.fixture
 def run(environment: Environment) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a command to its end."""
+    """Runs a command and waits for it."""
 
     def run(*command: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -117,7 +117,7 @@ def run(environment: Environment) -> Callable[..., subprocess.CompletedProcess[s
 
 @pytest.fixture
 def start(environment: Environment) -> Callable[..., Running]:
-    """Starts a command and returns at once."""
+    """Starts a command without waiting for it."""
 
     def start(*command: str, **changes: str) -> Running:
         return Running(list(command), environment | changes)

@@ -1,4 +1,4 @@
-"""The system checks: each says what is wrong, and a production-like configuration is free of them."""
+"""The system checks: each reports its problem, and a production-like configuration passes all of them."""
 
 import runpy
 import sys
@@ -125,13 +125,13 @@ def test_production_has_no_warning(run):
 
 
 def settings_of(module: str) -> dict[str, object]:
-    """Of `controlplane.<module>`, as read in the environment of this moment."""
+    """The settings of `controlplane.<module>`, read from the current environment."""
     return runpy.run_path(str(ROOT / "controlplane" / f"{module}.py"))
 
 
 @pytest.mark.parametrize("nothing", ["", "  "])
 def test_a_blank_address_is_none(nothing, monkeypatch):
-    """As compose and many panels leave a variable that is not filled in."""
+    """Compose and many hosting panels set variables that are not filled in to an empty string."""
     monkeypatch.setenv("DATABASE_URL", nothing)
     monkeypatch.setenv("CELERY_BROKER_URL", nothing)
     read = settings_of("settings")
@@ -146,7 +146,7 @@ def test_a_blank_address_is_none(nothing, monkeypatch):
         ("true", "", 1),
         ("true", "0", 0),
         ("false", "2", 2),
-        *(("true", wrong, -1) for wrong in ("-1", "two", "1.5", "٢", "100")),  # a system check reports it
+        *(("true", wrong, -1) for wrong in ("-1", "two", "1.5", "٢", "100")),  # reported by a system check
     ],
 )
 def test_how_many_proxies_are_trusted(behind_proxy, trusted_proxies, expected, monkeypatch):

@@ -1,4 +1,4 @@
-"""docker-compose.yml is valid, and its commands, healthchecks and variables work: run here without Docker."""
+"""docker-compose.yml is valid, and its commands, healthchecks and variables work: tested here without Docker."""
 
 import json
 import re
@@ -32,11 +32,11 @@ def test_each_service_is_confined_and_watched(name):
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["restart"]
-    assert "healthcheck" in service or name == "migrate"  # which runs once and ends
+    assert "healthcheck" in service or name == "migrate"  # it runs once and ends
     assert "ports" not in service or service["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
 
 
-# Settings of README's table that a container does not get from outside, and why.
+# Settings in README's table that a container does not get from outside, and why.
 KEPT_BACK = {
     "DEBUG": "never on a server",
     "PORT": "of this machine: the port in front of the container",
@@ -80,7 +80,7 @@ def test_the_env_file_of_make_run_does_not_weaken_a_server(name):
     environment = SERVICES[name]["environment"]
     assert interpolated(environment["HTTPS"], local) == "true"
     assert interpolated(environment["HTTPS"], local | {"SERVER_HTTPS": "false"}) == "false"
-    assert not {"DEBUG", "DEBUG_FILE", "HTTPS_FILE"} & set(environment)  # else it would be passed on as it is
+    assert not {"DEBUG", "DEBUG_FILE", "HTTPS_FILE"} & set(environment)  # otherwise it would be passed on unchanged
     assert "env_file" not in SERVICES[name]
 
 
@@ -94,14 +94,14 @@ def test_a_server_that_others_reach_by_http_is_not_started(production, run):
 
 @pytest.fixture
 def production(environment):
-    """What Compose sets, except for what leads out of this machine."""
+    """The environment that Compose sets, without anything outside this machine."""
     given = {name: interpolated(value) for name, value in SERVICES["web"]["environment"].items() if value is not None}
     mine = {name: environment[name] for name in ("DATABASE_URL", "CELERY_BROKER_URL")}
     remote = {"ELEVENLABS_API_KEY": "not-a-key", "ELEVENLABS_BASE_URL": "http://127.0.0.1:9"}
     fixed = {name: environment.pop(name) for name in tuple(environment) if name in ("HTTPS", "ALLOWED_HOSTS")}
     assert set(fixed) <= set(given)
     environment.update(given | mine | remote)
-    Path(environment["VAR_DIR"]).mkdir()  # as the image does
+    Path(environment["VAR_DIR"]).mkdir()  # as in the image
     return environment
 
 

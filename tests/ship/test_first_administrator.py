@@ -1,4 +1,4 @@
-"""The first administrator is made once, and the password is told once."""
+"""The first administrator is created once, and the password is shown once."""
 
 import re
 

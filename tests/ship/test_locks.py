@@ -1,4 +1,4 @@
-"""The two lock files fit what is written by hand, are whole, and are what is installed. No network is used."""
+"""The two lock files match the requirements, are complete, and match what is installed. No network is used."""
 
 import re
 from importlib.metadata import PackageNotFoundError, distribution
@@ -33,7 +33,7 @@ class Pin(NamedTuple):
 
 
 def locked(name: str) -> dict[str, Pin]:
-    """{package: pin}, of a file that holds pins with hashes, comments and nothing else."""
+    """{package: pin} from a file that contains only pins with hashes and comments."""
     text = re.sub(r"^ *#.*\n", "", (ROOT / name).read_text(), flags=re.M)
     pins = {}
     for part in re.split(r"\n(?! )", text.strip()):
@@ -50,7 +50,7 @@ def pinned(names: list[str]) -> list[Requirement]:
 
 
 def brought_along(requirements: list[Requirement]) -> set[str]:
-    """The names of these packages and of all that they need on this Python."""
+    """The names of these packages and of all their dependencies on this Python."""
     found: set[str] = set()
     seen: set[tuple[str, str]] = set()
     left = [(requirement, "") for requirement in requirements]

@@ -1,4 +1,4 @@
-"""What the documents and CI call exists, and `.env` is made once."""
+"""Everything that the documents and CI call exists, and `.env` is created once."""
 
 import re
 import shutil
@@ -31,14 +31,14 @@ def installed(tmp_path):
     ("file", "given", "passed"),
     [
         ("SECRET_KEY=x", "", "false"),
-        ("HTTPS=false", "", ""),  # the file says it: as `make run` wrote it once
+        ("HTTPS=false", "", ""),  # set in the file, as written by an earlier `make run`
         ("HTTPS=true", "", ""),
         ("#HTTPS=true", "", "false"),
         ("HTTPS=false", "true", "true"),
         ("", "true", "true"),
     ],
 )
-def test_make_run_speaks_http_unless_something_is_said(run, installed, file, given, passed):
+def test_make_run_uses_http_unless_configured(run, installed, file, given, passed):
     (installed / ".env").write_text(file + "\n")
     python = installed / "python"
     python.write_text('#!/bin/sh\necho "$HTTPS $DEBUG $*"\n')

@@ -1,4 +1,4 @@
-"""The folder `numbers` and the standard library's module of that name live side by side."""
+"""The package `numbers` and the standard library's module of that name coexist."""
 
 import fractions
 import sys

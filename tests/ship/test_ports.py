@@ -1,4 +1,4 @@
-"""`manage.py up` looks at its ports first. That a real one leaves nothing behind, test_up.py shows."""
+"""`manage.py up` checks its ports first. test_up.py shows that a real one leaves nothing behind."""
 
 import socket
 
@@ -15,6 +15,6 @@ def test_a_taken_port_is_named_before_anything_starts(variable, settings, free_p
     for name in ("call_command", "collect_static_files", "create_first_administrator", "ProcessManager"):
         monkeypatch.setattr(up, name, lambda *_, name=name, **__: pytest.fail(f"went on to {name}"))
     port = getattr(settings, variable)
-    told = pytest.raises(CommandError, match=rf"Port {port} .* {variable}\.$")
-    with socket.create_server(("127.0.0.1", port)), told:
+    refused = pytest.raises(CommandError, match=rf"Port {port} .* {variable}\.$")
+    with socket.create_server(("127.0.0.1", port)), refused:
         call_command("up")

@@ -1,4 +1,4 @@
-"""`manage.py up`, which `make run` ends in: everything in one terminal, from the first start to Ctrl-C."""
+"""`manage.py up`, the last step of `make run`: everything in one terminal, from the first start to Ctrl-C."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-pytestmark = pytest.mark.process  # the browser's smoke test covers a first start as well
+pytestmark = pytest.mark.process  # the browser's smoke test also covers a first start
 UP = (sys.executable, "manage.py", "up")
 
 
@@ -46,7 +46,7 @@ def test_ctrl_c_in_the_first_moment_leaves_nothing(start, left_over):
     up = start(*UP)
     up.wait_for("started (pid=")
     assert up.interrupt() in (0, 130), up.output
-    assert len(re.findall(r" Password  |password of", up.output)) == 1, up.output  # made by then, so it must be told
+    assert len(re.findall(r" Password  |password of", up.output)) == 1, up.output  # it exists, so it must be shown
     assert left_over() == []
 
 

@@ -1,7 +1,7 @@
-"""A database that the release of 2026-11-30 left behind is migrated: its history verifies, and an undo still works.
+"""A database from the release of 2026-11-30 is migrated: its history verifies, and an undo still works.
 
-The fixture is a dump of that release's database and of the sandbox beside it. In it an agent answers a number after a
-move, an import was refused, a new label is unconfirmed, and one agent was renamed in the ElevenLabs console.
+The fixture is a dump of that release's database and of its sandbox. An agent answers a number after a move, an import
+was refused, a new label is unconfirmed, and one agent was renamed in the ElevenLabs console.
 """
 
 import gzip
@@ -17,7 +17,7 @@ from tests.sandbox_process import Sandbox
 
 pytestmark = pytest.mark.process
 DUMPS = Path(__file__).parent / "upgrade"
-RENAMED = {  # permissions that the release before had under another name
+RENAMED = {  # permissions that had another name in the previous release
     "export_entry": "Can export history",
     "assign_phonenumber": "Can assign, move and unassign numbers",
     "decide_outsidechange": "Can accept and dismiss external changes",

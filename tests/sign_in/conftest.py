@@ -1,4 +1,4 @@
-"""Both doors, from any address: the sign-in page and `POST /api/token`."""
+"""Both ways to sign in, from any address: the sign-in page and `POST /api/token`."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def api(name: str, password: str = "wrong", address: str = "192.0.2.1"):
 
 
 def words(**about: str) -> list[tuple[str, str]]:
-    """What the history says, in order, without the failed attempts themselves."""
+    """The history entries, in order, without the failed attempts themselves."""
     entries = Entry.objects.filter(kind__in=["person.locked", "person.refused"], **about).order_by("pk")
     return [(entry.object_name, entry.words) for entry in entries]
 
@@ -43,7 +43,7 @@ def ada(db) -> User:
 
 @pytest.fixture
 def hashed(monkeypatch) -> Callable[[], int]:
-    """How many passwords were hashed: what an attempt costs this server."""
+    """How many passwords were hashed: the cost of an attempt for this server."""
     calls: list[str] = []
     encode = MD5PasswordHasher.encode
 

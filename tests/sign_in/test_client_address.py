@@ -1,4 +1,4 @@
-"""Which address a request comes from: a client behind trusted proxies cannot choose it."""
+"""The client address of a request: a client behind trusted proxies cannot forge it."""
 
 import pytest
 from django.test import RequestFactory

@@ -1,4 +1,4 @@
-"""Why a form was not accepted: an origin that is not trusted is a setting, anything else an old page."""
+"""Why a form was rejected: an untrusted origin is a configuration error, anything else an outdated page."""
 
 import pytest
 from django.test import Client

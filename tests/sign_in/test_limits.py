@@ -1,4 +1,4 @@
-"""Guessing is slow from every direction, and nobody can lock out the person whose account it is."""
+"""Guessing is slow from every direction, and an attacker cannot lock the owner out of their account."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -27,7 +27,7 @@ def shipped_limits(settings) -> None:
 
 
 def rows() -> int:
-    """Of every table that a sign-in may write."""
+    """The rows of every table that a sign-in may write."""
     counts = 0
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -43,7 +43,7 @@ def lock_out(name: str = "ada", address: str = HERE) -> None:
 
 
 def guess_from_everywhere(name: str) -> None:
-    """As many failures as lock an account, none of them enough to lock an address."""
+    """As many failures as lock an account, but too few per address to lock one."""
     for turn in range(MANY):
         assert page(name, address=f"203.0.113.{turn % (MANY // 2)}").status_code == 200
 
@@ -75,7 +75,7 @@ def test_the_lock_ends_15_minutes_after_it_began_whatever_is_tried_meanwhile(ada
     assert page("ada", PASSWORD).status_code == 302
 
 
-def test_clients_behind_a_proxy_are_told_apart(ada, settings):
+def test_clients_behind_a_proxy_are_distinguished(ada, settings):
     settings.TRUSTED_PROXIES = 1
 
     def at(address: str, password: str) -> int:
@@ -93,7 +93,7 @@ def test_clients_behind_a_proxy_are_told_apart(ada, settings):
 
 
 def test_many_names_from_one_address_lock_it(ada, hashed):
-    """Known or not, here or at the API."""
+    """Known names or not, on the page or through the API."""
     for turn in range(MANY // 2):
         assert page(f"nobody{turn}").status_code == 200
         assert api(f"nobody{turn + MANY}").status_code == 401
@@ -129,7 +129,7 @@ def test_a_distributed_guess_is_limited_and_the_person_still_signs_in(ada):
     answer = page("ada", PASSWORD, ELSEWHERE)
     assert answer.status_code == 429
     assert "except in a browser where you have signed in before" in answer.content.decode()
-    # From the addresses of the attackers, too: nothing that they do is counted against this device.
+    # From the attackers' addresses, too: their failures do not count against this device.
     assert page("ada", PASSWORD, "203.0.113.1", laptop).status_code == 302
     lock_out()
     assert page("ada", PASSWORD, HERE, laptop).status_code == 302
@@ -155,7 +155,7 @@ def test_a_device_is_known_to_its_own_account_only(ada):
         assert page("ada", PASSWORD, ELSEWHERE, browser).status_code == 429
 
 
-def test_nobody_learns_from_a_lock_which_names_there_are(ada):
+def test_a_lock_does_not_reveal_which_names_exist(ada):
     def seen(name: str) -> list[tuple[int, bytes]]:
         guess_from_everywhere(name)
         answer = page(name, address=ELSEWHERE)
@@ -203,14 +203,14 @@ def test_the_history_of_a_spray_is_bounded(time_machine):
     locked = f"was locked for sign-ins with any name for 15 minutes, after {MANY} failed sign-ins"
     assert words() == [("192.0.2.1", locked)]
     time_machine.shift(900)
-    assert purge_expired() > MANY  # the periodic task, where nobody tries again
+    assert purge_expired() > MANY  # the periodic task, if there are no more attempts
     assert words()[1:] == [("192.0.2.1", "6 more sign-ins were refused while it was locked")]
     assert purge_expired() == 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_tables_of_the_previous_version_go():
-    """They hold what was typed as a user name."""
+    """They contain what was entered as a user name."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE axes_accessattempt (username varchar(255))")
     call_command("migrate", "sign_in", "0001", "--fake", verbosity=0)

@@ -1,4 +1,4 @@
-"""Attempts at the same moment count as if they came one after the other."""
+"""Simultaneous attempts count as if they were made one after the other."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,6 @@
-"""After the storm: do the sandbox's ledger and its calls, the operations, the history and the mirror agree?
+"""After the storm: are the sandbox's ledger and calls, the operations, the history and the mirror consistent?
 
-Only the control plane wrote, so every write has an operation, and every change of the mirror too.
+Only the control plane wrote, so every write has an operation, and so does every change of the mirror.
 """
 
 from collections import defaultdict
@@ -20,8 +20,8 @@ REMOVALS = {"delete_agent": "agent.gone", "delete_number": "number.gone"}
 
 
 def violations(remote: Sandbox, calls: list[Json], *, since: int, history_since: int) -> list[str]:
-    """What is wrong; nothing if all is well. `calls` are the write calls that arrived, `since` and `history_since` the
-    last ids of the ledger and of our history as the storm began."""
+    """All inconsistencies; empty if there are none. `calls` are the write calls that arrived, `since` and
+    `history_since` the last ids of the ledger and of the history at the start of the storm."""
     ledger = remote.ledger(since)
     operations = list(Operation.objects.order_by("id"))
     effects = Effects(ledger, operations)
@@ -39,7 +39,7 @@ def violations(remote: Sandbox, calls: list[Json], *, since: int, history_since:
 
 
 def calls_without_an_operation(calls: list[Json], operations: list[Operation]) -> Iterator[str]:
-    """Each write call that arrived, applied or not, needs an operation of its own that was committed as sent before."""
+    """Each write call that arrived, applied or not, needs its own operation that was committed as sent before."""
     sent: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for op in operations:
         if op.sent_at is not None:
@@ -70,7 +70,7 @@ def call_of(op: Operation) -> tuple[str, str]:
 
 
 class Effects:
-    """Which writes of the ledger each operation did."""
+    """The writes in the ledger that each operation caused."""
 
     def __init__(self, ledger: list[Json], operations: list[Operation]) -> None:
         self.of: dict[int, list[Json]] = defaultdict(list)
@@ -80,8 +80,8 @@ class Effects:
         for entry in ledger:
             self.on[entry["object_id"]].append(entry)
             named = by_trace.get(entry["trace_id"])
-            # Where the answer was lost: the newest that is sent by then and has no effect yet. On one object, or for
-            # one name or line, there is only one at a time.
+            # If the response was lost: the newest operation that was sent by then and has no effect yet. For one
+            # object, name or number, there is only one at a time.
             might = [named] if named else reversed(operations)
             sent = [op for op in might if op.sent_at and op.sent_at.timestamp() <= entry["at"]]
             fitting = [op for op in sent if is_effect_of(entry, op)]
@@ -92,7 +92,7 @@ class Effects:
             self.of[op.pk].append(entry)
 
     def was_changed_again(self, op: Operation) -> bool:
-        """Was what this operation made changed by another one before its verdict?"""
+        """Whether another operation changed the result of this one before its verdict."""
         (made,) = self.of[op.pk]
         until = op.ended_at.timestamp() if op.ended_at else 0.0
         return any(made["id"] < entry["id"] and entry["at"] <= until for entry in self.on[made["object_id"]])
@@ -133,7 +133,7 @@ def outside_changes(entries: list[Entry]) -> Iterator[str]:
     for change in OutsideChange.objects.select_related("entry"):
         yield f"kept as an outside change: {in_short(change.entry)}"
     for entry in entries:
-        learnt = {*entry.before, *entry.after} == {"agent_name"}  # the agent that it is bound to was renamed by us
+        learnt = {*entry.before, *entry.after} == {"agent_name"}  # the storm renamed the assigned agent
         if entry.cause == Entry.Cause.SYNC and not learnt:
             yield f"recorded as an external change: {in_short(entry)}"
 
@@ -143,7 +143,7 @@ def in_short(entry: Entry) -> str:
 
 
 def falsely_gone(entries: list[Entry], ledger: list[Json]) -> Iterator[str]:
-    """Also where it is back by now."""
+    """Including objects that have been restored since."""
     removed = {(REMOVALS[one["kind"]], one["object_id"]): one["at"] for one in ledger if one["kind"] in REMOVALS}
     for entry in entries:
         if entry.kind.endswith(".back"):
@@ -171,7 +171,7 @@ def history_is_broken() -> Iterator[str]:
 
 
 class EveryPage:
-    """The sandbox, of whose lists one call gets all pages."""
+    """The sandbox, with all pages of a list in one call."""
 
     def __init__(self, remote: Sandbox) -> None:
         self._remote = remote

@@ -1,4 +1,4 @@
-"""What a storm came to, shown at the end of the run whether or not it passed, and kept where STORM_REPORT says."""
+"""The figures of a storm, printed at the end of the run whether or not it passed, and written to STORM_REPORT."""
 
 import json
 import os
@@ -11,7 +11,7 @@ Figures = dict[str, Any]
 
 
 def keep(figures: Figures, record_property: Any) -> None:
-    record_property(PROPERTY, json.dumps(figures))  # also from a worker of xdist, to the process with the terminal
+    record_property(PROPERTY, json.dumps(figures))  # from an xdist worker to the process with the terminal
     if where := os.environ.get("STORM_REPORT"):
         path = Path(where)
         before = json.loads(path.read_text()) if path.exists() else []

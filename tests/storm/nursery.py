@@ -1,7 +1,7 @@
-"""Imports the project once and forks the storm's processes from it, so that starting one costs milliseconds.
+"""Imports the project once and forks the storm's processes from it, so that starting one takes milliseconds.
 
-Reads lines: "start SEED" is answered with a process id, "reap PID" with the exit status of that process, once it has
-ended. It kills none while the storm goes on; at the end of its input it kills all that are left, and ends.
+Reads lines: the answer to "start SEED" is a process id, and to "reap PID" the exit status of that process, once it has
+ended. It kills no process during the storm; at the end of its input it kills all that are left, and exits.
 """
 
 import gc
@@ -31,7 +31,7 @@ def start(seed: str) -> int:
         sys.stderr.flush()
         raise
     finally:
-        os._exit(status)  # never back into the loop below
+        os._exit(status)  # never return to the loop below
 
 
 def answer(what: object) -> None:
@@ -43,7 +43,7 @@ def main() -> None:
     django.setup()
     import tests.storm.work  # noqa: F401 - before the first fork
 
-    gc.disable()  # else each process would copy what all share, to look through it; none lives long enough to need it
+    gc.disable()  # a collection would copy the shared memory; no process lives long enough to need one
     living: set[int] = set()
     answer("ready")
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""The eight processes of a storm, as their parent sees them."""
+"""The eight processes of a storm, as seen by their parent."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from tests.sandbox_process import ROOT, Sandbox
 
 
 class Flock:
-    """So many at a time; one that is killed is replaced at once."""
+    """A fixed number of processes; a killed one is replaced immediately."""
 
     def __init__(self, remote: Sandbox, seed: str, log: Path) -> None:
         self.seed = seed
@@ -44,8 +44,8 @@ class Flock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """None is left behind, whatever happened."""
-        self._nursery.communicate(timeout=60)  # the end of its input
+        """No process is left behind, whatever happened."""
+        self._nursery.communicate(timeout=60)  # closes its input
         self._log.close()
 
     def start(self) -> None:
@@ -53,9 +53,9 @@ class Flock:
         self.living.append(int(self._ask(f"start {self.seed}.{self.started}")))
 
     def kill_one(self) -> None:
-        """SIGKILL, wherever it is at this moment. One that ended by itself before has failed."""
+        """SIGKILL at a random point of its work. A process that has already ended by itself has failed."""
         pid = self.living.pop(self.dice.randrange(len(self.living)))
-        os.kill(pid, signal.SIGKILL)  # the nursery has not reaped it, so the id is still its own
+        os.kill(pid, signal.SIGKILL)  # the nursery has not reaped it, so its id is not reused
         status = int(self._ask(f"reap {pid}"))
         self.kills += status == -signal.SIGKILL
         if status != -signal.SIGKILL:

@@ -1,5 +1,6 @@
-"""Eight processes write at once, through a bad connection, while one after the other is killed; then all has to be
-true again. `STORM_SECONDS` says for how long, `STORM_SEED` repeats the dice of another run (not its timing)."""
+"""Eight processes write at once over a bad connection, while one after the other is killed; in the end everything has
+to be consistent. `STORM_SECONDS` sets the duration, `STORM_SEED` repeats another run's random choices (not
+its timing)."""
 
 import os
 import random
@@ -26,7 +27,7 @@ from tests.storm.checks import violations
 from tests.storm.processes import Flock
 
 SECONDS = float(os.environ.get("STORM_SECONDS", "60"))
-LONGER = 120  # seconds more where a kind of write or fault has yet to happen: a slow machine is no failure
+LONGER = 120  # additional seconds while a kind of write or fault has not happened yet, for slow machines
 PROCESSES = 8
 KILL_EVERY = 0.22  # seconds, on average
 LOOK_EVERY = 3.0  # seconds; the sandbox remembers 20,000 calls
@@ -40,7 +41,7 @@ pytestmark = [
     pytest.mark.timeout(2 * SECONDS + LONGER + 600),
 ]
 
-# Each hits 2 % of the calls to agents and numbers, reads and writes alike. A "no" is true: it comes before.
+# Each affects 2 % of the calls for agents and numbers, reads and writes alike. A refusal is correct: it comes first.
 NO = {"detail": {"status": "unauthorized", "message": "Not allowed at this moment."}}
 FAULTS: dict[str, dict[str, Any]] = {
     "500 before": {"fault": "status", "status": 500},
@@ -56,7 +57,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "409": {"fault": "status", "status": 409},
     "401": {"fault": "status", "status": 401, "body": NO},
 }
-# A 401 to a read would pause everything for half a minute, as it should; to a write it refuses that write.
+# A 401 to a read would correctly pause everything for half a minute; a 401 to a write only refuses that write.
 ONLY_TO = {"401": ("POST", "PATCH", "DELETE")}
 SCRIPT = [
     (name, {"method": method, "path": "/v1/convai/*", "rate": RATE, "times": MANY, **fault})
@@ -138,7 +139,7 @@ def rage(flock: Flock, watch: "Watch") -> None:
 
 
 class Watch:
-    """What the sandbox saw: its memory of calls is short, so it is read again and again."""
+    """What the sandbox recorded: it remembers few calls, so it is read repeatedly."""
 
     def __init__(self, remote: Sandbox) -> None:
         self._remote = remote
@@ -154,7 +155,7 @@ class Watch:
         self.total += len(report["calls"])
         self.writes += [call for call in report["calls"] if call["method"] != "GET"]
         self._last = report["last_id"]
-        if waiting := self._remote.waiting_faults():  # else they are over: what is known stays
+        if waiting := self._remote.waiting_faults():  # otherwise they have ended: keep what is known
             self.faults = dict.fromkeys(FAULTS, 0)
             for (name, _), fault in zip(SCRIPT, waiting, strict=True):
                 self.faults[name] += MANY - fault["times"]
@@ -164,7 +165,7 @@ class Watch:
         return sorted(EVERY_WRITE - done) + [name for name in FAULTS if not self.faults.get(name)]
 
     def until_nothing_is_under_way(self) -> None:
-        """A call of a process that is dead may still be carried out."""
+        """A call of a killed process may still be carried out."""
         end = time.monotonic() + 30
         while self._remote.call_report(method="none")["in_flight"]:
             assert time.monotonic() < end, "a call never ended"
@@ -173,7 +174,7 @@ class Watch:
 
 
 def recover(remote: Sandbox) -> None:
-    """What the workers do in the minutes after."""
+    """The work of the workers in the minutes after."""
     with time_machine.travel(time.time() + LONG_ENOUGH, tick=True):
         remote.advance(LONG_ENOUGH)
         while Operation.objects.filter(state__in=OPEN_STATES, settle_at__lte=timezone.now()).exists():

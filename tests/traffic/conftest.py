@@ -1,4 +1,4 @@
-"""Two requests at once, clients of both kinds, and waits that pass without waiting."""
+"""Two requests at once, clients of both kinds, and waits that only advance the clock."""
 
 from collections.abc import Callable, Iterator
 from threading import Thread
@@ -30,7 +30,7 @@ def clock(remote: Sandbox) -> Iterator[Clock]:
 
 @pytest.fixture
 def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
-    """As `connect`, but its waits between tries move the clock. `client.waits` tells them."""
+    """Like `connect`, but waits between retries advance the clock instead. `client.waits` lists them."""
 
     def make(*, urgent: bool, patience: float = 45.0) -> ElevenLabs:
         remote = clock.remote
@@ -52,19 +52,19 @@ def client_of(clock: Clock) -> Callable[..., ElevenLabs]:
 
 @pytest.fixture
 def gate(remote: Sandbox, settings) -> ConcurrencyLimiter:
-    """The gate that every client of this test passes."""
+    """The limiter that every client of this test uses."""
     return ConcurrencyLimiter(locks(), Remote.of_settings().key_mark, settings.ELEVENLABS_MAX_CONCURRENCY)
 
 
 @pytest.fixture
 def in_thread() -> Iterator[Callable[[Callable[[], object]], Thread]]:
-    """Runs something in a thread, which closes its database connection and is waited for."""
+    """Runs a function in a thread, which closes its database connection and is joined at the end."""
     threads: list[Thread] = []
 
-    def start(deed: Callable[[], object]) -> Thread:
+    def start(function: Callable[[], object]) -> Thread:
         def run() -> None:
             try:
-                deed()
+                function()
             finally:
                 connection.close()
 

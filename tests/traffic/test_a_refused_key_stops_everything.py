@@ -1,4 +1,4 @@
-"""A key that is refused is not tried again and again: nothing is sent but one probe at a time, until it works."""
+"""A refused key is not used repeatedly: nothing is sent except one probe at a time, until it works again."""
 
 import pytest
 from django.db import connection
@@ -15,7 +15,7 @@ from tests.processes import children, outcome
 from tests.sandbox_process import Sandbox
 
 pytestmark = pytest.mark.django_db
-OTHERS_SEE_IT = pytest.mark.django_db(transaction=True)  # other processes and threads, and what is tried again
+OTHERS_SEE_IT = pytest.mark.django_db(transaction=True)  # for other processes and threads, and for retries
 
 REFUSED = {"detail": {"type": "authentication_error", "code": "unauthorized", "message": "Invalid API key",
                       "status": "invalid_api_key"}}  # fmt: skip
@@ -45,7 +45,7 @@ def sent_since(remote: Sandbox, since: int) -> list[tuple[str, str]]:
 
 
 def opened(remote: Sandbox) -> None:
-    """The key was refused, and is still."""
+    """The key was refused, and is still refused."""
     refuse(remote)
     with pytest.raises(KeyRefused):
         connect().list_agents()
@@ -70,7 +70,7 @@ def test_no_storm_over_all_processes_and_it_recovers_by_itself(clock: Clock):
     assert circuit.refused() is None
 
 
-def test_it_is_told_in_words_and_nothing_is_sent(clock: Clock):
+def test_it_is_reported_and_nothing_is_sent(clock: Clock):
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     opened(clock.remote)
@@ -104,7 +104,7 @@ def test_one_probe_each_half_minute(clock: Clock):
 
 
 @OTHERS_SEE_IT
-def test_while_the_probe_is_under_way_nobody_else_is_sent(clock: Clock, in_thread):
+def test_nothing_else_is_sent_during_the_probe(clock: Clock, in_thread):
     opened(clock.remote)
     clock.remote.clear_faults()
     clock.remote.fault("GET", "/v1/user", "pause")
@@ -166,7 +166,7 @@ def test_a_missing_permission_opens_nothing(status, remote: Sandbox):
 
 
 def test_credentials_of_twilio_are_not_our_key(clock: Clock):
-    """An import with a mistyped token must not stop everybody's work."""
+    """An import with a mistyped token must not block everyone else."""
     body = {"detail": {"status": "twilio_error", "message": "HTTP 401 error: Authenticate"}}
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "status", status=401, body=body)
     op = services.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, agent=None, key="one", actor=None)
@@ -194,7 +194,7 @@ def test_another_key_starts_closed(remote: Sandbox, settings):
     assert row.reason == "ElevenLabs says: Invalid API key."
 
 
-def test_the_mark_tells_no_key_and_is_of_this_installation(settings):
+def test_the_mark_reveals_no_key_and_is_specific_to_this_installation(settings):
     mark = Remote.of("https://api.elevenlabs.io", "sk_1").key_mark
     assert mark != Remote.of("https://api.elevenlabs.io", "sk_2").key_mark
     assert mark != Remote.of("https://api.us.elevenlabs.io", "sk_1").key_mark
@@ -203,7 +203,7 @@ def test_the_mark_tells_no_key_and_is_of_this_installation(settings):
 
 
 @OTHERS_SEE_IT
-def test_an_answer_stands_though_it_cannot_be_noted_down(remote: Sandbox, caplog):
+def test_an_answer_is_returned_even_if_it_cannot_be_recorded(remote: Sandbox, caplog):
     def fail(execute, sql, params, many, context):
         if "traffic_circuit" in sql and not sql.startswith("SELECT"):
             execute("SELECT 1 FROM no_such_table", (), False, context)

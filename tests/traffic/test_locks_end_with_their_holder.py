@@ -1,4 +1,4 @@
-"""The one primitive: named locks, alone or shared, that nobody has to clean up."""
+"""The one primitive: named locks, exclusive or shared, that need no cleanup."""
 
 import signal
 import subprocess
@@ -35,7 +35,7 @@ def found(kind: str) -> Locks:
 
 @pytest.fixture
 def name(request, tmp_path) -> str:
-    """Of this test alone: the folder and the database server serve others at the same time."""
+    """Unique to this test: the folder and the database server are also used by others at the same time."""
     return f"test-{abs(hash(tmp_path))}"
 
 
@@ -53,7 +53,7 @@ def test_the_database_decides_which_kind():
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="its locks are no files")
-def test_the_files_stand_beside_the_database_whatever_folder_a_process_was_given(name, settings, tmp_path):
+def test_the_files_are_next_to_the_database_whatever_folder_is_configured(name, settings, tmp_path):
     release = locks().first_free([name])
     assert release is not None
     settings.VAR_DIR = tmp_path
@@ -77,7 +77,7 @@ def test_a_dead_holder_holds_nothing(end, found, name, holder):
     holder.send_signal(end)
     assert holder.wait(20) == -end
     release = None
-    for _ in range(500):  # PostgreSQL notices by itself, a moment later
+    for _ in range(500):  # PostgreSQL notices it a moment later
         if (release := found.first_free([name])) is not None:
             break
         connection.ensure_connection()

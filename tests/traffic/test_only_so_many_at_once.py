@@ -1,4 +1,4 @@
-"""At most ELEVENLABS_MAX_CONCURRENCY requests under way, counted by the remote, over all processes and threads."""
+"""At most ELEVENLABS_MAX_CONCURRENCY requests in flight, counted by the remote, over all processes and threads."""
 
 import signal
 import threading
@@ -67,7 +67,7 @@ def test_the_remote_never_sees_more_from_several_processes(at_once, remote: Sand
 
 
 def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settings, in_thread):
-    """Headers are not the answer: another one is not sent while the body drips."""
+    """Receiving the headers is not enough: no other request is sent while the body is still arriving."""
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     remote.fault("GET", "/v1/convai/agents", "drip", seconds=0.01)
     slow = in_thread(lambda: connect().list_agents())
@@ -79,7 +79,7 @@ def test_a_request_is_under_way_until_its_answer_is_read(remote: Sandbox, settin
 
 
 @pytest.mark.parametrize("urgent", [True, False])
-def test_whoever_waits_too_long_sends_nothing_and_says_so(urgent, remote: Sandbox, settings, gate, in_thread):
+def test_a_call_that_waits_too_long_is_not_sent_and_reports_it(urgent, remote: Sandbox, settings, gate, in_thread):
     settings.ELEVENLABS_WRITE_DEADLINE = 0.05
     agent = remote.create_agent()
     since = remote.call_report()["last_id"]
@@ -122,7 +122,7 @@ def test_a_killed_process_frees_its_slot(remote: Sandbox, settings):
 
 
 def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settings, monkeypatch, in_thread):
-    """A time limit of a task, or Ctrl-C, may hit while an answer is awaited."""
+    """A time limit of a task, or Ctrl-C, may interrupt the wait for a response."""
     settings.ELEVENLABS_MAX_CONCURRENCY = 1
     with monkeypatch.context() as patch:
         patch.setattr("controlplane.elevenlabs.transport.Transport._exchange", _interrupted)
@@ -131,7 +131,7 @@ def test_a_call_that_ends_in_an_exception_frees_its_slot(remote: Sandbox, settin
     pages: list[Page] = []
     in_thread(lambda: pages.append(connect(patience=4).list_agents())).join(60)
     assert len(pages) == 1
-    assert caught.tb is not None  # until here it has kept all that the call had in hand
+    assert caught.tb is not None  # until here the traceback has kept the call's objects alive
 
 
 def _interrupted(*args):

@@ -1,4 +1,4 @@
-"""Where there is a queue, those that somebody waits for are sent before those that can wait."""
+"""In a queue, requests that a user waits for are sent before background requests."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def one_slot(one_at_a_time, gate: ConcurrencyLimiter) -> ConcurrencyLimiter:
 
 def test_a_free_slot_is_for_the_one_who_waits(one_slot, in_thread):
     taken = []
-    waiting = one_slot._locks.share(one_slot._queue)  # as somebody urgent does who found no slot
+    waiting = one_slot._locks.share(one_slot._queue)  # like an urgent request that found no slot
     assert waiting is not None
     in_thread(lambda: taken.append(one_slot.at_once(urgent=False))).join(20)
     assert taken == [None]
@@ -45,14 +45,14 @@ def test_a_free_slot_is_for_the_one_who_waits(one_slot, in_thread):
 
 
 def test_who_waits_is_known_as_long_as_it_waits(one_slot, in_thread):
-    def somebody_waits() -> bool:
+    def is_anyone_waiting() -> bool:
         alone = one_slot._locks.first_free([one_slot._queue])
         if alone is not None:
             alone()
         return alone is None
 
     with one_slot.slot(urgent=True, seconds=1):
-        assert not somebody_waits()
+        assert not is_anyone_waiting()
         got = []
 
         def wait() -> None:
@@ -60,16 +60,16 @@ def test_who_waits_is_known_as_long_as_it_waits(one_slot, in_thread):
                 got.append(waited)
 
         thread = in_thread(wait)
-        while not somebody_waits():
+        while not is_anyone_waiting():
             assert thread.is_alive()
         assert got == []
     thread.join(60)
     assert got == [True]
-    assert not somebody_waits()
+    assert not is_anyone_waiting()
 
 
 def test_the_urgent_one_overtakes_all_who_came_before(remote: Sandbox, one_slot, in_thread):
-    """The slot is held until all of them wait. How many wait is seen by how often they look."""
+    """The slot is held until all of them wait. The number of their attempts shows how many are waiting."""
     looks: list[bool] = []
     take = ConcurrencyLimiter.at_once
     with one_slot.slot(urgent=True, seconds=1), pytest.MonkeyPatch.context() as patch:

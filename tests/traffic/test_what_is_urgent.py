@@ -1,4 +1,4 @@
-"""Whoever clicked waits: their requests go first. What a worker looks after by itself can wait."""
+"""Requests of a user who clicked and waits go first. A worker's periodic requests can wait."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Noted:
-    """Lets everything pass and writes down who was urgent."""
+    """Lets everything pass and records which requests were urgent."""
 
     seen: list[bool] = []
 
@@ -71,7 +71,7 @@ def test_the_steps_of_a_change_set(clock: Clock, seen):
     assert all(seen)
 
 
-def test_an_unconfirmed_write_when_asked_and_when_due(clock: Clock, seen):
+def test_an_unconfirmed_write_on_request_and_when_due(clock: Clock, seen):
     to, line = agent(clock), number(clock)
     clock.remote.fault("PATCH", "*", "status", status=500, when="before")
     op = services.assign(line, to, shown="", key="key", actor=None)

@@ -1,4 +1,4 @@
-"""429: the pause that ElevenLabs asks for is kept by all processes, for what can wait; staff's own requests go on."""
+"""429: every process keeps the pause that ElevenLabs requests, for background requests; those of staff continue."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -35,7 +35,7 @@ def limit(clock: Clock, path: str = "/v1/convai/agents", **more) -> None:
 
 @pytest.fixture
 def one_try(monkeypatch) -> None:
-    """Each call is one, so that they can be counted."""
+    """Calls are not retried, so that they can be counted."""
     monkeypatch.setattr(transport, "MAX_TRIES", 1)
 
 
@@ -54,7 +54,7 @@ def rests() -> float:
         ({"retry-after": "900"}, 60),
     ],
 )
-def test_the_pause_is_as_long_as_was_asked(body, headers, seconds, clock: Clock, client_of):
+def test_the_pause_is_as_long_as_requested(body, headers, seconds, clock: Clock, client_of):
     if headers.get("retry-after") == "DATE":
         headers = {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)}
     limit(clock, body=body, headers=headers)
@@ -87,7 +87,7 @@ def test_what_can_wait_waits_and_goes_on_after_it(clock: Clock, client_of):
     assert rests() == 0
 
 
-def test_a_sync_that_may_not_go_on_ends_early_and_says_why(clock: Clock, client_of):
+def test_a_sync_that_may_not_continue_ends_early_with_the_reason(clock: Clock, client_of):
     limit(clock, "*", headers={"retry-after": "60"})
     with pytest.raises(Limited):
         client_of(urgent=True, patience=8).list_agents()
@@ -99,7 +99,7 @@ def test_a_sync_that_may_not_go_on_ends_early_and_says_why(clock: Clock, client_
     assert clock.remote.calls(since) == []
 
 
-def test_too_many_at_once_holds_nobody_else_up(clock: Clock, client_of):
+def test_too_many_at_once_delays_no_one_else(clock: Clock, client_of):
     clock.remote.fault("GET", "/v1/convai/agents", "status", status=429)
     client = client_of(urgent=False)
     assert client.list_agents().rows == []
@@ -108,7 +108,7 @@ def test_too_many_at_once_holds_nobody_else_up(clock: Clock, client_of):
     assert Circuit.objects.count() == 0
 
 
-def test_staff_wait_as_long_as_their_patience_and_are_told_when_else(clock: Clock, client_of):
+def test_staff_wait_within_their_patience_and_then_learn_when_to_retry(clock: Clock, client_of):
     limit(clock, headers={"retry-after": "5"})
     client = client_of(urgent=True, patience=8)
     assert client.list_agents().rows == []
@@ -132,14 +132,14 @@ def test_without_a_time_each_pause_is_twice_the_one_before(clock: Clock, client_
     for step, pause in enumerate(pauses):
         longest = min(1.25 * 2**step, 60)
         assert min(0.75 * 2**step, 48) - 1 < pause <= longest
-    for step in (6, 5, 4, 3, 2, 1, 0, 0):  # and each success is a step back
+    for step in (6, 5, 4, 3, 2, 1, 0, 0):  # and each success is one step down
         assert client_of(urgent=False).list_agents().rows == []
         assert Circuit.objects.get().slowed == step
 
 
 @pytest.mark.parametrize(("minutes", "fewest", "most"), [(2, 6, 12), pytest.param(10, 8, 40, marks=pytest.mark.slow)])
 def test_a_storm_costs_few_calls_and_staff_get_through(minutes, fewest, most, clock: Clock, client_of, one_try):
-    """200 times "slow down" for all that lists, and a worker that wants to list each three seconds."""
+    """200 times "slow down" for all lists, and a worker that wants to list every three seconds."""
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     since = clock.remote.call_report()["last_id"]
@@ -159,7 +159,7 @@ def test_a_storm_costs_few_calls_and_staff_get_through(minutes, fewest, most, cl
     assert fewest <= len(listed) <= most
 
 
-def test_a_storm_on_everything_is_told_and_over_when_it_is_over(clock: Clock, client_of):
+def test_a_storm_on_everything_is_reported_and_ends_with_it(clock: Clock, client_of):
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     since = clock.remote.call_report()["last_id"]
