@@ -168,7 +168,7 @@ class Visitor:
         yield "the palette", self.in_the_palette()
 
     def in_a_dialog(self) -> Skeleton:
-        self.page.goto("/admin/numbers/phonenumber/?q=5550100040")
+        self.page.goto("/admin/numbers/phonenumber/?q=5550100000")
         self.page.locator(".cp-picker").first.click()
         expect(self.page.get_by_placeholder("Type a name or id")).to_be_focused()
         return self.skeleton_of("#cp-dialog")
