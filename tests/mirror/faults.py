@@ -1,8 +1,8 @@
-"""What may happen to one request of a long story: to a write, and to a read."""
+"""The faults of single requests in a long sequence of events, for writes and for reads."""
 
 from typing import Any
 
-EFFECT_AFTER = 40  # seconds: before a "no" is believed, else nobody could know (tests/operations/test_late_effect.py)
+EFFECT_AFTER = 40  # seconds; before the negative verdict, see tests/operations/test_late_effect.py for later effects
 NO_FAULT: dict[str, Any] = {}
 LOST: list[dict[str, Any]] = [
     {"fault": "status", "status": 500},

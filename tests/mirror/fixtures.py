@@ -1,4 +1,4 @@
-"""Scenes that several tests of the sync set."""
+"""Setup and checks that several tests of the sync share."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ WHATS = ["agent", "number"]
 
 
 def run_over_all(state: str = SyncRun.State.COMPLETE, **options: Any) -> SyncRun:
-    """One run that ends so."""
+    """Run a sync and check the state in which it ends."""
     run = sync_all(**options)
     assert run is not None
     assert run.state == state, run.problem
@@ -26,7 +26,7 @@ def model_of(what: str) -> Any:
 
 
 def made(clock: Clock, what: str, count: int) -> None:
-    """So many that are there, and not known here."""
+    """Create objects at the remote that are not mirrored yet."""
     for place in range(count):
         if what == "agent":
             clock.remote.console("create_agent", name=f"Bot {place}")
@@ -36,14 +36,14 @@ def made(clock: Clock, what: str, count: int) -> None:
 
 
 def known(clock: Clock, what: str, count: int = 3) -> list[Any]:
-    """So many that are there, mirrored by a complete run."""
+    """Create objects at the remote and mirror them with a complete run."""
     made(clock, what, count)
     run_over_all()
     return list(model_of(what).objects.order_by("pk"))
 
 
 def unlisted(clock: Clock, what: str, *remote_ids: str, runs: int = 1) -> None:
-    """In the next runs the list does not show these."""
+    """Hide these objects from the list in the next runs."""
     if what == "agent":
         path, key, id_field, query = AGENTS, "agents", "agent_id", "archived=false"
         rows = clock.remote.get(AGENTS, archived="false", page_size=100)["agents"]
@@ -55,13 +55,13 @@ def unlisted(clock: Clock, what: str, *remote_ids: str, runs: int = 1) -> None:
 
 
 def answers(clock: Clock, row: RemoteObject, status: int, times: int = 1) -> None:
-    """To a GET of this one."""
+    """Answer a GET of this object with this status."""
     path = ONE_BY_ONE[row.object_type] + row.remote_id
     clock.remote.fault("GET", path, "status", status=status, times=times)
 
 
 def deleted(clock: Clock, *rows: RemoteObject) -> None:
-    """In the console."""
+    """Delete these objects in the console."""
     for row in rows:
         if row.object_type == "agent":
             clock.remote.console("delete_agent", agent_id=row.remote_id)
@@ -70,7 +70,7 @@ def deleted(clock: Clock, *rows: RemoteObject) -> None:
 
 
 def changed(clock: Clock, row: RemoteObject, text: str) -> None:
-    """In the console."""
+    """Change the name or label in the console."""
     clock.passes(2)
     if row.object_type == "agent":
         clock.remote.console("rename_agent", agent_id=row.remote_id, name=text)
@@ -79,7 +79,7 @@ def changed(clock: Clock, row: RemoteObject, text: str) -> None:
 
 
 def text_of(row: Any) -> str:
-    """What `changed` changes, as it stands here."""
+    """The mirrored value of the field that `changed` sets."""
     row.refresh_from_db()
     return str(row.name if row.object_type == "agent" else row.label)
 

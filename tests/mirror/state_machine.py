@@ -1,5 +1,5 @@
-"""Anything in any order: every kind of write, lost answers, the console, time, failing syncs, workers that look later.
-In the end the remote's ledger, the operations and the mirror tell one story."""
+"""Any events in any order: every kind of write, lost answers, the console, time, failing syncs, delayed workers. In the
+end the remote's ledger, the operations and the mirror are consistent."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,19 +34,19 @@ pick = st.integers(min_value=0, max_value=11)
 maybe_lost = st.sampled_from([NO_FAULT, NO_FAULT, *LOST])
 
 
-class World(RuleBasedStateMachine):
-    remote: Sandbox  # of this test process, set before the machine runs
+class ControlPlaneMachine(RuleBasedStateMachine):
+    remote: Sandbox  # set before the machine runs
 
     def __init__(self) -> None:
         super().__init__()
         self.remote.reset()
         self.travel = started(self.remote)
         self.clock = Clock(self.remote, self.travel.__enter__())
-        self.undone = transaction.atomic()
-        self.undone._from_testcase = True  # type: ignore[attr-defined]  # so that `durable` means what is in it
-        self.undone.__enter__()
-        self.asked = 0
-        self.begun = False
+        self.rollback = transaction.atomic()
+        self.rollback._from_testcase = True  # type: ignore[attr-defined]  # else `durable` is refused inside of it
+        self.rollback.__enter__()
+        self.requests = 0
+        self.is_initialized = False
 
     @initialize(
         begins=st.booleans(),
@@ -56,9 +56,9 @@ class World(RuleBasedStateMachine):
         paging=st.sampled_from(["keyset", "offset"]),
     )
     def is_set_up(self, begins: bool, listed_after: int, hidden: bool, after_delete: str, paging: str) -> None:
-        if not begins:  # the first that Hypothesis tries is the story without a choice or a step
+        if not begins:  # the first example of Hypothesis has no steps
             assume(False)
-        self.begun = True
+        self.is_initialized = True
         self.remote.settings(
             listed_after=listed_after, hidden_until_listed=hidden, after_delete=after_delete, paging=paging
         )
@@ -70,18 +70,18 @@ class World(RuleBasedStateMachine):
         sync_all()
 
     def passes(self, seconds: float) -> None:
-        """What is late takes effect with a call: one comes in time, so that it is not listed still later."""
+        """The sandbox applies delayed writes with the next call, so make one as soon as they are due."""
         for some in (min(seconds, EFFECT_AFTER + 5), seconds - min(seconds, EFFECT_AFTER + 5)):
             self.clock.passes(some)
             self.remote.get("/v1/user")
 
     # --- our own writes --------------------------------------------------------------------------------------------
-    def ask(self, lost: dict[str, Any], deed: Callable[..., Any], *args: Any, **options: Any) -> None:
+    def ask(self, lost: dict[str, Any], service: Callable[..., Any], *args: Any, **options: Any) -> None:
         if lost:
             self.remote.faults([{"method": method, "path": "/v1/convai/*", **lost} for method in WRITING])
-        self.asked += 1
+        self.requests += 1
         try:
-            deed(*args, **options, key=f"key {self.asked}", actor=None)
+            service(*args, **options, key=f"key {self.requests}", actor=None)
         except ResourceLocked:
             pass
         finally:
@@ -97,7 +97,7 @@ class World(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), lost=maybe_lost)
     def we_create(self, name: str, lost: dict[str, Any]) -> None:
-        body = {"tags": [str(self.asked)], "conversation_config": {"agent": {"prompt": {"prompt": "You help."}}}}
+        body = {"tags": [str(self.requests)], "conversation_config": {"agent": {"prompt": {"prompt": "You help."}}}}
         self.ask(lost, agent_services.create, name=name, body=body)
 
     @rule(place=pick, name=st.sampled_from(NAMES), prompt=st.sampled_from(["Day", "Night"]), lost=maybe_lost)
@@ -111,7 +111,7 @@ class World(RuleBasedStateMachine):
     @rule(place=pick, lost=maybe_lost)
     def we_duplicate(self, place: int, lost: dict[str, Any]) -> None:
         if agent := self.agent(place):
-            self.ask(lost, agent_services.duplicate, agent, name=f"Copy {self.asked % 2}")
+            self.ask(lost, agent_services.duplicate, agent, name=f"Copy {self.requests % 2}")
 
     @rule(place=pick, lost=maybe_lost)
     def we_archive_or_restore(self, place: int, lost: dict[str, Any]) -> None:
@@ -145,8 +145,8 @@ class World(RuleBasedStateMachine):
             self.ask(lost, number_services.remove, line, shown=line.bound_to)
 
     # --- the console -------------------------------------------------------------------------------------------------
-    def there(self) -> tuple[list[str], list[str]]:
-        """The ids of what is there, listed or not: by the ledger."""
+    def existing(self) -> tuple[list[str], list[str]]:
+        """The ids of all existing agents and numbers, listed or not, by the ledger."""
         kept: dict[str, str] = {}
         for entry in self.remote.ledger():
             if entry["kind"].startswith("delete_"):
@@ -155,29 +155,29 @@ class World(RuleBasedStateMachine):
                 kept[entry["object_id"]] = entry["kind"].rpartition("_")[2]
         return [one for one in kept if kept[one] == "agent"], [one for one in kept if kept[one] == "number"]
 
-    @rule(deed=st.sampled_from(["rename", "patch", "archive", "unarchive", "delete"]), place=pick)
-    def the_console_on_an_agent(self, deed: str, place: int) -> None:
-        agents, _ = self.there()
+    @rule(action=st.sampled_from(["rename", "patch", "archive", "unarchive", "delete"]), place=pick)
+    def the_console_on_an_agent(self, action: str, place: int) -> None:
+        agents, _ = self.existing()
         if not agents:
             return
         about: dict[str, Any] = {"agent_id": agents[place % len(agents)]}
-        if deed == "rename":
+        if action == "rename":
             about["name"] = f"Console {place % 3}"
-        elif deed == "patch":
+        elif action == "patch":
             about["patch"] = {"conversation_config": {"agent": {"prompt": {"prompt": f"Console {place}"}}}}
-        self.remote.console(f"{deed}_agent", **about)
+        self.remote.console(f"{action}_agent", **about)
 
     @rule(name=st.sampled_from(NAMES))
     def the_console_makes_an_agent(self, name: str) -> None:
         self.remote.console("create_agent", name=name)
 
-    @rule(deed=st.sampled_from(["assign", "release", "label", "delete"]), number=pick, place=pick)
-    def the_console_on_a_number(self, deed: str, number: int, place: int) -> None:
-        agents, numbers = self.there()
-        if not numbers or (deed == "assign" and not agents):
+    @rule(action=st.sampled_from(["assign", "release", "label", "delete"]), number=pick, place=pick)
+    def the_console_on_a_number(self, action: str, number: int, place: int) -> None:
+        agents, numbers = self.existing()
+        if not numbers or (action == "assign" and not agents):
             return
         number_id = numbers[number % len(numbers)]
-        match deed:
+        match action:
             case "assign":
                 self.try_in_the_console("assign", number=number_id, agent_id=agents[place % len(agents)])
             case "release":
@@ -192,7 +192,7 @@ class World(RuleBasedStateMachine):
         self.try_in_the_console("add_number", phone_number=line)
 
     def try_in_the_console(self, action: str, **about: Any) -> None:
-        """Refused, as anybody would be, for a number that is there twice or hidden until it is listed."""
+        """May be refused, for a number that exists already or is hidden until it is listed."""
         answer = self.remote.call("POST", "/_sandbox/console", json={"action": action, **about})
         assert answer.status_code < 500, answer.text
 
@@ -207,7 +207,7 @@ class World(RuleBasedStateMachine):
         assert run is not None
         assert run.state in (SyncRun.State.COMPLETE, SyncRun.State.HELD), run.problem
         assert run.quarantined == 0, run.left_out
-        self.nothing_is_gone_that_is_there()
+        self.assert_no_existing_object_is_gone()
 
     @rule(fault=st.sampled_from(READS), skip=st.integers(0, 2))
     def a_sync_with_a_fault(self, fault: tuple[str, dict[str, Any]], skip: int) -> None:
@@ -215,11 +215,11 @@ class World(RuleBasedStateMachine):
         self.remote.fault("GET", path, **how, skip=skip)
         assert sync_all() is not None
         self.remote.clear_faults()
-        self.nothing_is_gone_that_is_there()
+        self.assert_no_existing_object_is_gone()
 
     @precondition(lambda _: Hold.objects.filter(state=Hold.State.OPEN).exists())
     @rule()
-    def somebody_believes_what_is_held(self) -> None:
+    def open_holds_are_accepted(self) -> None:
         for hold in Hold.objects.filter(state=Hold.State.OPEN):
             holds.accept(hold, actor=None, name="ada")  # type: ignore[arg-type]
 
@@ -232,27 +232,27 @@ class World(RuleBasedStateMachine):
         import_polling.poll_due()
 
     # --- what must hold ----------------------------------------------------------------------------------------------
-    def nothing_is_gone_that_is_there(self) -> None:
-        agents, numbers = self.there()
+    def assert_no_existing_object_is_gone(self) -> None:
+        agents, numbers = self.existing()
         gone = {*Agent.objects.exclude(gone_at=None).values_list("remote_id", flat=True)}
         gone |= {*PhoneNumber.objects.exclude(gone_at=None).values_list("remote_id", flat=True)}
         assert not gone & {*agents, *numbers}
 
     def teardown(self) -> None:
         try:
-            if self.begun:
+            if self.is_initialized:
                 self.remote.clear_faults()
-                self.recovered()
+                self.recover()
                 assert inconsistencies(self.remote) == []
                 assert mirror_differs(self.remote) == []
         finally:
             transaction.set_rollback(True)
-            self.undone.__exit__(None, None, None)
+            self.rollback.__exit__(None, None, None)
             self.travel.__exit__(None, None, None)
 
-    def recovered(self) -> None:
-        """What the workers do in the minutes after, and somebody who answers what is held. An import that is never
-        listed takes longest: ten minutes to its verdict, ten more until it is gone."""
+    def recover(self) -> None:
+        """Do what the workers do in the minutes after, and accept what is held. An import that is never listed takes
+        longest: ten minutes to its verdict, and ten more until it is marked as deleted."""
         for _ in range(8):
             self.passes(250)
             settle.settle_due()
@@ -263,14 +263,14 @@ class World(RuleBasedStateMachine):
             run = sync_all()
             assert run is not None
             if run.state == SyncRun.State.HELD:
-                self.somebody_believes_what_is_held()
+                self.open_holds_are_accepted()
             else:
                 assert run.state == SyncRun.State.COMPLETE, run.problem
             quiet = quiet + 1 if self.found_nothing(run) else 0
-            if quiet == 2:  # nor would the next one
+            if quiet == 2:  # the next run would not find anything either
                 break
         assert run.state == SyncRun.State.COMPLETE
-        self.nothing_is_gone_that_is_there()
+        self.assert_no_existing_object_is_gone()
 
     def found_nothing(self, run: SyncRun) -> bool:
         missing = {"missing_since__isnull": False, "gone_at": None}

@@ -1,4 +1,4 @@
-"""A key without `user_read` does not say which workspace it opens. Then what is known tells, and a move can be made."""
+"""A key without `user_read` cannot read its workspace. Then the known objects identify it, and a move is possible."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_moving_to_another_workspace_takes_one_answer_and_brings_no_outside_chan
     assert not OutsideChange.objects.exists()
 
 
-def test_a_workspace_in_which_much_was_deleted_is_still_known_by_the_rest(clock: Clock):
+def test_a_workspace_in_which_much_was_deleted_is_recognized_by_the_rest(clock: Clock):
     clock.remote.reset(agents=8)
     run_over_all(clock)
     for agent in Agent.objects.all()[:5]:

@@ -1,4 +1,4 @@
-"""A list that breaks off on any of its pages, in any way, is partial: what it showed is stored, nothing is missing."""
+"""A run whose list breaks off on any page is partial: its rows are stored, and no row is marked as missing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,21 +27,21 @@ BREAKS: dict[str, dict[str, Any]] = {
     "garbage": {"fault": "garbage"},
     "empty 200": {"fault": "empty"},
     "truncated": {"fault": "truncate", "times": TRIES},
-    "runs in a circle": {"fault": "edit"},  # the cursor is filled in
-    "goes on nowhere": NO_END,
+    "cursor loop": {"fault": "edit"},  # the cursor is filled in
+    "has_more without a cursor": NO_END,
 }
 WRONG_SHAPES: dict[str, dict[str, Any]] = {
     "{}": {"fault": "status", "status": 200, "body": {}},
     "null": {"fault": "status", "status": 200, "raw": b"null"},
     "[]": {"fault": "status", "status": 200, "body": []},
     "null for rows": {"fault": "edit", "body": {"phone_numbers": None, "agents": None}},
-    "a row that is none": {"fault": "edit", "body": {"phone_numbers": [None], "agents": [None]}},
+    "a null row": {"fault": "edit", "body": {"phone_numbers": [None], "agents": [None]}},
     "an object for rows": {"fault": "edit", "body": {"phone_numbers": {}, "agents": {}}},
     "detail": {"fault": "status", "status": 200, "body": {"detail": "Not authenticated"}},
     "html": {"fault": "html"},
     "has_more is a word": {"fault": "edit", "body": {"has_more": "false", "next_cursor": None}},
     "has_more is null": {"fault": "edit", "body": {"has_more": None, "next_cursor": None}},
-    "a cursor that is none": {"fault": "edit", "body": {"next_cursor": 7}},
+    "an invalid cursor": {"fault": "edit", "body": {"next_cursor": 7}},
     "a cursor without has_more": {"fault": "status", "status": 200, "body": {"phone_numbers": [], "next_cursor": "x"}},
     "401": {"fault": "status", "status": 401},
     "404 for the path": {"fault": "status", "status": 404, "body": {"detail": "Not Found"}, "times": 2},
@@ -51,21 +51,21 @@ WRONG_SHAPES: dict[str, dict[str, Any]] = {
 
 
 class Pages:
-    """Small pages, counted; the one that hangs is given up soon, and no try waits for the one before it."""
+    """Small pages that are counted, with a short timeout for the one that hangs and retries without a delay."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.cursors: list[str | None] = []  # by which each page was asked for
+        self.cursors: list[str | None] = []  # the cursor of each requested page
         self.hangs_at = 0
         patch.setattr(transport.random, "uniform", lambda *_: 0.0)
         for name in ("list_numbers", "list_agents"):
             patch.setattr(ElevenLabs, name, self._counted(getattr(ElevenLabs, name)))
 
     def _counted(self, read: Callable[..., Any]) -> Callable[..., Any]:
-        def page(client: ElevenLabs, **wanted: Any) -> Any:
-            self.cursors.append(wanted["cursor"])
+        def page(client: ElevenLabs, **params: Any) -> Any:
+            self.cursors.append(params["cursor"])
             if len(self.cursors) == self.hangs_at:
                 client._http._read_deadline = 0.05
-            return read(client, **wanted | {"page_size": PER_PAGE})
+            return read(client, **params | {"page_size": PER_PAGE})
 
         return page
 
@@ -91,7 +91,7 @@ def breaks_at(clock: Clock, path: str, place: int, how: dict[str, Any], **more: 
 
 
 # --- On each page -----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.slow)])  # the first, one between, the last
+@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.slow)])  # the first, an inner, the last
 @pytest.mark.parametrize("name", BREAKS)
 def test_numbers_on_each_page(name, count, clock, pages, settings):
     clock.remote.reset(numbers=count * PER_PAGE)
@@ -99,21 +99,21 @@ def test_numbers_on_each_page(name, count, clock, pages, settings):
     ids = list(PhoneNumber.objects.order_by("pk").values_list("remote_id", flat=True))
     cursors = pages.cursors[-count:]
     labels = dict(PhoneNumber.objects.values_list("remote_id", "label"))
-    there = dict(labels)
+    remote_labels = dict(labels)
 
     for place in range(1, count + 1):
         settings.ELEVENLABS_MAX_CONCURRENCY = 1 + place % 2
         how, at = BREAKS[name], place
-        if name == "runs in a circle":  # to itself; the first page is sent to by none, so the last one closes there
+        if name == "cursor loop":  # back to the same page; no cursor leads to the first page, so the last one is used
             at = place if place > 1 else count
             how = how | {"body": {"has_more": True, "next_cursor": cursors[max(place - 1, 1)]}}
-        shows_its_rows = how["fault"] == "edit" and name != "goes on nowhere"
+        shows_its_rows = how["fault"] == "edit" and name != "has_more without a cursor"
         seen = at * PER_PAGE if shows_its_rows else (at - 1) * PER_PAGE
         clock.passes(1)
-        for number_id in ids[max(seen - 1, 0) : seen + 1]:  # the last that is seen, and the first that is not
-            there[number_id] = f"{name} {place}"
-            clock.remote.console("patch_number", number=number_id, patch={"label": there[number_id]})
-        labels |= {number_id: there[number_id] for number_id in ids[:seen]}
+        for number_id in ids[max(seen - 1, 0) : seen + 1]:  # the last row that is seen and the first that is not
+            remote_labels[number_id] = f"{name} {place}"
+            clock.remote.console("patch_number", number=number_id, patch={"label": remote_labels[number_id]})
+        labels |= {number_id: remote_labels[number_id] for number_id in ids[:seen]}
         pages.cursors.clear()
         pages.hangs_at = 2 + at if name == "hangs" else 0  # after the two lists of agents
         breaks_at(clock, NUMBERS, at, how)
@@ -133,12 +133,12 @@ def test_numbers_on_each_page(name, count, clock, pages, settings):
     assert mirror_differs(clock.remote) == []
 
 
-# How a page breaks is the same for every list; what is the agents' own are two lists, in the one a circle may lead to.
+# All lists share the code that detects a break. Only agents have two lists, so only these cases are tested again.
 @pytest.mark.parametrize(
     ("name", "active", "archived", "width"),  # pages
     cases(
         [(name, *pages) for name in BREAKS for pages in [(2, 2, 2), (4, 2, 1), (4, 2, 2)]],
-        [("500", 2, 2, 2), ("runs in a circle", 2, 2, 2)],
+        [("500", 2, 2, 2), ("cursor loop", 2, 2, 2)],
     ),
 )
 def test_agents_on_each_page_of_both_lists(name, active, archived, width, clock, pages, settings):
@@ -148,14 +148,14 @@ def test_agents_on_each_page_of_both_lists(name, active, archived, width, clock,
         clock.remote.console("archive_agent", agent_id=row["agent_id"])
     assert run_over_all().state == SyncRun.State.COMPLETE
     assert [cursor is None for cursor in pages.cursors].count(True) == 3
-    asked = pages.cursors[: active + archived]
+    cursors = pages.cursors[: active + archived]
 
     for place in range(1, active + archived + 1):
         first = place in (1, active + 1)
         how, at = BREAKS[name], place
-        if name == "runs in a circle":
-            at = place + first  # a first page is sent to by none
-            how = how | {"body": {"has_more": True, "next_cursor": asked[at - 1]}}
+        if name == "cursor loop":
+            at = place + first  # no cursor leads to a first page
+            how = how | {"body": {"has_more": True, "next_cursor": cursors[at - 1]}}
         pages.cursors.clear()
         pages.hangs_at = at if name == "hangs" else 0
         breaks_at(clock, AGENTS, at, how)
@@ -170,7 +170,7 @@ def test_agents_on_each_page_of_both_lists(name, active, archived, width, clock,
     assert not OutsideChange.objects.exists()
 
 
-# --- Answers that are no page -----------------------------------------------------------------------------------------
+# --- Answers that are not a page --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("path", "what", "place"),
     [
@@ -180,7 +180,7 @@ def test_agents_on_each_page_of_both_lists(name, active, archived, width, clock,
         pytest.param(AGENTS, "agents", 3, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_no_page_is_no_end(path, what, place, clock, pages, settings):
+def test_an_answer_that_is_not_a_page_does_not_end_the_list(path, what, place, clock, pages, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = 2
     clock.remote.reset(agents=3 * PER_PAGE, numbers=3 * PER_PAGE)
     assert run_over_all().state == SyncRun.State.COMPLETE
@@ -202,7 +202,7 @@ def test_what_is_no_page_is_no_end(path, what, place, clock, pages, settings):
 
 
 def test_a_list_that_does_not_end_is_given_up(clock, pages, monkeypatch):
-    """Each page has another cursor, so no circle is seen."""
+    """Each page has a new cursor, so this is not detected as a loop."""
     monkeypatch.setattr("controlplane.elevenlabs.paging.MAX_PAGES", 20)
     clock.remote.reset(numbers=21 * PER_PAGE)
     run = run_over_all()

@@ -1,4 +1,4 @@
-"""A run that crashed, was killed or lost its claim is never read as a complete listing."""
+"""A run that crashed, was killed or lost its claim never counts as a complete listing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.django_db
 
 
 class Killed(BaseException):
-    """As a time limit or Ctrl-C."""
+    """Raised like a time limit or Ctrl-C."""
 
 
-def before(collection: Any, method: str, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+def before(collection: Any, method: str, action: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
     real = getattr(collection, method)
 
     def first(self: Any, *args: Any) -> Any:
-        deed()
+        action()
         return real(self, *args)
 
     patch.setattr(collection, method, first)
@@ -86,30 +86,30 @@ LAST_MOMENTS = [(Agents, "details"), (Agents, "values"), (MirrorWriter, "_note_o
 
 @pytest.mark.parametrize(("where", "method"), LAST_MOMENTS)
 def test_a_run_that_lost_its_claim_writes_nothing_more(where, method, clock: Clock, monkeypatch):
-    """The last moment is in the transaction that stores: then what it wrote is taken back."""
+    """The last of the moments is inside the transaction that stores, which is then rolled back."""
     for name in ("A", "B", "C"):
         clock.remote.console("create_agent", name=name)
-    stored = []
+    superseded = []
 
-    def taken_for_dead() -> None:
-        if not stored:
+    def supersede() -> None:
+        if not superseded:
             clock.passes(100)
             SyncRun.objects.update(state=SyncRun.State.PARTIAL, problem="taken over")
-            stored.append(True)
+            superseded.append(True)
 
-    before(where, method, taken_for_dead, monkeypatch)
+    before(where, method, supersede, monkeypatch)
     run = sync_all()
     assert run is not None
-    assert stored
-    assert run.ended_at is None, "this run is not to be ended by the one that lost it"
+    assert superseded
+    assert run.ended_at is None, "a worker that lost the claim must not end the run"
     assert not Agent.objects.exists()
 
 
-def test_it_says_what_it_does_from_its_first_moment(clock: Clock):
+def test_the_phase_is_reported_from_the_start(clock: Clock):
     clock.remote.console("create_agent", name="A")
-    said: list[str] = []
-    sync_all(watch=lambda run: said.append(run.phase))
-    assert list(dict.fromkeys(said)) == [
+    phases: list[str] = []
+    sync_all(watch=lambda run: phases.append(run.phase))
+    assert list(dict.fromkeys(phases)) == [
         "asking which workspace this is",
         "listing agents",
         "reading agents",

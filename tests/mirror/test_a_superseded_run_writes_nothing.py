@@ -1,4 +1,4 @@
-"""A run that was taken for dead stops, wherever it is: from then on no row is changed by it, and it ends nothing."""
+"""A run whose claim was taken over stops wherever it is: it changes no more rows and does not end the other run."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def everything() -> dict[str, Any]:
-    """As it stands in the database, but for the runs."""
+    """All rows in the database except the runs."""
     models = (Agent, PhoneNumber, Hold, OutsideChange, Entry, Operation)
     return {
         f"{model.__name__} {row.pk}": model_to_dict(row, [field.name for field in model._meta.fields])
@@ -34,18 +34,18 @@ def everything() -> dict[str, Any]:
     }
 
 
-class TakenForDead:
-    """At the n-th call of a method, another worker finds that the claim has lapsed, and begins a run of its own."""
+class ClaimTaken:
+    """At the n-th call of a method, the claim lapses and another worker starts a run of its own."""
 
     def __init__(self, patch: pytest.MonkeyPatch, clock: Clock, at: int, where: Any = Transport, method: str = "read"):
-        self.left = at
+        self.calls_left = at
         self.before: dict[str, Any] = {}
         self.other: SyncRun | None = None
         real = getattr(where, method)
 
         def called(owner: Any, *args: Any) -> Any:
-            self.left -= 1
-            if self.left == 0:
+            self.calls_left -= 1
+            if self.calls_left == 0:
                 clock.passes(100)
                 self.other = runs.start(clock.remote.url)
                 self.before = everything()
@@ -54,12 +54,12 @@ class TakenForDead:
         patch.setattr(where, method, called)
 
 
-def busy_scene(clock: Clock) -> None:
-    """One of everything that a run does."""
+def busy_workspace(clock: Clock) -> None:
+    """A workspace in which a run has everything to do that a run can do."""
     agents, numbers = known(clock, "agent", 6), []
     numbers = known(clock, "number", 6)
     deleted(clock, agents[0], numbers[0])
-    run_over_all()  # missing since now: the next complete run buries them
+    run_over_all()  # now they are missing; the next complete run marks them as deleted
     deleted(clock, agents[1], numbers[1])
     changed(clock, agents[2], "New name")
     changed(clock, numbers[2], "New label")
@@ -68,8 +68,8 @@ def busy_scene(clock: Clock) -> None:
     services.set_label(late, "Late", shown=late.label, key="late", actor=None)
     made(clock, "agent", 2)
     clock.passes(200)
-    settle.settle_due()  # "not applied", and then it takes effect
-    # A number of an agent that is not listed, and one of an agent that is gone already.
+    settle.settle_due()  # the verdict is "not applied", and later it takes effect
+    # A number of an agent that is not listed, and one of an agent that is already deleted.
     for place, name in enumerate(["Hidden", "Dead"]):
         agent_id = clock.remote.console("create_agent", name=name)["agent_id"]
         clock.remote.console("add_number", phone_number=f"+155502{place:05}", label=name, agent_id=agent_id)
@@ -87,20 +87,20 @@ def calls_of_a_run(clock: Clock) -> int:
     return len(clock.remote.calls(since=since))
 
 
-CALLS = 18  # as many as a run over the busy scene makes, or more
+CALLS = 18  # an upper limit of the calls that a run over the busy workspace makes
 
 
-def test_the_scene_is_as_busy_as_it_says(clock):
-    busy_scene(clock)
-    kinds = Entry.objects.latest("pk").pk
+def test_the_busy_workspace_covers_everything(clock):
+    busy_workspace(clock)
+    last_entry = Entry.objects.latest("pk").pk
     assert 14 < calls_of_a_run(clock) < CALLS
-    told = set(Entry.objects.filter(pk__gt=kinds).values_list("kind", flat=True))
-    assert {f"{what}.{deed}" for what in ("agent", "number") for deed in ("added", "changed", "gone")} <= told
-    assert "operation.late" in told
+    recorded = set(Entry.objects.filter(pk__gt=last_entry).values_list("kind", flat=True))
+    assert {f"{what}.{verb}" for what in ("agent", "number") for verb in ("added", "changed", "gone")} <= recorded
+    assert "operation.late" in recorded
     assert Agent.objects.filter(name="Dead").exclude(gone_at=None).exists()
 
 
-# A list, details, and what is looked up; the call that asks who we are: test_it_neither_opens_nor_ends_a_hold.
+# A list, details and a lookup by id. test_it_neither_opens_nor_ends_a_hold covers the call for the workspace.
 FEW = (2, 7, 14)
 
 
@@ -108,19 +108,19 @@ FEW = (2, 7, 14)
     "at", [pytest.param(at, marks=() if at in FEW else pytest.mark.slow) for at in range(1, CALLS)]
 )
 def test_wherever_it_is(at, clock, monkeypatch):
-    busy_scene(clock)
+    busy_workspace(clock)
     with monkeypatch.context() as patch:
-        dead = TakenForDead(patch, clock, at)
+        claim_taken = ClaimTaken(patch, clock, at)
         run = sync_all()
     assert run is not None
-    if dead.other is None:
-        assert run.state == SyncRun.State.COMPLETE, "it made fewer calls than this"
+    if claim_taken.other is None:
+        assert run.state == SyncRun.State.COMPLETE, "the run made fewer calls than this"
         return
-    assert everything() == dead.before
+    assert everything() == claim_taken.before
     assert (run.state, run.problem) == (SyncRun.State.PARTIAL, runs.WORKER_DIED)
-    dead.other.refresh_from_db()
-    assert dead.other.state == SyncRun.State.RUNNING, "nor does it end the other one's"
-    SyncRun.objects.filter(pk=dead.other.pk).update(claimed_until=timezone.now())
+    claim_taken.other.refresh_from_db()
+    assert claim_taken.other.state == SyncRun.State.RUNNING, "it must not end the other run"
+    SyncRun.objects.filter(pk=claim_taken.other.pk).update(claimed_until=timezone.now())
     clock.remote.clear_faults()
     recover(clock)
     assert mirror_differs(clock.remote) == []
@@ -131,15 +131,15 @@ def test_wherever_it_is(at, clock, monkeypatch):
     "method", ["_prepare_and_store", "_store", "mark_missing", "mark_deleted", "record_details_read"]
 )
 def test_at_the_last_moment(method, at, clock, monkeypatch):
-    """Stopped by the system right before it writes, for longer than its claim."""
-    busy_scene(clock)
+    """The process is suspended right before it writes, for longer than its claim lasts."""
+    busy_workspace(clock)
     with monkeypatch.context() as patch:
-        dead = TakenForDead(patch, clock, at, MirrorWriter, method)
+        claim_taken = ClaimTaken(patch, clock, at, MirrorWriter, method)
         run = sync_all()
     assert run is not None
-    assert dead.other is not None or (method, at) == ("record_details_read", 2)
-    if dead.other is not None:
-        assert everything() == dead.before
+    assert claim_taken.other is not None or (method, at) == ("record_details_read", 2)
+    if claim_taken.other is not None:
+        assert everything() == claim_taken.before
         assert run.problem == runs.WORKER_DIED
 
 
@@ -151,12 +151,12 @@ def test_it_neither_opens_nor_ends_a_hold(held, clock, monkeypatch):
         at = 1
     else:
         unlisted(clock, "number", *(row.remote_id for row in rows))
-        at = 4  # who we are, two lists of agents, the numbers
+        at = 4  # the calls: workspace, two lists of agents, numbers
         if held == "over":
             run_over_all(SyncRun.State.HELD)
     with monkeypatch.context() as patch:
-        dead = TakenForDead(patch, clock, at)
+        claim_taken = ClaimTaken(patch, clock, at)
         sync_all()
-    assert dead.other is not None
+    assert claim_taken.other is not None
     assert clock.remote.calls(path=NUMBERS if at == 4 else "/v1/user")
-    assert everything() == dead.before
+    assert everything() == claim_taken.before

@@ -1,4 +1,4 @@
-"""What a sync stores it could read again, so its commits do not wait for the disk. How the run ended does."""
+"""A sync could read its rows again, so its commits do not wait for the disk. Only the end of the run does."""
 
 from typing import Any
 
@@ -44,6 +44,6 @@ def test_an_error_leaves_it_as_it_was(waits):
     assert setting() == waits
 
 
-def test_a_transaction_of_somebody_else_is_left_alone(waits):
+def test_an_enclosing_transaction_is_left_alone(waits):
     with transaction.atomic(), runs.asynchronous_commits():
         assert setting() == waits

@@ -1,5 +1,5 @@
-"""A sync and a click at the same moment, each in a thread of its own: neither puts back an old value, and our own write
-is never told as an outside change."""
+"""A sync and a write at the same moment, each in its own thread: neither restores an old value, and our own write is
+never recorded as an external change."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from tests.operations.consistency_checks import mirror_differs, violations
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECONDS = 30  # the longest wait for anything; nothing comes near it
+TIMEOUT_S = 30  # timeout of every wait, far longer than any of them takes
 
 
 @pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
@@ -36,23 +36,23 @@ def width(request, settings):
 
 @pytest.fixture
 def thread() -> Iterator[Callable[..., Future[Any]]]:
-    """Run something in a thread of its own, with a database connection of its own."""
+    """Runs a function in its own thread with its own database connection."""
     with ThreadPoolExecutor(4) as pool:
 
-        def begin(deed: Callable[..., Any], *args: Any, **options: Any) -> Future[Any]:
-            def do() -> Any:
+        def begin(function: Callable[..., Any], *args: Any, **options: Any) -> Future[Any]:
+            def call() -> Any:
                 try:
-                    return deed(*args, **options)
+                    return function(*args, **options)
                 finally:
                     connections.close_all()
 
-            return pool.submit(do)
+            return pool.submit(call)
 
         yield begin
 
 
 class Moments:
-    """Where a sync says that it has come to; a round of the race begins at one of them."""
+    """The points of a sync that it signals; each round of the race writes at one of them."""
 
     NAMES = (
         "before it begins",
@@ -92,21 +92,21 @@ class Moments:
         self.reached[self.NAMES[0]].set()
 
     def over(self) -> None:
-        """The run has ended: what it did not come to will not come."""
+        """Release all waits for a point that the run did not reach."""
         for event in self.reached.values():
             event.set()
 
 
 @pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_swaps(rounds, clock: Clock, thread, monkeypatch):
-    """At each of the moments in turn. Besides, in each round something else is changed in the console, so that the sync
-    has rows to store."""
+    """The writes take each of the moments in turn. The console changes another number in each round, so that there are
+    rows to store."""
     bots = known(clock, "agent", 3)
     line, other = known(clock, "number", 2)
     since = clock.remote.ledger()[-1]["id"]
     services.assign(line, bots[0], shown="", key="first", actor=None)
     run_over_all()
-    told = Entry.objects.latest("pk").pk
+    last_entry = Entry.objects.latest("pk").pk
     OutsideChange.objects.all().delete()
     moments = Moments(monkeypatch)
 
@@ -116,9 +116,9 @@ def test_swaps(rounds, clock: Clock, thread, monkeypatch):
         moments.begin()
         sync = thread(sync_all)
         sync.add_done_callback(lambda _: moments.over())
-        assert moments.reached[Moments.NAMES[played % len(Moments.NAMES)]].wait(SECONDS)
+        assert moments.reached[Moments.NAMES[played % len(Moments.NAMES)]].wait(TIMEOUT_S)
         op = services.assign(line, new, shown=old.remote_id, key=f"round {played}", actor=None)
-        run = sync.result(SECONDS)
+        run = sync.result(TIMEOUT_S)
 
         assert op.state == State.DONE, op.message
         assert run.state == SyncRun.State.COMPLETE, run.problem
@@ -131,7 +131,7 @@ def test_swaps(rounds, clock: Clock, thread, monkeypatch):
     ours = OutsideChange.objects.filter(object_id=line.remote_id)
     assert [str(change) for change in ours] == []
     assert OutsideChange.objects.count() == rounds
-    entries = Entry.objects.filter(pk__gt=told, object_id=line.remote_id, kind="number.changed")
+    entries = Entry.objects.filter(pk__gt=last_entry, object_id=line.remote_id, kind="number.changed")
     assert {entry.cause for entry in entries} == {Entry.Cause.OPERATION}
     assert entries.count() == rounds
     clock.passes(10)
@@ -142,32 +142,32 @@ def test_swaps(rounds, clock: Clock, thread, monkeypatch):
 @pytest.mark.parametrize("rounds", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_an_agent_is_changed_while_its_details_are_read(rounds, clock: Clock, thread):
     (bot,) = known(clock, "agent", 1)
-    told = Entry.objects.latest("pk").pk
+    last_entry = Entry.objects.latest("pk").pk
     name = bot.name
     for played in range(rounds):
         start = threading.Barrier(2)
 
         def sync(start: threading.Barrier = start) -> SyncRun | None:
-            start.wait(SECONDS)
+            start.wait(TIMEOUT_S)
             return sync_all(full=True)
 
         ran = thread(sync)
-        start.wait(SECONDS)
+        start.wait(TIMEOUT_S)
         new = f"Bot, round {played}"
         op = agent_services.update(bot, values={"name": new}, shown={"name": name}, key=f"{played}", actor=None)
         assert op.state == State.DONE, op.message
-        assert ran.result(SECONDS).state == SyncRun.State.COMPLETE
+        assert ran.result(TIMEOUT_S).state == SyncRun.State.COMPLETE
         bot.refresh_from_db()
         assert bot.name == bot.remote_data["name"] == new
         name = new
     run_over_all(full=True)
     assert mirror_differs(clock.remote) == []
     assert not OutsideChange.objects.exists()
-    assert not Entry.objects.filter(pk__gt=told, cause=Entry.Cause.SYNC).exists()
+    assert not Entry.objects.filter(pk__gt=last_entry, cause=Entry.Cause.SYNC).exists()
 
 
 # --- A verdict that comes while a sync holds the row ------------------------------------------------------------------
-def somebody_waits_for_a_lock() -> bool:
+def is_a_lock_awaited() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -176,15 +176,15 @@ def somebody_waits_for_a_lock() -> bool:
 
 
 def until(true: Callable[[], bool]) -> None:
-    ends = monotonic() + SECONDS
+    ends = monotonic() + TIMEOUT_S
     while not true():
         assert monotonic() < ends
         sleep(0.01)
 
 
-def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkeypatch):
-    """The sync has found no operation, and stores what the console did; meanwhile the console undoes it, and somebody
-    relabels the number. The operation must compare with what the sync stores, not with what stood there before."""
+def test_a_verdict_during_a_sync_that_holds_the_row(clock: Clock, thread, monkeypatch):
+    """The sync has found no operation and stores a console change. Meanwhile the console reverts it, and an operation
+    relabels the number. The operation must compare with the row that the sync stores, not with the one before."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one write at a time; rows are locked on PostgreSQL only")
     first, second = known(clock, "agent", 2)
@@ -199,7 +199,7 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
     def explains(log: OperationLog, object_type: str) -> Any:
         if object_type == "number":
             locked.set()
-            assert go_on.wait(SECONDS)
+            assert go_on.wait(TIMEOUT_S)
         return late_effects(log, object_type)
 
     def compares(row: Any, *args: Any, **options: Any) -> Any:
@@ -211,13 +211,13 @@ def test_a_verdict_beside_a_sync_that_holds_the_row(clock: Clock, thread, monkey
         patch.setattr(OperationLog, "late_effects", explains)
         patch.setattr(mirror_upsert, "compare", compares)
         sync = thread(sync_all)
-        assert locked.wait(SECONDS)
+        assert locked.wait(TIMEOUT_S)
         clock.remote.console("assign", number=line.remote_id, agent_id=first.remote_id)
         renames = thread(services.set_label, line, "Ours", shown=line.label, key="rename", actor=None)
-        until(lambda: has_read.is_set() or somebody_waits_for_a_lock())
+        until(lambda: has_read.is_set() or is_a_lock_awaited())
         go_on.set()
-        assert sync.result(SECONDS).state == SyncRun.State.COMPLETE
-        assert renames.result(SECONDS).state == State.DONE
+        assert sync.result(TIMEOUT_S).state == SyncRun.State.COMPLETE
+        assert renames.result(TIMEOUT_S).state == State.DONE
 
     line.refresh_from_db()
     assert (line.label, line.bound_to, line.agent_id) == ("Ours", first.remote_id, first.pk)
@@ -233,30 +233,30 @@ def test_of_runs_that_begin_at_once_one_goes_on(rounds, clock: Clock, thread):
         start = threading.Barrier(4)
 
         def begin(start: threading.Barrier = start) -> SyncRun | None:
-            start.wait(SECONDS)
+            start.wait(TIMEOUT_S)
             return sync_all()
 
-        clock.remote.fault("GET", "/v1/user", "pause")  # so that none has ended before the others have begun
+        clock.remote.fault("GET", "/v1/user", "pause")  # so that none ends before the others have started
         since = clock.remote.call_report()["last_id"]
         ran = [thread(begin) for _ in range(4)]
         clock.remote.wait_for_call(path="/v1/user", since=since)
         until(lambda ran=ran: sum(one.done() for one in ran) == 3)
         clock.remote.clear_faults()
-        results = [one.result(SECONDS) for one in ran]
+        results = [one.result(TIMEOUT_S) for one in ran]
         assert sorted(run is None for run in results) == [False, True, True, True], played
         assert len(clock.remote.calls(since=since, path="/v1/convai/v2/phone-numbers")) == 1
     assert set(SyncRun.objects.values_list("state", flat=True)) == {SyncRun.State.COMPLETE}
 
 
 @pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.slow)])
-def test_everybody_asks_at_once_and_gets_the_same_run(rounds, clock: Clock, thread):
+def test_simultaneous_requests_get_the_same_run(rounds, clock: Clock, thread):
     for _ in range(rounds):
         start = threading.Barrier(4)
 
         def ask(start: threading.Barrier = start) -> SyncRun:
-            start.wait(SECONDS)
+            start.wait(TIMEOUT_S)
             return runs.request_sync(None)
 
-        asked = {one.result(SECONDS).pk for one in [thread(ask) for _ in range(4)]}
-        assert len(asked) == 1
-        assert run_over_all().pk in asked
+        run_ids = {one.result(TIMEOUT_S).pk for one in [thread(ask) for _ in range(4)]}
+        assert len(run_ids) == 1
+        assert run_over_all().pk in run_ids

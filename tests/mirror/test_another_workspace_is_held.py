@@ -1,4 +1,4 @@
-"""A key of another workspace, or another base URL, changes nothing here until somebody says that it is meant."""
+"""A key of a different workspace, or a different base URL, changes nothing until staff accept it."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -34,7 +34,7 @@ STATES = SyncRun.State
 
 @pytest.fixture
 def other(tmp_path: Path, remote: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A second remote, at a URL of its own."""
+    """A second remote with its own URL."""
     sandbox = SandboxInProcess().start(tmp_path / "other.sqlite3")
     sandbox.serve_clients(monkeypatch)
     yield sandbox
@@ -46,8 +46,8 @@ def two_reads_at_once(settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = 2
 
 
-def names_itself(remote: Sandbox, workspace: str | None) -> None:
-    """From now on; None: the key may not say."""
+def report_workspace(remote: Sandbox, workspace: str | None) -> None:
+    """Set the workspace that the remote reports. None: the key lacks the permission to read it."""
     if workspace is None:
         remote.fault("GET", "/v1/user", "status", status=401, body=NOT_ALLOWED, times=1000)
     else:
@@ -55,23 +55,23 @@ def names_itself(remote: Sandbox, workspace: str | None) -> None:
 
 
 class Move:
-    """From the remote's first workspace to its second one."""
+    """A change from the remote's first workspace to its second one."""
 
     def __init__(self, clock: Clock, here: str | None, there: str | None, count: int) -> None:
         self.clock, self.there = clock, there
-        names_itself(clock.remote, here)
+        report_workspace(clock.remote, here)
         made(clock, "agent", count)
         made(clock, "number", count)
         run_over_all()
         self.rows = [*Agent.objects.order_by("pk"), *PhoneNumber.objects.order_by("pk")]
         self.old = [row.remote_id for row in self.rows]
 
-    def away(self, agents: int = 4, numbers: int = 9) -> None:
-        """Everything that this key opens is another workspace's."""
+    def apply(self, agents: int = 4, numbers: int = 9) -> None:
+        """Replace the remote's objects by those of another workspace."""
         self.clock.remote.reset(agents=agents, numbers=numbers)
-        names_itself(self.clock.remote, self.there)
+        report_workspace(self.clock.remote, self.there)
 
-    def nothing_happened(self) -> bool:
+    def is_unchanged(self) -> bool:
         assert Agent.objects.count() + PhoneNumber.objects.count() == len(self.old)
         return not any(is_missing(row) for row in self.rows) and not OutsideChange.objects.exists()
 
@@ -83,7 +83,7 @@ def accept(hold: Hold) -> None:
 
 # --- Held -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("here", "there", "count"),  # both named, one of them, none
+    ("here", "there", "count"),  # both workspaces are reported, one of them, none
     cases(
         [
             (HERE, "workspace_b", 8),
@@ -97,18 +97,18 @@ def accept(hold: Hold) -> None:
 )
 def test_nothing_is_stored_and_nothing_is_missing(here, there, count, clock):
     move = Move(clock, here, there, count)
-    move.away()
+    move.apply()
     for _ in range(3):
         run = run_over_all(STATES.HELD)
         assert "the API key belongs to another workspace" in run.problem
         assert (run.seen, run.added, run.changed, run.gone) == (0, 0, 0, 0)
-        assert move.nothing_happened()
+        assert move.is_unchanged()
     hold = Hold.objects.get()
     assert (hold.kind, hold.state, hold.run_id) == (Hold.Kind.WORKSPACE, Hold.State.OPEN, run.pk)
     host = clock.remote.url.removeprefix("http://")
     assert (hold.here, hold.there) == (f"{host}/{here or ''}", f"{host}/{there or ''}")
     lists = clock.remote.calls(path="/v1/convai/agents") + clock.remote.calls(path="/v1/convai/v2/phone-numbers")
-    assert lists == [], "not even listed"
+    assert lists == [], "no list is requested"
 
 
 def test_another_base_url_with_the_same_database(clock, settings, other):
@@ -116,7 +116,7 @@ def test_another_base_url_with_the_same_database(clock, settings, other):
     other.reset(agents=3, numbers=3)
     settings.ELEVENLABS_BASE_URL = other.url
     run = run_over_all(STATES.HELD)
-    assert move.nothing_happened()
+    assert move.is_unchanged()
     hold = Hold.objects.get()
     there = other.url.removeprefix("http://")
     assert hold.there == f"{there}/{HERE}" != hold.here
@@ -130,7 +130,7 @@ def test_another_base_url_with_the_same_database(clock, settings, other):
 
 def test_the_right_key_again_ends_it(clock):
     known(clock, "number")
-    names_itself(clock.remote, "workspace_b")
+    report_workspace(clock.remote, "workspace_b")
     run_over_all(STATES.HELD)
     clock.remote.clear_faults()
     run_over_all()
@@ -142,9 +142,9 @@ def test_the_right_key_again_ends_it(clock):
 
 
 # --- Not held ---------------------------------------------------------------------------------------------------------
-def test_a_key_that_may_not_say_and_shows_what_is_known(clock):
+def test_a_key_without_user_read_that_shows_the_known_objects(clock):
     rows = known(clock, "number", 8)
-    names_itself(clock.remote, None)
+    report_workspace(clock.remote, None)
     deleted(clock, *rows[:5])
     run_over_all()
     assert [is_missing(row) for row in rows] == [True] * 5 + [False] * 3
@@ -153,7 +153,7 @@ def test_a_key_that_may_not_say_and_shows_what_is_known(clock):
 
 @pytest.mark.parametrize("gone", cases(["agents", "numbers"], ["numbers"]))
 def test_one_kind_may_be_gone_altogether(gone, clock):
-    """Then it is many that are missing, which is another question than whose workspace it is."""
+    """That is a hold for missing objects, not for another workspace."""
     move = Move(clock, None, None, 8)
     deleted(clock, *(row for row in move.rows if f"{row.object_type}s" == gone))
     run_over_all(STATES.HELD)
@@ -161,8 +161,8 @@ def test_one_kind_may_be_gone_altogether(gone, clock):
 
 
 @pytest.mark.parametrize("status", cases([401, 500, 503], [401, 503]))
-def test_where_nothing_answers_the_run_is_partial_and_says_why(status, clock, monkeypatch):
-    """It can tell neither which workspace it is nor that it is another one."""
+def test_without_an_answer_the_run_is_partial_and_explains_why(status, clock, monkeypatch):
+    """Without an answer, the run cannot identify the workspace."""
     monkeypatch.setattr("controlplane.elevenlabs.transport.random.uniform", lambda *_: 0.0)
     rows = known(clock, "number", 8)
     clock.remote.fault("GET", "/v1/*", "status", status=status, times=1000)
@@ -173,7 +173,7 @@ def test_where_nothing_answers_the_run_is_partial_and_says_why(status, clock, mo
 
 
 @pytest.mark.parametrize("answer", [{"fault": "garbage"}, {"fault": "status", "status": 503, "times": 3}])
-def test_an_answer_that_is_none_does_not_name_a_workspace(answer, clock, monkeypatch):
+def test_an_invalid_answer_does_not_name_a_workspace(answer, clock, monkeypatch):
     monkeypatch.setattr("controlplane.elevenlabs.transport.random.uniform", lambda *_: 0.0)
     known(clock, "number", 8)
     clock.remote.fault("GET", "/v1/user", **answer)
@@ -183,16 +183,16 @@ def test_an_answer_that_is_none_does_not_name_a_workspace(answer, clock, monkeyp
 
 # --- Accepted ---------------------------------------------------------------------------------------------------------
 NAMED = [(HERE, "workspace_b"), (HERE, None), (None, "workspace_b"), (None, None)]
-ACCEPTED = [(*NAMED[0], 3, True), (*NAMED[3], 12, False)]  # few and many; told apart by name, and by what they show
+ACCEPTED = [(*NAMED[0], 3, True), (*NAMED[3], 12, False)]  # few and many objects; recognized by name and by their ids
 
 
 @pytest.mark.parametrize(
     ("here", "there", "count", "partial_first"),
     cases([(*names, *how) for names, how in product(NAMED, product([3, 12], [False, True]))], ACCEPTED),
 )
-def test_once_it_is_accepted_the_picture_moves(here, there, count, partial_first, clock):
+def test_once_it_is_accepted_the_mirror_moves(here, there, count, partial_first, clock):
     move = Move(clock, here, there, count)
-    move.away(agents=4, numbers=9)
+    move.apply(agents=4, numbers=9)
     run_over_all(STATES.HELD)
     clock.passes(60)
     accept(Hold.objects.get())
@@ -207,7 +207,7 @@ def test_once_it_is_accepted_the_picture_moves(here, there, count, partial_first
             assert is_gone(row) == gone
             assert (row.missing_since is not None) == missing
     assert mirror_differs(clock.remote) == []
-    assert not OutsideChange.objects.exists(), "what is there is no change, and what was here neither"
+    assert not OutsideChange.objects.exists(), "neither the new objects nor the old ones are external changes"
     assert not Hold.objects.filter(state=Hold.State.OPEN).exists()
 
     new = PhoneNumber.objects.filter(gone_at=None).first()
@@ -215,7 +215,7 @@ def test_once_it_is_accepted_the_picture_moves(here, there, count, partial_first
     changed(clock, new, "Console line")
     run_over_all()
     assert text_of(new) == "Console line"
-    assert OutsideChange.objects.count() == 1, "from now on a change is one"
+    assert OutsideChange.objects.count() == 1, "later changes are recorded"
 
 
 def test_and_back_again(clock, settings, other):
@@ -236,9 +236,9 @@ def test_and_back_again(clock, settings, other):
     assert not OutsideChange.objects.exists()
 
 
-def test_a_key_that_learns_to_say_what_was_accepted_without_a_name(clock):
+def test_a_workspace_accepted_without_a_name_can_be_named_later(clock):
     move = Move(clock, HERE, None, 8)
-    move.away()
+    move.apply()
     run_over_all(STATES.HELD)
     clock.passes(60)
     accept(Hold.objects.get())
@@ -246,34 +246,34 @@ def test_a_key_that_learns_to_say_what_was_accepted_without_a_name(clock):
         clock.passes(60)
         run_over_all()
     clock.remote.clear_faults()
-    names_itself(clock.remote, "workspace_b")
+    report_workspace(clock.remote, "workspace_b")
     clock.passes(60)
     assert run_over_all().workspace == "workspace_b"
-    names_itself(clock.remote, None)
+    report_workspace(clock.remote, None)
     clock.remote.clear_faults()
-    names_itself(clock.remote, HERE)
+    report_workspace(clock.remote, HERE)
     clock.passes(60)
     run_over_all(STATES.HELD)
 
 
-def test_an_answer_about_one_workspace_is_none_about_a_third(clock):
+def test_accepting_one_workspace_does_not_accept_a_third(clock):
     move = Move(clock, HERE, "workspace_b", 3)
-    move.away()
+    move.apply()
     run_over_all(STATES.HELD)
     clock.passes(60)
     accept(Hold.objects.get())
     clock.remote.clear_faults()
-    names_itself(clock.remote, "workspace_c")
+    report_workspace(clock.remote, "workspace_c")
     run_over_all(STATES.HELD)
-    assert move.nothing_happened()
+    assert move.is_unchanged()
     assert Hold.objects.get(state=Hold.State.OPEN).there.endswith("/workspace_c")
 
 
-def test_an_answer_is_given_once(clock):
+def test_a_hold_is_accepted_once(clock):
     known(clock, "number")
-    names_itself(clock.remote, "workspace_b")
+    report_workspace(clock.remote, "workspace_b")
     run_over_all(STATES.HELD)
     hold, ada = Hold.objects.get(), User.objects.create(username="ada")
     assert [holds.accept(hold, actor=ada, name="ada") for _ in range(2)] == [True, False]
-    told: Any = Entry.objects.get(kind="hold.accepted")
-    assert (told.actor, told.actor_name, told.after["there"].endswith("/workspace_b")) == (ada, "ada", True)
+    entry: Any = Entry.objects.get(kind="hold.accepted")
+    assert (entry.actor, entry.actor_name, entry.after["there"].endswith("/workspace_b")) == (ada, "ada", True)

@@ -1,5 +1,5 @@
-"""Whatever one object holds, it costs that object only, on both databases alike: it is left out with its reason, the
-rest is stored, the run is complete, and a row that was good before stays as it was."""
+"""An object with invalid data is left out with a reason, on both databases alike: the rest is stored, the run is
+complete, and an existing row keeps its last good state."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from tests.operations.clock import Clock
 pytestmark = pytest.mark.django_db
 
 DEEP = json.loads("[" * 500 + "]" * 500)
-# Anywhere in an object: what no database keeps, as JSON text, with the reason that is given.
+# Values that no database stores, anywhere in an object: the JSON text and the expected reason.
 UNSTORABLE = {
     '{"x": "a\\u0000b"}': "NUL",
     '{"a\\u0000b": 1}': "NUL",
@@ -61,7 +61,7 @@ WRONG: dict[str, dict[str, str]] = {
         json.dumps({"last_call_time_unix_secs": "today"}): "field last_call_time_unix_secs",
     },
 }
-# What is no error: unknown fields, and words that nobody knew when this was written.
+# Valid data: unknown fields, and values that may be introduced later.
 STRANGE: dict[str, list[dict[str, Any]]] = {
     "number": [
         {"provider": "provider_of_tomorrow" * 5, "label": "Odd"},
@@ -95,7 +95,7 @@ def overlay(clock: Clock, remote_id: str, text: str | None) -> None:
 
 
 def overlay_each(clock: Clock, texts: Mapping[str, str | None]) -> None:
-    """By hand, because JSON text may hold what no request body may."""
+    """Sent as raw JSON text, which may hold values that a JSON library refuses to write."""
     clock.passes(2)
     for remote_id, text in texts.items():
         clock.remote._ok("POST", "/_sandbox/console", {"action": "overlay", "id": remote_id, "set": text})
@@ -107,25 +107,25 @@ def left_out(run: SyncRun) -> list[tuple[str, str]]:
 
 
 def ids_of(clock: Clock, what: str) -> list[str]:
-    """As they are listed."""
+    """The ids in the order of the list."""
     if what == "agent":
         return [row["agent_id"] for row in clock.remote.get(AGENTS, page_size=100)["agents"]]
     return [row["phone_number_id"] for row in clock.remote.get("/v1/convai/phone-numbers")]
 
 
 def id_of(clock: Clock, what: str) -> str:
-    """Of the first that is there."""
+    """The id of the first object."""
     return ids_of(clock, what)[0]
 
 
-# One of each class alone, on a new object of the one kind and on a known one of the other: a text that no database
-# keeps, one that is too large to be looked at, a value too long for its column, and one of another type than the
-# field's. With all the others: test_all_of_them_at_once.
+# One of each class on its own, as a new object of one kind and a known object of the other: a text that no database
+# stores, one that is too large to be parsed, a value too long for its column, and a value of the wrong type.
+# test_all_of_them_at_once covers the others.
 UNKEPT, ILL_FITTING = ["NUL", "larger than 4 MB"], ["longer than 300", "field"]
 
 
 def alone(what: str, texts: dict[str, str], classes: list[str]) -> list[Any]:
-    """A case for each text; those that are not the first of their class are slow."""
+    """A case for each text. All but the first of each class are slow."""
     left = list(classes)
     all_of_them = []
     for text, why in texts.items():
@@ -161,14 +161,14 @@ def test_a_known_one_keeps_its_last_good_state(what, text, why, clock):
     rows = known(clock, what)
     bad, *others = rows
     before = (text_of(bad), bad.remote_data, bad.digest)
-    told = Entry.objects.count()
+    entries = Entry.objects.count()
     overlay(clock, bad.remote_id, text)
     for _ in range(2):
         run = run_over_all(full=True)
         assert left_out(run) == [(f"{what}s", bad.remote_id)]
         assert (text_of(bad), bad.remote_data, bad.digest) == before
-        assert (bad.missing_since, bad.gone_at) == (None, None), "it was listed"
-    assert Entry.objects.count() == told
+        assert (bad.missing_since, bad.gone_at) == (None, None), "a listed row is not missing"
+    assert Entry.objects.count() == entries
     changed(clock, others[0], "New")
     run_over_all()
     assert text_of(others[0]) == "New"
@@ -182,7 +182,7 @@ DETAILS = {**UNSTORABLE, '{"x": ' + "9" * 5000 + "}": "is no JSON"}
 
 @pytest.mark.parametrize(("what", "text", "why"), alone("agent", DETAILS, ["NUL", "larger than 4 MB", "is no JSON"]))
 def test_only_in_the_details(what, text, why, clock):
-    """The list shows nothing of it."""
+    """The list does not contain the invalid value."""
     rows = known(clock, what)
     data = clock.remote.get(f"/v1/convai/agents/{rows[0].remote_id}")
     raw = json.dumps(data)[:-1] + ", " + text[1:]
@@ -193,11 +193,11 @@ def test_only_in_the_details(what, text, why, clock):
 
 @pytest.mark.parametrize("what", WHATS)
 def test_what_is_strange_is_kept(what, clock):
-    """Each on an object of its own, and one that stays as it is."""
+    """Each of them on an object of its own, next to an unchanged object."""
     strange = dict(zip(known(clock, what, len(STRANGE[what]) + 1), STRANGE[what], strict=False))
     for row, values in strange.items():
         config = values.get("conversation_config")
-        if config:  # laid over what is shown of the agent, whole
+        if config:  # an overlay replaces whole top-level values
             data = clock.remote.get(f"/v1/convai/agents/{row.remote_id}")["conversation_config"]
             values = {**values, "conversation_config": {**data, **{k: {**data[k], **v} for k, v in config.items()}}}
         overlay(clock, row.remote_id, json.dumps(values))
@@ -211,18 +211,18 @@ def test_what_is_strange_is_kept(what, clock):
             elif name in row.remote_data and name != "conversation_config":
                 kept = row.remote_data[name]
                 assert (float(kept) if isinstance(value, float) else kept) == value, values
-    told = Entry.objects.count()
+    entries = Entry.objects.count()
     for _ in range(2):
         run = run_over_all(full=True)
-        assert (run.quarantined, run.changed) == (0, 0), "it is the same as before"
-    assert Entry.objects.count() == told
+        assert (run.quarantined, run.changed) == (0, 0), "an unchanged row must not count as changed"
+    assert Entry.objects.count() == entries
 
 
 @pytest.mark.parametrize(
     ("what", "are_known"), cases(product(WHATS, [False, True]), [("agent", True), ("number", False)])
 )
 def test_all_of_them_at_once(what, are_known, clock):
-    """One page holds every text, and one good row. The largest text is not among them: no page holds more of it."""
+    """One page with every text and one good row. The largest text is left out, because a page cannot hold it."""
     texts = {text: why for text, why in {**UNSTORABLE, **WRONG[what]}.items() if len(text) < 1_000_000}
     made(clock, what, len(texts) + 1)
     if are_known:
@@ -242,7 +242,7 @@ def test_all_of_them_at_once(what, are_known, clock):
 
 
 def left_as_they_were(what: str, before: list[dict[str, Any]]) -> bool:
-    """But for when the run looked."""
+    """Compares everything but the times at which the run read the rows."""
     looked = {"last_seen", "details_read_at"}
     now = list(model_of(what).objects.order_by("pk").values())
     return [{k: v for k, v in row.items() if k not in looked} for row in now] == [

@@ -1,4 +1,4 @@
-"""What the list does not tell is found in time: each agent's details are read again, whatever the others do."""
+"""Changes that the list does not show are found in time: the details of every agent are read in turn."""
 
 from itertools import chain
 
@@ -25,7 +25,7 @@ def two_reads_at_once(settings):
 
 @pytest.fixture(autouse=True)
 def one_in_each_run(settings):
-    settings.DETAILS_REFRESH = 10 * settings.SYNC_INTERVAL  # a tenth, rounded up
+    settings.DETAILS_REFRESH = 10 * settings.SYNC_INTERVAL  # a tenth of the agents in each run, rounded up
 
 
 def read_in_a_run(clock: Clock) -> list[str]:
@@ -42,7 +42,7 @@ def test_each_has_its_turn(clock):
     assert {len(some) for some in read} == {1}
     once = [row.remote_id for row in agents]
     assert sorted(chain(*read[:3])) == sorted(once)
-    assert read[:3] == read[3:], "the longest unread first"
+    assert read[:3] == read[3:], "the agent with the oldest details comes first"
 
 
 @pytest.mark.parametrize("status", [403, pytest.param(500, marks=pytest.mark.slow)])
@@ -63,14 +63,14 @@ def test_one_that_cannot_be_kept_does_not_hold_up_the_rest(clock):
 
 
 def test_one_that_was_never_read_by_a_sync_comes_first(clock):
-    """Stored by an operation: what the list says has been equal ever since."""
+    """It was stored by an operation, and its list entry has not changed since."""
     known(clock, "agent", 3)
     new = mirrored_agent(clock.remote.console("create_agent", name="New")["agent_id"])
     clock.passes(60)
     assert read_in_a_run(clock) == [new.remote_id]
 
 
-def test_a_change_that_the_list_does_not_tell_is_found_within_a_turn(clock):
+def test_a_change_that_the_list_does_not_show_is_found_within_a_turn(clock):
     agents = known(clock, "agent", 3)
     row = clock.remote.get(f"/v1/convai/agents/{agents[2].remote_id}")
     row["conversation_config"]["agent"]["language"] = "de"
@@ -83,10 +83,10 @@ def test_a_change_that_the_list_does_not_tell_is_found_within_a_turn(clock):
 
 @pytest.mark.parametrize("stored_by", ["an operation", "a sync"])
 def test_two_changes_in_one_second(stored_by, clock):
-    """The list tells of whole seconds only, and of the second change it shows the very same as of the first one."""
+    """The list has whole seconds only, so it shows the same time for both changes."""
     row, *_ = known(clock, "agent", 6)
     clock.passes(3600)
-    clock.passes(1.05 - clock.remote.advance(0) % 1)  # a second has just begun
+    clock.passes(1.05 - clock.remote.advance(0) % 1)  # move to the start of a second
     if stored_by == "a sync":
         clock.remote.console("rename_agent", agent_id=row.remote_id, name="First")
         run_over_all()
@@ -98,10 +98,10 @@ def test_two_changes_in_one_second(stored_by, clock):
         clock.passes(60)
         run_over_all()
     assert get(Agent.objects.get(pk=row.pk).remote_data, PROMPT) == "Second"
-    assert read_in_a_run(clock) != [], "one has its turn"
+    assert read_in_a_run(clock) != [], "the details of one agent are read"
     since = clock.remote.call_report()["last_id"]
     run_over_all()
-    assert len(clock.remote.calls(since=since, path=f"/v1/convai/agents/{row.remote_id}")) == 0, "it is sure by now"
+    assert len(clock.remote.calls(since=since, path=f"/v1/convai/agents/{row.remote_id}")) == 0, "its details are known"
 
 
 def test_a_full_run_reads_them_all(clock):

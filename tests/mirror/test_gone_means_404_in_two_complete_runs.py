@@ -1,4 +1,4 @@
-"""A row is a tombstone only after two complete runs that did not list it and got 404 for it."""
+"""A row is marked as deleted only after two complete runs that did not list it and got 404 for it."""
 
 from itertools import product
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 LIST = {"agent": AGENTS, "number": NUMBERS}
 OTHER = {"agent": "number", "number": "agent"}
-# For what only counts runs: how one is listed and looked up is tried with both, elsewhere in this file.
+# For tests that only count runs. Other tests in this file cover both kinds of list and lookup.
 COUNTED = cases(WHATS, ["number"])
 
 
@@ -47,14 +47,14 @@ def test_deleted_in_the_console(what, clock):
     assert is_gone(gone)
     assert run_over_all().gone == 0
     assert mirror_differs(clock.remote) == []
-    told = Entry.objects.filter(object_id=gone.remote_id).exclude(kind__endswith=".added")
-    assert [entry.kind for entry in told] == [f"{what}.gone"]
+    entries = Entry.objects.filter(object_id=gone.remote_id).exclude(kind__endswith=".added")
+    assert [entry.kind for entry in entries] == [f"{what}.gone"]
 
 
 @pytest.mark.parametrize("what", WHATS)
 def test_404_once_and_listed_again(what, clock):
     row, *_ = known(clock, what)
-    for _ in range(2):  # each time counts anew
+    for _ in range(2):  # the count starts again
         unlisted(clock, what, row.remote_id)
         answers(clock, row, 404)
         run_over_all()
@@ -77,7 +77,7 @@ def test_404_once_and_answered_the_next_time(what, clock):
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_unlisted_and_answered_is_there_and_kept_up_to_date(what, clock):
+def test_an_unlisted_object_that_answers_exists_and_is_kept_up_to_date(what, clock):
     row, *_ = known(clock, what)
     for text in ("First", "Second", "Third"):
         changed(clock, row, text)
@@ -88,8 +88,8 @@ def test_unlisted_and_answered_is_there_and_kept_up_to_date(what, clock):
 
 
 @pytest.mark.parametrize(("what", "status"), cases(product(WHATS, [403, 422, 500]), [("number", 403), ("agent", 500)]))
-def test_no_answer_is_no_404(status, what, clock):
-    """Closed to the key, or broken: nothing is known, so nothing changes."""
+def test_an_error_does_not_count_as_404(status, what, clock):
+    """The key has no access, or the service fails: nothing is known, so nothing changes."""
     row, *_ = known(clock, what)
     unlisted(clock, what, row.remote_id, runs=4)
     for _ in range(2):
@@ -101,11 +101,11 @@ def test_no_answer_is_no_404(status, what, clock):
     run_over_all()
     answers(clock, row, status)
     run_over_all()
-    assert is_missing(row), "what a complete run found stands until something else is known"
+    assert is_missing(row), "the result of a complete run stays until a newer one"
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_a_404_for_the_path_is_none_for_the_object(what, clock):
+def test_a_404_for_the_path_does_not_count_for_the_object(what, clock):
     row, *_ = known(clock, what)
     unlisted(clock, what, row.remote_id, runs=2)
     path = {"agent": "/v1/convai/agents/", "number": "/v1/convai/phone-numbers/"}[what] + row.remote_id
@@ -125,7 +125,7 @@ def test_a_404_for_the_path_is_none_for_the_object(what, clock):
 def test_a_partial_run_between_the_two_decides_nothing(broken, what, clock):
     gone, *_ = known(clock, what)
     deleted(clock, gone)
-    for missing in (False, True):  # as the first of the two, and as the second
+    for missing in (False, True):  # instead of the first and of the second
         if broken == "the look-up":
             answers(clock, gone, 401)
         else:
@@ -141,7 +141,7 @@ def test_a_partial_run_between_the_two_decides_nothing(broken, what, clock):
 
 @pytest.mark.parametrize("what", COUNTED)
 def test_a_run_that_could_not_look_up_the_one_decides_nothing_about_the_other(what, clock):
-    """The lists were read whole, and 404 was answered for this one; but the run is partial."""
+    """The lists were complete and this object got 404, but the run is partial."""
     gone, *_ = known(clock, what)
     other, *_ = known(clock, OTHER[what])
     deleted(clock, gone, other)
@@ -156,7 +156,7 @@ def test_a_run_that_could_not_look_up_the_one_decides_nothing_about_the_other(wh
 
 
 @pytest.mark.parametrize("what", WHATS)
-def test_a_tombstone_may_come_back(what, clock):
+def test_a_deleted_row_may_come_back(what, clock):
     row, *_ = known(clock, what)
     unlisted(clock, what, row.remote_id, runs=2)
     answers(clock, row, 404, times=2)

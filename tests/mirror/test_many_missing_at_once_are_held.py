@@ -1,4 +1,5 @@
-"""More than five rows, or a tenth, missing at once are not believed: somebody says so, or they are listed again."""
+"""If more than five rows and more than a tenth are missing at once, the run is held until staff accept it or the rows
+are listed again."""
 
 from itertools import product
 
@@ -30,7 +31,7 @@ from tests.operations.consistency_checks import mirror_differs
 pytestmark = pytest.mark.django_db
 STATES = SyncRun.State
 COLLECTION = {"agent": "agents", "number": "numbers"}
-# What is missing is counted alike for both: where a test sees no more than that, numbers are the cheaper ones.
+# Missing rows of both kinds are counted by the same code, and numbers are cheaper.
 COUNTED = cases(WHATS, ["number"])
 
 
@@ -51,7 +52,7 @@ def empty_list(clock: Clock, what: str, runs: int = 1) -> None:
     if what == "agent":
         body = {"agents": [], "has_more": False, "next_cursor": None}
         clock.remote.fault("GET", AGENTS, "edit", query="archived=false", body=body, times=runs)
-    else:  # it says no more than this: taken for a whole answer, so the hold has to catch it
+    else:  # a list without has_more counts as complete, so the hold has to catch it
         clock.remote.fault("GET", NUMBERS, "status", status=200, body={"phone_numbers": []}, times=runs)
 
 
@@ -66,7 +67,7 @@ def test_an_empty_list_marks_nothing(what, clock):
         assert f"12 of 12 {COLLECTION[what]} are not in the list any more" in run.problem
         assert not any(is_missing(row) for row in rows)
         looked_up = [call for call in clock.remote.calls(since=since) if rows[0].remote_id in call["path"]]
-        assert looked_up == [], "nor asked for one by one"
+        assert looked_up == [], "the objects are not looked up one by one"
     hold = Hold.objects.get()
     assert (hold.kind, hold.what, hold.state) == (Hold.Kind.VANISHED, COLLECTION[what], Hold.State.OPEN)
     in_order = list(type(rows[0])._default_manager.order_by("pk").values_list("remote_id", flat=True))
@@ -76,7 +77,7 @@ def test_an_empty_list_marks_nothing(what, clock):
 
 @pytest.mark.parametrize("what", COUNTED)
 def test_a_narrower_list_marks_nothing_and_the_rest_is_stored(what, clock):
-    """As for a key to which fewer are shared."""
+    """Like a key that has access to fewer objects."""
     rows = known(clock, what, 12)
     hidden, shown = rows[:6], rows[6:]
     changed(clock, shown[0], "New")
@@ -90,7 +91,7 @@ def test_a_narrower_list_marks_nothing_and_the_rest_is_stored(what, clock):
 
 @pytest.mark.parametrize("what", WHATS)
 def test_one_kind_that_is_held_holds_the_other_too(what, clock):
-    """What is wrong with one list is likely wrong with the other: nothing is marked in this run."""
+    """The fault of one list is likely to affect the other, so this run marks nothing."""
     other = "number" if what == "agent" else "agent"
     (gone,) = known(clock, other, 1)
     known(clock, what, 12)
@@ -103,8 +104,8 @@ def test_one_kind_that_is_held_holds_the_other_too(what, clock):
 
 
 @pytest.mark.parametrize("what", COUNTED)
-def test_a_held_run_is_none_of_the_two(what, clock):
-    """Missing in a complete run, 404 still, and many others missing now: not gone yet."""
+def test_a_held_run_does_not_count_as_one_of_the_two(what, clock):
+    """Missing in a complete run and still 404, but many others are missing now: not yet marked as deleted."""
     rows = known(clock, what, 12)
     deleted(clock, rows[0])
     run_over_all()
@@ -116,7 +117,7 @@ def test_a_held_run_is_none_of_the_two(what, clock):
     assert is_gone(rows[0])
 
 
-# --- The border -------------------------------------------------------------------------------------------------------
+# --- The limit --------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("what", "count", "missing"),
     cases(
@@ -151,7 +152,7 @@ def test_five_or_a_tenth(out_of, believed):
 
 @pytest.mark.parametrize("what", COUNTED)
 def test_what_was_missing_before_is_not_counted_again(what, clock):
-    """Five in one run, five in the next: each time five are new."""
+    """Five in one run and five in the next: only five are new each time."""
     rows = known(clock, what, 30)
     deleted(clock, *rows[:5])
     run_over_all()
@@ -165,8 +166,8 @@ def test_what_was_missing_before_is_not_counted_again(what, clock):
 
 # --- How it ends ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("what", WHATS)
-def test_accepted_it_still_has_to_be_proven_twice(what, clock):
-    """Of eight that somebody gave up for gone, six are."""
+def test_an_accepted_deletion_still_needs_two_runs(what, clock):
+    """Of eight rows accepted as missing, six are deleted."""
     rows = known(clock, what, 12)
     deleted(clock, *rows[:6])
     unlisted(clock, what, *ids(rows[6:8]), runs=3)
@@ -189,7 +190,7 @@ def test_accepted_it_still_has_to_be_proven_twice(what, clock):
 
 @pytest.mark.parametrize("what", COUNTED)
 def test_accepted_by_mistake_nothing_is_lost(what, clock):
-    """The list was wrong, and GET knows better."""
+    """The list was wrong, and the lookups find the objects."""
     rows = known(clock, what, 12)
     empty_list(clock, what, runs=4)
     run_over_all(STATES.HELD)
@@ -202,8 +203,7 @@ def test_accepted_by_mistake_nothing_is_lost(what, clock):
 
 
 @pytest.mark.parametrize("what", COUNTED)
-def test_an_answer_is_good_for_what_was_asked(what, clock):
-    """And for a day."""
+def test_accepting_covers_the_rows_of_that_hold_for_a_day(what, clock):
     rows = known(clock, what, 18)
     unlisted(clock, what, *ids(rows[:6]))
     run_over_all(STATES.HELD)
@@ -211,12 +211,12 @@ def test_an_answer_is_good_for_what_was_asked(what, clock):
     unlisted(clock, what, *ids(rows[:12]))
     run_over_all(STATES.HELD)
     hold = Hold.objects.get(state=Hold.State.OPEN)
-    assert sorted(hold.objects_missing) == ids(rows[6:12]), "six others"
+    assert sorted(hold.objects_missing) == ids(rows[6:12]), "only the six others are held"
     clock.passes(25 * 3600)
     unlisted(clock, what, *ids(rows[:6]))
     run_over_all(STATES.HELD)
     hold.refresh_from_db()
-    assert sorted(hold.objects_missing) == ids(rows[:6]), "the same question stays open, and asks about these now"
+    assert sorted(hold.objects_missing) == ids(rows[:6]), "the same hold stays open, now for these rows"
     assert not any(is_missing(row) for row in rows)
 
 
@@ -230,7 +230,7 @@ def test_it_passes_when_they_are_listed_again(what, clock):
     clock.remote.fault("GET", AGENTS, "status", status=500)
     run_over_all(STATES.PARTIAL)
     hold.refresh_from_db()
-    assert hold.state == Hold.State.OPEN, "a partial run knows nothing about it"
+    assert hold.state == Hold.State.OPEN, "a partial run does not decide it"
     clock.remote.clear_faults()
     run_over_all()
     hold.refresh_from_db()
@@ -244,7 +244,7 @@ def test_it_passes_when_they_are_listed_again(what, clock):
 
 
 def test_numbers_on_their_way_do_not_count(clock):
-    """What was never listed is neither missing nor a reason to believe that more may be."""
+    """Numbers that were never listed are not missing, and do not raise the limit."""
     now = timezone.now()
     on_their_way = [PhoneNumber(remote_id=f"phnum_{place}", imported_at=now) for place in range(60)]
     PhoneNumber.objects.bulk_create(on_their_way)

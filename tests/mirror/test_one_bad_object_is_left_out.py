@@ -1,4 +1,4 @@
-"""One object that cannot be read or kept costs itself only: the rest of the run goes on and is complete."""
+"""One object that cannot be read or stored is left out: the rest of the run continues and is complete."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_an_agent_whose_details_are_never_answered(status, clock):
     assert (run.state, run.quarantined) == (SyncRun.State.COMPLETE, 1), run.problem
     assert sorted(Agent.objects.values_list("name", flat=True)) == ["B", "C"]
     row = PhoneNumber.objects.get(remote_id=line)
-    assert (row.bound_to, row.agent) == (broken, None), "it is shown, with the agent that nobody can read"
+    assert (row.bound_to, row.agent) == (broken, None), "it is shown, although its agent cannot be read"
     clock.remote.clear_faults()
     run_over_all()
     row.refresh_from_db()
@@ -82,7 +82,7 @@ def test_a_refused_key_ends_the_run(clock):
     assert (run.state, run.quarantined) == (SyncRun.State.PARTIAL, 0)
 
 
-def test_a_number_bound_to_something_that_is_no_id_is_kept(clock):
+def test_a_number_bound_to_an_invalid_id_is_kept(clock):
     first, second = new_number(clock, "+15550100123"), new_number(clock, "+15550100124")
     overlay(clock, first, {"assigned_agent": {"agent_id": "../../x", "agent_name": "x"}})
     run = run_over_all()
@@ -115,7 +115,7 @@ def test_an_unlisted_agent_that_cannot_be_kept_does_not_end_the_run(hostile, clo
 
 
 @pytest.mark.parametrize("hostile", ['{"x": NaN}', '{"x": "a\\u0000b"}', '{"label": "\\ud800", "name": "\\ud800"}'])
-def test_what_no_database_keeps_is_refused_at_the_door(hostile, clock):
+def test_values_that_no_database_stores_are_rejected_when_parsed(hostile, clock):
     old = agent(clock)
     line = number(clock, old)
     bad = json.loads(hostile)

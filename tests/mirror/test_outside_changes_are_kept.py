@@ -1,5 +1,5 @@
-"""What somebody changed in the ElevenLabs console is kept with both values and the span in which it happened. Our own
-writes are no outside changes, however late they show, and nothing is told twice."""
+"""Changes made in the ElevenLabs console are recorded once, with both values and the time span in which they happened.
+Our own writes are not external changes, however late they become visible."""
 
 from datetime import datetime
 from itertools import product
@@ -36,8 +36,8 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, PROMPT
 
 pytestmark = pytest.mark.django_db
 
-TOLD = {"agent": "name", "number": "label"}
-SAME_FOR_BOTH = cases(WHATS, ["number"])  # where it is the run or the operation that decides, not what is stored
+FIELD = {"agent": "name", "number": "label"}
+SAME_FOR_BOTH = cases(WHATS, ["number"])  # for tests in which the kind of object makes no difference
 
 
 @pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 2], autouse=True)
@@ -45,7 +45,7 @@ def width(request, settings):
     settings.ELEVENLABS_MAX_CONCURRENCY = request.param
 
 
-def told() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+def recorded() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     found = OutsideChange.objects.order_by("pk").select_related("entry")
     return [(one.entry.kind, one.object_id, one.entry.before, one.entry.after) for one in found]
 
@@ -60,12 +60,12 @@ def passes(clock: Clock, seconds: float = 60) -> datetime:
 def test_a_change_with_both_values_and_its_span(what, clock):
     row, *_ = known(clock, what)
     last_run_began = SyncRun.objects.latest("pk").started_at
-    field, old = TOLD[what], getattr(row, TOLD[what])
+    field, old = FIELD[what], getattr(row, FIELD[what])
     passes(clock)
     changed(clock, row, "Console's")
     passes(clock)
     run = run_over_all()
-    assert told() == [(f"{what}.changed", row.remote_id, {field: old}, {field: "Console's"})]
+    assert recorded() == [(f"{what}.changed", row.remote_id, {field: old}, {field: "Console's"})]
     change = OutsideChange.objects.get()
     assert (change.state, change.run, change.object_type) == (OutsideChange.State.OPEN, run, what)
     assert change.since == last_run_began
@@ -73,7 +73,7 @@ def test_a_change_with_both_values_and_its_span(what, clock):
     assert change.entry.cause_id == str(run.pk)
     passes(clock)
     run_over_all()
-    assert OutsideChange.objects.count() == 1, "nothing is told twice"
+    assert OutsideChange.objects.count() == 1, "a change is recorded once"
 
 
 @pytest.mark.parametrize("what", WHATS)
@@ -90,7 +90,7 @@ def test_added_and_gone(what, clock):
     passes(clock)
     before = SyncRun.objects.latest("pk").started_at
     run_over_all()
-    assert [(kind, object_id) for kind, object_id, _, _ in told()] == [
+    assert [(kind, object_id) for kind, object_id, _, _ in recorded()] == [
         (f"{what}.added", new),
         (f"{what}.gone", gone.remote_id),
     ]
@@ -105,7 +105,7 @@ def test_a_number_that_was_moved(clock):
         passes(clock)
         clock.remote.console("assign", number=line.remote_id, agent_id=agent.remote_id)
         run_over_all()
-        _, _, values_before, values_after = told()[-1]
+        _, _, values_before, values_after = recorded()[-1]
         assert values_before == {
             "agent_id": before and before.remote_id,
             "agent_name": before and str(before),
@@ -124,8 +124,8 @@ def test_a_partial_run_keeps_what_it_found(what, clock):
     run_over_all(SyncRun.State.PARTIAL)
     passes(clock)
     run_over_all()
-    assert len(told()) == 1
-    assert OutsideChange.objects.get().since == last_run_began, "a partial run is no proof of how it was before"
+    assert len(recorded()) == 1
+    assert OutsideChange.objects.get().since == last_run_began, "a partial run does not prove the earlier state"
 
 
 @pytest.mark.parametrize("what", WHATS)
@@ -144,8 +144,8 @@ def test_after_our_own_write_it_happened_after_that(what, clock):
     assert OutsideChange.objects.get().since == op.ended_at
 
 
-def test_a_change_that_the_list_does_not_tell_may_be_older_than_the_last_run(clock, settings):
-    """The details were read an hour ago, so nobody knows that it is not as old as that."""
+def test_a_change_that_the_list_does_not_show_may_be_older_than_the_last_run(clock, settings):
+    """The details were read an hour ago, so the change may be that old."""
     row, *_ = known(clock, "agent", 1)
     settings.DETAILS_REFRESH = 10**9
     row.refresh_from_db()
@@ -165,7 +165,7 @@ def test_a_change_that_the_list_does_not_tell_may_be_older_than_the_last_run(clo
 
 # --- Not kept ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("first", ["complete", "partial", "killed"])
-def test_the_first_picture_is_no_change(first, clock):
+def test_the_first_sync_records_no_change(first, clock):
     made(clock, "agent", 3)
     made(clock, "number", 3)
     if first == "partial":
@@ -179,11 +179,11 @@ def test_the_first_picture_is_no_change(first, clock):
     assert not OutsideChange.objects.exists()
     clock.remote.console("create_agent", name="Later")
     run_over_all()
-    assert len(told()) == 1
+    assert len(recorded()) == 1
 
 
 def test_what_moves_by_itself_is_no_change(clock):
-    """The list of an agent's numbers; the name of a number's agent; when the last call was."""
+    """The list of an agent's numbers, the name of a number's agent, and the time of the last call."""
     agent, *_ = known(clock, "agent", 1)
     line, *_ = known(clock, "number", 1)
     OutsideChange.objects.all().delete()
@@ -197,7 +197,7 @@ def test_what_moves_by_itself_is_no_change(clock):
     run_over_all(full=True)
     agent.refresh_from_db()
     assert agent.last_call_at is not None
-    assert told() == []
+    assert recorded() == []
     assert mirror_differs(clock.remote) == []
 
 
@@ -209,7 +209,7 @@ OURS = ["create", "duplicate", "import"]
     cases(product(OURS, [True, False]), [*product(["create", "import"], [True]), ("duplicate", False)]),
 )
 def test_what_we_made_and_could_not_read_at_once(name, unreadable, clock):
-    """The answer named it, and reading it failed: it is stored by the next sync, as ours."""
+    """The answer named the object, but reading it failed: the next sync stores it as our own change."""
     source, *_ = known(clock, "agent", 1)
     clock.remote.settings(hidden_until_listed=True)
     if unreadable:
@@ -226,13 +226,13 @@ def test_what_we_made_and_could_not_read_at_once(name, unreadable, clock):
     run_over_all()
     run_over_all()
     assert mirror_differs(clock.remote) == []
-    assert told() == []
+    assert recorded() == []
     entries = Entry.objects.filter(object_id=op.object_id).exclude(kind__startswith="operation.")
     assert {(entry.cause, entry.cause_id) for entry in entries} == {(Entry.Cause.OPERATION, str(op.pk))}
     kind = "number" if name == "import" else "agent"
     changed(clock, model_of(kind).objects.get(remote_id=op.object_id), "Console's")
     run_over_all()
-    assert len(told()) == 1, "and what comes after is the console's"
+    assert len(recorded()) == 1, "a later change is an external one"
 
 
 @pytest.mark.parametrize("what", SAME_FOR_BOTH)
@@ -254,7 +254,7 @@ def test_what_we_deleted_and_what_we_deleted_late(what, clock):
     assert [is_gone(row) for row in (first, second, third)] == [True, True, False]
     late.refresh_from_db()
     assert late.late_at is not None
-    assert told() == []
+    assert recorded() == []
 
 
 @pytest.mark.parametrize("what", SAME_FOR_BOTH)
@@ -270,7 +270,7 @@ def test_a_late_effect_is_ours(what, clock):
     recover(clock)
     op.refresh_from_db()
     assert op.late_at is not None
-    assert told() == []
+    assert recorded() == []
 
 
 @pytest.mark.parametrize("what", SAME_FOR_BOTH)
@@ -282,11 +282,11 @@ def test_while_ours_is_unconfirmed_and_when_it_is_settled(what, clock):
     else:
         numbers.set_label(row, "Ours", shown=row.label, key="k", actor=None)
     run_over_all()
-    assert told() == []
+    assert recorded() == []
     passes(clock, 100)
     settle.settle_due()
     run_over_all()
-    assert told() == []
+    assert recorded() == []
 
 
 @pytest.mark.parametrize("what", SAME_FOR_BOTH)
@@ -296,4 +296,4 @@ def test_a_row_that_was_only_missing_for_a_while(what, clock):
     answers(clock, row, 404)
     run_over_all()
     run_over_all()
-    assert told() == []
+    assert recorded() == []

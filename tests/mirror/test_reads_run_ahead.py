@@ -1,4 +1,4 @@
-"""A page is asked for while the ones before it are worked on: not without end, and not after the reader has left."""
+"""Pages are requested while earlier ones are processed, up to a limit, and no longer once the consumer has stopped."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,21 +16,21 @@ IN_TIME = 30  # seconds
 
 
 class Listing:
-    """Pages 1, 2, 3 …; an event for each says that it was asked for."""
+    """Pages 1, 2, 3 …, with an event for each that is set when it is requested."""
 
     def __init__(self, pages: int, ends_with: Exception | None = None) -> None:
-        self.asked = [Event() for _ in range(pages + 1)]
+        self.requested = [Event() for _ in range(pages + 1)]
         self.ends_with = ends_with
 
     def __iter__(self) -> Iterator[int]:
-        for at, asked in enumerate(self.asked[1:], start=1):
-            asked.set()
+        for at, event in enumerate(self.requested[1:], start=1):
+            event.set()
             yield at
         if self.ends_with is not None:
             raise self.ends_with
 
     def count(self) -> int:
-        return sum(asked.is_set() for asked in self.asked)
+        return sum(event.is_set() for event in self.requested)
 
 
 def nothing() -> None:
@@ -77,7 +77,7 @@ def test_pages_are_read_while_something_else_is_done_first() -> None:
     done = []
 
     def meanwhile() -> None:
-        done.append(listing.asked[3].wait(IN_TIME))
+        done.append(listing.requested[3].wait(IN_TIME))
 
     with fetch.thread_pool():
         assert numbers_of(fetch.pages(iter(listing), meanwhile)) == [1, 2, 3, 4, 5]
@@ -85,38 +85,38 @@ def test_pages_are_read_while_something_else_is_done_first() -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_those_that_wait_come_together_and_are_no_more_than_memory_should_hold() -> None:
+def test_waiting_pages_come_together_and_their_number_is_limited() -> None:
     listing = Listing(100)
     sizes: list[int] = []
     with fetch.thread_pool():
         for together in fetch.pages(iter(listing), nothing):
             sizes.append(len(together))
             worked_on = sum(sizes)
-            assert listing.asked[min(worked_on + fetch.MAX_PREFETCHED + 1, 100)].wait(IN_TIME)  # now so many wait
+            assert listing.requested[min(worked_on + fetch.MAX_PREFETCHED + 1, 100)].wait(IN_TIME)  # the buffer is full
             assert listing.count() == min(worked_on + fetch.MAX_PREFETCHED + 1, 100)
     assert sum(sizes) == 100
     assert set(sizes[1:-1]) == {fetch.BATCH_PAGES}
 
 
 @pytest.mark.usefixtures("two")
-def test_who_leaves_early_leaves_nobody_reading() -> None:
+def test_a_consumer_that_stops_early_stops_the_reading() -> None:
     listing = Listing(100)
     with fetch.thread_pool():
         pages = fetch.pages(iter(listing), nothing)
         [*_, (_, last)] = next(pages)
-        assert listing.asked[last + fetch.MAX_PREFETCHED + 1].wait(IN_TIME)  # it waits for room now
+        assert listing.requested[last + fetch.MAX_PREFETCHED + 1].wait(IN_TIME)  # the buffer is full
         pages.close()  # type: ignore[attr-defined]
-        asked = listing.count()
-        assert numbers_of(fetch.pages(iter(Listing(3)), nothing)) == [1, 2, 3]  # the threads are free again
-    assert listing.count() == asked == last + fetch.MAX_PREFETCHED + 1
+        requested = listing.count()
+        assert numbers_of(fetch.pages(iter(Listing(3)), nothing)) == [1, 2, 3]  # the threads are available again
+    assert listing.count() == requested == last + fetch.MAX_PREFETCHED + 1
 
 
 @pytest.mark.usefixtures("two")
-def test_what_goes_wrong_meanwhile_ends_the_reading() -> None:
+def test_an_error_in_the_consumer_ends_the_reading() -> None:
     listing = Listing(100)
 
     def meanwhile() -> None:
-        assert listing.asked[fetch.MAX_PREFETCHED + 1].wait(IN_TIME)
+        assert listing.requested[fetch.MAX_PREFETCHED + 1].wait(IN_TIME)
         raise ZeroDivisionError
 
     with fetch.thread_pool(), pytest.raises(ZeroDivisionError):

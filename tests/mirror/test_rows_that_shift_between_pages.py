@@ -1,5 +1,5 @@
-"""While a list is read, the console goes on: rows shift between its pages, are listed twice or by no page. Nothing is
-taken for gone that is there, nothing is stored twice, and the next quiet run has it all."""
+"""Console changes while a list is read shift rows between its pages: rows are listed twice or on no page. No existing
+row is marked as deleted, none is stored twice, and the next undisturbed run is complete."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ from tests.operations.consistency_checks import mirror_differs
 pytestmark = pytest.mark.django_db
 
 PER_PAGE = 3
-NumberAction = Callable[[], None]
+ConsoleAction = Callable[[], None]
 
 
 WAYS = [("offset", 2), ("keyset", 1), ("keyset", 2), ("offset", 1)]
@@ -41,9 +41,9 @@ def read_by(*gate: tuple[str, int]) -> list[Any]:
 BY_BOTH_PAGINGS = pytest.mark.parametrize("how_it_is_read", read_by(*WAYS[:2]), indirect=True)
 
 
-@pytest.fixture(params=read_by(WAYS[0]), autouse=True)  # by offset rows slip from one page to another
+@pytest.fixture(params=read_by(WAYS[0]), autouse=True)  # with offsets, rows shift from one page to another
 def how_it_is_read(request, clock, settings):
-    """By which paging, and with how many requests at once."""
+    """The paging of the remote and the number of concurrent requests."""
     paging, settings.ELEVENLABS_MAX_CONCURRENCY = request.param
     clock.remote.settings(paging=paging)
 
@@ -53,32 +53,32 @@ def slow(*case: object) -> object:
 
 
 class Between:
-    """What happens in the console right before the n-th page of a list is asked for."""
+    """Console actions right before the n-th page of a list is requested."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.deeds: dict[tuple[str, int], NumberAction] = {}
+        self.actions: dict[tuple[str, int], ConsoleAction] = {}
         for name in ("list_numbers", "list_agents"):
             patch.setattr(ElevenLabs, name, self._reading(name, getattr(ElevenLabs, name)))
 
     def _reading(self, name: str, read: Callable[..., Any]) -> Callable[..., Any]:
-        asked: list[None] = []
+        requested: list[None] = []
 
-        def page(client: ElevenLabs, **wanted: Any) -> Any:
-            asked.append(None)
-            self.deeds.pop((name, len(asked)), lambda: None)()
-            return read(client, **{**wanted, "page_size": PER_PAGE})
+        def page(client: ElevenLabs, **params: Any) -> Any:
+            requested.append(None)
+            self.actions.pop((name, len(requested)), lambda: None)()
+            return read(client, **{**params, "page_size": PER_PAGE})
 
         self.restarts = getattr(self, "restarts", [])
-        self.restarts.append(asked)
+        self.restarts.append(requested)
         return page
 
-    def at(self, what: str, place: int, deed: NumberAction) -> None:
-        for asked in self.restarts:
-            asked.clear()
-        self.deeds[f"list_{what}s", place] = deed
+    def at(self, what: str, place: int, action: ConsoleAction) -> None:
+        for requested in self.restarts:
+            requested.clear()
+        self.actions[f"list_{what}s", place] = action
 
-    def all_happened(self) -> bool:
-        return not self.deeds
+    def all_done(self) -> bool:
+        return not self.actions
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def between(monkeypatch) -> Between:
 
 
 def in_order(clock: Clock, what: str, count: int) -> list[Any]:
-    """So many, known here, as the list shows them."""
+    """Mirrored objects in the order of the list."""
     rows = {row.remote_id: row for row in known(clock, what, count)}
     if what == "agent":
         return [rows[row["agent_id"]] for row in clock.remote.get(AGENTS)["agents"]]
@@ -95,7 +95,7 @@ def in_order(clock: Clock, what: str, count: int) -> list[Any]:
 
 
 def settled(clock: Clock) -> bool:
-    """Once it is quiet, two runs later everything is as it is there."""
+    """Two undisturbed runs later, the mirror matches the remote."""
     clock.passes(10)
     run_over_all()
     run_over_all()
@@ -108,11 +108,11 @@ def settled(clock: Clock) -> bool:
     [("agent", 2), ("number", 4), slow("agent", 3), slow("agent", 4), slow("number", 2), slow("number", 3)],
 )
 def test_one_that_was_read_is_deleted(what, place, between, clock):
-    """By offset the row that slips to the page before is in none: it is looked up, and there."""
+    """With offsets, the row that shifts to the previous page is on none, so it is looked up and found."""
     rows = in_order(clock, what, 12)
     between.at(what, place, lambda: deleted(clock, rows[0]))
     run = run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert not any(is_missing(row) for row in rows)
     assert run.added == 0
     assert settled(clock)
@@ -121,11 +121,11 @@ def test_one_that_was_read_is_deleted(what, place, between, clock):
 
 @pytest.mark.parametrize("what", ["number", slow("agent")])
 def test_five_that_were_read_are_deleted(what, between, clock):
-    """As many as slip by unseen without anybody being asked."""
+    """The most that may be missing without holding the run."""
     rows = in_order(clock, what, 12)
     between.at(what, 3, lambda: deleted(clock, *rows[:5]))
     run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert not any(is_missing(row) for row in rows)
     assert settled(clock)
     assert [is_gone(row) for row in rows] == [True] * 5 + [False] * 7
@@ -144,7 +144,7 @@ def test_one_is_made(what, place, between, clock):
 
     between.at(what, place, make)
     run = run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert run.quarantined == 0
     assert model_of(what).objects.count() in (9, 10)
     assert not any(is_missing(row) for row in rows)
@@ -154,7 +154,7 @@ def test_one_is_made(what, place, between, clock):
 
 @pytest.mark.parametrize("what", WHATS)
 def test_a_page_repeats_rows_of_the_one_before(what, between, clock):
-    """And shows them otherwise: once is enough, and the next run brings what is now."""
+    """The repeated rows have changed: each is stored once, and the next run stores the current values."""
     rows = in_order(clock, what, 6)
     key = {"agent": "agents", "number": "phone_numbers"}[what]
     path = {"agent": AGENTS, "number": NUMBERS}[what]
@@ -183,25 +183,25 @@ def test_one_is_renamed_after_it_was_read_and_before(what, between, clock):
     clock.passes(2)
     between.at(what, 2, rename)
     run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert not any(is_missing(row) for row in rows)
     assert settled(clock)
 
 
 def test_an_agent_is_archived_between_the_two_lists(between, clock):
-    """It was in the first, and is in the second: once is enough."""
+    """It is in both lists, and is stored once."""
     rows = known(clock, "agent", 5)
     clock.passes(2)
     between.at("agent", 3, lambda: clock.remote.console("archive_agent", agent_id=rows[0].remote_id))
     run = run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert (run.seen, run.quarantined) == (5, 0)
     assert settled(clock)
     assert Agent.objects.get(pk=rows[0].pk).archived
 
 
 def test_an_agent_is_restored_before_the_second_list(between, clock):
-    """It was archived when the first was read, and is not any more when the second is: it is in neither."""
+    """It was archived when the first list was read and active when the second was, so it is in neither."""
     rows = known(clock, "agent", 5)
     clock.passes(2)
     clock.remote.console("archive_agent", agent_id=rows[0].remote_id)
@@ -210,7 +210,7 @@ def test_an_agent_is_restored_before_the_second_list(between, clock):
     clock.passes(2)
     between.at("agent", 3, lambda: clock.remote.console("unarchive_agent", agent_id=rows[0].remote_id))
     run = run_over_all()
-    assert between.all_happened()
+    assert between.all_done()
     assert run.seen == 4
     assert not is_missing(rows[0])
     assert not Agent.objects.get(pk=rows[0].pk).archived, "it was looked up"

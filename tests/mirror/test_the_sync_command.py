@@ -1,4 +1,4 @@
-"""`manage.py sync`: progress, a report, JSON for scripts, and an exit status that says how complete the run was."""
+"""`manage.py sync`: progress, a report, JSON for scripts, and an exit status that shows how complete the run was."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def sync(*args: str) -> tuple[int, str]:
-    """(exit status, what it printed)."""
+    """(exit status, output)."""
     printed = StringIO()
     try:
         call_command("sync", *args, stdout=printed)
@@ -32,7 +32,7 @@ def filled(clock: Clock) -> Clock:
     return clock
 
 
-def test_a_complete_run_says_what_it_found(filled):
+def test_a_complete_run_reports_what_it_found(filled):
     status, printed = sync()
     assert status == 0
     assert "listing agents" in printed
@@ -61,7 +61,7 @@ def test_full_reads_every_agents_details_again(filled):
     assert SyncRun.objects.first().full
 
 
-def test_a_partial_run_ends_with_3_and_says_why(filled):
+def test_a_partial_run_ends_with_3_and_explains_why(filled):
     filled.remote.fault("GET", "/v1/convai/v2/phone-numbers", "garbage", times=9)
     status, printed = sync()
     assert status == 3
@@ -70,7 +70,7 @@ def test_a_partial_run_ends_with_3_and_says_why(filled):
     assert Agent.objects.count() == 3
 
 
-def test_a_held_run_ends_with_4_and_says_where_it_is_decided(filled):
+def test_a_held_run_ends_with_4_and_names_the_page_that_decides_it(filled):
     sync()
     empty = {"phone_numbers": [], "has_more": False, "next_cursor": None}
     filled.remote.fault("GET", "/v1/convai/v2/phone-numbers", "edit", body=empty)

@@ -1,4 +1,4 @@
-"""One clock for both sides: what passes here passes in the sandbox too."""
+"""One clock for the tests and the sandbox: advancing it advances both."""
 
 import time
 
@@ -11,11 +11,11 @@ from numbers.models import PhoneNumber
 from numbers.sync import sync_all
 from tests.sandbox_process import Sandbox
 
-LONG_ENOUGH = 200  # seconds: every verdict is due by then (60 s, imports 100 s, dead intents 3 min)
+LONG_ENOUGH = 200  # seconds; every verdict is due by then: 60 s, imports 100 s, abandoned intents 3 min
 
 
 class Clock:
-    """Runs on like the real one, and forward at will: no test waits for it or depends on it."""
+    """Runs in real time and can be moved forward, so no test has to wait."""
 
     def __init__(self, remote: Sandbox, traveller: time_machine.Traveller) -> None:
         self.remote = remote
@@ -27,12 +27,12 @@ class Clock:
 
 
 def started(remote: Sandbox, *, tick: bool = True) -> time_machine.travel:
-    """To be entered right after the sandbox was reset. Without `tick`, time passes here at will only."""
+    """Enter it right after the sandbox was reset. Without `tick`, only the test moves time forward."""
     return time_machine.travel(time.time(), tick=tick)
 
 
 def recover(clock: Clock, *, syncs: int = 1) -> None:
-    """What the workers do in the minutes after a fault. What a sync misses is believed to be gone by the next one."""
+    """Do what the workers do in the minutes after a fault. A row that one sync misses is confirmed by the next one."""
     clock.passes(LONG_ENOUGH)
     settle.settle_due()
     for _ in range(syncs):

@@ -9,7 +9,7 @@ from tests.sandbox_process import Sandbox
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No try waits for the one before it."""
+    """Retry without a delay."""
     monkeypatch.setattr(transport.random, "uniform", lambda *_: 0.0)
 
 

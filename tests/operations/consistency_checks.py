@@ -1,4 +1,4 @@
-"""The one judge: the sandbox's ledger of what was done, the operations, and the mirror have to tell one story."""
+"""Check that the sandbox's ledger, the operations and the mirror are consistent with each other."""
 
 from typing import Any
 
@@ -29,23 +29,23 @@ NOTHING_HAPPENED = {State.REFUSED, State.NOT_SENT, State.NOT_APPLIED}
 
 
 def effect_of(kind: str) -> str:
-    """In the ledger's words. An action without a line above changes what it is about."""
+    """The kind of ledger entry. An action without an entry in EFFECT updates its own object."""
     return EFFECT.get(kind) or f"update_{action_class(kind).object_type}"
 
 
 def violations(remote: Sandbox, *, since: int = 0, history_since: int = 0, late: bool = False) -> list[str]:
-    """What is wrong; nothing if all is well. `since`: the ledger's last id when the scene was set, `history_since`
-    that of our history. `late`: an effect may come after its negative verdict, if the operation says so."""
+    """All inconsistencies. `since` is the last ledger id of the test's setup, `history_since` the last history entry of
+    it. With `late`, an effect may follow a negative verdict if the operation records that."""
     entries = remote.ledger(since)
     others = [entry for entry in entries if entry["by"] != "api"]
     found = _of_operations(entries, late)
     if not others:
-        found += _told_as_outside_changes(history_since)
+        found += _recorded_as_external_changes(history_since)
     return found + mirror_differs(remote)
 
 
 def wrong_verdicts(remote: Sandbox, *, since: int = 0) -> list[str]:
-    """As `violations`, of the operations alone: the mirror may still have to be synced."""
+    """Like `violations`, but without the mirror, which may not be synced yet."""
     return _of_operations(remote.ledger(since), late=False)
 
 
@@ -60,7 +60,7 @@ def _of_operations(entries: list[dict[str, Any]], late: bool) -> list[str]:
 
 
 def _effects(ours: list[dict[str, Any]], operations: list[Operation]) -> tuple[dict[int, int], list[str]]:
-    """How many effects each operation had, by the ledger; and the effects that nothing here explains."""
+    """The number of effects of each operation in the ledger, and the effects that no operation explains."""
     effects: dict[int, int] = {op.pk: 0 for op in operations}
     found = []
     for entry in ours:
@@ -76,7 +76,7 @@ def _effects(ours: list[dict[str, Any]], operations: list[Operation]) -> tuple[d
 
 
 def is_effect_of(entry: dict[str, Any], op: Operation) -> bool:
-    """Is this write of the ledger what the operation asked for?"""
+    """Is this ledger entry the write that the operation requested?"""
     if entry["kind"] != effect_of(op.kind):
         return False
     after, before = entry["after"] or {}, entry["before"] or {}
@@ -105,26 +105,26 @@ def _wrong(op: Operation, effects: dict[int, int], others: list[dict[str, Any]],
     if had > 1:
         found.append(f"it had {had} effects")
     if op.state == State.DONE and op.sent_at and not had and not any(is_effect_of(entry, op) for entry in others):
-        found.append("nobody did that")
+        found.append("but nothing had that effect")
     if op.state in NOTHING_HAPPENED and had and not (late and op.late_at):
         found.append("but it had an effect")
     if op.state == State.OVERTAKEN and not others:
-        found.append("but nobody else wrote")
-    told = Entry.objects.filter(
+        found.append("but there was no other write")
+    recorded = Entry.objects.filter(
         kind=f"operation.{op.state}", cause=Entry.Cause.OPERATION, cause_id=str(op.pk), actor_name=op.actor_name
     ).count()
-    if told != 1:
-        found.append(f"the history tells its verdict {told} times")
+    if recorded != 1:
+        found.append(f"the history records its verdict {recorded} times")
     return found
 
 
-def _told_as_outside_changes(history_since: int) -> list[str]:
+def _recorded_as_external_changes(history_since: int) -> list[str]:
     entries = Entry.objects.filter(pk__gt=history_since, cause=Entry.Cause.SYNC)
-    return [f"the history tells our own write as an outside change: {entry} {entry.after}" for entry in entries]
+    return [f"the history records our own write as an external change: {entry} {entry.after}" for entry in entries]
 
 
 def mirror_differs(remote: Sandbox) -> list[str]:
-    """Where the rows here are not what the remote shows."""
+    """The differences between the mirror and the remote."""
     found = []
     agents = {
         row["agent_id"]: remote.get(f"/v1/convai/agents/{row['agent_id']}")
@@ -132,30 +132,34 @@ def mirror_differs(remote: Sandbox) -> list[str]:
         for row in remote.get("/v1/convai/agents", archived=archived, page_size=100)["agents"]
     }
     for agent in Agent.objects.all():
-        there = agents.pop(agent.remote_id, None)
-        if (there is None) != (agent.gone_at is not None):
-            found.append(f"agent {agent.remote_id}: there {there is not None}, here gone at {agent.gone_at}")
-        elif there is not None and _settings(agent.remote_data) != _settings(there):
-            found.append(f"agent {agent.remote_id} is not as it is there")
-        elif there is not None and (agent.name, agent.archived) != (
-            there["name"],
-            there["platform_settings"]["archived"],
+        row = agents.pop(agent.remote_id, None)
+        if (row is None) != (agent.gone_at is not None):
+            found.append(
+                f"agent {agent.remote_id}: at the remote {row is not None}, in the mirror gone at {agent.gone_at}"
+            )
+        elif row is not None and _settings(agent.remote_data) != _settings(row):
+            found.append(f"agent {agent.remote_id} differs from the remote")
+        elif row is not None and (agent.name, agent.archived) != (
+            row["name"],
+            row["platform_settings"]["archived"],
         ):
-            found.append(f"agent {agent.remote_id} has another name or is archived in one place only")
+            found.append(f"agent {agent.remote_id} has a different name or archived flag in the mirror")
     found += [f"agent {agent_id} is not mirrored" for agent_id in agents]
     numbers = {row["phone_number_id"]: row for row in remote.get("/v1/convai/phone-numbers")}
     for number in PhoneNumber.objects.all():
-        there = numbers.pop(number.remote_id, None)
-        if (there is None) != (number.gone_at is not None):
-            found.append(f"number {number.remote_id}: there {there is not None}, here gone at {number.gone_at}")
-        elif there is not None:
-            bound = (there["assigned_agent"] or {}).get("agent_id", "")
-            here = (number.phone_number, number.label, number.bound_to, number.agent and number.agent.remote_id)
-            if here != (there["phone_number"], there["label"], bound, bound or None) or number.remote_data != there:
-                found.append(f"number {number.remote_id} is {here} here, {there} there")
+        row = numbers.pop(number.remote_id, None)
+        if (row is None) != (number.gone_at is not None):
+            found.append(
+                f"number {number.remote_id}: at the remote {row is not None}, in the mirror gone at {number.gone_at}"
+            )
+        elif row is not None:
+            bound = (row["assigned_agent"] or {}).get("agent_id", "")
+            mirrored = (number.phone_number, number.label, number.bound_to, number.agent and number.agent.remote_id)
+            if mirrored != (row["phone_number"], row["label"], bound, bound or None) or number.remote_data != row:
+                found.append(f"number {number.remote_id} is {mirrored} in the mirror, {row} at the remote")
     return found + [f"number {number_id} is not mirrored" for number_id in numbers]
 
 
 def _settings(agent: dict[str, Any]) -> dict[str, Any]:
-    """Without the list of its numbers, which moves without the agent being changed."""
+    """Everything but the list of its numbers, which changes without a change of the agent."""
     return {name: value for name, value in agent.items() if name != "phone_numbers"}

@@ -1,13 +1,13 @@
-"""Answers that no service should give, by what becomes of them. JSON texts, because some of this is no JSON that a
-library writes."""
+"""Invalid answers of the service, grouped by how they are handled. They are JSON texts, because a JSON library would
+not write some of them."""
 
 import json
 
 DEEP = "[" * 300 + "]" * 300
-UNSTORABLE = "unstorable"  # read, and never stored
-WRONG_SHAPE = "wrong shape"  # not read at all
-READABLE = "readable"  # read; a value is not what was asked for, or longer than its column
-ANOTHER_ID = "another id"  # not read as the object that was asked for
+UNSTORABLE = "unstorable"  # parsed, but cannot be stored
+WRONG_SHAPE = "wrong shape"  # rejected when it is parsed
+READABLE = "readable"  # parsed; a value differs from the requested one, or is longer than its column
+ANOTHER_ID = "another id"  # rejected because it is not the requested object
 ANYWHERE: dict[str, dict[str, str]] = {
     UNSTORABLE: {
         "NUL": '{"label": "a\\u0000b", "name": "a\\u0000b"}',
@@ -63,15 +63,15 @@ OF_AGENTS: dict[str, dict[str, str]] = {
     },
     ANOTHER_ID: {"another id": '{"agent_id": "agent_other"}'},
 }
-# What is found again by its name or number cannot be found while it shows another one.
+# Objects that are found by their name or number cannot be found while the remote shows a different one.
 HIDDEN = {"agent": "wrong type", "number": "no number"}
-# The first text of each class that leaves an object where it can be found.
+# The first text of each class with which an object can still be found.
 FIRST = {
     "agent": {UNSTORABLE: "prompt with NUL", WRONG_SHAPE: "settings null", READABLE: "settings other types"},
     "number": {UNSTORABLE: "NUL", WRONG_SHAPE: "agent as text", READABLE: "agent id too long"},
 }
 
-# The whole body of an answer.
+# Whole response bodies.
 BODIES: dict[str, bytes] = {
     "null": b"null",
     "list": b"[]",
@@ -82,12 +82,12 @@ BODIES: dict[str, bytes] = {
     "deep": DEEP.encode(),
     "no JSON": b"\x00\xff\xfe",
     "an error with 200": b'{"detail": {"status": "error", "message": "no\\u0000"}}',
-    "ids that are none": b'{"agent_id": "../x", "phone_number_id": ["x"]}',
+    "invalid ids": b'{"agent_id": "../x", "phone_number_id": ["x"]}',
     "ids as numbers": b'{"agent_id": 5, "phone_number_id": null}',
 }
 
 
 def texts_of(what: str) -> dict[str, tuple[str, str]]:
-    """{name: (class, text)} of everything that is tried on an agent or on a number."""
+    """{name: (class, text)} of everything that is tested on an agent or on a number."""
     own = OF_AGENTS if what == "agent" else OF_NUMBERS
     return {name: (of, text) for of in own for name, text in {**ANYWHERE[of], **own[of]}.items()}

@@ -1,4 +1,4 @@
-"""A write whose answer was lost and which took effect is known two seconds later, not after a minute."""
+"""A write that took effect but whose answer was lost is confirmed after two seconds, not after a minute."""
 
 from collections.abc import Iterator
 
@@ -19,18 +19,18 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def clock(remote: Sandbox) -> Iterator[Clock]:
-    """It is seconds that count here, and a busy machine must not spend them."""
+    """A clock without ticks, because these tests count seconds and a busy machine would add some."""
     with started(remote, tick=False) as traveller:
         yield Clock(remote, traveller)
 
 
 def due_in(op: Operation) -> int:
-    """Whole seconds after it was sent."""
+    """The seconds from sending to the next check, rounded."""
     op.refresh_from_db()
     return round((op.settle_at - op.sent_at).total_seconds())
 
 
-@pytest.mark.parametrize("name", ["move", "import"])  # read back by id, and found in a list
+@pytest.mark.parametrize("name", ["move", "import"])  # one is read back by id, the other is found in a list
 def test_what_took_effect_is_known_two_seconds_after_the_loss(name, clock):
     ask = WRITES[name].set_up(clock)
     clock.remote.settings(listed_after=0)
@@ -44,27 +44,27 @@ def test_what_took_effect_is_known_two_seconds_after_the_loss(name, clock):
     assert op.state == State.DONE, op.message
 
 
-def test_what_did_not_is_looked_at_again_until_a_no_is_believed(clock):
+def test_a_write_without_effect_is_checked_again_until_its_negative_verdict(clock):
     ask = WRITES["move"].set_up(clock)
     clock.remote.fault("PATCH", "/v1/convai/*", "reset")
     op = ask("key")
-    looks = []
+    delays = []
     while op.state == State.SENT:
-        looks.append(due_in(op))
+        delays.append(due_in(op))
         clock.passes((op.settle_at - timezone.now()).total_seconds() + 0.01)
         settle_due()
         op.refresh_from_db()
-    assert (looks, op.state) == ([2, 5, 10, 20, 40, 60], State.NOT_APPLIED)
+    assert (delays, op.state) == ([2, 5, 10, 20, 40, 60], State.NOT_APPLIED)
     assert settings.SETTLE_AFTER.total_seconds() == 60
 
 
 def test_a_request_that_may_be_under_way_is_not_read_back(clock, monkeypatch):
-    """Its own process decides it; only if that was killed does a worker."""
+    """Its own process records the outcome. A worker does so only if that process was killed."""
     ask = WRITES["move"].set_up(clock)
-    seen = []
-    monkeypatch.setattr(outcome, "record_call", lambda op, _: seen.append(due_in(op)))
+    delays_when_recorded = []
+    monkeypatch.setattr(outcome, "record_call", lambda op, _: delays_when_recorded.append(due_in(op)))
     ask("key")
-    assert seen == [1.5 * settings.ELEVENLABS_WRITE_DEADLINE + 2]
+    assert delays_when_recorded == [1.5 * settings.ELEVENLABS_WRITE_DEADLINE + 2]
 
 
 def test_where_the_remote_cannot_be_read_the_rest_of_a_round_waits(clock):
@@ -78,11 +78,11 @@ def test_where_the_remote_cannot_be_read_the_rest_of_a_round_waits(clock):
     assert settle_due() == 0
     assert len(clock.remote.calls(since=since, method="GET")) == 1
     assert settle_due() == 0
-    assert len(clock.remote.calls(since=since, method="GET")) == 3, "the others come first in the next round"
+    assert len(clock.remote.calls(since=since, method="GET")) == 3, "the next round begins with the other operations"
     assert {due_in(op) for op in ops} == {5}
 
 
-def test_one_object_that_cannot_be_read_is_in_no_other_ones_way(clock):
+def test_an_object_that_cannot_be_read_does_not_block_the_others(clock):
     asks = [WRITES["update"].set_up(clock) for _ in range(2)]
     clock.remote.fault("PATCH", "/v1/convai/*", "reset", when="after", times=2)
     bad, good = (ask(f"key {at}") for at, ask in enumerate(asks))

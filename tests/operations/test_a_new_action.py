@@ -54,7 +54,7 @@ class UpperCaseLabel(NumberAction):
     permission = "numbers.change_phonenumber"
     button = "Upper case"
 
-    label: str  # the one to change
+    label: str  # the number to change
 
     @classmethod
     def of(cls, number: PhoneNumber, *, shown: str) -> Self:
@@ -99,7 +99,7 @@ ENDPOINT = "POST api/numbers/<number_id>/upper-case-label"
 
 @pytest.fixture
 def registered(settings) -> Iterator[None]:
-    """As if the project had started with the action registered: URLs are made at startup."""
+    """The project as if it had started with the action registered, because URLs are built at startup."""
     register(UpperCaseLabel)
     api = Api(title="Demo", urls_namespace="demo", parser=StrictParser())
     problems.register_handlers(api)

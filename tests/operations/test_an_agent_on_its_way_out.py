@@ -1,5 +1,5 @@
-"""No number is bound to an agent that is being deleted or archived, and none is deleted while a number is on its way:
-each side commits its intent before it looks for the other's."""
+"""No number is assigned to an agent that is being deleted or archived, and no agent is deleted while a number is being
+assigned to it: each side commits its intent before it checks for the other's."""
 
 import pytest
 
@@ -13,10 +13,10 @@ from tests.operations.writes import CREDENTIALS, NEW_LINE, agent, number
 pytestmark = pytest.mark.django_db
 
 
-def take_away(deed, old, key="taking"):
+def remove_agent(removal, old, key="taking"):
     return (
         agents.delete(old, key=key, actor=None)
-        if deed == "deleted"
+        if removal == "deleted"
         else agents.archive(old, archived=True, key=key, actor=None)
     )
 
@@ -28,36 +28,36 @@ def bind(how, clock, old, line, key="binding"):
 
 
 @pytest.mark.parametrize("how", ["assign", "import"])
-@pytest.mark.parametrize("deed", ["deleted", "archived"])
-def test_nothing_is_bound_to_it(deed, how, clock):
+@pytest.mark.parametrize("removal", ["deleted", "archived"])
+def test_nothing_is_bound_to_it(removal, how, clock):
     old, line = agent(clock), number(clock)
-    method = "DELETE" if deed == "deleted" else "PATCH"
+    method = "DELETE" if removal == "deleted" else "PATCH"
     clock.remote.fault(method, "/v1/convai/agents/*", "status", status=500, when="late")
-    assert take_away(deed, old).state == State.SENT
+    assert remove_agent(removal, old).state == State.SENT
     op = bind(how, clock, old, line)
     assert (op.state, op.sent_at, op.error_fields) == (State.NOT_SENT, None, ["agent"])
-    assert f"is being {deed} by" in op.message
+    assert f"is being {removal} by" in op.message
     recover(clock)
     assert violations(clock.remote, late=True) == []
 
 
 @pytest.mark.parametrize("how", ["assign", "import"])
-@pytest.mark.parametrize("deed", ["deleted", "archived"])
-def test_it_stays_while_a_number_is_on_its_way_to_it(deed, how, clock):
+@pytest.mark.parametrize("removal", ["deleted", "archived"])
+def test_it_is_kept_while_a_number_is_being_assigned_to_it(removal, how, clock):
     old, line = agent(clock), number(clock)
     method, path = ("POST", "/v1/convai/phone-numbers") if how == "import" else ("PATCH", "/v1/convai/phone-numbers/*")
     clock.remote.fault(method, path, "status", status=500, when="late")
     assert bind(how, clock, old, line).state == State.SENT
-    op = take_away(deed, old)
+    op = remove_agent(removal, old)
     assert (op.state, op.sent_at) == (State.NOT_SENT, None)
     assert "is needed for a number" in op.message
     clock.passes(40)
-    clock.remote.ledger()  # by now it has taken effect; a new number is listed a little later
+    clock.remote.ledger()  # reading the ledger applies the delayed write; a new number is listed a little later
     recover(clock)
     assert violations(clock.remote, late=True) == []
 
 
-def test_a_restore_stands_in_nobodys_way(clock):
+def test_a_restore_blocks_no_assignment(clock):
     old, line = agent(clock), number(clock)
     agents.archive(old, archived=True, key="archive", actor=None)
     clock.passes(2)
@@ -66,7 +66,7 @@ def test_a_restore_stands_in_nobodys_way(clock):
     assert bind("assign", clock, old, line).state == State.DONE
 
 
-def test_what_is_found_to_be_gone_is_shown_as_missing_at_once(clock):
+def test_an_object_found_to_be_deleted_is_marked_as_missing_at_once(clock):
     gone, line, other = agent(clock), number(clock), number(clock, phone_number="+15550100124")
     clock.remote.console("delete_agent", agent_id=gone.remote_id)
     clock.remote.console("delete_number", number=line.remote_id)

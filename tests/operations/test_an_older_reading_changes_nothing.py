@@ -1,7 +1,7 @@
-"""What was read before a newer operation on the same object is not put over what that one left behind, and the
-difference is not recorded as an external change.
+"""Data that was read before a newer operation on the same object does not overwrite the result of that operation, and
+the difference is not recorded as an external change.
 
-An operation that makes an object locks its name or its line, not its id: others may write to the object meanwhile.
+An operation that creates an object locks its name or phone number, not its id, so others may write to it meanwhile.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ BODY = {"conversation_config": {"agent": {"prompt": {"prompt": "You wait."}}}}
 
 
 def and_then(owner: Any, name: str, action: Callable[[], Operation], patch: pytest.MonkeyPatch) -> list[Operation]:
-    """`action` is done between what this method reads and what is made of it. Once."""
+    """Run `action` once, right after this method has read and before its result is used."""
     original, done = getattr(owner, name), []
 
     def read(*args: Any, **options: Any) -> Any:
@@ -46,7 +46,7 @@ def and_then(owner: Any, name: str, action: Callable[[], Operation], patch: pyte
     return done
 
 
-def nothing_is_told_of_others(clock: Any) -> None:
+def assert_no_external_changes(clock: Any) -> None:
     assert mirror_differs(clock.remote) == []
     assert not OutsideChange.objects.exists()
     recover(clock)
@@ -61,14 +61,14 @@ def import_(line: str, key: str = "import") -> Operation:
 
 def test_an_import_that_finds_the_number_while_it_is_moved(clock, monkeypatch):
     ask = WRITES["move"].set_up(clock)
-    sync_all()  # the first picture, after which what no operation explains is an outside change
+    sync_all()  # after this first sync, a change that no operation explains is an external change
     done = and_then(ImportNumber, "_find", lambda: ask("move"), monkeypatch)
 
     op = import_(LINE)
 
     assert (op.state, done[0].state) == (State.NOT_SENT, State.DONE)
     assert PhoneNumber.objects.get().agent.name == "Sales Bot"
-    nothing_is_told_of_others(clock)
+    assert_no_external_changes(clock)
 
 
 def test_an_import_that_is_read_back_while_the_number_is_renamed(clock, monkeypatch):
@@ -90,7 +90,7 @@ def test_an_import_that_is_read_back_while_the_number_is_renamed(clock, monkeypa
     op.refresh_from_db()
     assert (op.state, done[0].state) == (State.DONE, State.DONE)
     assert PhoneNumber.objects.get().label == "Night line"
-    nothing_is_told_of_others(clock)
+    assert_no_external_changes(clock)
 
 
 def test_an_import_that_a_poll_finds_while_it_is_renamed(clock, monkeypatch):
@@ -109,11 +109,11 @@ def test_an_import_that_a_poll_finds_while_it_is_renamed(clock, monkeypatch):
 
     assert done[0].state == State.DONE
     assert PhoneNumber.objects.get().label == "Night line"
-    nothing_is_told_of_others(clock)
+    assert_no_external_changes(clock)
 
 
 def new_agent(clock: Any) -> tuple[Operation, Agent]:
-    """Its answer was lost, and a sync has found it."""
+    """An agent whose creation was not answered, and which a sync has found."""
     clock.remote.fault("POST", "/v1/convai/*", "status", status=500, when="after")
     op = agents.create(name="Help Desk", body=BODY, key="create", actor=None)
     clock.passes(10)
@@ -135,22 +135,22 @@ def test_a_new_agent_that_is_read_back_while_it_is_changed(clock, monkeypatch):
 
     op.refresh_from_db()
     assert (op.state, done[0].state) == (State.DONE, State.DONE)
-    nothing_is_told_of_others(clock)
+    assert_no_external_changes(clock)
 
 
-def test_a_change_is_kept_though_who_made_the_agent_is_not_decided_yet(clock, monkeypatch):
+def test_a_change_is_kept_while_the_creation_of_the_agent_is_unconfirmed(clock, monkeypatch):
     agent(clock)
     sync_all()
     op, row = new_agent(clock)
-    Operation.objects.filter(pk=op.pk).update(object_id=row.remote_id)  # as if it had been killed with the answer
+    Operation.objects.filter(pk=op.pk).update(object_id=row.remote_id)  # as if killed right after the answer
 
     assert update(row).state == State.DONE
 
-    nothing_is_told_of_others(clock)
+    assert_no_external_changes(clock)
 
 
-def test_what_is_read_on_a_quiet_object_is_kept(clock):
-    """The other side: what an import finds is kept in the mirror."""
+def test_data_read_from_an_object_without_other_writes_is_kept(clock):
+    """The counterpart: what an import finds is stored in the mirror."""
     number(clock)
     sync_all()
     clock.passes(2)

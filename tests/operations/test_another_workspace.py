@@ -1,4 +1,4 @@
-"""The key opens another workspace than the one that the pages show: nothing is written there."""
+"""If the key belongs to a different workspace than the mirrored one, nothing is written to it."""
 
 import pytest
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_nothing_is_sent_until_somebody_says_which_is_meant(name, clock: Clock, admin_user):
+def test_nothing_is_sent_until_the_workspace_is_confirmed(name, clock: Clock, admin_user):
     ask = WRITES[name].set_up(clock)
     before = len(clock.remote.calls())
     lease = Lease(runs.start(clock.remote.url), connect())

@@ -1,4 +1,4 @@
-"""An agent is deleted with its numbers: step by step, visible and resumable wherever it stops, each step once."""
+"""Deleting an agent with its numbers runs step by step: each step once, and resumable wherever it stops."""
 
 import threading
 from itertools import product
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Crash(BaseException):
-    """The worker ends here."""
+    """The worker dies."""
 
 
 def leaving(clock: Clock, numbers: int = 3) -> Agent:
@@ -57,9 +57,9 @@ def assert_done(clock: Clock, change_set: ChangeSet, leaver: Agent, heir: Agent 
     assert violations(clock.remote) == []
 
 
-@pytest.mark.parametrize("deed", ["release", "move"])
-def test_numbers_first_then_the_agent(deed, clock):
-    leaver, heir = leaving(clock), agent(clock, "Sales Bot") if deed == "move" else None
+@pytest.mark.parametrize("action", ["release", "move"])
+def test_numbers_first_then_the_agent(action, clock):
+    leaver, heir = leaving(clock), agent(clock, "Sales Bot") if action == "move" else None
     change_set = retire(leaver, heir)
     assert states(change_set) == ["planned"] * 4
     since = clock.remote.ledger()[-1]["id"]
@@ -69,7 +69,7 @@ def test_numbers_first_then_the_agent(deed, clock):
     assert_done(clock, change_set, leaver, heir)
 
 
-@pytest.mark.parametrize("step", cases(range(4), [1, 3]))  # a number's, and the agent's
+@pytest.mark.parametrize("step", cases(range(4), [1, 3]))  # a number's step and the agent's
 def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
@@ -83,13 +83,13 @@ def test_a_step_that_fails_stops_the_rest_and_is_taken_up_again(step, clock):
     assert states(change_set) == ["done"] * step + ["refused"] + ["planned"] * (3 - step)
     leaver.refresh_from_db()
     assert leaver.gone_at is None
-    assert work(change_set).state == ChangeSet.State.STOPPED, "no worker goes on by itself"
+    assert work(change_set).state == ChangeSet.State.STOPPED, "no worker resumes it on its own"
 
     change_sets.resume(change_set, actor=None)
-    change_sets.resume(change_set, actor=None)  # clicked twice
+    change_sets.resume(change_set, actor=None)  # a double click
     work(change_set)
     assert_done(clock, change_set, leaver, heir)
-    assert change_set.steps.count() == 5, "the first attempt stays to be seen"
+    assert change_set.steps.count() == 5, "the first attempt is still listed"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_an_unconfirmed_step_is_settled_before_the_next_one(step, effect, clock)
     expected = ["done"] * step + ["sent"] + ["planned"] * (3 - step)
     assert states(change_set) == expected
     work(change_set)
-    assert states(change_set) == expected, "nothing goes past it"
+    assert states(change_set) == expected, "no later step starts"
 
     clock.passes(70)
     settle.settle_due()
@@ -144,18 +144,18 @@ def test_a_worker_that_dies_leaves_it_to_the_next(point, step, clock, monkeypatc
         with pytest.raises(Crash):
             change_sets.run_due()
 
-    assert change_sets.run_due() == 0, "it is still the dead worker's"
+    assert change_sets.run_due() == 0, "the dead worker still holds the claim"
     clock.passes(200)
     settle.settle_due()
     work(change_set)
     assert (change_set.state == ChangeSet.State.STOPPED) == (point in ("claim", "mark_sent"))
-    if change_set.state == ChangeSet.State.STOPPED:  # nothing had been sent: a person decides
+    if change_set.state == ChangeSet.State.STOPPED:  # nothing was sent, so staff decide
         change_sets.resume(change_set, actor=None)
         work(change_set)
     assert_done(clock, change_set, leaver, heir)
 
 
-def test_the_dead_worker_is_not_waited_for_longer_than_it_may_take(clock, monkeypatch):
+def test_the_claim_of_a_dead_worker_ends_with_its_lease(clock, monkeypatch):
     leaver = leaving(clock, 1)
     change_set = retire(leaver)
 
@@ -189,7 +189,7 @@ def test_a_second_worker_in_the_middle_of_a_step_finds_nothing_to_do(clock, monk
 
 
 def test_a_slow_worker_whose_claim_ran_out_leaves_the_rest_to_the_other(clock, monkeypatch):
-    """The other one comes while a step is under way: it does not send that step again, and does not stop it."""
+    """The other worker starts while a step is being sent: it neither sends that step again nor stops it."""
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
     mark_sent, slow = execute.mark_sent, []
@@ -220,7 +220,7 @@ def test_two_workers_at_once(clock):
         try:
             start.wait(10)
             change_sets.run_due()
-        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+        except BaseException as error:  # noqa: BLE001 - checked in the main thread
             errors.append(error)
         finally:
             connection.close()
@@ -245,11 +245,11 @@ def test_one_key_plans_once(clock):
     assert ChangeSet.objects.count() == 1
     assert Operation.objects.count() == 4
     work(first)
-    assert retire(leaver, heir) == first, "sent again when the numbers have moved, it is still the same form"
+    assert retire(leaver, heir) == first, "the same form sent after the numbers moved is still a repeat"
     assert_done(clock, first, leaver, heir)
 
 
-def test_a_number_that_somebody_else_holds_stops_it_and_says_who(clock):
+def test_a_number_locked_by_another_operation_stops_it_and_is_named(clock):
     leaver, heir = leaving(clock), agent(clock, "Sales Bot")
     change_set = retire(leaver, heir)
     second = PhoneNumber.objects.get(phone_number="+15550100121")

@@ -1,4 +1,4 @@
-"""Answers that no service should give: they never end a write in an exception, and never leave it undecidable."""
+"""Invalid answers of the service never end a write with an exception, and every write still gets a verdict."""
 
 from collections.abc import Callable
 from itertools import product
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 NUMBER_WRITES = ["import", "assign", "move", "release", "rename", "remove"]
 AGENT_WRITES = ["create", "update", "duplicate", "archive", "restore", "delete"]
 BEFORE, ANSWER, READ_BACK = MOMENTS = ["before the check", "in the answer", "in the read-back"]
-# Each text by itself is tried where it is read and kept: test_what_cannot_be_read_or_kept.py.
+# test_what_cannot_be_read_or_kept.py tests each text on its own, where it is parsed and stored.
 PRODUCT = [
     (name, text, moment)
     for name in [*NUMBER_WRITES, *AGENT_WRITES]
@@ -34,23 +34,23 @@ PRODUCT = [
 
 
 def is_in_the_gate(name: str, text: str, moment: str) -> bool:
-    """One text of each class, where it comes to something else than the text of another class."""
+    """One text of each class, wherever the classes are handled differently."""
     what, method = "number" if name in NUMBER_WRITES else "agent", WRITES[name].method
     if name not in ONE_OF_EACH_VERB:
         return moment == READ_BACK and text == in_turn(name)
-    if method == "DELETE" and moment == ANSWER:  # there is nothing in it that anybody reads
+    if method == "DELETE" and moment == ANSWER:  # nothing in it is used
         return text == FIRST[what][UNSTORABLE]
-    if text == ANOTHER_ID and method != "POST":  # to a read by its id it is a wrong shape, to a listing a new object
+    if text == ANOTHER_ID and method != "POST":  # a read by id rejects it, a listing shows a new object
         return moment == READ_BACK
     if text == HIDDEN[what] and method == "POST":
         return moment == READ_BACK
-    if moment != READ_BACK and text in FIRST[what].values():  # each class at some writes, each write with some class
+    if moment != READ_BACK and text in FIRST[what].values():  # each class with some writes, each write with one class
         return text == in_turn(name)
     return text == ANOTHER_ID or text in FIRST[what].values()
 
 
 def in_turn(name: str) -> str:
-    """One class for each write, so that each class has its writes."""
+    """The class of text for this write, chosen so that each class is used."""
     first = FIRST["number" if name in NUMBER_WRITES else "agent"]
     classes = sorted(first)
     return first[classes[list(WRITES).index(name) % len(classes)]]
@@ -71,7 +71,7 @@ def test_no_case_is_missing():
 
 
 def objects(clock: Clock, name: str) -> list[str]:
-    """The ids of the remote objects that this write is about."""
+    """The ids of the remote objects of this kind of write."""
     if name in NUMBER_WRITES:
         return [row["phone_number_id"] for row in clock.remote.get("/v1/convai/phone-numbers")]
     rows = [clock.remote.get("/v1/convai/agents", archived=archived)["agents"] for archived in ("false", "true")]
@@ -85,25 +85,25 @@ def overlay(clock: Clock, ids: list[str], text: str | None) -> None:
         ).raise_for_status()
 
 
-def spoil(clock: Clock, name: str, text: str | None) -> None:
+def corrupt(clock: Clock, name: str, text: str | None) -> None:
     overlay(clock, objects(clock, name), text)
 
 
-def healed(clock: Clock, ids: list[str]) -> None:
-    """The service shows the truth again, and a change of each agent makes a sync look at it anew."""
+def restore_answers(clock: Clock, ids: list[str]) -> None:
+    """The service answers correctly again, and a change of each agent makes the sync read its details again."""
     overlay(clock, ids, None)
     clock.passes(2)
     for agent_id in objects(clock, "create"):
-        # Not among what a copy is known by, and what a new agent was asked to have anyway.
+        # Copies are not recognized by their tags, and a new agent was requested with these.
         clock.remote.console("patch_agent", agent_id=agent_id, patch={"tags": ["new"]})
 
 
 def real_ids(clock: Clock) -> list[str]:
-    """By the ledger, which no overlay touches."""
-    there: dict[str, bool] = {}
+    """The ids in the ledger, which overlays do not change."""
+    exists: dict[str, bool] = {}
     for entry in clock.remote.ledger():
-        there[entry["object_id"]] = entry["after"] is not None
-    return [object_id for object_id, is_there in there.items() if is_there]
+        exists[entry["object_id"]] = entry["after"] is not None
+    return [object_id for object_id, still_exists in exists.items() if still_exists]
 
 
 @pytest.mark.parametrize(("name", "text", "moment"), cases(PRODUCT, GATE))
@@ -111,9 +111,9 @@ def test_hostile_values(name, text, moment, clock, monkeypatch):
     _, hostile = texts_of("number" if name in NUMBER_WRITES else "agent")[text]
     ask = WRITES[name].set_up(clock)
     if moment == BEFORE:
-        spoil(clock, name, hostile)
+        corrupt(clock, name, hostile)
     elif moment == ANSWER:
-        spoil_after(clock, name, hostile, monkeypatch)
+        corrupt_after_write(clock, name, hostile, monkeypatch)
     else:
         clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when="after")
 
@@ -121,7 +121,7 @@ def test_hostile_values(name, text, moment, clock, monkeypatch):
 
     if moment == READ_BACK:
         assert op.state == State.SENT
-        spoil(clock, name, hostile)
+        corrupt(clock, name, hostile)
     clock.passes(120)
     settle.settle_due()
     run = sync_all()
@@ -129,43 +129,42 @@ def test_hostile_values(name, text, moment, clock, monkeypatch):
     assert run.gone == 0 or name in ("delete", "remove")
     op.refresh_from_db()
     assert not op.is_open or op.state == State.SENT
-    healed(clock, real_ids(clock))
+    restore_answers(clock, real_ids(clock))
     recover(clock)
-    # A new agent is found again by its name: hidden until the verdict, it is linked to its operation afterwards.
+    # A new agent is found by its name. If that was hidden until the verdict, it is linked to its operation later.
     assert violations(clock.remote, late=name in ("create", "duplicate")) == []
     assert not Agent.objects.filter(remote_id="").exists()
     assert not PhoneNumber.objects.filter(remote_id="").exists()
 
 
-def spoil_after(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the write on, what is shown is spoilt: its answer (PATCH), or what is read right after it (POST)."""
+def corrupt_after_write(clock: Clock, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrupt the answer to the write (PATCH), or the read that follows it (POST)."""
     kind = action_class(WRITES[name].kind)
     if WRITES[name].method == "POST":
         send = kind.send
 
-        def send_and_spoil(*args: Any) -> Any:
+        def send_and_corrupt(*args: Any) -> Any:
             reply = send(*args)
             overlay(clock, [reply.object_id], text)
             return reply
 
-        monkeypatch.setattr(kind, "send", send_and_spoil, raising=False)
+        monkeypatch.setattr(kind, "send", send_and_corrupt, raising=False)
     else:
         mark_sent = execute.mark_sent
 
-        def mark_and_spoil(op: Operation, *rest: Any) -> None:
+        def mark_and_corrupt(op: Operation, *rest: Any) -> None:
             mark_sent(op, *rest)
-            spoil(clock, name, text)
+            corrupt(clock, name, text)
 
-        monkeypatch.setattr(execute, "mark_sent", mark_and_spoil)
+        monkeypatch.setattr(execute, "mark_sent", mark_and_corrupt)
 
 
 SHAPES = [(name, body) for name in WRITES for body in BODIES]
-# No JSON; JSON that may pass for an empty list; an object with ids.
 ONE_OF_EACH_CLASS = [
     "no JSON",
     "list",
-    "ids that are none",
-]  # no JSON; what may pass for an empty list; an object with ids
+    "invalid ids",
+]  # not JSON; JSON that could be read as an empty list; an object with ids
 SHAPES_OF_THE_GATE = [
     (name, body)
     for place, name in enumerate(WRITES)
@@ -176,7 +175,7 @@ SHAPES_OF_THE_GATE = [
 
 @pytest.mark.parametrize(("name", "body"), cases(SHAPES, SHAPES_OF_THE_GATE))
 def test_wrong_shapes(name, body, clock):
-    """The answer to the write, the read-back and the reads before a second write: each is once of a wrong shape."""
+    """The answer to the write, the read-back and the reads before a second write each have a wrong shape once."""
     ask = WRITES[name].set_up(clock)
     clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=200, raw=BODIES[body], when="after")
     op = ask("key")

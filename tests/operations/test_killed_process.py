@@ -1,4 +1,4 @@
-"""A process is killed (SIGKILL) at every point of a move, and another one finishes the story."""
+"""A process is killed (SIGKILL) at every point of a move, and another one completes the operation."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ services.assign(line, to, shown=line.bound_to, key="key", actor=None)
 
 
 def killed_at(point: str, clock: Clock) -> None:
-    """Start the move in a process of its own, and kill that as soon as it is there."""
+    """Start the move in a separate process, and kill that at this point."""
     child = subprocess.Popen(
         [sys.executable, "-c", MOVE, point, clock.remote.url, clock.remote.key],
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()},

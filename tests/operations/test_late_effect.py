@@ -1,4 +1,5 @@
-"""A write whose answer was lost may take effect later: no early "no", and a late effect finds its operation."""
+"""A write whose answer was lost may take effect later: the verdict is not given early, and a late effect is linked to
+its operation."""
 
 from itertools import product
 
@@ -38,7 +39,7 @@ NAMES = [
 
 
 def lost(clock: Clock, name: str, late_seconds: float) -> Operation:
-    """Asked for; the answer never comes, the effect comes `late_seconds` later."""
+    """A write that is never answered and takes effect `late_seconds` later."""
     ask = WRITES[name].set_up(clock)
     clock.remote.fault(
         WRITES[name].method, "/v1/convai/*", "status", status=500, when="late", late_seconds=late_seconds
@@ -48,7 +49,7 @@ def lost(clock: Clock, name: str, late_seconds: float) -> Operation:
     return op
 
 
-def patience_of(name: str) -> int:
+def verdict_after_s(name: str) -> int:
     return 100 if name == "import" else 60
 
 
@@ -56,7 +57,7 @@ def patience_of(name: str) -> int:
 def test_no_negative_verdict_before_its_time(name, clock):
     op = lost(clock, name, late_seconds=10_000)
     passed = 0
-    for seconds in (1, 15, 25, 17, patience_of(name) - 60):  # up to two seconds before
+    for seconds in (1, 15, 25, 17, verdict_after_s(name) - 60):  # ends two seconds before the verdict is due
         clock.passes(seconds)
         passed += seconds
         settle.settle(op, connect())
@@ -73,7 +74,7 @@ def test_no_negative_verdict_before_its_time(name, clock):
 def test_an_effect_within_the_wait_is_found(name, seconds, clock):
     op = lost(clock, name, late_seconds=seconds)
     clock.passes(seconds)
-    clock.remote.get("/v1/user")  # what is late takes effect with the next call
+    clock.remote.get("/v1/user")  # the sandbox applies delayed writes with the next call
     recover(clock)
     op.refresh_from_db()
     assert (op.state, op.late_at) == (State.DONE, None), op.message
@@ -87,7 +88,7 @@ def test_an_effect_after_the_verdict_is_linked_to_it(name, clock):
     op.refresh_from_db()
     assert (op.state, op.late_at) == (State.NOT_APPLIED, None), op.message
     assert violations(clock.remote) == []
-    told = Entry.objects.latest("pk").pk
+    history_since = Entry.objects.latest("pk").pk
 
     clock.passes(400)
     recover(clock)
@@ -96,12 +97,12 @@ def test_an_effect_after_the_verdict_is_linked_to_it(name, clock):
     assert op.state == State.NOT_APPLIED, "a verdict is final"
     assert op.late_at is not None
     assert op.object_id
-    new = Entry.objects.filter(pk__gt=told)
+    new = Entry.objects.filter(pk__gt=history_since)
     assert {(entry.cause, entry.cause_id) for entry in new} == {(Entry.Cause.OPERATION, str(op.pk))}
     assert sorted(entry.kind.partition(".")[2] for entry in new)[-1] == "late"
     assert new.filter(kind="operation.late").count() == 1
-    assert new.count() == 2, "the change itself, and that it came late"
-    assert violations(clock.remote, history_since=told, late=True) == []
+    assert new.count() == 2, "the change itself, and the note that it was late"
+    assert violations(clock.remote, history_since=history_since, late=True) == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_an_effect_after_the_verdict_is_linked_to_it(name, clock):
     ),
 )
 def test_an_answer_that_shows_the_old_value_decides_nothing(name, when, clock):
-    """A success whose answer is as old as a cache may make it: only what is read back after the wait counts."""
+    """A successful answer may be stale because of a cache, so only the read-back after the wait counts."""
     ask = WRITES[name].set_up(clock)
     on_numbers = WRITES[name].kind.startswith("number")
     rows = clock.remote.get("/v1/convai/phone-numbers") if on_numbers else Agent.objects.values("remote_data")
@@ -134,7 +135,7 @@ def test_an_import_listed_late_is_waited_for(clock):
     clock.passes(70)
     settle.settle_due()
     op.refresh_from_db()
-    assert op.state == State.SENT, "60 s would have been too early: it is there, but not listed"
+    assert op.state == State.SENT, "a verdict after 60 s would be wrong: the number exists, but is not listed yet"
     recover(clock)
     op.refresh_from_db()
     assert op.state == State.DONE
@@ -142,10 +143,10 @@ def test_an_import_listed_late_is_waited_for(clock):
 
 
 @pytest.mark.parametrize("name", ["create", "import"])
-def test_a_sync_that_sees_it_first_does_not_call_it_an_outside_change(name, clock):
-    """Nobody knows its id yet, but an operation that is still open asked for just this."""
+def test_a_sync_that_sees_it_first_does_not_record_an_external_change(name, clock):
+    """Its id is unknown, but an open operation requested exactly this object."""
     ask = WRITES[name].set_up(clock)
-    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    since, history_since = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     clock.remote.fault("POST", "/v1/convai/*", "reset", when="after")
     op = ask("key")
     clock.passes(20)
@@ -155,11 +156,11 @@ def test_a_sync_that_sees_it_first_does_not_call_it_an_outside_change(name, cloc
     recover(clock)
     op.refresh_from_db()
     assert (op.state, op.late_at) == (State.DONE, None), op.message
-    assert violations(clock.remote, since=since, history_since=told) == []
+    assert violations(clock.remote, since=since, history_since=history_since) == []
 
 
-def test_what_was_done_again_is_not_called_late(clock):
-    """Refused by time, asked again and done: a later change in the console is the console's."""
+def test_a_repeated_write_is_not_recorded_as_late(clock):
+    """After a negative verdict and a successful repeat, a change in the console is an external change."""
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     clock.remote.fault("PATCH", "/v1/convai/*", "status", status=500)
@@ -170,7 +171,7 @@ def test_what_was_done_again_is_not_called_late(clock):
     third = agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="third", actor=None)
     recover(clock)
     assert agents.update(old, values={"name": "New"}, shown={"name": old.name}, key="4", actor=None).state == State.DONE
-    told = Entry.objects.latest("pk").pk
+    history_since = Entry.objects.latest("pk").pk
 
     clock.passes(2)
     clock.remote.console("patch_number", number=line.remote_id, patch={"label": "Console line"})
@@ -180,7 +181,7 @@ def test_what_was_done_again_is_not_called_late(clock):
     for op in (first, third):
         op.refresh_from_db()
         assert (op.state, op.late_at) == (State.NOT_APPLIED, None)
-    assert {entry.cause for entry in Entry.objects.filter(pk__gt=told)} == {Entry.Cause.SYNC}
+    assert {entry.cause for entry in Entry.objects.filter(pk__gt=history_since)} == {Entry.Cause.SYNC}
     assert PhoneNumber.objects.get().label == "Console line"
     assert Agent.objects.get(pk=old.pk).archived
 
@@ -216,13 +217,13 @@ def test_a_late_import_is_there_and_cannot_be_imported_twice(clock):
 
 
 @pytest.mark.parametrize(
-    ("name", "deed"),
+    ("name", "next_action"),
     cases(
         product(["create", "duplicate", "import"], ["delete", "rename"]),
         [("create", "delete"), ("duplicate", "rename"), ("import", "delete"), ("import", "rename")],
     ),
 )
-def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, deed, clock):
+def test_an_effect_seen_by_a_sync_counts_after_it_is_deleted_or_changed(name, next_action, clock):
     op = lost(clock, name, late_seconds=1)
     for _ in range(2):
         clock.passes(10)
@@ -231,7 +232,7 @@ def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, de
     row = (Agent if made.object_type == "agent" else PhoneNumber).objects.get(remote_id=made.object_id)
     for method in ("PATCH", "DELETE"):
         clock.remote.fault(method, "/v1/convai/*", "status", status=500, when="after")
-    match made.object_type, deed:
+    match made.object_type, next_action:
         case "agent", "delete":
             other = agents.delete(row, key="other", actor=None)
         case "number", "delete":
@@ -250,7 +251,7 @@ def test_what_a_sync_saw_of_it_is_not_denied_when_it_is_gone_or_changed(name, de
     assert not OutsideChange.objects.exists()
 
 
-def test_of_two_that_a_sync_saw_nobody_can_say_which(clock):
+def test_two_candidates_seen_by_a_sync_stay_ambiguous(clock):
     op = lost(clock, "create", late_seconds=1)
     clock.passes(10)
     first = next(row for row in clock.remote.get("/v1/convai/agents")["agents"] if row["tags"] == ["new"])["agent_id"]

@@ -1,4 +1,4 @@
-"""The owner's lifecycle through the services: what the remote did, what the operations say and the mirror agree."""
+"""The whole lifecycle through the services: the remote, the operations and the mirror agree."""
 
 import pytest
 

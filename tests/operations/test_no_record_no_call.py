@@ -1,4 +1,4 @@
-"""What cannot be written down is not done: a database that fails before the request has left keeps it from leaving."""
+"""No record, no call: if the database fails before the request is sent, the request is not sent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ COMMITS = {
 }
 
 
-# Each write once, and each commit at four of them: it is the journal that commits.
+# Each write once, and each commit for four of them, because all writes share the code that commits.
 IN_TURN = [(name, list(COMMITS)[place % 3]) for place, name in enumerate(WRITES)]
 
 
@@ -58,15 +58,15 @@ def test_nothing_is_sent(name, commit, clock):
         assert Operation.objects.get().state == State.INTENT
     clock.passes(170)
     settle.settle_due()
-    assert not Operation.objects.exclude(state=State.INTENT).exists(), "it may still be at work"
+    assert not Operation.objects.exclude(state=State.INTENT).exists(), "its process may still be running"
     recover(clock)
     assert violations(clock.remote) == []
     again = ask("again")
-    assert again.state == State.DONE, "and the way is free again"
+    assert again.state == State.DONE, "the lock is released"
 
 
-def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
-    """The database itself refuses the entry."""
+def test_an_undo_or_step_that_cannot_be_recorded_is_not_sent(clock):
+    """The database itself rejects the entry."""
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     moved = services.assign(line, to, shown=old.remote_id, key="move", actor=None)
@@ -92,12 +92,12 @@ def test_no_undo_and_no_step_is_sent_that_the_history_cannot_tell(clock):
     change_sets.resume(change_set, actor=None)
     change_sets.run_due()
     change_set.refresh_from_db()
-    assert change_set.state == ChangeSet.State.DONE, "and the way is free again"
+    assert change_set.state == ChangeSet.State.DONE, "the lock is released"
 
 
 @contextmanager
 def refused(table: str) -> Iterator[None]:
-    """A trigger that lets no row into it."""
+    """Add a trigger that rejects every new row of the table."""
     on_postgresql = connection.vendor == "postgresql"
     function = "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
     body = (
@@ -115,7 +115,7 @@ def refused(table: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", cases(WRITES, ONE_OF_EACH_METHOD))
 def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monkeypatch):
-    """A process that slept between check and request finds its operation decided."""
+    """A process that was suspended between check and request finds that its operation has ended."""
     ask = WRITES[name].set_up(clock)
     ledger, mark_sent = len(clock.remote.ledger()), execute.mark_sent
 
@@ -133,7 +133,7 @@ def test_an_operation_whose_time_ran_out_is_not_sent_any_more(name, clock, monke
     assert violations(clock.remote) == []
 
 
-def test_without_an_address_nothing_is_left_open(clock, settings):
+def test_without_a_base_url_nothing_is_left_open(clock, settings):
     ask = WRITES["move"].set_up(clock)
     settings.ELEVENLABS_BASE_URL = "ftp://nowhere"
     with pytest.raises(ValueError, match="must be a plain https address"):

@@ -1,4 +1,4 @@
-"""A form carries a key, and a key is good for one write: double click, refresh, back and send again, two tabs."""
+"""A form carries a key, and each key allows one write: double click, refresh, back and resubmit, two tabs."""
 
 import threading
 from itertools import product
@@ -31,7 +31,7 @@ def test_fifty_at_once_are_one_write(name, clock):
         try:
             start.wait(30)
             results.append(ask("one key"))
-        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+        except BaseException as error:  # noqa: BLE001 - checked in the main thread
             results.append(error)
         finally:
             connection.close()
@@ -57,7 +57,7 @@ ANSWERS: dict[State, dict[str, Any] | None] = {
     State.REFUSED: {"fault": "status", "status": 422},
     State.SENT: {"fault": "status", "status": 500, "when": "after"},
 }
-# What is compared is the wish, which is each write's own; what became of it is kept by the journal for all of them.
+# Requests are compared by each action; outcomes are stored by code that all writes share.
 IN_TURN = [(name, list(ANSWERS)[place % 3]) for place, name in enumerate(WRITES)]
 
 
@@ -83,7 +83,7 @@ def test_sent_again_it_shows_the_first_result(name, state, clock):
 
 
 @pytest.mark.django_db
-def test_a_key_is_good_for_one_wish_only(clock):
+def test_a_key_is_valid_for_one_request_only(clock):
     old, other = agent(clock), agent(clock, "Sales Bot")
     line, second = number(clock, old), number(clock, old, "+15550100124")
     shown = old.remote_id
@@ -112,7 +112,7 @@ def test_a_key_is_good_for_one_wish_only(clock):
 
 
 @pytest.mark.django_db
-def test_who_sends_it_again_and_why_changes_nothing(clock):
+def test_a_repeat_by_another_user_or_without_a_reason_changes_nothing(clock):
     old = agent(clock)
     ada = User.objects.create(username="ada")
     first = agents.update(
@@ -130,7 +130,7 @@ def test_who_sends_it_again_and_why_changes_nothing(clock):
 
 @pytest.mark.django_db
 def test_an_import_sent_again_with_other_credentials_is_the_first_one(clock):
-    """Credentials are in no row, so they cannot make a difference to a key."""
+    """Credentials are not stored, so they are not compared."""
     first = services.import_number(NEW_LINE, label="x", credentials=CREDENTIALS, key="key", actor=None)
     other = services.TwilioCredentials(sid="AC" + "2" * 32, token="other")
     again = services.import_number(NEW_LINE, label="x", credentials=other, key="key", actor=None)

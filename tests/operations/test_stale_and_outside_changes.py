@@ -1,4 +1,4 @@
-"""What the ElevenLabs console does meanwhile is seen, told and never overwritten unseen."""
+"""Changes made meanwhile in the ElevenLabs console are noticed, recorded and never overwritten silently."""
 
 from collections.abc import Callable
 from itertools import product
@@ -67,7 +67,7 @@ def deletes_the_agent(clock: Clock) -> None:
     clock.remote.console("delete_agent", agent_id=rows[0]["agent_id"])
 
 
-# --- Row 5: the page showed something that is not so any more ---------------------------------------------------------
+# --- Row 5: the page was out of date ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "console", "now"),
     [
@@ -80,7 +80,7 @@ def deletes_the_agent(clock: Clock) -> None:
         ("update", edits_the_agent, "name, prompt"),
     ],
 )
-def test_a_stale_page_changes_nothing_and_learns_what_is_now(name, console, now, clock):
+def test_a_stale_page_changes_nothing_and_gets_the_current_value(name, console, now, clock):
     ask = WRITES[name].set_up(clock)
     console(clock)
     ledger, calls = len(clock.remote.ledger()), clock.remote.call_report()["last_id"]
@@ -106,7 +106,7 @@ def test_a_number_that_was_removed_is_not_written(name, console, clock):
     assert violations(clock.remote) == []
 
 
-# --- Row 6: the answer is lost, and somebody writes before it is read back --------------------------------------------
+# --- Row 6: the answer is lost, and the console writes before it is read back -----------------------------------------
 THIRD: list[tuple[str, Console, Any]] = [
     ("assign", binds_to_another, "Console Bot"),
     ("move", binds_to_another, "Console Bot"),
@@ -119,8 +119,8 @@ THIRD: list[tuple[str, Console, Any]] = [
 ]
 
 
-# Each kind of operation with each way to be overtaken; "assign" is one kind whatever it binds to, an archive is told
-# as it is whichever way it goes.
+# Each kind of operation with each way to be overtaken. "assign", "move" and "release" are one kind, "archive" and
+# "restore" another.
 OF_EACH_KIND = [
     ("move", binds_to_another, "before"),
     ("move", binds_to_another, "after"),
@@ -166,59 +166,59 @@ def test_overtaken_and_both_values_kept(name, console, third, when, clock):
         assert op.observed is not None
         assert op.observed["agent_name"] == third
         assert op.observed["agent_id"] != op.params["agent_id"]
-    assert len(clock.remote.ledger()) == writes, "nothing is pushed again"
+    assert len(clock.remote.ledger()) == writes, "nothing is sent again"
     assert violations(clock.remote) == []
 
 
 @pytest.mark.parametrize("name", ["assign", "rename", "update"])
-def test_a_console_write_after_ours_is_told_beside_it(name, clock):
+def test_a_console_write_after_ours_is_recorded_separately(name, clock):
     console = {"assign": binds_to_another, "rename": relabels, "update": edits_the_agent}[name]
     op = WRITES[name].set_up(clock)("key")
     assert op.state == State.DONE
     clock.passes(2)
     console(clock)
     recover(clock)
-    told = list(Entry.objects.filter(object_id=op.object_id, kind__endswith=".changed").order_by("pk"))
-    assert [entry.cause for entry in told] == [Entry.Cause.OPERATION, Entry.Cause.SYNC]
+    changes = list(Entry.objects.filter(object_id=op.object_id, kind__endswith=".changed").order_by("pk"))
+    assert [entry.cause for entry in changes] == [Entry.Cause.OPERATION, Entry.Cause.SYNC]
     assert violations(clock.remote) == []
 
 
 # --- Row 13: the agent that the page offered is gone or archived when it is chosen ------------------------------------
 @pytest.mark.parametrize(
-    ("name", "deed"),
+    ("name", "console_action"),
     cases(
         product(["assign", "move", "import"], ["delete_agent", "archive_agent"]),
         product(["move", "import"], ["delete_agent", "archive_agent"]),
     ),
 )
-def test_nothing_is_bound_to_an_agent_that_is_gone_or_archived(name, deed, clock):
+def test_nothing_is_bound_to_an_agent_that_is_gone_or_archived(name, console_action, clock):
     ask = WRITES[name].set_up(clock)
     target = "Sales Bot" if name == "move" else "Support Bot"
     clock.passes(2)
-    clock.remote.console(deed, agent_id=agent_named(clock, target))
+    clock.remote.console(console_action, agent_id=agent_named(clock, target))
     writes = len(clock.remote.ledger())
 
     op = ask("key")
 
     assert op.state == State.NOT_SENT
-    assert ("deleted at ElevenLabs" if deed == "delete_agent" else "is archived") in op.message
+    assert ("deleted at ElevenLabs" if console_action == "delete_agent" else "is archived") in op.message
     assert op.error_fields == ["agent"]
     assert len(clock.remote.ledger()) == writes
     recover(clock)
     assert violations(clock.remote) == []
 
 
-def test_a_copy_of_an_agent_that_is_gone_is_not_asked_for(clock):
+def test_a_copy_of_a_deleted_agent_is_not_requested(clock):
     ask = WRITES["duplicate"].set_up(clock)
     deletes_the_agent(clock)
     op = ask("key")
     assert (op.state, "deleted at ElevenLabs" in op.message) == (State.NOT_SENT, True)
 
 
-# --- Row 14: what was to be deleted is gone already -------------------------------------------------------------------
+# --- Row 14: the object to delete is already gone ---------------------------------------------------------------------
 @pytest.mark.parametrize(("name", "console"), [("delete", deletes_the_agent), ("remove", removes_the_number)])
 @pytest.mark.parametrize("moment", ["before the check", "after the check"])
-def test_gone_already_is_done_and_says_so(name, console, moment, clock, monkeypatch):
+def test_deleting_a_gone_object_is_done_and_reported_as_such(name, console, moment, clock, monkeypatch):
     ask = WRITES[name].set_up(clock)
     if moment == "before the check":
         console(clock)
@@ -255,7 +255,7 @@ def test_a_delete_whose_404_is_lost_is_done_when_it_is_read_back(clock):
     ("after_delete", "state"), [("dangling", "orphaned"), ("null", "unassigned"), ("released", "unassigned")]
 )
 def test_the_numbers_of_an_agent_that_is_gone(after_delete, state, clock):
-    """Orphaned while the remote shows the dead agent; where it shows none, it can be assigned like any other."""
+    """They are orphaned while the remote still shows the deleted agent, and unassigned if it shows none."""
     clock.remote.settings(after_delete=after_delete)
     gone, heir = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, gone)
@@ -277,7 +277,7 @@ def test_the_numbers_of_an_agent_that_is_gone(after_delete, state, clock):
 
 
 @pytest.mark.parametrize("answers", ["404 once", "403", "archived"])
-def test_an_agent_that_is_only_missing_from_a_list_orphans_nobody(answers, clock):
+def test_an_agent_that_is_only_missing_from_a_list_orphans_no_number(answers, clock):
     kept, other = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, kept)
     if answers == "archived":

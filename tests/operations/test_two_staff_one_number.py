@@ -1,4 +1,4 @@
-"""Two people move one number at the same moment: one of them does, and the other one is told who and where to."""
+"""Two people move one number at the same moment: one succeeds, and the other learns who moved it and where to."""
 
 import threading
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from tests.operations.writes import WRITES, agent, number
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
-def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
+def test_each_round_has_one_winner_and_an_explanation_for_the_other(rounds, clock):
     names = ["Support Bot", "Sales Bot", "Night Bot"]
     bots = [agent(clock, name) for name in names]
     line = number(clock, bots[0])
     staff = [User.objects.create(username="ada"), User.objects.create(username="ben")]
     clicks = _TwoAtOnce(line, staff)
-    at, told_who, told_where = 0, 0, 0
+    at, locked_out, outdated = 0, 0, 0
 
     for played in range(rounds):
         targets = [bots[(at + 1) % 3], bots[(at + 2) % 3]]
@@ -37,12 +37,12 @@ def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
         assert isinstance(winner, Operation)
         assert winner.state == State.DONE, winner.message
         if isinstance(loser, ResourceLocked):
-            told_who += 1
+            locked_out += 1
             assert loser.operation.pk == winner.pk
             assert f"{winner.actor_name} requested at" in str(loser)
             assert winner.title in str(loser)
         else:
-            told_where += 1
+            outdated += 1
             assert loser.state == State.NOT_SENT
             assert loser.sent_at is None
             assert "it was changed meanwhile" in loser.message
@@ -50,7 +50,7 @@ def test_one_winner_in_each_round_and_the_other_is_told(rounds, clock):
         at = _index(bots, winner)
     clicks.end()
 
-    assert told_who + told_where == rounds
+    assert locked_out + outdated == rounds
     assert len(clock.remote.calls(method="PATCH")) == rounds
     recover(clock)
     line.refresh_from_db()
@@ -63,7 +63,7 @@ def _index(bots: list[Agent], op: Operation) -> int:
 
 
 class _TwoAtOnce:
-    """Two threads, each a person at a browser, that click at the same moment in every round."""
+    """Two threads that submit at the same moment in every round, like two people at their browsers."""
 
     def __init__(self, line: PhoneNumber, staff: list[User]) -> None:
         self.line, self.staff = line, staff
@@ -104,15 +104,15 @@ class _TwoAtOnce:
                     key=f"{played}-{who}",
                     actor=self.staff[who],
                 )
-            except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+            except BaseException as error:  # noqa: BLE001 - checked in the main thread
                 self.results[who] = error
             self.success_message.wait(30)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("second", ["move", "rename", "remove", "release"])
-def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
-    """Asked at the worst moment: the first is sent, and its answer is not there yet."""
+def test_while_one_is_sending_no_other_write_is_accepted(second, clock, monkeypatch):
+    """The second request arrives at the worst moment, after the first was sent and before its answer."""
     ask = WRITES["move"].set_up(clock)
     line, ada = PhoneNumber.objects.get(), User.objects.create(username="ada", first_name="Ada", last_name="Byron")
     other, shown = agent(clock, "Night Bot"), line.bound_to
@@ -130,7 +130,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
         with pytest.raises(ResourceLocked, match=r"system requested at .* UTC to: Move") as held:
             asks[second]()
         assert held.value.operation == op
-        assert clock.remote.calls(since=calls) == [], "not even a read"
+        assert clock.remote.calls(since=calls) == [], "not even a read is sent"
 
     monkeypatch.setattr(execute, "mark_sent", sent)
     assert ask("first").state == State.DONE
@@ -140,7 +140,7 @@ def test_while_one_is_sending_nobody_else_gets_in(second, clock, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_the_second_is_told_whom_it_was_moved_to(clock):
+def test_the_second_learns_which_agent_has_the_number_now(clock):
     ask = WRITES["move"].set_up(clock)
     line = PhoneNumber.objects.get()
     shown, other = line.bound_to, agent(clock, "Night Bot")
@@ -148,7 +148,7 @@ def test_the_second_is_told_whom_it_was_moved_to(clock):
     late = services.assign(line, other, shown=shown, key="second", actor=None)
     assert late.state == State.NOT_SENT
     assert "is with Sales Bot" in late.message
-    assert late.observed is not None, "the page can show it, and offer to go on from there"
+    assert late.observed is not None, "the page can show it and offer to continue from there"
 
 
 @pytest.mark.django_db

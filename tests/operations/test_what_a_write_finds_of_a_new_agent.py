@@ -1,4 +1,4 @@
-"""An agent that could not be read as it was created: whichever write reads it first, the history names who made it."""
+"""If a new agent cannot be read after its creation, the history still names its creator, whichever write reads it."""
 
 import pytest
 

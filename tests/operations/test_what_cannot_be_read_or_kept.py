@@ -1,5 +1,5 @@
-"""Every hostile answer once at the two places that all answers pass: where they are read, and where it is decided
-whether the database can keep them. What a write then makes of it: test_hostile_answers_to_writes.py."""
+"""Every hostile answer once at the two places that all answers pass: where they are parsed, and where it is decided
+whether the database can store them. test_hostile_answers_to_writes.py tests how a write handles them."""
 
 import json
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ def test_each_text_is_of_its_class(what, name, of, text, wire, labs):
         return
     remote = read()
     assert bool(unstorable(remote.raw)) == (of == UNSTORABLE)
-    if name == "agent id too long":  # it would be another id if it were cut
+    if name == "agent id too long":  # a truncated id would be a different one
         with pytest.raises(BadShape, match="the id of its agent is longer"):
             number_mirror.row_values(PhoneNumber(), remote, agent=None, listed=True)
     elif of != UNSTORABLE:
@@ -75,7 +75,7 @@ def test_each_text_is_of_its_class(what, name, of, text, wire, labs):
 
 
 def fits_its_columns(what: str, remote: Any) -> None:
-    """SQLite does not look at the length of a column."""
+    """Checked here because SQLite does not enforce the length of a column."""
     model: type[Model] = Agent if what == "agent" else PhoneNumber
     values = (
         agent_mirror.row_values(remote)
@@ -89,7 +89,7 @@ def fits_its_columns(what: str, remote: Any) -> None:
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_no_verb_takes_such_a_body_for_an_answer(body, wire, labs):
+def test_no_method_accepts_such_a_body_as_an_answer(body, wire, labs):
     for method in ("GET", "POST", "PATCH"):
         for path in ("agents/agent_1", "agents/create", "agents/agent_1/duplicate", "phone-numbers"):
             wire.add(method, f"{BASE}/v1/convai/{path}", body=BODIES[body])
@@ -114,8 +114,8 @@ def test_no_verb_takes_such_a_body_for_an_answer(body, wire, labs):
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_an_answer_to_a_deletion_counts_unless_it_is_a_page_of_something_else(body, wire, labs):
-    """Nothing in it is needed, so any JSON will do."""
+def test_a_deletion_accepts_any_json_but_no_html_page(body, wire, labs):
+    """Its answer holds no data that is used, so any JSON is accepted."""
     wire.delete(f"{BASE}/v1/convai/agents/agent_1", body=BODIES[body])
     if body == "no JSON":
         with pytest.raises(BadShape):

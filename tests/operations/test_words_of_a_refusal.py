@@ -1,4 +1,4 @@
-"""What staff read when something was refused: whole sentences, each ended once, at the field it is about."""
+"""The messages for refused requests: whole sentences, each with one full stop, attached to the right field."""
 
 import re
 
@@ -24,12 +24,12 @@ def imported(phone_number: str = NEW_LINE, token: str = CREDENTIALS.token) -> Op
     return numbers.import_number(phone_number, label="New", credentials=credentials, key="key", actor=None)
 
 
-def test_wrong_credentials_are_told_at_the_token(clock):
+def test_wrong_credentials_are_reported_at_the_token(clock):
     op = imported(token="wrong-token")
     assert (op.state, op.error_fields) == (State.REFUSED, ["token"])
     assert op.message == f"{WRONG} (Trace {op.trace_id})"
-    assert re.fullmatch(r"[0-9a-f]{32}", op.trace_id), "it looks like a token"
-    assert scrub(op.message) == op.message, "and is shown all the same, in logs and reports too"
+    assert re.fullmatch(r"[0-9a-f]{32}", op.trace_id), "it has the form of a token"
+    assert scrub(op.message) == op.message, "and is still not masked in logs and reports"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_wrong_credentials_are_told_at_the_token(clock):
         (422, [{"loc": ["body", "label"], "msg": "Too long.", "type": "x"}], ["label"]),
     ],
 )
-def test_whose_credentials_it_is_about(status, detail, fields, clock):
+def test_a_refusal_names_the_credentials_at_fault(status, detail, fields, clock):
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "status", status=status, body={"detail": detail})
     op = imported()
     assert op.state == State.REFUSED
@@ -55,7 +55,7 @@ def test_whose_credentials_it_is_about(status, detail, fields, clock):
     assert (WRONG in op.message) == (fields == ["token"])
 
 
-def test_a_number_that_is_not_in_the_account_is_told_at_the_number(clock):
+def test_a_number_that_is_not_in_the_account_is_reported_at_the_number(clock):
     op = imported("+15005550001")
     assert (op.state, op.error_fields) == (State.REFUSED, ["phone_number"])
     assert "was not found in this Twilio account. Nothing was stored." in op.message
@@ -64,18 +64,18 @@ def test_a_number_that_is_not_in_the_account_is_told_at_the_number(clock):
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422, 429])
 def test_one_sentence_each(status, clock):
     ask = WRITES["update"].set_up(clock)
-    for says in ["No such voice", "No such voice.", "No such voice...", "No such voice!", "x" * 500, ""]:
-        body = {"detail": {"status": "x", "message": says}}
+    for reply in ["No such voice", "No such voice.", "No such voice...", "No such voice!", "x" * 500, ""]:
+        body = {"detail": {"status": "x", "message": reply}}
         clock.remote.fault("PATCH", "/v1/convai/*", "status", status=status, body=body)
-        op = ask(f"key {says}"[:50])
-        assert op.state == State.REFUSED, says
+        op = ask(f"key {reply}"[:50])
+        assert op.state == State.REFUSED, reply
         assert op.message.endswith(" Nothing was changed.")
         assert op.message.count("ElevenLabs refused") <= 1
         assert not re.search(r"\.\.|[!…]\.|[^.!…] Nothing was", op.message), op.message
 
 
 @pytest.mark.parametrize(("status", "what_next"), [(500, "minute"), (403, "minute"), (429, "UTC"), (401, "the key")])
-def test_a_read_that_failed_says_what_next(status, what_next, clock):
+def test_the_message_of_a_failed_read_names_the_next_step(status, what_next, clock):
     ask = WRITES["update"].set_up(clock)
     clock.remote.fault("GET", "/v1/convai/*", "status", status=status, times=9, headers={"retry-after": "60"})
     op = ask("key")
@@ -95,7 +95,7 @@ def test_a_write_is_refused_whatever_its_retry_after_holds(clock):
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_sync_says_why_it_is_partial_whatever_the_retry_after_holds(clock):
+def test_a_sync_explains_why_it_is_partial_whatever_the_retry_after_holds(clock):
     clock.remote.fault("GET", "/v1/convai/*", "status", status=503, times=99, headers=NO_C_INTEGER)
     run = sync_all()
     assert run is not None
@@ -113,8 +113,8 @@ def test_a_row_that_the_database_refuses_is_tried_three_times(clock, monkeypatch
         raise IntegrityError("CHECK constraint failed: JSON_VALID")
 
     monkeypatch.setattr(Operation, "save", refused)
-    with pytest.raises(AuditUnavailable) as told:
+    with pytest.raises(AuditUnavailable) as error:
         ask("key")
-    assert isinstance(told.value.__cause__, IntegrityError)
+    assert isinstance(error.value.__cause__, IntegrityError)
     assert len(tries) == execute.BEGIN_TRIES == 3
     assert agent(clock, "Another").name == "Another"

@@ -1,5 +1,5 @@
-"""Every kind of write, with every reply that the remote can give, cut off at every point: afterwards the remote, the
-operations and the mirror tell one story, and each verdict is true."""
+"""Every kind of write, with every reply of the remote, interrupted at every point: afterwards the remote, the
+operations and the mirror are consistent, and each verdict is correct."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,8 +35,8 @@ REPLIES: dict[str, dict[str, Any] | None] = {
 }
 BEFORE_SENDING = ["after the intent", "after the check", "after marking it sent"]
 AFTER_SENDING = ["never", "after the reply", "in the verdict's commit", "after the verdict"]
-# One reply of each class: what we learn from it, and what ElevenLabs did. The others of its class differ on the wire
-# only, which is told apart below the operations: tests/elevenlabs/test_what_a_fault_means_for_a_write.py.
+# The replies by class: what we learn from them, and what ElevenLabs did. Those of one class differ on the wire only,
+# which is tested below the operations: tests/elevenlabs/test_what_a_fault_means_for_a_write.py.
 CLASSES = {
     "done": ["ok"],
     "refused": ["401", "429"],
@@ -51,14 +51,14 @@ CLASSES = {
     ],
 }
 FIRST = [replies[0] for replies in CLASSES.values()]
-CUT_OFF = ["import", "move"]  # one that makes an object, and one that changes one
+CUT_OFF = ["import", "move"]  # one that creates an object and one that changes one
 PRODUCT = [(write, reply, crash) for write in WRITES for reply in REPLIES for crash in AFTER_SENDING]
 PRODUCT += [(write, "ok", crash) for write in WRITES for crash in BEFORE_SENDING]
 
 
 def is_in_the_gate(name: str, reply: str, crash: str) -> bool:
-    """Each write learns of each outcome, and each outcome is cut off at each point at two writes: where an operation
-    is cut off is the journal's affair, which does not know one kind from another."""
+    """Each write with each class of reply. The crash points are tested with two writes, because all writes share the
+    code that commits."""
     if crash == "never":  # the other replies of a class, once
         return reply in FIRST or name == "move" or (name, reply) == ("delete", "empty-200-after")
     return name in CUT_OFF and reply in FIRST
@@ -69,7 +69,7 @@ CASES = cases(PRODUCT, GATE)
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """The process dies."""
 
 
 def test_no_case_is_missing():
@@ -92,28 +92,28 @@ def test_no_case_is_missing():
 def test_write_fault_matrix(name, reply, crash, clock, settings, monkeypatch):
     write, remote = WRITES[name], clock.remote
     ask = write.set_up(clock)
-    since, told = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    since, history_since = remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     if fault := REPLIES[reply]:
         remote.fault(write.method, "/v1/convai/*", **fault)
     if reply == "hang-after":
         settings.ELEVENLABS_WRITE_DEADLINE = 0.1
 
-    with monkeypatch.context() as patch, ends_at(crash, write, patch):
+    with monkeypatch.context() as patch, interrupted_at(crash, write, patch):
         ask("key")
 
     remote.clear_faults()
     op = Operation.objects.get()
     assert op.state == expected_at_once(write, reply, crash)
     if not op.is_open:
-        assert wrong_verdicts(remote, since=since) == [], "what is known at once must already fit the ledger"
-    # A second sync must find nothing to tell of what took effect.
+        assert wrong_verdicts(remote, since=since) == [], "an immediate verdict must already agree with the ledger"
+    # A second sync must record no change for a write that took effect.
     recover(clock, syncs=2 if crash == "never" and reply in ("ok", "500-after") else 1)
-    assert violations(remote, since=since, history_since=told) == []
+    assert violations(remote, since=since, history_since=history_since) == []
     assert Operation.objects.count() == 1
 
 
 def expected_at_once(write: Write, reply: str, crash: str) -> State:
-    """Known before anybody reads back: as much as the reply told, if it was still noted down."""
+    """The state before any read-back: what the reply established, if it was still recorded."""
     if crash in BEFORE_SENDING[:2]:
         return State.INTENT
     if crash not in ("never", "after the verdict"):
@@ -124,42 +124,42 @@ def expected_at_once(write: Write, reply: str, crash: str) -> State:
 
 
 @contextmanager
-def ends_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Cut the write off there, as a kill or a failing database would."""
+def interrupted_at(crash: str, write: Write, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Interrupt the write at this point, like a kill or a failing database."""
     with ExitStack() as stack:
         if crash != "never":
             stack.enter_context(pytest.raises(DatabaseError if crash == "in the verdict's commit" else Crash))
         match crash:
             case "after the intent":
-                patch.setattr(execute, "begin", then_crash(execute.begin))
+                patch.setattr(execute, "begin", crash_after(execute.begin))
             case "after the check":
                 kind = action_class(write.kind)
-                patch.setattr(kind, "precheck", then_crash(kind.precheck), raising=False)
+                patch.setattr(kind, "precheck", crash_after(kind.precheck), raising=False)
             case "after marking it sent":
-                patch.setattr(execute, "mark_sent", then_crash(execute.mark_sent))
+                patch.setattr(execute, "mark_sent", crash_after(execute.mark_sent))
             case "after the reply":
-                patch.setattr(outcome, "record_call", then_crash(outcome.record_call))
+                patch.setattr(outcome, "record_call", crash_after(outcome.record_call))
             case "in the verdict's commit":
                 stack.enter_context(connection.execute_wrapper(fail_in_verdict))
             case "after the verdict":
-                patch.setattr(outcome, "finish", then_crash(outcome.finish))
-                patch.setattr(outcome, "leave_unconfirmed", then_crash(outcome.leave_unconfirmed))
+                patch.setattr(outcome, "finish", crash_after(outcome.finish))
+                patch.setattr(outcome, "leave_unconfirmed", crash_after(outcome.leave_unconfirmed))
         yield
 
 
-def then_crash(function: Callable[..., Any]) -> Callable[..., Any]:
-    def cut_off(*args: Any, **kwargs: Any) -> Any:
+def crash_after(function: Callable[..., Any]) -> Callable[..., Any]:
+    def crashing(*args: Any, **kwargs: Any) -> Any:
         function(*args, **kwargs)
         raise Crash
 
-    return cut_off
+    return crashing
 
 
 def fail_in_verdict(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """A real database error as the last statement of the verdict's commit, or of the note that there is none yet."""
+    """A real database error in the last statement of the commit of the verdict, or of the note that it is open."""
     result = execute(sql, params, many, context)
-    told = {str(value) for value in params or () if str(value).startswith("operation.")}
-    verdict = sql.startswith("INSERT") and "audit_entry" in sql and told - {"operation.sent"}
+    kinds = {str(value) for value in params or () if str(value).startswith("operation.")}
+    verdict = sql.startswith("INSERT") and "audit_entry" in sql and kinds - {"operation.sent"}
     note = sql.startswith("UPDATE") and '"message"' in sql and '"ended_at"' not in sql
     if verdict or note:
         execute("SELECT 1 FROM no_such_table", (), False, context)

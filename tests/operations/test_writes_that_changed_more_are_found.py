@@ -44,7 +44,7 @@ def found(*args: str) -> tuple[int, str]:
 
 @pytest.fixture
 def damaged(clock, monkeypatch) -> Agent:
-    """An agent that lost nodes and edges by a write that sent a fragment, as releases until 2026-11-27 did."""
+    """An agent that lost nodes and edges because a write sent a fragment, as releases until 2026-11-27 did."""
     made = clock.remote.call("POST", "/v1/convai/agents/create", json={"conversation_config": {}, "workflow": WORKFLOW})
     row = mirrored_agent(made.json()["agent_id"])
     whole = ElevenLabs.update_agent
@@ -74,7 +74,7 @@ def test_a_lost_workflow_is_found_with_its_values_and_undone(damaged, clock):
     assert now == {**WORKFLOW, "prevent_subagent_loops": False}
 
 
-def test_writes_that_changed_just_what_was_asked_are_not(clock):
+def test_writes_that_changed_just_what_was_requested_are_not(clock):
     old, to = agent(clock), agent(clock, "Sales Bot")
     line = number(clock, old)
     services.update(old, values={"name": "New"}, shown={"name": old.name}, key="1", actor=None)

@@ -1,4 +1,4 @@
-"""Every write that staff can ask for, each with the scene that it needs."""
+"""Every write that staff can request, each with the setup that it needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from tests.operations.clock import Clock
 SID, TOKEN = "AC" + "1" * 32, "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 CREDENTIALS = numbers.TwilioCredentials(sid=SID, token=TOKEN)
 LINE, NEW_LINE = "+15550100123", "+15550100199"
-SEEN = Cause(Entry.Cause.SYNC, "the scene")  # how what is there came into the mirror
+SEEN = Cause(Entry.Cause.SYNC, "the setup")  # the recorded cause of every row that a setup mirrors
 PROMPT = "conversation_config.agent.prompt.prompt"
 
 
 @dataclass(frozen=True)
 class Write:
-    kind: str  # the operation's
-    method: str  # of the one remote call
-    set_up: Callable[[Clock], Callable[[str], Operation]]  # returns what asks for it, given a key
+    kind: str  # of the operation
+    method: str  # of its only write at the remote
+    set_up: Callable[[Clock], Callable[[str], Operation]]  # returns the function that requests it with a key
 
 
 def agent(clock: Clock, name: str = "Support Bot") -> Agent:
-    """An agent that is there, and mirrored."""
+    """An agent that exists and is mirrored."""
     return mirrored_agent(clock.remote.console("create_agent", name=name)["agent_id"])
 
 
@@ -43,7 +43,7 @@ def mirrored_agent(agent_id: str) -> Agent:
 
 
 def number(clock: Clock, on: Agent | None = None, phone_number: str = LINE) -> PhoneNumber:
-    """A number that is there, listed and mirrored."""
+    """A number that exists, is listed and mirrored."""
     agent_id = on.remote_id if on else None
     added = clock.remote.console("add_number", phone_number=phone_number, label="Main", agent_id=agent_id)
     clock.passes(10)
@@ -52,7 +52,7 @@ def number(clock: Clock, on: Agent | None = None, phone_number: str = LINE) -> P
 
 
 def _create(clock: Clock) -> Callable[[str], Operation]:
-    agent(clock, "Support Bot")  # of the same name: it must not be taken for the new one
+    agent(clock, "Support Bot")  # has the same name, and must not be confused with the new one
     body = {"tags": ["new"], "conversation_config": {"agent": {"prompt": {"prompt": "You help."}}}}
     return lambda key: agents.create(name="Support Bot", body=body, key=key, actor=None)
 
@@ -126,12 +126,12 @@ def _remove(clock: Clock) -> Callable[[str], Operation]:
 
 
 def plain_write(action: type[NumberAction], method: str = "PATCH") -> Write:
-    """Of an action that needs nothing but a number."""
+    """The write of an action that needs nothing but a number."""
 
     def set_up(clock: Clock) -> Callable[[str], Operation]:
         line = number(clock)
-        wanted = action.of(line, shown=action.shown_of(line))
-        return lambda key: execute(wanted, ActionContext(key=key, actor=None))
+        request = action.of(line, shown=action.shown_of(line))
+        return lambda key: execute(request, ActionContext(key=key, actor=None))
 
     return Write(action.name, method, set_up)
 
@@ -150,6 +150,6 @@ WRITES = {
     "rename": Write("number.rename", "PATCH", _rename),
     "remove": Write("number.remove", "DELETE", _remove),
 }
-# For what no kind of operation does in a way of its own. The other writes differ from these in what they ask for.
+# For tests of code that is shared by all kinds of operation. The other writes differ only in their parameters.
 ONE_OF_EACH_VERB = ["create", "update", "delete", "import", "move", "remove"]
 ONE_OF_EACH_METHOD = ["import", "move", "delete"]

@@ -1,4 +1,4 @@
-"""A sync that listed the remote before a write does not put the old value back, nor tell it as a change of others."""
+"""A sync that listed the remote before a write neither restores the old value nor records an external change."""
 
 from collections.abc import Callable
 from itertools import product
@@ -29,45 +29,45 @@ def collection_of(name: str) -> Any:
     return Agents if WRITES[name].kind.startswith("agent") else Numbers
 
 
-def once(deed: Callable[[], Any]) -> Callable[[], None]:
-    left = [deed]
+def once(action: Callable[[], Any]) -> Callable[[], None]:
+    remaining = [action]
 
-    def do() -> None:
-        if left:
-            left.pop()()
+    def run() -> None:
+        if remaining:
+            remaining.pop()()
 
-    return do
+    return run
 
 
-def after_listing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+def after_listing(collection: Any, action: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
     listings = collection.listings
 
     def read_and_then(listing: Any) -> Any:
         for page in listing:
-            deed()
+            action()
             yield page
 
     patch.setattr(collection, "listings", lambda *args: [read_and_then(listing) for listing in listings(*args)])
 
 
-def before_storing(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
-    """After the sync has found out what differs, before it stores its first row."""
+def before_storing(collection: Any, action: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    """After the sync has computed the differences, before it stores its first row."""
     differing = collection.diff
 
     def differs(self: Any, rows: Any) -> Any:
         found = differing(self, rows)
-        deed()
+        action()
         return found
 
     patch.setattr(collection, "diff", differs)
 
 
-def after_details(collection: Any, deed: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+def after_details(collection: Any, action: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
     get_agent = ElevenLabs.get_agent
 
     def got(self: ElevenLabs, agent_id: str) -> Any:
         answer = get_agent(self, agent_id)
-        deed()
+        action()
         return answer
 
     patch.setattr(ElevenLabs, "get_agent", got)
@@ -80,20 +80,20 @@ def after_details(collection: Any, deed: Callable[[], None], patch: pytest.Monke
         [*product(ONE_OF_EACH_VERB, [before_storing]), *product(ONE_OF_EACH_METHOD, [after_listing])],
     ),
 )
-def test_a_write_during_a_sync_stands(name, moment, clock, monkeypatch):
+def test_a_write_during_a_sync_is_kept(name, moment, clock, monkeypatch):
     ask = WRITES[name].set_up(clock)
-    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    since, history_since = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     done = []
     with monkeypatch.context() as patch:
         moment(collection_of(name), once(lambda: done.append(ask("key"))), patch)
         sync_all()
     assert [op.state for op in done] == [State.DONE]
-    # A new number is listed later, and what else the agent of a number shows is read by the next sync.
+    # A new number is listed later, and the next sync reads the details of its agent.
     recover(clock)
-    assert violations(clock.remote, since=since, history_since=told) == []
+    assert violations(clock.remote, since=since, history_since=history_since) == []
 
 
-def test_a_write_between_the_details_and_their_storing_stands(clock, monkeypatch):
+def test_a_write_between_reading_and_storing_the_details_is_kept(clock, monkeypatch):
     ask = WRITES["update"].set_up(clock)
     clock.passes(2)
     clock.remote.console("patch_agent", agent_id=agent_id(clock), patch={"tags": ["console"]})
@@ -137,14 +137,14 @@ def test_while_the_outcome_is_unknown_the_row_is_left_alone(name, clock):
     ("name", "first"),
     cases(
         product(["create", "duplicate", "import"], ["the sync", "the operation"]),
-        product(["create", "import"], ["the sync", "the operation"]),  # an agent, and a number
+        product(["create", "import"], ["the sync", "the operation"]),  # an agent and a number
     ),
 )
-def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, monkeypatch):
-    """Both have looked and found no row of it; then the other one inserts it first."""
+def test_a_new_object_is_stored_once(name, first, clock, monkeypatch):
+    """The sync and the operation both find no row; then the other one inserts it first."""
     clock.remote.settings(listed_after=0)
     ask = WRITES[name].set_up(clock)
-    since, told = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
+    since, history_since = clock.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
     if first == "the operation":
         clock.remote.fault(WRITES[name].method, "/v1/convai/*", "status", status=500, when="after")
         assert ask("key").state == State.SENT
@@ -171,7 +171,7 @@ def test_a_new_object_is_stored_once_by_whoever_comes_first(name, first, clock, 
             assert run.state == run.State.COMPLETE
     assert Operation.objects.get().state == State.DONE
     recover(clock)
-    assert violations(clock.remote, since=since, history_since=told) == []
+    assert violations(clock.remote, since=since, history_since=history_since) == []
 
 
 def test_other_rows_are_synced_meanwhile(clock):

@@ -1,5 +1,5 @@
-"""The answer to a write that makes something is lost, and a thing like it is there: whose is it? Where that cannot be
-told, nobody is told "done"."""
+"""The answer to a creation is lost and a similar object exists. It counts as done only if the object is certainly the
+requested one."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def import_label_only(clock: Clock, key: str = "key") -> Operation:
 
 # --- imports ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("differs", ["label", "agent"])
-def test_another_number_in_its_place_is_not_ours(differs, clock):
+def test_a_different_number_in_its_place_is_not_ours(differs, clock):
     op = lost(clock, "import", "before")
     ours = Agent.objects.get().remote_id
     other = clock.remote.console("create_agent", name="Console Bot")["agent_id"]
@@ -52,7 +52,7 @@ def test_another_number_in_its_place_is_not_ours(differs, clock):
     assert PhoneNumber.objects.get().label == values["label"]
 
 
-def test_one_that_is_as_asked_is_ours_and_says_how_that_is_known(clock):
+def test_a_number_as_requested_is_ours_and_the_message_explains_why(clock):
     op = decided(clock, lost(clock, "import", "after"))
     assert op.state == State.DONE
     assert "The answer was lost" in op.message
@@ -79,7 +79,7 @@ def test_what_an_answered_import_did_not_keep_is_named(field, clock, monkeypatch
     assert ("Assigned to" in op.message) == (field == "label")
 
 
-def test_the_words_of_an_import(clock):
+def test_the_message_of_an_import(clock):
     to = agent(clock)
     op = numbers.import_number(NEW_LINE, label="New", credentials=CREDENTIALS, agent=to, key="key", actor=None)
     assert f"Assigned to {to} when it was imported." in op.message
@@ -98,7 +98,7 @@ def test_a_number_that_another_workspace_holds(clock):
     )
 
 
-def test_a_late_number_of_somebody_else_is_told_as_an_outside_change(clock):
+def test_a_number_added_later_by_others_is_not_a_late_effect(clock):
     op = lost(clock, "import", "before")
     op = decided(clock, op)
     assert op.state == State.NOT_APPLIED
@@ -109,7 +109,7 @@ def test_a_late_number_of_somebody_else_is_told_as_an_outside_change(clock):
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------
-def test_a_new_agent_of_that_name_is_not_taken_for_the_copy(clock):
+def test_a_new_agent_of_the_same_name_is_not_the_copy(clock):
     op = lost(clock, "duplicate", "before")
     theirs = clock.remote.console("create_agent", name="Support Bot 2")["agent_id"]
     prompt = {"agent": {"prompt": {"prompt": "Written in the console."}}}
@@ -119,14 +119,14 @@ def test_a_new_agent_of_that_name_is_not_taken_for_the_copy(clock):
     assert theirs in op.message
 
 
-def test_a_copy_that_is_found_is_told_as_found(clock):
+def test_the_message_of_a_copy_found_later_mentions_the_lost_answer(clock):
     op = decided(clock, lost(clock, "duplicate", "after"))
     assert op.state == State.DONE
     assert "The answer was lost" in op.message
 
 
-def test_a_copy_that_is_not_quite_one(clock, monkeypatch):
-    """Where the remote changes something in each copy: an answer leaves no doubt, a search by name does."""
+def test_a_copy_that_differs_from_its_source(clock, monkeypatch):
+    """If the remote changes something in every copy, an answer identifies the copy and a search by name does not."""
     op = lost(clock, "duplicate", "after")
     copy = next(row for row in clock.remote.get("/v1/convai/agents")["agents"] if row["name"] == "Support Bot 2")
     changed = {"conversation_config": {"agent": {"first_message": "I am a copy."}}}
