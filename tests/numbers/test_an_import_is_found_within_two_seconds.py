@@ -1,5 +1,5 @@
-"""From the moment that ElevenLabs lists an import to the moment that it is known here: two seconds at most in the first
-minute, whatever beat's phase; and many imports at once are no more calls than one."""
+"""In its first minute, an import is found within two seconds after ElevenLabs lists it, whatever the phase of beat.
+Many imports at once take no more calls than one."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, product
@@ -36,13 +36,13 @@ ACCEPTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
     "row",
     [
         PhoneNumber(imported_at=ACCEPTED),
-        PhoneNumber(imported_at=ACCEPTED - timedelta(hours=5), poll_from=ACCEPTED),  # somebody asked for a new round
+        PhoneNumber(imported_at=ACCEPTED - timedelta(hours=5), poll_from=ACCEPTED),  # staff requested a new round
         PhoneNumber(first_seen=ACCEPTED),
     ],
     ids=["an import", "a new round", "not imported here"],
 )
 def test_the_next_look_is_at_the_next_whole_second_or_minute(row):
-    """Each moment of eleven minutes that could matter: right at a due time, just before and just after it."""
+    """Every moment of eleven minutes that could matter: at a due time, just before and just after it."""
     each_second, each_minute = range(61), range(120, 601, 60)
     due = [*each_second, *each_minute]
     for at, nearly in product([*range(601), 660], [-0.001, 0.0, 0.4, 0.5, 0.999]):
@@ -52,15 +52,15 @@ def test_the_next_look_is_at_the_next_whole_second_or_minute(row):
         assert found == (ACCEPTED + timedelta(seconds=later[0]) if later else None), at + nearly
 
 
-# Listed at once, just after a look, just before one, at one, and late in the first minute; on a beat that is exact and
-# on one that is early and late by turns.
+# Listed at once, just after a poll, just before one, at one, and late in the first minute; with a beat that is exact
+# and one that is alternately early and late.
 SOON, LATER = [0.1, 4.05, 4.95, 5.0], [14.2, 22.01, 35.5, 47.3, 58.9]
 PHASES, JITTERS = [0.0, 0.4, 0.9], [0.0, 0.1]
 
 
 @pytest.mark.parametrize(
     ("lag", "phase", "jitter"),
-    cases(  # the formula is tested above; here each of the short lags with another phase on each beat
+    cases(  # the formula is tested above; here each short lag with a different phase for each beat
         product([*SOON, *LATER], PHASES, JITTERS),
         [
             (lag, PHASES[(place + jittery) % 3], JITTERS[jittery])
@@ -73,7 +73,7 @@ def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock
     clock.remote.settings(listed_after=lag)
     row = import_number()
     clock.passes(phase)
-    played = phase  # the machine's own time comes on top, and makes everything due or listed sooner
+    played = phase  # real time is added to this, which only makes polls and listings earlier
     early_and_late = cycle((-jitter, jitter))
     while True:
         import_polling.poll_due()
@@ -84,11 +84,11 @@ def test_whenever_it_is_listed_and_whenever_beat_ticks(lag, phase, jitter, clock
         clock.passes(tick)
         played += tick
         assert played < lag + 3
-    assert played - lag <= 1.5, "half a second is left for the page, which asks that often"
+    assert played - lag <= 1.5, "the rest of the two seconds is for the page, which polls every half second"
 
 
 def test_a_tick_that_comes_a_moment_early_takes_what_is_due_a_moment_later(clock: Clock):
-    """The next one is a second away."""
+    """Otherwise it would have to wait a second for the next tick."""
     import_number()
     with time_machine.travel(timezone.now(), tick=False):
         looks = []
@@ -113,8 +113,8 @@ def test_many_imports_due_at_once_are_one_call(clock: Clock):
     assert not PhoneNumber.objects.filter(listed_at=None).exists()
 
 
-def test_a_few_in_a_large_workspace_are_asked_for_by_number(clock: Clock, monkeypatch):
-    """Where the whole list would be more pages than there are numbers due."""
+def test_a_few_in_a_large_workspace_are_requested_by_number(clock: Clock, monkeypatch):
+    """The whole list has more pages than numbers are due."""
     monkeypatch.setattr(import_polling, "MAX_PAGE_SIZE", 1)
     rows = [import_number(at) for at in range(3)]
     clock.passes(6)
@@ -136,7 +136,7 @@ def test_numbers_on_later_pages_are_found_too(clock: Clock, monkeypatch):
     assert len(clock.remote.calls()) == before + 3
 
 
-def test_how_long_it_took_is_told(clock: Clock):
+def test_the_time_until_it_was_listed_is_recorded(clock: Clock):
     assert import_polling.typical_times() is None
     for at, lag in enumerate([1, 2, 3, 20]):
         clock.remote.settings(listed_after=lag)

@@ -1,4 +1,4 @@
-"""What a person types becomes a number or a refusal in words; what is stored is compared and shown as it is."""
+"""Typed text becomes a number or an error message, and stored numbers are compared and shown unchanged."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ MOBILE = "+40723800439"
 
 TYPED: dict[str, dict[str, str | Reason]] = {
     "US": {
-        # understood: digits of every script, separators, and what a copy brings along
+        # accepted: digits of every script, separators, and invisible characters of pasted text
         "+14155550123": MAIN,
         "+1 (415) 555-0123": MAIN,
         "(415) 555-0123": MAIN,
@@ -39,10 +39,10 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "011 44 20 7946 0018": LONDON,
         "00 44 20 7946 0018": LONDON,
         "+44 (0)20 7946 0018": LONDON,
-        "+390612345678": "+390612345678",  # Italy keeps its zero
+        "+390612345678": "+390612345678",  # Italian numbers keep the leading zero
         "+40723800439": MOBILE,
-        "+15005550001": "+15005550001",  # the sandbox's own: docs/sandbox.md
-        # letters are not digits
+        "+15005550001": "+15005550001",  # a test number of the sandbox: docs/sandbox.md
+        # letters
         "+4072d3800439": Reason.LETTERS,
         "+1 800 FLOWERS": Reason.LETTERS,
         "Support +1 415 555 2672": Reason.LETTERS,
@@ -53,7 +53,7 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "": Reason.EMPTY,
         " \u200b ": Reason.EMPTY,
         "9" * 10_000: Reason.NOT_A_NUMBER,
-        # a number and something else
+        # other characters
         "++14155550123": Reason.CHARACTERS,
         "=+14155550123": Reason.CHARACTERS,
         "'+14155550123": Reason.CHARACTERS,
@@ -62,7 +62,7 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "*67 415 555 0123": Reason.CHARACTERS,
         "(415 555 0123": Reason.CHARACTERS,
         "415\n5550123": Reason.CHARACTERS,
-        "4155550123\u00b2": Reason.CHARACTERS,  # a footnote
+        "4155550123\u00b2": Reason.CHARACTERS,  # a superscript two
         "+1\ud800": Reason.CHARACTERS,
         "+1 415 555 0123 x123": Reason.EXTENSION,
         "+1 415 555 0123 ext. 123": Reason.EXTENSION,
@@ -71,14 +71,14 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "tel:+14155550123;ext=5": Reason.EXTENSION,
         "tel:2671;phone-context=+1415555": Reason.TEL_URI,
         "tel:4155550123": Reason.TEL_URI,
-        # not a whole number of the plan
+        # not a complete number of the numbering plan
         "555 2671": Reason.AREA_CODE,
         "+1 555 2671": Reason.AREA_CODE,
         "+1 415 555 012": Reason.LENGTH,
         "+1 415 555 01234": Reason.LENGTH,
         "+999 123": Reason.COUNTRY,
         "+1 555 010 0123": Reason.INVALID,
-        "40723800439": Reason.LENGTH,  # another country's, without its +
+        "40723800439": Reason.LENGTH,  # a number of another country, without the +
         "+1 1 415 555 0123": Reason.TRUNK_PREFIX,
         "911": Reason.SHORT_CODE,
         "+1 900 555 1234": Reason.PREMIUM_RATE,
@@ -92,7 +92,7 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "+1 415 555 0123": MAIN,
         "2079460018": Reason.TRUNK_PREFIX,
         "7946 0018": Reason.AREA_CODE,
-        "011 1 415 555 0123": Reason.LENGTH,  # 011 is not dialled in Great Britain, and 011x is an area there
+        "011 1 415 555 0123": Reason.LENGTH,  # in Great Britain, 011 starts area codes
         "999": Reason.SHORT_CODE,
         "0909 8790000": Reason.PREMIUM_RATE,
     },
@@ -102,7 +102,7 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "0049 (0)30 901820": BERLIN,
         "+49 30 901820": BERLIN,
         "030 901820/21": Reason.CHARACTERS,  # two numbers
-        "4155550123": Reason.TRUNK_PREFIX,  # an American one; the library reads it as one of Büchen
+        "4155550123": Reason.TRUNK_PREFIX,  # an American number, which the library reads as one of Büchen
         "901820": Reason.INVALID,
         "112": Reason.SHORT_CODE,
     },
@@ -114,12 +114,12 @@ TYPED: dict[str, dict[str, str | Reason]] = {
         "723 800 439": Reason.TRUNK_PREFIX,
         "0900 123 456": Reason.PREMIUM_RATE,
     },
-    # where the library completes or rewrites what was typed
+    # numbers that the library completes or rewrites
     "AG": {"460 1234": Reason.TRUNK_PREFIX, "268 460 1234": "+12684601234"},
     "AR": {"011 15-2345-6789": Reason.TRUNK_PREFIX, "011 2345 6789": "+541123456789"},
     "AU": {"0011 1 415 555 0123": MAIN, "1800 123 456": "+611800123456"},
     "BR": {"0 15 21 2345 6789": Reason.TRUNK_PREFIX},
-    # 001 is a prefix there: with it this is Switzerland's +41 21 234 56 78, with 00 a number of +44
+    # Singapore has prefixes of three digits: with 004, this is the Swiss +41 21 234 56 78, with 00 a number of +44
     "SG": {"00441212345678": Reason.COUNTRY, "001 415 555 0123": MAIN, "+441212345678": "+441212345678"},
 }
 ROWS = [(region, typed, becomes) for region, rows in TYPED.items() for typed, becomes in rows.items()]
@@ -181,10 +181,10 @@ def test_the_example_of_the_form_is_accepted():
     [
         (MAIN, "+14155550124", False),
         (MAIN, "(415) 555-0123", True),
-        ("+15550100123", "+1 (555) 010-0123", True),  # not valid, and stored all the same
+        ("+15550100123", "+1 (555) 010-0123", True),  # not valid, but may be stored
         ("+15550100123", "+15550100124", False),
         ("+1 800 FLOWERS", "+18003569377", False),
-        ("sip:anna@example.com", "sip:anna@example.com", True),  # a trunk's user is compared as text
+        ("sip:anna@example.com", "sip:anna@example.com", True),  # users of a SIP trunk are compared as text
         ("sip:anna@example.com", "sip:bert@example.com", False),
         ("sip:anna@example.com", MAIN, False),
         ("None", "None", True),
@@ -202,7 +202,7 @@ def test_same(one, other, equal):
         (LONDON, "+44 20 7946 0018"),
         ("+15550100123", "+1 555 010 0123"),
         ("+1 800 FLOWERS", "+1 800 FLOWERS"),
-        ("+4402079460018", "+4402079460018"),  # grouped, it would lose its 0
+        ("+4402079460018", "+4402079460018"),  # formatting would drop the 0
         ("4155550123", "4155550123"),
         ("+1 (415) 555-0123", "+1 (415) 555-0123"),
         ("+1415555012٣", "+1415555012٣"),

@@ -1,4 +1,4 @@
-"""An import is accepted first and listed later: it is looked for at its due times, and never asked for twice."""
+"""An import is accepted first and listed later: it is polled at its due times, and is never sent twice."""
 
 from datetime import timedelta
 
@@ -30,9 +30,9 @@ def import_number(phone_number: str = MAIN, key: str = "key") -> Operation:
     return services.import_number(phone_number, label="Main", credentials=CREDENTIALS, key=key, actor=None)
 
 
-def looks(clock: Clock, asleep: float = 0) -> list[int]:
-    """Play the beat: look whenever it is due, for the first time when the workers were asleep for so many seconds.
-    The seconds after the import of the due times that were looked at."""
+def poll_until_done(clock: Clock, asleep: float = 0) -> list[int]:
+    """Poll whenever it is due, like beat, with workers that are down for the first `asleep` seconds. Returns the due
+    times of the polls in seconds after the import."""
     row = PhoneNumber.objects.get()
     clock.passes(asleep)
     at, since = [], clock.remote.call_report()["last_id"]
@@ -46,8 +46,8 @@ def looks(clock: Clock, asleep: float = 0) -> list[int]:
 
 
 def ten_minutes_pass(clock: Clock) -> PhoneNumber:
-    """Nobody looks but right after the import, shortly before the end, and at the end."""
-    assert looks(clock, asleep=595) == [0, 600]
+    """Let the ten minutes pass with as few polls as possible."""
+    assert poll_until_done(clock, asleep=595) == [0, 600]
     return PhoneNumber.objects.get()
 
 
@@ -74,14 +74,14 @@ def slow(*case: object) -> object:
         *(slow(*times, 0, hidden) for times in [(59, 59), (61, 120), (599, 600)] for hidden in (False, True)),
     ],
 )
-def test_found_at_the_first_look_after_it_is_listed(lag, found_at, asleep, hidden, clock):
+def test_found_at_the_first_poll_after_it_is_listed(lag, found_at, asleep, hidden, clock):
     clock.remote.settings(listed_after=lag, hidden_until_listed=hidden)
     op = import_number()
     assert op.state == State.DONE
     row = PhoneNumber.objects.get()
     assert (row.state, row.phone_number, row.remote_id) == (NumberState.PROPAGATING, MAIN, op.object_id)
 
-    at = looks(clock, asleep)
+    at = poll_until_done(clock, asleep)
 
     assert at == [due for due in DUE if due == 0 or asleep < due <= found_at]
     row.refresh_from_db()
@@ -92,15 +92,15 @@ def test_found_at_the_first_look_after_it_is_listed(lag, found_at, asleep, hidde
 
 
 @pytest.mark.parametrize("lag", [601, slow(10**8)])
-def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
+def test_after_ten_minutes_only_staff_and_the_sync_check_again(lag, clock):
     clock.remote.settings(listed_after=lag)
     import_number()
-    assert looks(clock) == DUE
+    assert poll_until_done(clock) == DUE
     row = PhoneNumber.objects.get()
     assert (row.state, row.poll_at) == (NumberState.UNLISTED, None)
     assert "but not listed after 10 minutes. ElevenLabs knows it by its id" in row.listing_verdict
     assert import_polling.poll_due() == 0
-    for _ in range(3):  # accepted and not listed is not gone
+    for _ in range(3):  # an accepted import that is not listed is not deleted
         sync_all()
     row.refresh_from_db()
     assert (row.gone_at, row.missing_since) == (None, None)
@@ -111,8 +111,8 @@ def test_after_ten_minutes_only_staff_and_the_sync_look_again(lag, clock):
     assert violations(clock.remote) == []
 
 
-def test_late_looks_do_not_shift_the_ones_after_them(clock):
-    """Workers that were down for a while go on in the same rhythm, and still give up after ten minutes."""
+def test_late_polls_do_not_shift_the_ones_after_them(clock):
+    """Workers that were down for a while continue with the same due times, and still stop after ten minutes."""
     clock.remote.settings(listed_after=10**8)
     import_number()
     row = PhoneNumber.objects.get()
@@ -127,7 +127,7 @@ def test_late_looks_do_not_shift_the_ones_after_them(clock):
     assert row.poll_at is None
 
 
-def test_a_look_that_fails_is_repeated_at_the_next_due_time(clock):
+def test_a_poll_that_fails_is_repeated_at_the_next_due_time(clock):
     import_number()
     clock.passes(8)
     clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=400)
@@ -136,26 +136,26 @@ def test_a_look_that_fails_is_repeated_at_the_next_due_time(clock):
     assert import_polling.poll_due() == 1
 
 
-def test_two_workers_look_once(clock, monkeypatch):
+def test_two_workers_poll_once(clock, monkeypatch):
     import_number()
     clock.passes(8)
-    looked = []
+    polled = []
 
     def find(rows: list[PhoneNumber], client: object) -> dict[str, object]:
-        looked.append(rows)
-        clock.passes(20)  # it hangs: by its schedule it would be due again
-        if len(looked) == 1:
-            import_polling.poll_due()  # the other worker, at the same moment
+        polled.append(rows)
+        clock.passes(20)  # it hangs until the import is due again
+        if len(polled) == 1:
+            import_polling.poll_due()  # the other worker, at the same time
         return {}
 
     monkeypatch.setattr(import_polling, "poll_listing", find)
     import_polling.poll_due()
-    assert len(looked) == 1
+    assert len(polled) == 1
     row = PhoneNumber.objects.get()
-    assert row.poll_at - row.imported_at == timedelta(seconds=29), "and it goes on in its rhythm"
+    assert row.poll_at - row.imported_at == timedelta(seconds=29), "the later due times stay the same"
 
 
-def test_a_worker_that_died_while_it_looked_is_replaced(clock, monkeypatch):
+def test_a_worker_that_died_while_polling_is_replaced(clock, monkeypatch):
     class Killed(BaseException):
         pass
 
@@ -189,7 +189,7 @@ def posts(clock: Clock) -> int:
         ("listed, not mirrored", NOTATIONS[0]),
     ],
 )
-def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
+def test_an_existing_number_is_not_imported_again(moment, typed, clock):
     clock.remote.settings(listed_after=5 if "listed," in moment else 10**8, hidden_until_listed="hidden" in moment)
     if moment == "listed":
         clock.remote.settings(listed_after=0)
@@ -210,14 +210,14 @@ def test_a_number_that_is_there_is_not_imported_again(moment, typed, clock):
     assert op.error_fields == ["phone_number"]
     assert "is already" in op.message
     assert posts(clock) == before
-    assert PhoneNumber.objects.filter(phone_number=MAIN).count() == 1, "and it is in the list of numbers"
+    assert PhoneNumber.objects.filter(phone_number=MAIN).count() == 1, "it must be listed exactly once"
     if moment == "listed, not mirrored":
         assert "answered by Support Bot" in op.message
     if "ten minutes" not in moment:
         clock.remote.settings(listed_after=5)
 
 
-def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(clock):
+def test_while_the_first_import_is_unconfirmed_the_second_is_locked_out(clock):
     clock.remote.fault("POST", "/v1/convai/phone-numbers", "reset", when="after")
     first = import_number(MAIN, "first")
     assert first.state == State.SENT
@@ -232,18 +232,18 @@ def test_while_the_first_import_is_unconfirmed_the_second_is_told_who_asked(cloc
 def test_two_imports_at_once_are_one(clock, monkeypatch):
     send = ImportNumber.send
 
-    def send_while_another_asks(self, client, attempt, secrets):
+    def send_during_another_request(self, client, attempt, secrets):
         with pytest.raises(ResourceLocked):
             import_number(MAIN, "second")
         return send(self, client, attempt, secrets)
 
-    monkeypatch.setattr(ImportNumber, "send", send_while_another_asks)
+    monkeypatch.setattr(ImportNumber, "send", send_during_another_request)
     assert import_number(MAIN, "first").state == State.DONE
     assert posts(clock) == 1
 
 
-def test_a_number_that_came_in_between_check_and_request_is_not_called_ours(clock, monkeypatch):
-    """The remote answers 409: somebody else imported it. It is shown, and it is not told as our work."""
+def test_a_number_added_between_check_and_request_is_not_ours(clock, monkeypatch):
+    """The remote answers 409 because the console added it. It is shown, and is not recorded as our import."""
     send = ImportNumber.send
 
     def send_after_the_console(self, client, attempt, secrets):
@@ -261,7 +261,7 @@ def test_a_number_that_came_in_between_check_and_request_is_not_called_ours(cloc
     assert violations(clock.remote) == []
 
 
-def test_a_number_that_never_came_can_be_removed_and_imported_again(clock):
+def test_an_import_that_was_never_listed_can_be_removed_and_repeated(clock):
     clock.remote.settings(listed_after=10**8, hidden_until_listed=True)
     import_number(MAIN, "first")
     row = PhoneNumber.objects.get()
@@ -279,30 +279,30 @@ def test_an_import_bound_to_an_agent_is_assigned_once_it_is_listed(clock):
     to = agent(clock)
     op = services.import_number(NEW_LINE, label="N", credentials=CREDENTIALS, agent=to, key="k", actor=None)
     assert op.state == State.DONE
-    looks(clock)
+    poll_until_done(clock)
     row = PhoneNumber.objects.get()
     assert (row.state, row.agent) == (NumberState.ASSIGNED, to)
     recover(clock)
     assert violations(clock.remote) == []
 
 
-@pytest.mark.parametrize("deed", ["assign", "rename", "remove"])
-def test_one_that_cannot_be_seen_yet_is_not_taken_for_gone(deed, clock):
+@pytest.mark.parametrize("action", ["assign", "rename", "remove"])
+def test_a_hidden_import_is_not_marked_as_deleted(action, clock):
     clock.remote.settings(listed_after=20, hidden_until_listed=True)
     import_number()
     row = PhoneNumber.objects.get()
-    to = agent(clock) if deed == "assign" else None
+    to = agent(clock) if action == "assign" else None
     writes = {
         "assign": lambda key: services.assign(row, to, shown="", key=key, actor=None),
         "rename": lambda key: services.set_label(row, "Night line", shown=row.label, key=key, actor=None),
         "remove": lambda key: services.remove(row, shown="", key=key, actor=None),
     }
-    op = writes[deed]("too early")
+    op = writes[action]("too early")
     assert op.state == State.NOT_SENT
     assert "cannot be seen at ElevenLabs yet: its import was accepted at " in op.message
     row.refresh_from_db()
     assert (row.gone_at, row.missing_since, row.state) == (None, None, NumberState.PROPAGATING)
     clock.passes(30)
-    assert writes[deed]("in time").state == State.DONE
+    assert writes[action]("in time").state == State.DONE
     recover(clock)
     assert violations(clock.remote) == []

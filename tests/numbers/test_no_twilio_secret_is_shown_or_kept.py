@@ -1,5 +1,5 @@
-"""Credentials live in the memory of one request. Whatever the remote answers, and wherever it repeats them, they are
-in no message, no row and no line of the log."""
+"""Credentials exist only in the memory of one request. Even if an answer of the remote repeats them, they are in no
+message, no row and no line of the log."""
 
 import base64
 import json
@@ -40,7 +40,7 @@ def forms_of(secret: str) -> set[str]:
 
 
 def whole_database() -> str:
-    """Every cell of every table, as text and as JSON."""
+    """Every value of every table, as text and as JSON."""
     cells = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -50,7 +50,7 @@ def whole_database() -> str:
 
 
 def repeats(secret: str) -> list[tuple[str, dict[str, object]]]:
-    """Answers that repeat the token where an answer can."""
+    """Answers that repeat the token in every place that an answer has."""
     text = " | ".join(sorted(forms_of(secret)))
     detail = {"loc": ["body", "token"], "msg": f"bad token {text}", "type": "value_error", "input": secret}
     return [
@@ -67,7 +67,7 @@ def repeats(secret: str) -> list[tuple[str, dict[str, object]]]:
     ]
 
 
-# The token with the most forms in every answer, and the others once: how they are masked is in tests/elevenlabs.
+# The token with the most encodings in every answer, and the others once. tests/elevenlabs tests how they are masked.
 CASES = [
     pytest.param(token, name, marks=() if token == TOKENS[1] or name == "422" else pytest.mark.slow)
     for token in TOKENS
@@ -121,8 +121,8 @@ def ask(sid: str, token: str) -> Operation:
 
 def assert_nowhere(secret: str, op: Operation, log: str) -> None:
     op.refresh_from_db()
-    told = f"{op.message}\n{op.evidence}\n{op.reason_code}\n{op.error_fields!r}"
-    for where, text in (("the answer to staff", told), ("the database", whole_database()), ("the log", log)):
+    answer = f"{op.message}\n{op.evidence}\n{op.reason_code}\n{op.error_fields!r}"
+    for where, text in (("the answer to staff", answer), ("the database", whole_database()), ("the log", log)):
         found = [form for form in forms_of(secret) if form in text]
         assert not found, f"in {where}: {found}"
 
@@ -146,12 +146,16 @@ FORMS = {
 def test_a_token_that_comes_back_in_place_of_an_id(where, form, clock, caplog):
     caplog.set_level(logging.DEBUG)
     token = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-    told = FORMS[form](token)
+    repeated = FORMS[form](token)
     fault = {
-        "trace": {"fault": "status", "status": 400, "headers": {"x-trace-id": told.strip("…")}},
-        "code": {"fault": "status", "status": 400, "body": {"detail": {"status": told, "message": "no"}}},
-        "new id": {"fault": "edit", "when": "after", "body": {"phone_number_id": told.strip("…")}},
-        "message": {"fault": "status", "status": 400, "body": {"detail": {"status": "x", "message": f"bad {told}!"}}},
+        "trace": {"fault": "status", "status": 400, "headers": {"x-trace-id": repeated.strip("…")}},
+        "code": {"fault": "status", "status": 400, "body": {"detail": {"status": repeated, "message": "no"}}},
+        "new id": {"fault": "edit", "when": "after", "body": {"phone_number_id": repeated.strip("…")}},
+        "message": {
+            "fault": "status",
+            "status": 400,
+            "body": {"detail": {"status": "x", "message": f"bad {repeated}!"}},
+        },
     }[where]
     clock.remote.fault(*TWILIO, **fault)
     op = ask(SIDS[0], token)
@@ -190,4 +194,4 @@ def test_a_number_that_shows_its_credentials_is_kept_without_them(clock, monkeyp
     assert row.remote_data["provider_config"] == {"sid": "x"}
     run = sync_all()
     assert run is not None
-    assert (run.changed, run.quarantined) == (0, 0), "what is left out of a row is no difference"
+    assert (run.changed, run.quarantined) == (0, 0), "a value that is not stored must not count as a change"

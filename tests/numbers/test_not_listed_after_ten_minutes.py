@@ -1,5 +1,5 @@
-"""An import that is in no list after ten minutes gets a plain verdict: there by its id, or gone. Somebody can have it
-looked for anew; the number is locked against a second import until the verdict; a sync that finds it ends all of it."""
+"""An import that is not listed after ten minutes gets a verdict: found by its id, or deleted. Staff can check it again,
+the number is locked against a second import until the verdict, and a sync that finds it ends the polling."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ NEVER = 10**8
 
 @pytest.fixture
 def given_up(clock: Clock) -> PhoneNumber:
-    """Accepted, there by its id, in no list after ten minutes."""
+    """Accepted and found by its id, but not listed after ten minutes."""
     clock.remote.settings(listed_after=NEVER)
     import_number()
     return ten_minutes_pass(clock)
@@ -33,14 +33,14 @@ def given_up(clock: Clock) -> PhoneNumber:
 
 @pytest.fixture
 def removed(clock: Clock) -> PhoneNumber:
-    """Accepted, and removed in the console before any list showed it; ten minutes have passed."""
+    """Accepted, and removed in the console before it was listed, ten minutes ago."""
     clock.remote.settings(listed_after=NEVER)
     import_number()
     clock.remote.console("delete_number", number=PhoneNumber.objects.get().remote_id)
     return ten_minutes_pass(clock)
 
 
-def test_the_verdict_says_when_and_what_to_do_next(given_up):
+def test_the_verdict_names_the_time_and_the_next_step(given_up):
     assert given_up.state is State.UNLISTED
     accepted = timezone.localtime(given_up.imported_at)
     assert given_up.listing_verdict.startswith(
@@ -78,7 +78,7 @@ def test_without_an_answer_there_is_no_verdict(fault, clock):
     assert row.state is State.UNLISTED
 
 
-def test_one_that_was_removed_is_told_apart_and_gone_after_a_second_look(removed, clock):
+def test_a_removed_import_is_recognized_and_gone_after_a_second_check(removed, clock):
     assert (removed.state, removed.gone_at) == (State.UNLISTED, None), "one 404 is not enough"
     assert "not found by its id either" in removed.listing_verdict
     assert removed.poll_at == removed.missing_since + timedelta(minutes=10)
@@ -97,7 +97,7 @@ def test_one_that_was_removed_is_told_apart_and_gone_after_a_second_look(removed
 
 
 def test_one_that_comes_back_by_its_id_is_not_gone(removed, clock, monkeypatch):
-    clock.remote.console("add_number", phone_number="+15550100188", label="x")  # shows under its id from now on
+    clock.remote.console("add_number", phone_number="+15550100188", label="x")  # its data is used below
     other = clock.remote.ledger()[-1]["object_id"]
     data = clock.remote.get(f"/v1/convai/phone-numbers/{other}") | {"phone_number_id": removed.remote_id}
     clock.passes(601)
@@ -108,7 +108,7 @@ def test_one_that_comes_back_by_its_id_is_not_gone(removed, clock, monkeypatch):
 
 
 # --- The lock --------------------------------------------------------------------------------------------------------
-def test_the_number_is_locked_while_it_is_there_by_its_id(given_up, clock):
+def test_the_number_is_locked_while_its_id_is_found(given_up, clock):
     before = posts(clock)
     second = import_number(MAIN, "second")
     assert (second.state, second.sent_at) == (OperationState.NOT_SENT, None)
@@ -129,7 +129,7 @@ def test_the_verdict_gone_ends_the_lock(removed, clock):
 
 
 def test_one_that_is_only_hidden_is_not_imported_twice(clock):
-    """By its id it looks as if it were gone; ElevenLabs itself then says that the number is there."""
+    """Its id is not found, but ElevenLabs refuses the second import because the number exists."""
     clock.remote.settings(listed_after=NEVER, hidden_until_listed=True)
     import_number()
     assert ten_minutes_pass(clock).missing_since is not None
@@ -165,11 +165,11 @@ def test_check_again_begins_a_new_round(fault, given_up, clock):
     assert words.startswith("Whether +1 415 555 0123 is listed could not be read." if fault else "ElevenLabs does not")
     given_up.refresh_from_db()
     assert (given_up.state, given_up.gave_up_at) == (State.PROPAGATING, None)
-    began, seconds = given_up.poll_from, [0]  # the one that was asked for
+    began, seconds = given_up.poll_from, [0]  # checked at once, as requested
     while given_up.gave_up_at is None:
         clock.passes((given_up.poll_at - timezone.now()).total_seconds())
         seconds.append(round((given_up.poll_at - began).total_seconds()))
-        if seconds[-1] in (3, 120):  # and then the workers are away for a while
+        if seconds[-1] in (3, 120):  # then the workers are down for a while
             clock.passes({3: 55, 120: 470}[seconds[-1]])
         import_polling.poll_due()
         given_up.refresh_from_db()
@@ -187,7 +187,7 @@ def test_check_again_does_not_lengthen_a_round_that_is_under_way(clock):
     assert (row.poll_from, row.sought_since) == (None, row.imported_at)
 
 
-def test_somebody_who_checks_again_ends_one_that_is_gone(removed, clock):
+def test_checking_a_deleted_import_again_ends_it(removed, clock):
     clock.passes(300)
     import_polling.check_again(removed)
     removed.refresh_from_db()
@@ -195,12 +195,12 @@ def test_somebody_who_checks_again_ends_one_that_is_gone(removed, clock):
     clock.passes(601)
     import_polling.poll_due()
     removed.refresh_from_db()
-    assert removed.state is State.GONE, "404 now, and 404 ten minutes before"
+    assert removed.state is State.GONE, "404 twice, ten minutes apart"
 
 
 # --- A sync finds it first --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("after", [30, 700])
-def test_a_sync_that_finds_it_first_ends_the_looks(after, clock):
+def test_a_sync_that_finds_it_first_ends_the_polling(after, clock):
     clock.remote.settings(listed_after=5)
     import_number()
     clock.passes(after)
@@ -216,14 +216,14 @@ def test_a_sync_that_finds_it_first_ends_the_looks(after, clock):
     assert len(clock.remote.calls()) == calls
 
 
-def test_a_sync_that_finds_it_while_a_look_is_under_way_is_not_undone(clock, monkeypatch):
+def test_a_sync_that_finds_it_during_a_poll_is_not_undone(clock, monkeypatch):
     clock.remote.settings(listed_after=5)
     import_number()
     clock.passes(700)
 
     def find(rows: list[PhoneNumber], client: object) -> dict[str, object]:
         sync_all()
-        return {}  # this list was read before
+        return {}  # the list was read before the sync
 
     monkeypatch.setattr(import_polling, "poll_listing", find)
     import_polling.poll_due()

@@ -1,5 +1,5 @@
-"""A number whose agent is gone is released only when that is sure: 404 in two checks ten minutes apart, a complete
-listing, and not more of them than may be. Each release is an ordinary operation of the system."""
+"""A number whose agent is gone is unassigned only when that is certain: 404 in two checks ten minutes apart, a complete
+listing, and no more numbers than the limit. Each release is an ordinary operation of the system."""
 
 from datetime import timedelta
 
@@ -68,7 +68,7 @@ def patches(clock: Clock) -> int:
 
 
 def why_not(clock: Clock) -> str:
-    """It is refused, nothing is planned and nothing sent."""
+    """The reason for the refusal. Nothing is planned or sent."""
     with pytest.raises(orphans.NotReleased) as refusal:
         orphans.release(ids(), key="key", asked_by=None)
     assert not ChangeSet.objects.exists()
@@ -77,7 +77,7 @@ def why_not(clock: Clock) -> str:
     return str(refusal.value)
 
 
-# --- It is sure --------------------------------------------------------------------------------------------------
+# --- The agent is certainly gone ------------------------------------------------------------------------------------
 def test_404_twice_ten_minutes_apart_releases_each_number_as_the_system(clock):
     dead = orphaned(clock, 3)
     ten_minutes(clock)
@@ -85,7 +85,9 @@ def test_404_twice_ten_minutes_apart_releases_each_number_as_the_system(clock):
 
     change_set = release(asked_by=jane())
 
-    assert len(clock.remote.calls(path=f"/v1/convai/agents/{dead.remote_id}")) == since + 1, "a fresh look"
+    assert len(clock.remote.calls(path=f"/v1/convai/agents/{dead.remote_id}")) == since + 1, (
+        "the agent is checked once more"
+    )
     assert (change_set.state, change_set.actor_name) == (ChangeSet.State.DONE, "Jane (jane)"), change_set.problem
     releases = Operation.objects.all()
     assert [(op.kind, op.state, op.actor, op.actor_name) for op in releases] == [
@@ -94,14 +96,14 @@ def test_404_twice_ten_minutes_apart_releases_each_number_as_the_system(clock):
     assert all(op.reason.endswith("Requested by Jane (jane).") for op in releases)
     found = f"Its agent {dead} is gone: not found at {dead.missing_since:%Y-%m-%d %H:%M:%S} UTC, and again at "
     assert all(op.reason.startswith(found) for op in releases)
-    told = Entry.objects.filter(kind="number.changed", cause=Entry.Cause.OPERATION)
-    assert {(entry.actor_name, entry.after["agent_id"]) for entry in told} == {("system", None)}
+    changes = Entry.objects.filter(kind="number.changed", cause=Entry.Cause.OPERATION)
+    assert {(entry.actor_name, entry.after["agent_id"]) for entry in changes} == {("system", None)}
     assert {line.state for line in PhoneNumber.objects.all()} == {State.UNASSIGNED}
     sync_all()
     assert violations(clock.remote) == []
 
 
-def test_the_first_404_is_kept_when_the_agent_is_buried(clock):
+def test_the_first_404_is_kept_when_the_agent_is_marked_as_deleted(clock):
     dead = agent(clock)
     clock.remote.console("delete_agent", agent_id=dead.remote_id)
     sync_all()
@@ -142,7 +144,7 @@ def test_an_agent_deleted_from_here_is_looked_up_twice_as_well(clock):
     assert orphan.ready_from > timezone.now() + timedelta(seconds=590)
 
 
-# --- It is not --------------------------------------------------------------------------------------------------------
+# --- It is not certain ------------------------------------------------------------------------------------------------
 def test_404_once_is_not_enough(clock):
     orphaned(clock)
     [orphan] = orphans.proposal().orphans
@@ -156,7 +158,7 @@ def test_404_once_is_not_enough(clock):
 
 @pytest.mark.parametrize("archived", cases([False, True], [True]))
 def test_an_agent_that_is_back_is_stored_and_keeps_its_numbers(archived, clock):
-    """The listing hides it still; the fresh look finds it."""
+    """The list does not show it yet, but the check by its id finds it."""
     alive = agent(clock)
     line = number(clock, alive)
     if archived:
@@ -193,7 +195,7 @@ def test_without_a_clear_404_nothing_is_decided(fault, status, clock):
     dead.refresh_from_db()
     assert dead.gone_at is not None
     clock.remote.clear_faults()
-    assert release().state == ChangeSet.State.DONE, "and it can be asked for again with the same form"
+    assert release().state == ChangeSet.State.DONE, "the same form can be sent again"
 
 
 def test_an_agent_that_is_closed_to_the_key_does_not_hold_the_others(clock):
@@ -205,7 +207,7 @@ def test_an_agent_that_is_closed_to_the_key_does_not_hold_the_others(clock):
     assert [str(closed) in why for why in released.left_out] == [True]
 
 
-def test_an_outage_ends_the_looks(clock):
+def test_an_outage_ends_the_checks(clock):
     for at in range(3):
         orphaned(clock, 1, f"Bot {at}", at)
     ten_minutes(clock)
@@ -221,7 +223,7 @@ def test_the_newest_listing_has_to_be_complete(clock):
     clock.remote.fault("GET", "/v1/convai/v2/phone-numbers", "status", status=400)
     assert sync_all().state == SyncRun.State.PARTIAL
     assert "the newest sync was not complete" in why_not(clock)
-    SyncRun.objects.create()  # one that is under way says nothing yet
+    SyncRun.objects.create()  # a run that is under way does not count
     assert "the newest sync was not complete" in why_not(clock)
     SyncRun.objects.filter(state=SyncRun.State.RUNNING).delete()
     sync_all()

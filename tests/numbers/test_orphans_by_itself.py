@@ -1,4 +1,4 @@
-"""ORPHAN_CLEANUP=auto: a worker releases orphans by itself, once, and leaves to people what went wrong."""
+"""ORPHAN_CLEANUP=auto: a worker unassigns orphans on its own, once, and leaves failures to staff."""
 
 import threading
 from datetime import timedelta
@@ -62,7 +62,7 @@ def test_two_workers_plan_one_change_set(clock, settings):
             start.wait(10)
             orphans.clean_up()
             change_sets.run_due()
-        except BaseException as error:  # noqa: BLE001 - told by the test's own thread
+        except BaseException as error:  # noqa: BLE001 - checked in the main thread
             errors.append(error)
         finally:
             connection.close()
@@ -77,7 +77,7 @@ def test_two_workers_plan_one_change_set(clock, settings):
     assert patches(clock) == 3
 
 
-def test_what_was_refused_is_left_to_somebody_and_does_not_hold_the_rest(clock, settings):
+def test_a_refused_release_is_left_to_staff_and_does_not_block_the_rest(clock, settings):
     settings.ORPHAN_CLEANUP = "auto"
     orphaned(clock, 3)
     ten_minutes(clock)
@@ -101,13 +101,13 @@ def test_what_was_refused_is_left_to_somebody_and_does_not_hold_the_rest(clock, 
     assert release("a click").state == ChangeSet.State.DONE
 
 
-def test_an_agent_that_dies_again_is_another_death(clock, settings):
+def test_an_agent_that_is_deleted_again_is_a_new_case(clock, settings):
     settings.ORPHAN_CLEANUP = "auto"
     dead = orphaned(clock)
     line = PhoneNumber.objects.get()
     ten_minutes(clock)
     assert by_itself() is not None
-    PhoneNumber.objects.update(agent=dead, bound_to=dead.remote_id)  # it was back, and took its number again
+    PhoneNumber.objects.update(agent=dead, bound_to=dead.remote_id)  # it was restored, and got its number back
     later = timezone.now() + timedelta(seconds=5)
     Agent.objects.update(missing_since=later, gone_at=later)
     clock.passes(610)

@@ -1,4 +1,4 @@
-"""What staff see of a number is worked out by the database: the same for a filter as for a row, and by an index."""
+"""The state of a number is computed by the database, with an index, and is the same for a filter and for a row."""
 
 from itertools import product
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def every_kind(db) -> None:
-    """All that a row, its agent and its operation can be, in all mixtures."""
+    """All combinations of the states of a number, its agent and its operation."""
     now = timezone.now()
     agents = [None, *(Agent.objects.create(remote_id=f"agent_{at}", gone_at=at) for at in (None, now))]
     mixtures = product(*([None, now],) * 3, agents, ["", "agent_x"], [None, "sent", "intent", "done"])
@@ -39,10 +39,10 @@ def test_each_state_is_filtered_as_it_is_shown(every_kind):
     assert counted == {state: list(shown.values()).count(state) for state in State if state != State.GONE}
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by what stands in the tables")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by the contents of the tables")
 @pytest.mark.parametrize("state", ["", "all", *State])
 def test_open_operations_are_looked_up_once_for_all_rows_and_by_an_index(state, every_kind):
-    """A look for each row, through all operations there ever were, took most of a minute for a page of 100,000."""
+    """With 100,000 numbers, a lookup for each row through all past operations took most of a minute for a page."""
     rows = filters.in_state(PhoneNumber.objects.with_state(), state).order_by("phone_number", "pk")[:100]
     plan = rows.explain()
     assert "CORRELATED" not in plan, plan

@@ -1,4 +1,4 @@
-"""A workspace that is known here, and somebody who then uses the ElevenLabs console."""
+"""A mirrored workspace with methods for changes in the ElevenLabs console."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,8 @@ __all__ = ["clock"]
 
 
 @dataclass
-class Scene:
-    """Support Bot answers the line; Sales Bot answers nothing. Ada decides."""
+class Workspace:
+    """Support Bot answers the line and Sales Bot has no number. Ada decides about external changes."""
 
     clock: Clock
     ada: User
@@ -39,7 +39,7 @@ class Scene:
         assert run.state == run.State.COMPLETE, run.problem
 
     def found(self, action: str, **details: Any) -> OutsideChange:
-        """Somebody does this in the console, and the next sync sees it."""
+        """Change this in the console, and return the external change that the next sync records."""
         self.console(action, **details)
         self.sync()
         return OutsideChange.objects.select_related("entry").get(state=OutsideChange.State.OPEN)
@@ -55,9 +55,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(db, clock: Clock) -> Scene:
+def workspace(db, clock: Clock) -> Workspace:
     support, sales = agent(clock), agent(clock, "Sales Bot")
-    found = Scene(clock, User.objects.create(username="ada"), support, sales, number(clock, support))
-    found.sync()
+    created = Workspace(clock, User.objects.create(username="ada"), support, sales, number(clock, support))
+    created.sync()
     assert not OutsideChange.objects.exists()
-    return found
+    return created

@@ -1,4 +1,4 @@
-"""A number may be answered by a branch of its agent. That branch is shown, and never goes along to another agent."""
+"""A number may be assigned to a branch of its agent. The branch is shown, and is cleared when the agent changes."""
 
 from importlib import import_module
 from types import SimpleNamespace
@@ -23,28 +23,28 @@ BRANCH = "agtbrch_night"
 
 
 @pytest.fixture
-def branched(scene):
-    """The line is answered by a branch of Support Bot, in an environment."""
+def branched(workspace):
+    """The line is assigned to a branch of Support Bot, with an environment."""
     binding = {"branch_id": BRANCH, "environment": "staging"}
-    scene.console("patch_number", number=scene.line.remote_id, patch=binding)
-    scene.sync()
+    workspace.console("patch_number", number=workspace.line.remote_id, patch=binding)
+    workspace.sync()
     OutsideChange.objects.all().delete()
-    scene.line.refresh_from_db()
-    assert (scene.line.branch_id, scene.line.environment) == (BRANCH, "staging")
-    return scene
+    workspace.line.refresh_from_db()
+    assert (workspace.line.branch_id, workspace.line.environment) == (BRANCH, "staging")
+    return workspace
 
 
-def bound(scene) -> tuple[str, str | None, str | None] | None:
-    agent = scene.at_remote()["assigned_agent"]
+def bound(workspace) -> tuple[str, str | None, str | None] | None:
+    agent = workspace.at_remote()["assigned_agent"]
     return agent and (agent["agent_id"], agent["branch_id"], agent["environment"])
 
 
-def move(scene, to, key="move") -> Operation:
-    scene.line.refresh_from_db()
-    return services.assign(scene.line, to, shown=scene.line.bound_to, key=key, actor=scene.ada)
+def move(workspace, to, key="move") -> Operation:
+    workspace.line.refresh_from_db()
+    return services.assign(workspace.line, to, shown=workspace.line.bound_to, key=key, actor=workspace.ada)
 
 
-def test_a_move_clears_it_and_says_so_and_an_undo_brings_it_back(branched):
+def test_a_move_clears_it_with_a_message_and_an_undo_restores_it(branched):
     op = move(branched, branched.sales)
     assert op.state == State.DONE
     assert f"The branch {BRANCH} of {branched.support} was cleared. It uses the environment staging." in op.message
@@ -62,12 +62,12 @@ def test_unassigning_clears_it_so_that_the_next_agent_does_not_get_it(branched):
     assert bound(branched) == (branched.sales.remote_id, None, "staging")
 
 
-def test_a_number_without_a_branch_is_sent_none(scene, monkeypatch):
+def test_a_number_without_a_branch_is_sent_none(workspace, monkeypatch):
     sent = []
     update = ElevenLabs.update_number
     monkeypatch.setattr(ElevenLabs, "update_number", lambda *args: (sent.append(args[-1]), update(*args))[1])
-    move(scene, scene.sales)
-    assert sent == [{"agent_id": scene.sales.remote_id}]
+    move(workspace, workspace.sales)
+    assert sent == [{"agent_id": workspace.sales.remote_id}]
 
 
 def test_a_service_that_keeps_the_branch_is_reported(branched):
@@ -89,7 +89,7 @@ def test_a_lost_answer_is_settled_by_agent_and_branch(branched):
 
 
 @pytest.mark.parametrize("field", ["branch_id", "environment"])
-def test_an_external_change_of_it_is_shown_and_taken_back(field, branched):
+def test_an_external_change_of_it_is_shown_and_reverted(field, branched):
     change = branched.found("patch_number", number=branched.line.remote_id, patch={field: "other"})
     assert (set(change.entry.after), change.entry.after[field]) == ({field}, "other")
     assert revert.plan_revert(change).needs == {"numbers.assign_phonenumber"}
@@ -128,7 +128,7 @@ def test_a_lost_answer_about_a_branch_is_judged_by_the_branch(when, meanwhile, s
     assert op.state == state, op.message
 
 
-def test_an_upgrade_takes_over_what_was_read_before(branched):
+def test_an_upgrade_fills_the_columns_from_the_stored_data(branched):
     PhoneNumber.objects.update(branch_id="", environment="")
     migration = import_module("numbers.migrations.0005_branch_and_environment")
     migration.fill(apps, SimpleNamespace(connection=connection))

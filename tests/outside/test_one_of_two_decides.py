@@ -1,4 +1,4 @@
-"""Two people, or one who clicks twice: a change is decided once, by one of them, and one write is sent at most."""
+"""Two people, or a double click: a change is decided once, by one of them, and at most one write is sent."""
 
 import threading
 from collections.abc import Callable
@@ -20,19 +20,19 @@ ROUNDS = 12
 State = OutsideChange.State
 
 
-def at_once(*deeds: Callable[[], Any]) -> list[Any]:
-    start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    start, results = threading.Barrier(len(calls)), [None] * len(calls)
 
-    def do(at: int) -> None:
+    def run(at: int) -> None:
         try:
             start.wait(30)
-            results[at] = deeds[at]()
-        except Exception as error:  # noqa: BLE001 - judged by the test
+            results[at] = calls[at]()
+        except Exception as error:  # noqa: BLE001 - checked by the test
             results[at] = error
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=do, args=(at,)) for at in range(len(deeds))]
+    threads = [threading.Thread(target=run, args=(at,)) for at in range(len(calls))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -45,20 +45,20 @@ def the_change() -> OutsideChange:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_adopting_and_reverting_at_once_is_one_decision(scene):
-    """Whoever comes first: the other is told, and what was adopted is not written over."""
+def test_adopting_and_reverting_at_once_is_one_decision(workspace):
+    """The first decision wins, the other one gets an error, and an accepted change is not overwritten."""
     ben = User.objects.create(username="ben")
-    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    change = workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
     for played in range(ROUNDS):
         Operation.objects.all().delete()
         OutsideChange.objects.update(state=State.OPEN, operation=None, decided_by=None, decided_by_name="")
-        scene.clock.remote.console("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-        type(scene.line).objects.update(agent=scene.sales, bound_to=scene.sales.remote_id)
+        workspace.clock.remote.console("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
+        type(workspace.line).objects.update(agent=workspace.sales, bound_to=workspace.sales.remote_id)
         decisions = Entry.objects.filter(kind__in=["outside.adopted", "outside.reverted"]).count()
 
         adopted, reverted = at_once(
             lambda: external_changes.decide([change.pk], State.ADOPTED, actor=ben, name="ben"),
-            lambda key=f"round {played}": revert.execute(the_change(), ActionContext(key=key, actor=scene.ada)),
+            lambda key=f"round {played}": revert.execute(the_change(), ActionContext(key=key, actor=workspace.ada)),
         )
 
         now = the_change()
@@ -68,92 +68,92 @@ def test_adopting_and_reverting_at_once_is_one_decision(scene):
             assert isinstance(reverted, external_changes.Decided), reverted
             assert "ben decided this change first: accepted" in str(reverted)
             assert Operation.objects.count() == 0
-            assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.sales.remote_id
+            assert workspace.at_remote()["assigned_agent"]["agent_id"] == workspace.sales.remote_id
         else:
             assert adopted == 0
-            assert (now.state, now.decided_by, now.operation) == (State.REVERTED, scene.ada, reverted)
-            assert scene.at_remote()["assigned_agent"]["agent_id"] == scene.support.remote_id
+            assert (now.state, now.decided_by, now.operation) == (State.REVERTED, workspace.ada, reverted)
+            assert workspace.at_remote()["assigned_agent"]["agent_id"] == workspace.support.remote_id
 
 
 @pytest.mark.django_db
-def test_what_was_decided_while_the_page_was_open_is_not_reverted(scene):
-    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    external_changes.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada")
+def test_what_was_decided_while_the_page_was_open_is_not_reverted(workspace):
+    change = workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
+    external_changes.decide([change.pk], State.ADOPTED, actor=workspace.ada, name="ada")
     with pytest.raises(external_changes.Decided, match="ada decided this change first: accepted"):
-        revert.execute(change, ActionContext(key="key", actor=scene.ada))
+        revert.execute(change, ActionContext(key="key", actor=workspace.ada))
     assert Operation.objects.count() == 0
     assert the_change().state == State.ADOPTED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_revert_at_once_send_one_write(scene):
+def test_two_who_revert_at_once_send_one_write(workspace):
     ben = User.objects.create(username="ben")
-    scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
     results = at_once(
-        lambda: revert.execute(the_change(), ActionContext(key="of ada", actor=scene.ada)),
+        lambda: revert.execute(the_change(), ActionContext(key="of ada", actor=workspace.ada)),
         lambda: revert.execute(the_change(), ActionContext(key="of ben", actor=ben)),
     )
     [op] = [result for result in results if isinstance(result, Operation)]
     [other] = [result for result in results if not isinstance(result, Operation)]
     assert isinstance(other, ResourceLocked | external_changes.Decided | revert_plan.NotRevertible), other
     assert (the_change().operation, the_change().decided_by) == (op, op.actor)
-    assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
+    assert len(workspace.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_clicks_on_one_button_are_one_write(scene):
-    scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    results = at_once(*[lambda: revert.execute(the_change(), ActionContext(key="one key", actor=scene.ada))] * 20)
+def test_twenty_clicks_on_one_button_are_one_write(workspace):
+    workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
+    results = at_once(*[lambda: revert.execute(the_change(), ActionContext(key="one key", actor=workspace.ada))] * 20)
     only = Operation.objects.get()
     assert {type(result) for result in results} == {Operation}, results
     assert {result.pk for result in results} == {only.pk}
     assert only.state == "done"
-    assert len(scene.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
+    assert len(workspace.clock.remote.calls(method="PATCH", path="/v1/*")) == 1
     assert Entry.objects.filter(kind="outside.reverted").count() == 1
 
 
 @pytest.mark.django_db
-def test_the_form_of_one_change_is_not_good_for_another(scene):
-    first = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
-    assert revert.execute(first, ActionContext(key="key", actor=scene.ada)).state == "done"
-    second = scene.found("patch_number", number=scene.line.remote_id, patch={"label": "Console line"})
+def test_the_form_of_one_change_is_not_valid_for_another(workspace):
+    first = workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
+    assert revert.execute(first, ActionContext(key="key", actor=workspace.ada)).state == "done"
+    second = workspace.found("patch_number", number=workspace.line.remote_id, patch={"label": "Console line"})
     with pytest.raises(KeyReused):
-        revert.execute(second, ActionContext(key="key", actor=scene.ada))
+        revert.execute(second, ActionContext(key="key", actor=workspace.ada))
     second.refresh_from_db()
     assert second.state == State.OPEN
 
 
 @pytest.mark.django_db
-def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(scene, monkeypatch):
+def test_a_process_that_dies_before_it_sends_leaves_the_change_to_be_decided(workspace, monkeypatch):
     from controlplane.operations import execute
     from controlplane.operations.settle import settle_due
 
-    change = scene.found("assign", number=scene.line.remote_id, agent_id=scene.sales.remote_id)
+    change = workspace.found("assign", number=workspace.line.remote_id, agent_id=workspace.sales.remote_id)
 
     def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(execute, "mark_sent", dies)
     with pytest.raises(KeyboardInterrupt):
-        revert.execute(change, ActionContext(key="key", actor=scene.ada))
-    assert the_change().state == State.REVERTED, "being checked: nobody else decides it now"
-    assert external_changes.decide([change.pk], State.ADOPTED, actor=scene.ada, name="ada") == 0
-    scene.clock.passes(300)
+        revert.execute(change, ActionContext(key="key", actor=workspace.ada))
+    assert the_change().state == State.REVERTED, "it is being checked and cannot be decided again"
+    assert external_changes.decide([change.pk], State.ADOPTED, actor=workspace.ada, name="ada") == 0
+    workspace.clock.passes(300)
     settle_due()
     external_changes.reconcile_reverts()
     assert the_change().state == State.OPEN
-    assert scene.clock.remote.calls(method="PATCH", path="/v1/*") == []
+    assert workspace.clock.remote.calls(method="PATCH", path="/v1/*") == []
 
 
 @pytest.mark.django_db
-def test_hundreds_are_adopted_at_once_and_each_is_told(scene):
+def test_hundreds_are_adopted_at_once_and_each_is_recorded(workspace):
     for at in range(450):
-        scene.clock.remote.console("add_number", phone_number=f"+1555030{at:04}")
-    scene.clock.passes(10)
-    scene.sync()
+        workspace.clock.remote.console("add_number", phone_number=f"+1555030{at:04}")
+    workspace.clock.passes(10)
+    workspace.sync()
     ids = list(OutsideChange.objects.values_list("pk", flat=True))
     assert len(ids) == 450
-    assert external_changes.decide(ids[:1], State.IGNORED, actor=scene.ada, name="ada") == 1
-    assert external_changes.decide(ids, State.ADOPTED, actor=scene.ada, name="ada") == 449
-    assert Entry.objects.filter(kind="outside.adopted", actor=scene.ada).count() == 449
-    assert external_changes.decide(ids, State.IGNORED, actor=scene.ada, name="ada") == 0
+    assert external_changes.decide(ids[:1], State.IGNORED, actor=workspace.ada, name="ada") == 1
+    assert external_changes.decide(ids, State.ADOPTED, actor=workspace.ada, name="ada") == 449
+    assert Entry.objects.filter(kind="outside.adopted", actor=workspace.ada).count() == 449
+    assert external_changes.decide(ids, State.IGNORED, actor=workspace.ada, name="ada") == 0
