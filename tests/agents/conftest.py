@@ -1,4 +1,4 @@
-"""People with their roles, agents that exist at the sandbox and here, and forms as a browser sends them."""
+"""Users with roles, agents at the sandbox and in the mirror, and forms as a browser sends them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,14 +49,8 @@ def viewer(db: None) -> Client:
     return signed_in(person("victor", "Auditors"))
 
 
-@pytest.fixture
-def nobody(db: None) -> Client:
-    """Staff without any right."""
-    return signed_in(person("nina"))
-
-
 def mirrored(remote: Sandbox, name: str = "Support Bot", **config: Any) -> Agent:
-    """An agent that the remote has, as a sync would have stored it."""
+    """An agent of the remote, stored like a sync would store it."""
     return stored(remote.create_agent(name, **config))
 
 
@@ -69,8 +63,8 @@ def at_remote(remote: Sandbox, agent: Agent) -> dict[str, Any]:
     return remote.get(f"/v1/convai/agents/{agent.remote_id}")
 
 
-def url_of(deed: str, agent: Agent | None = None) -> str:
-    return reverse(f"admin:agents_agent_{deed}", args=[agent.pk] if agent else [])
+def url_of(page: str, agent: Agent | None = None) -> str:
+    return reverse(f"admin:agents_agent_{page}", args=[agent.pk] if agent else [])
 
 
 def opened(client: Client, url: str) -> dict[str, Any]:

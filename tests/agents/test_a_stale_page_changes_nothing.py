@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 
 def outside(remote, agent, **patch):
-    """Somebody changes the agent in the ElevenLabs console, and no sync has seen it yet."""
+    """Change the agent in the ElevenLabs console, without a sync afterwards."""
     assert remote.call("PATCH", f"/v1/convai/agents/{agent.remote_id}", json=patch).ok
 
 
@@ -29,7 +29,7 @@ def test_a_field_changed_outside_is_refused_and_shown_as_it_is_now(remote, opera
     form = response.context["form"]
     again = {field.html_name: field.value() or "" for field in form}
     assert again["name"] == "Mine"
-    assert operator.post(url, again).status_code == 302  # knowing what it is now, they may overwrite it
+    assert operator.post(url, again).status_code == 302  # after it was shown, the new value may be overwritten
     assert at_remote(remote, agent)["name"] == "Mine"
 
 
@@ -45,7 +45,7 @@ def test_saving_again_does_not_take_back_what_changed_in_other_fields(remote, op
     assert (now["name"], now["conversation_config"]["agent"]["first_message"]) == ("Mine", "Good evening")
 
 
-def test_what_changed_elsewhere_does_not_stand_in_the_way(remote, operator):
+def test_a_change_of_other_fields_does_not_stop_a_write(remote, operator):
     agent = mirrored(remote)
     url = url_of("change", agent)
     body = opened(operator, url) | {"name": "Mine"}
@@ -54,12 +54,12 @@ def test_what_changed_elsewhere_does_not_stand_in_the_way(remote, operator):
     assert at_remote(remote, agent)["conversation_config"]["agent"]["first_message"] == "Good evening"
 
 
-def test_a_json_patch_written_against_an_older_picture_is_refused(remote, operator):
+def test_a_json_patch_based_on_an_older_state_is_refused(remote, operator):
     agent = mirrored(remote)
     url = url_of("change", agent)
     body = opened(operator, url) | {"patch": '{"conversation_config": {"turn": {"turn_timeout": 9}}}'}
     outside(remote, agent, conversation_config={"turn": {"turn_timeout": 12}})
-    stored(agent.remote_id)  # a sync has seen it
+    stored(agent.remote_id)  # a sync has stored the change
     before = len(patches(remote))
     response = operator.post(url, body)
     assert response.status_code == 422
@@ -69,7 +69,7 @@ def test_a_json_patch_written_against_an_older_picture_is_refused(remote, operat
     assert operator.post(url, {field.html_name: field.value() or "" for field in form}).status_code == 302
 
 
-def test_an_agent_deleted_outside_is_told(remote, operator):
+def test_an_agent_deleted_outside_is_reported(remote, operator):
     agent = mirrored(remote)
     url = url_of("change", agent)
     body = opened(operator, url) | {"name": "Mine"}

@@ -1,7 +1,7 @@
-"""Whatever is asked of a workflow: at ElevenLabs that is changed, and nothing else.
+"""A change of a workflow changes nothing else at ElevenLabs.
 
-Shown by comparing the whole agent at the remote before and after, in both ways that the service may have with a
-workflow that is not complete (docs/assumptions.md, 12)."""
+The tests compare the whole agent at the remote before and after, for both ways in which the service may handle an
+incomplete workflow (docs/assumptions.md, 12)."""
 
 import json
 from itertools import product
@@ -61,7 +61,7 @@ def agent(request, remote, db) -> Agent:
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """{path: value after} of everything that differs, but for the time and number of the version."""
+    """{path: value after} of everything that differs, except the time and number of the version."""
     old, new = flatten(before), flatten(after)
     paths = {path for path in {**old, **new} if old.get(path) != new.get(path)}
     return {path: new.get(path) for path in paths - {"metadata.updated_at_unix_secs", "version_id"}}
@@ -133,7 +133,7 @@ def test_a_revert_of_an_external_change_brings_back_just_that(change, agent, rem
 
 
 def test_a_change_made_in_the_console_meanwhile_stays(agent, remote, save):
-    """The page showed the old edge; only the label is asked for."""
+    """The page showed the old edge, and only the label is submitted."""
     edge = {"edges": {"e2": {"forward_condition": {"condition": "From the console"}}}}
     changed = workflow.merged(WORKFLOW, edge)
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": changed})
@@ -196,7 +196,7 @@ def test_what_would_not_be_a_workflow_is_refused_before_sending(agent, remote, o
 
 @pytest.mark.parametrize("agent", ["replaces"], indirect=True)
 def test_a_value_that_is_there_already_is_no_change(agent, remote, save):
-    """Null where nothing is, or where the default is; an empty object where one with something in it is."""
+    """Null for a missing or default value, and an empty object for an object with content."""
     typed = {"prevent_subagent_loops": None, "nodes": {"a": {"entry_behavior": None}, "b": {}, "zz": None}}
     save(agent, patch=json.dumps({"workflow": typed}))
     assert Operation.objects.get().message.startswith("Nothing was sent")
@@ -204,8 +204,8 @@ def test_a_value_that_is_there_already_is_no_change(agent, remote, save):
 
 
 @pytest.mark.parametrize("agent", ["replaces"], indirect=True)
-def test_a_loss_at_the_remote_is_said_at_once(agent, remote, save):
-    """A service that drops a node from what it was sent."""
+def test_a_loss_at_the_remote_is_reported_at_once(agent, remote, save):
+    """The service drops a node of the workflow that it received."""
     answer = at_remote(remote, agent)
     lost = workflow.merged(answer["workflow"], {"nodes": {"a": {"label": "New"}, "b": None}})
     remote.fault("PATCH", "/v1/convai/agents/*", "edit", when="after", body={"workflow": lost})
@@ -246,7 +246,7 @@ def test_edges_without_nodes_are_no_workflow():
 
 @pytest.mark.parametrize("agent", ["replaces"], indirect=True)
 def test_true_is_not_one(agent, remote, save):
-    """Where a number stands and true is asked for, that is a change; where it does not fit, it is refused."""
+    """True in place of a number is a change, and is refused where it is not valid."""
     remote.console("patch_agent", agent_id=agent.remote_id, patch={"workflow": {**WORKFLOW, "later": 1}})
     agent = stored(agent.remote_id)
     save(agent, patch='{"workflow": {"later": true, "nodes": {"start": {"position": {"x": 0}}}}}')
@@ -273,6 +273,6 @@ def test_the_excerpt_is_that_of_the_official_document():
 
 def test_a_node_of_a_later_release_is_no_obstacle():
     newer = workflow.merged(WORKFLOW, {"nodes": {"n": {"type": "hologram", "beam": 1}}})
-    assert workflow.problems(newer), "it does not fit the document that we know"
+    assert workflow.problems(newer), "it does not match the OpenAPI document"
     assert workflow.problems(workflow.changed(newer, {"workflow.nodes.n.beam": 2}), newer) == []
-    assert get({"workflow": newer}, "workflow.nodes.n.beam") == 1, "what was read is left alone"
+    assert get({"workflow": newer}, "workflow.nodes.n.beam") == 1, "data that was read is left unchanged"

@@ -15,7 +15,7 @@ def test_a_search_shows_what_fits_with_labels_and_a_preview(remote, operator):
     assert "Rachel" in page
     assert "american" in page
     assert '<audio controls preload="none" src="http' in page
-    assert f'value="{ERIC}" checked' in page  # the chosen one stays, though it does not fit
+    assert f'value="{ERIC}" checked' in page  # the selected voice is kept although it does not match
     assert "Laura" not in page
 
 
@@ -57,19 +57,19 @@ def test_a_list_never_asks_elevenlabs_but_names_what_was_read_before(remote, ope
     assert "Rachel" in again.content.decode()
 
 
-def test_the_chosen_voice_keeps_its_words_and_its_sound_in_any_search(remote, operator):
+def test_the_selected_voice_keeps_its_labels_and_preview_in_any_search(remote, operator):
     chosen = {"voice_search": "rachel", "voice_id": ERIC, "stored": RACHEL}
     page = operator.get(url_of("voices"), chosen).content.decode()
     assert "Preview of Eric" in page
     assert page.count("<audio") == 2
     assert page.count("<small>") == 2
-    asked = len(remote.calls(path="/v1/voices/*"))
-    assert asked == 1
+    calls = len(remote.calls(path="/v1/voices/*"))
+    assert calls == 1
     operator.get(url_of("voices"), chosen | {"voice_search": "nobody"})
-    assert len(remote.calls(path="/v1/voices/*")) == asked
+    assert len(remote.calls(path="/v1/voices/*")) == calls
 
 
-def test_a_voice_that_is_not_there_is_asked_for_once(remote, operator):
+def test_a_missing_voice_is_requested_once(remote, operator):
     for _ in range(2):
         page = operator.get(url_of("voices"), {"voice_id": "madeUpVoice01"}).content.decode()
         assert 'value="madeUpVoice01" checked' in page
@@ -90,7 +90,7 @@ BAD = [HALF, "a\0b", {"deep": HALF}, float("nan")]
 
 
 class Offering:
-    """A remote with one good and one bad row of each list."""
+    """A remote with one valid and one invalid row in each list."""
 
     def __init__(self, bad):
         rows = [{"voice_id": "good", "name": "Good"}, {"voice_id": "bad", "name": "Bad", "more": bad}]
@@ -115,10 +115,10 @@ def test_what_no_page_can_show_is_left_out_and_the_rest_is_offered(remote, opera
     agent = mirrored(remote, tts={"voice_id": RACHEL})
     Agent.objects.update(voice_id="bad")
     monkeypatch.setattr(catalogue, "connect", lambda **_: Offering(bad))
-    for _ in range(2):  # as read, and as remembered
+    for _ in range(2):  # from the remote, and from the cache
         page = operator.get(url_of("voices"), {"voice_id": "bad", "stored": "good"}).content.decode()
         assert "Good" in page
-        assert 'value="bad" checked' in page  # by its id alone
+        assert 'value="bad" checked' in page  # looked up by its id
         assert operator.get(url_of("voice_names"), {"id": ["good", "bad"]}).status_code == 200
         assert operator.get(url_of("changelist")).status_code == 200
         for url in (url_of("add"), url_of("change", agent)):

@@ -94,7 +94,7 @@ def test_the_voice_model_has_to_suit_the_language(remote, operator, language, mo
 
 
 def test_a_pair_that_is_stored_already_does_not_stop_other_changes(remote, save):
-    """ElevenLabs may allow tomorrow what it refuses today: only what is changed here is judged."""
+    """ElevenLabs may allow more combinations later, so only changed fields are checked."""
     agent = mirrored(remote)
     agent.remote_data["conversation_config"]["agent"]["language"] = "fr"
     agent.save()

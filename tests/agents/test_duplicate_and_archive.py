@@ -40,9 +40,9 @@ def test_in_a_dialog_it_is_the_same_form_and_the_page_is_left_by_htmx(remote, op
 def test_archive_and_restore(remote, operator):
     agent = mirrored(remote)
     url = url_of("archive", agent)
-    asked = operator.get(url).content.decode()
-    assert "Archive Support Bot" in asked
-    assert agent.id_suffix in asked
+    page = operator.get(url).content.decode()
+    assert "Archive Support Bot" in page
+    assert agent.id_suffix in page
     response = operator.post(url, opened(operator, url))
     assert response.url == url_of("change", agent)
     assert at_remote(remote, agent)["platform_settings"]["archived"] is True

@@ -80,7 +80,7 @@ def test_search_filters_and_order(agents, operator):
 
 
 @pytest.mark.parametrize("look", ["cards", "list", "<script>"])
-def test_the_look_does_not_change_what_is_found(agents, operator, look):
+def test_the_layout_does_not_change_the_result(agents, operator, look):
     assert found(operator, look=look) == ["Alpha", "Beta"]
     assert found(operator, look=look, q="gamma", state="all", language="en", o="-0") == ["Gamma archived"]
     assert found(operator, look=look, o="-0") == ["Beta", "Alpha"]
@@ -93,7 +93,7 @@ def test_every_order_on_offer_is_a_column(operator, db):
         assert changelist.get_ordering_field_columns()
 
 
-def test_the_look_stays_in_the_links_of_the_page(agents, operator):
+def test_the_layout_stays_in_the_links_of_the_page(agents, operator):
     page = operator.get(url_of("changelist"), {"look": "list", "language": "en"}).content.decode()
     assert 'id="result_list"' in page
     assert "?language=en&amp;look=cards" in page or "?look=cards&amp;language=en" in page
@@ -103,7 +103,7 @@ def test_the_look_stays_in_the_links_of_the_page(agents, operator):
     assert "<article" in cards
 
 
-def test_only_numbers_that_are_there_are_counted(agents, operator):
+def test_only_existing_numbers_are_counted(agents, operator):
     rows = operator.get(url_of("changelist")).context["cl"].result_list
     assert {agent.name: agent.number_count for agent in rows} == {"Alpha": 2, "Beta": 0}
 
@@ -124,7 +124,7 @@ def test_an_empty_workspace_says_what_agents_are_and_how_to_begin(operator, view
     assert url_of("add") not in viewer.get(url_of("changelist")).content.decode()
 
 
-def test_a_filter_that_nothing_fits_offers_the_way_back(agents, operator):
+def test_a_filter_without_matches_offers_to_clear_it(agents, operator):
     page = operator.get(url_of("changelist"), {"q": "zzz"}).content.decode()
     assert "No matching agents" in page
     assert "state=all" in page
@@ -147,7 +147,7 @@ def test_the_number_of_queries_does_not_grow(operator, look, django_assert_max_n
     )
     SyncRun.objects.create(state=SyncRun.State.COMPLETE)
     if connection.vendor == "postgresql":
-        # Without statistics of rows this new it may plan nested loops over both tables, which take minutes.
+        # Without statistics of the new rows, PostgreSQL may plan nested loops over both tables, which take minutes.
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE agents_agent, numbers_phonenumber")
     operator.get(url_of("changelist"))  # the session and permissions of a fresh sign-in

@@ -33,7 +33,7 @@ def pages(client, agent):
     ).content.decode()
 
 
-def test_everything_the_remote_says_is_escaped_everywhere(remote, operator, viewer, name):
+def test_every_text_of_the_remote_is_escaped_everywhere(remote, operator, viewer, name):
     config = {"agent": {"first_message": name, "prompt": {"prompt": name}}}
     agent = mirrored(remote, name, **config)
     remote.call("PATCH", f"/v1/convai/agents/{agent.remote_id}", json={"tags": [name]})
@@ -48,7 +48,7 @@ def test_everything_the_remote_says_is_escaped_everywhere(remote, operator, view
         assert "<img src=x" not in page
         assert "</textarea></title>" not in page
         assert "{{ 7|add:7 }}" in page if name.startswith("{{") else True
-        if name.startswith("\u202e"):  # text that runs backwards is said to be such
+        if name.startswith("\u202e"):  # right-to-left text is labelled as such
             assert "<bdi>�tob troppuS�</bdi>" in page
 
 

@@ -57,12 +57,12 @@ def test_a_patch_becomes_paths():
         ('{"workflow": {"nodes": [{"prompt": {"tools": null, "tool_ids": ["x"]}}]}}', "“tools” and “tool_ids”"),
     ],
 )
-def test_what_is_wrong_is_said(text, words):
+def test_an_error_is_reported(text, words):
     with pytest.raises(ValidationError) as error:
         parse(text)
-    told = " ".join(error.value.messages)
-    assert words in told
-    assert told.encode()  # a page can show it
+    messages = " ".join(error.value.messages)
+    assert words in messages
+    assert messages.encode()  # it can be shown on a page
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said(text, words):
         (json.dumps({f"part{key}": 1 for key in range(1000)}), "… and 980 more."),
     ],
 )
-def test_a_patch_that_nobody_typed_is_refused_in_few_words(text, words):
+def test_an_absurd_patch_is_refused_with_a_short_message(text, words):
     with pytest.raises(ValidationError) as error:
         parse(text)
     assert words in error.value.messages[-1]
@@ -86,7 +86,7 @@ def test_thousands_of_keys_are_refused_without_a_look_at_each(monkeypatch):
         parse("{" + ",".join(f'"{key}":1' for key in range(17_000)) + "}")
 
 
-def test_everything_wrong_is_said_at_once():
+def test_all_errors_are_reported_at_once():
     with pytest.raises(ValidationError) as error:
         parse('{"x": 1, "name": "y", "platform_settings": {"archived": true}}')
     assert len(error.value.messages) == 3

@@ -39,8 +39,8 @@ SHOWN = "�tob� troppuS"
 def test_pages_and_dialogs_mark_such_names_and_the_remote_keeps_its_own(remote, operator, viewer):
     agent = mirrored(remote, NAME)
     pages = [operator.get(url_of("changelist"), {"look": look}) for look in ("cards", "list")]
-    for deed in ("duplicate", "archive"):
-        pages += [operator.get(url_of(deed, agent), headers=how) for how in ({}, {"HX-Request": "true"})]
+    for action in ("duplicate", "archive"):
+        pages += [operator.get(url_of(action, agent), headers=how) for how in ({}, {"HX-Request": "true"})]
     pages += [viewer.get(url_of("change", agent))]
     for page in pages:
         text = page.content.decode()
@@ -67,5 +67,5 @@ def test_a_name_of_blanks_is_no_name(remote):
 def test_every_button_of_a_list_says_which_agent_it_is_for(remote, operator, look):
     agent = mirrored(remote)
     page = operator.get(url_of("changelist"), {"look": look}).content.decode()
-    for deed in ("Edit", "Duplicate", "Archive", "Delete"):
-        assert f'aria-label="{deed} Support Bot {agent.id_suffix}"' in page
+    for action in ("Edit", "Duplicate", "Archive", "Delete"):
+        assert f'aria-label="{action} Support Bot {agent.id_suffix}"' in page

@@ -55,7 +55,7 @@ FIELDS = [
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_every_field_reaches_its_place(half, remote, save):
-    """On one agent, one after the other: each save sends its own field alone."""
+    """Change one field after the other on one agent: each save sends only its own field."""
     agent = mirrored(remote, **CONFIG)
     for field, typed, path, value in FIELDS[half::2]:
         assert save(agent, **{field: typed}).status_code == 302
@@ -130,7 +130,7 @@ def test_an_answer_that_never_came_leads_to_the_operation(remote, operator, save
     assert Operation.objects.count() == 1
 
 
-def test_a_refusal_stands_at_its_field_and_keeps_what_was_typed(remote, save):
+def test_a_refusal_is_shown_at_its_field_and_keeps_what_was_typed(remote, save):
     agent = mirrored(remote, **CONFIG)
     response = save(agent, other_voice_id="NoSuchVoice", system_prompt="Kept text")
     assert response.status_code == 422
@@ -159,10 +159,10 @@ OUTSIDE = [
     ("daily_limit", "1.5", "whole number"),
     ("other_voice_id", "../agents", "not the id of a voice"),
 ]
-SENSELESS = ["9" * 30, "9" * 5000, "-2", str(2**63)]
+ABSURD = ["9" * 30, "9" * 5000, "-2", str(2**63)]
 
 
-def test_values_outside_the_contract_are_told_at_their_field(remote, operator):
+def test_values_outside_the_contract_are_reported_at_their_field(remote, operator):
     url = url_of("change", mirrored(remote, **CONFIG))
     body = opened(operator, url)
     for field, typed, words in OUTSIDE:
@@ -173,10 +173,10 @@ def test_values_outside_the_contract_are_told_at_their_field(remote, operator):
     assert not Operation.objects.exists()
 
 
-def test_a_number_beyond_all_sense_is_not_sent(remote, save):
-    """Each text at each of these fields, which are told apart in the answer."""
+def test_an_absurd_number_is_not_sent(remote, save):
+    """All fields in one request, because the answer names each field with an error."""
     agent = mirrored(remote, **CONFIG)
-    for typed in SENSELESS:
+    for typed in ABSURD:
         fields = ["max_duration_seconds", "agent_concurrency_limit", "daily_limit"]
         response = save(agent, **dict.fromkeys(fields, typed))
         assert response.status_code == 422, typed
@@ -184,7 +184,7 @@ def test_a_number_beyond_all_sense_is_not_sent(remote, save):
     assert patches(remote) == []
 
 
-def test_a_limit_is_told_in_whole_figures(remote, save):
+def test_limits_are_shown_as_whole_numbers(remote, save):
     response = save(mirrored(remote, **CONFIG), max_duration_seconds="86401", daily_limit="1000001")
     assert response.context["form"].errors == {
         "max_duration_seconds": ["Longest call, in seconds has to be between 1 and 86,400."],

@@ -10,7 +10,7 @@ FOCUSED = re.compile(r"<(?:input|select|textarea|div)\b[^>]*\bautofocus\b[^>]*>"
 
 
 def focused(response) -> list[str]:
-    """What has the focus, by its name; the errors on top are "alert"."""
+    """The name of the focused field; "alert" for the list of errors on top."""
     tags = FOCUSED.findall(response.content.decode())
     return [re.search(r'name="(\w+)"|role="(alert)"', tag).expand(r"\1\2") for tag in tags]
 
@@ -54,7 +54,7 @@ def test_the_form_of_a_dialog_shares_no_id_with_the_page_below(remote, operator)
     agent = mirrored(remote)
     ids = re.compile(r'\bid="([\w-]+)"')
     below = set(ids.findall(operator.get(url_of("change", agent)).content.decode()))
-    for deed in ("duplicate", "archive"):
-        above = ids.findall(operator.get(url_of(deed, agent), headers={"HX-Request": "true"}).content.decode())
+    for action in ("duplicate", "archive"):
+        above = ids.findall(operator.get(url_of(action, agent), headers={"HX-Request": "true"}).content.decode())
         assert above
         assert below.isdisjoint(above)

@@ -1,4 +1,4 @@
-"""Whatever a change did to an agent's JSON, the patch made of its two sides leads back."""
+"""The patch computed from both sides of a change restores the agent's JSON, whatever the change was."""
 
 from typing import Any
 
@@ -20,22 +20,22 @@ PROMPT = "conversation_config.agent.prompt"
 
 
 def merged(old: Any, patch: Any) -> Any:
-    """As ElevenLabs takes a patch: docs/assumptions.md, 12."""
+    """Apply a patch like ElevenLabs does: docs/assumptions.md, 12."""
     if not isinstance(patch, dict):
         return patch
     kept = dict(old) if isinstance(old, dict) else {}
     return kept | {key: merged(kept.get(key), value) for key, value in patch.items()}
 
 
-def told(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The two sides as the ledger keeps them: only what differs."""
+def recorded_sides(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two sides of a change as stored in the history: only the values that differ."""
     old, new = flatten(before), flatten(after)
     differs = [path for path in {**old, **new} if old.get(path) != new.get(path)]
     return {path: old[path] for path in differs if path in old}, {path: new[path] for path in differs if path in new}
 
 
 def filled(tree: dict[str, Any]) -> dict[str, Any]:
-    """Without what is null or empty: "not set" and "cleared" read the same."""
+    """Without null and empty values, because "not set" and "cleared" are equivalent."""
     return {path: value for path, value in flatten(tree).items() if value is not None and value != {}}
 
 
@@ -47,7 +47,7 @@ def _without_nulls(value: Any) -> Any:
 
 @pytest.fixture(params=[80, pytest.param(1000, marks=pytest.mark.slow)])
 def examples(request: pytest.FixtureRequest) -> settings:
-    """The few are the same each time."""
+    """The short run always uses the same examples."""
     return settings(max_examples=request.param, derandomize=request.param < 1000, deadline=None, database=None)
 
 
@@ -55,7 +55,7 @@ def test_it_leads_back_from_anywhere(examples):
     @examples
     @given(TREES, TREES)
     def leads_back(before, after):
-        values = revert_patch(*told(before, after), after)
+        values = revert_patch(*recorded_sides(before, after), after)
         assert filled(merged(after, nest(values))) == filled(before)
 
     leads_back()
@@ -68,7 +68,7 @@ def test_of_a_workflow_which_is_sent_whole_every_object_comes_back_empty_ones_to
     def comes_back_whole(old, new):
         start = {"start": {"type": "start"}}
         before, after = ({"workflow": {"nodes": {**start, **tree}, "edges": {}}} for tree in (old, new))
-        values = revert_patch(*told(before, after), after)
+        values = revert_patch(*recorded_sides(before, after), after)
         sent = workflow.changed(after["workflow"], values) if values else after["workflow"]
         assert sent == before["workflow"]
 
@@ -79,7 +79,7 @@ def test_nothing_that_the_change_left_alone_is_sent(examples):
     @examples
     @given(TREES, TREES)
     def leaves_alone(before, after):
-        sent = nest(revert_patch(*told(before, after), after))
+        sent = nest(revert_patch(*recorded_sides(before, after), after))
         same = {path for path, value in filled(after).items() if filled(before).get(path) == value}
         assert all(get(merged(after, sent), path) == get(after, path) for path in same)
 
@@ -93,12 +93,12 @@ def test_an_object_that_came_whole_is_cleared_whole(was):
         "nodes": {"start": {"type": "start"}, "n1": {"type": "say", "more": {"x": 1}, "label": None}},
         "custom_llm": {"url": "https://llm.example", "key": None},
     }
-    assert revert_patch(*told(before, now), now) == {"nodes.n1": None, "custom_llm": None}
+    assert revert_patch(*recorded_sides(before, now), now) == {"nodes.n1": None, "custom_llm": None}
 
 
 def test_only_what_differs_is_sent():
     now = {"name": "B", "tags": ["x"]}
-    assert revert_patch(*told({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
+    assert revert_patch(*recorded_sides({"name": "A", "tags": ["x"]}, now), now) == {"name": "A"}
 
 
 def test_of_tools_and_their_ids_one_is_sent():

@@ -1,5 +1,5 @@
-"""The addresses of agents: each deed with its own right and nothing more. Who may see what stands in the table of
-`tests/pages/rights.txt`."""
+"""The URLs of agents: each action requires exactly its own permission. `tests/pages/rights.txt` lists who may see which
+page."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -32,7 +32,7 @@ def agent(remote):
 
 @pytest.mark.parametrize("page", WRITES)
 def test_each_action_requires_its_own_permission(agent, page):
-    """Everything but the one that the page needs: refused. The one and the right to look: let in."""
+    """Refused with all permissions but this one, and allowed with only this one and the permission to view."""
     user = person("almost")
     every = Permission.objects.filter(content_type__app_label="agents")
     user.user_permissions.set(every.exclude(codename=WRITES[page]))

@@ -8,10 +8,10 @@ from controlplane.audit.models import Entry
 
 
 @pytest.fixture
-def told() -> Callable[[int], list[Entry]]:
-    """So many entries, in a transaction each."""
+def record_entries() -> Callable[[int], list[Entry]]:
+    """Records entries, each in its own transaction."""
 
-    def tell(count: int) -> list[Entry]:
+    def record(count: int) -> list[Entry]:
         cause = ledger.Cause(Entry.Cause.SYNC, "1")
         entries = []
         for at in range(count):
@@ -24,4 +24,4 @@ def told() -> Callable[[int], list[Entry]]:
             entries.append(entry)
         return entries
 
-    return tell
+    return record

@@ -1,4 +1,4 @@
-"""Whatever text the history holds: a file of it is read back exactly, and a spreadsheet runs none of it."""
+"""Every text of the history is read back exactly from an export, and no spreadsheet runs it as a formula."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from tests.hostile import STRINGS, WHOLE
 
 pytestmark = pytest.mark.django_db
 TEXTS = [*STRINGS, WHOLE, "\u3000=1", "＝1+1", "＋1", "－1", "＠a", "\r\n=1", "''", "'=1", "", " ", "\n"]  # fmt: skip
-SEPARATORS = ";,\t|\n\r"  # each is the one that some spreadsheet, or some country, splits a line at
+SEPARATORS = ";,\t|\n\r"  # the field and line separators of various spreadsheets and locales
 TEXTS += [
     f"x{separator}{begins}" for separator in SEPARATORS for begins in ('=HYPERLINK("http://x.example")', '"=1', "'-1")
 ]
@@ -27,8 +27,8 @@ JSON_FIELDS = ("before", "after")
 
 @pytest.fixture
 def entries() -> list[Entry]:
-    """Each text in every column that holds text, and as name and value of a setting; each of a number with an agent."""
-    told = []
+    """Each text in every text column, and as the name and value of a setting of a number with an agent."""
+    recorded = []
     for at, text in enumerate(TEXTS):
         cause = ledger.Cause(Entry.Cause.SYNC, text[:64], actor_name=text, reason=text)
         settings = {
@@ -38,26 +38,26 @@ def entries() -> list[Entry]:
             "agent_name": text,
             text or "x": [text],
         }
-        told.append(
+        recorded.append(
             ledger.entry(
                 "number.added", "number", f"phnum_{at:03}", text, cause=cause, after=settings, before={"a": text}
             )
         )
     with transaction.atomic():
-        ledger.record(*told)
-    return told
+        ledger.record(*recorded)
+    return recorded
 
 
 def cells(answer) -> list[dict[str, str]]:
     content = b"".join(answer.streaming_content).decode()
     assert [piece for piece in re.split(f"[{SEPARATORS}]", content) if runs_in_a_spreadsheet(piece.lstrip('"'))] == []
     rows = list(csv.DictReader(io.StringIO(content, newline=""), strict=True))
-    assert all(None not in row and None not in row.values() for row in rows)  # as many cells in each
+    assert all(None not in row and None not in row.values() for row in rows)  # all rows have the same number of cells
     return rows
 
 
 def runs_in_a_spreadsheet(cell: str) -> bool:
-    """By the first sign that is seen: also one that some programs make the same of, or look for behind a blank."""
+    """Some programs skip invisible characters at the start, or normalize other characters to these."""
     return unicodedata.normalize("NFKC", cell).lstrip("\ufeff\u200b").startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
@@ -96,7 +96,7 @@ def test_csv_of_the_bindings_at_a_time(entries, admin_client):
         assert [cell for cell in row.values() if runs_in_a_spreadsheet(cell)] == []
 
 
-def test_filters_of_any_text_are_told_in_the_entry_of_the_export(entries, admin_client):
+def test_filters_of_any_text_are_recorded_in_the_entry_of_the_export(entries, admin_client):
     for text in (text for text in TEXTS if len(text) <= MAX_SEARCH_CHARS):
         answer = admin_client.post("/admin/audit/entry/export/", {"format": "csv"}, query_params={"q": text})
         assert answer.status_code == 200, repr(text)

@@ -1,4 +1,4 @@
-"""History ends only by a recorded cut: what is left is a chain, and what was known of each object stays known."""
+"""Pruning is recorded: the rest is a valid chain, and the state of each object stays known."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 SHOWN = ["phone_number", "label", "agent_id", "agent_name"]
 
 
-def tell(number: int, verb: str, before: dict, after: dict) -> Entry:
+def record(number: int, verb: str, before: dict, after: dict) -> Entry:
     cause = ledger.Cause(Entry.Cause.OPERATION, "1", actor_name="ada")
     entry = ledger.entry(
         f"number.{verb}", "number", f"phnum_{number}", f"+1555010000{number}", before=before, after=after, cause=cause
@@ -28,15 +28,15 @@ def tell(number: int, verb: str, before: dict, after: dict) -> Entry:
 
 
 def bind(number: int, agent: str, before: str | None = None) -> Entry:
-    return tell(number, "changed", {"agent_id": before}, {"agent_id": agent, "agent_name": agent.title()})
+    return record(number, "changed", {"agent_id": before}, {"agent_id": agent, "agent_name": agent.title()})
 
 
 @pytest.fixture
 def lines() -> list[Entry]:
-    """Three numbers with some past: one is gone, one was there again."""
-    made = [tell(at, "added", {}, {"label": f"Line {at}", "agent_id": None}) for at in range(3)]
-    made += [bind(0, "day"), bind(0, "night", "day"), tell(1, "gone", {}, {"gone": True})]
-    made += [tell(2, "gone", {}, {"gone": True}), tell(2, "back", {"gone": True}, {"label": "Back"})]
+    """The entries of three numbers: one is gone, one was gone and came back."""
+    made = [record(at, "added", {}, {"label": f"Line {at}", "agent_id": None}) for at in range(3)]
+    made += [bind(0, "day"), bind(0, "night", "day"), record(1, "gone", {}, {"gone": True})]
+    made += [record(2, "gone", {}, {"gone": True}), record(2, "back", {"gone": True}, {"label": "Back"})]
     return made
 
 
@@ -48,17 +48,17 @@ def left() -> tuple[int, int]:
     return Entry.objects.count(), Link.objects.count()
 
 
-def test_it_records_itself_and_leaves_a_chain(told):
-    told(5)
+def test_it_records_itself_and_leaves_a_chain(record_entries):
+    record_entries(5)
     moment = timezone.now()
-    kept = told(4)
+    kept = record_entries(4)
     assert prune(moment, actor_name="root")["entries"] == 5
     assert list(Entry.objects.order_by("pk").values_list("pk", flat=True))[:4] == [entry.pk for entry in kept]
     record = Entry.objects.get(kind="history.pruned")
     assert (record.actor_name, record.after["entries"], record.after["link"]) == ("root", 5, 5)
     chain.seal()
     found = chain.verify()
-    assert (found.broken, found.sealed) == ("", 6)  # the last link of what went, four, and the record
+    assert (found.broken, found.sealed) == ("", 6)  # the last link of the pruned entries, four others, and the record
     assert triggers.is_installed()
     with pytest.raises(NothingToPrune):
         prune(moment, actor_name="root")
@@ -89,10 +89,12 @@ def test_the_state_at_a_time_stays_as_it_was(lines):
 
 
 class Killed(BaseException):
-    """As a process ends."""
+    """Raised like the end of a process."""
 
 
-@pytest.mark.parametrize("where", ["_write_snapshots", "_record", "between two chunks", "at the last of it"])
+@pytest.mark.parametrize(
+    "where", ["_write_snapshots", "_record", "between two batches", "while stale snapshots are deleted"]
+)
 def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, lines, monkeypatch):
     cut = timezone.now()
     bind(2, "late")
@@ -103,7 +105,7 @@ def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, l
 
     def die(*args):
         rounds.append(args)
-        if where != "between two chunks" or len(rounds) == 2:
+        if where != "between two batches" or len(rounds) == 2:
             raise Killed
 
     if where == "_write_snapshots":
@@ -113,17 +115,17 @@ def test_killed_half_way_it_is_verifiable_and_the_next_run_completes_it(where, l
         )
     elif where == "_record":
         monkeypatch.setattr(pruning, "_record", die)
-    elif where == "at the last of it":
+    elif where == "while stale snapshots are deleted":
         monkeypatch.setattr(pruning, "_delete_stale_snapshots", lambda: die() if Cut.objects.exists() else None)
     with pytest.raises(Killed):
-        prune(cut, actor_name="root", tell=die if where == "between two chunks" else lambda _: None)
+        prune(cut, actor_name="root", tell=die if where == "between two batches" else lambda _: None)
     monkeypatch.undo()
     chain.seal()
     assert chain.verify().broken == ""
     assert known(cut) == expected
-    if where == "between two chunks":
+    if where == "between two batches":
         assert 0 < Entry.objects.filter(pk__in=[entry.pk for entry in lines]).count() < len(lines)
-    prune(cut, actor_name="root") if where != "at the last of it" else pruning.delete_cut_entries()
+    prune(cut, actor_name="root") if where != "while stale snapshots are deleted" else pruning.delete_cut_entries()
     assert not Entry.objects.filter(pk__in=[entry.pk for entry in lines]).exists()
     assert Entry.objects.filter(kind="history.pruned").count() == 1
     chain.seal()
@@ -160,7 +162,7 @@ def test_what_no_cut_covers_is_refused_and_what_it_covers_is_not(lines):
         ("DELETE FROM audit_cut", "Links 1 to"),
     ],
 )
-def test_whoever_touches_what_pruning_left_is_found_out(lines, sql, words):
+def test_tampering_with_what_pruning_left_is_noticed(lines, sql, words):
     moment = timezone.now()
     bind(2, "late")
     prune(moment, actor_name="root")
@@ -170,7 +172,7 @@ def test_whoever_touches_what_pruning_left_is_found_out(lines, sql, words):
     assert words in chain.verify().broken
 
 
-def test_an_outside_change_that_nobody_decided_keeps_its_entry(lines):
+def test_an_open_external_change_keeps_its_entry(lines):
     change = OutsideChange.objects.create(entry=lines[3], object_type="number", object_id="phnum_0")
     prune(timezone.now(), actor_name="root")
     assert Entry.objects.filter(pk=lines[3].pk).exists()
@@ -181,12 +183,12 @@ def test_an_outside_change_that_nobody_decided_keeps_its_entry(lines):
     assert not OutsideChange.objects.exists()
 
 
-def test_a_verification_is_not_misled_by_a_pruning_meanwhile(told, monkeypatch):
+def test_a_verification_is_not_misled_by_a_pruning_meanwhile(record_entries, monkeypatch):
     monkeypatch.setattr(chain, "BATCH_ROWS", 2)
     monkeypatch.setattr(pruning, "BATCH_ROWS", 3)
-    told(10)
+    record_entries(10)
     moment = timezone.now()
-    told(3)
+    record_entries(3)
     chain.seal()
     reading = chain.read()
     next(reading)

@@ -1,4 +1,4 @@
-"""Whoever gets past the triggers breaks the chain, and the first entry that was touched is named."""
+"""A change that bypasses the triggers breaks the chain, and verification names the first affected entry."""
 
 import json
 from datetime import UTC, datetime
@@ -15,25 +15,25 @@ pytestmark = pytest.mark.django_db
 
 
 def tamper(sql: str, *values: object) -> None:
-    """As somebody who has the database to themselves."""
+    """Change the database without its triggers."""
     triggers.remove(connection)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
     triggers.install(connection)
 
 
-def test_all_is_well(told, capsys):
-    told(25)
+def test_all_is_well(record_entries, capsys):
+    record_entries(25)
     call_command("verify_history", "--json")
     found = json.loads(capsys.readouterr().out)
     assert (found["sealed"], found["unsealed"], found["broken"], found["guarded"]) == (25, 0, "", True)
     call_command("verify_history", "--contains", found["head"])
-    told(3)
+    record_entries(3)
     call_command("verify_history", "--contains", found["head"])
     assert chain.verify().sealed == 28
 
 
-# Of each column another value: as near to the old one as can be.
+# For each column, a value as close to the old one as possible.
 OTHER = {
     "id": "id + 1000",
     "at": "'2026-01-01 00:00:00.000001+00:00'",
@@ -57,11 +57,11 @@ COLUMNS = [field.column for field in Entry._meta.concrete_fields if not field.ge
         "UPDATE audit_link SET sealed_at = '2026-01-01 00:00:00.000001+00:00' WHERE entry_id = %s",
     ],
 )
-def test_the_first_one_is_named(sql, places, told, monkeypatch):
-    """Every column, also one that is added later, and more than one place: the first is what is told."""
+def test_the_first_one_is_named(sql, places, record_entries, monkeypatch):
+    """Every column is covered, also one that is added later. Of several changes, the first one is reported."""
     User.objects.create_user("eve")
     monkeypatch.setattr(chain, "BATCH_ROWS", places)
-    entries = told(10)
+    entries = record_entries(10)
     chain.seal()
     before = chain.verify().sealed
     for place in (8, 5):
@@ -85,9 +85,9 @@ def test_the_first_one_is_named(sql, places, told, monkeypatch):
         ("before = x'00'", "is not what was sealed"),
     ],
 )
-def test_a_byte_that_was_flipped_in_the_file_is_named_too(value, words, told):
-    """What is left need not be text, a time or JSON: it is told as any other, and the rest is still read."""
-    entries = told(9)
+def test_a_flipped_byte_in_the_file_is_named_too(value, words, record_entries):
+    """The damaged value may not be valid text, time or JSON. It is reported like any other change."""
+    entries = record_entries(9)
     chain.seal()
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA ignore_check_constraints = ON")
@@ -104,20 +104,20 @@ def test_a_byte_that_was_flipped_in_the_file_is_named_too(value, words, told):
     assert caught.value.returncode == 3
 
 
-def test_two_that_changed_places_are_both_out_of_place(told):
-    entries = told(6)
+def test_two_swapped_entries_are_both_noticed(record_entries):
+    entries = record_entries(6)
     chain.seal()
     first, second = entries[2].pk, entries[4].pk
-    for old, new in ((first, -1), (second, first), (-1, second)):  # the entries
+    for old, new in ((first, -1), (second, first), (-1, second)):  # swap the entries
         tamper("UPDATE audit_entry SET id = %s WHERE id = %s", new, old)
     assert chain.verify().entry_id == first
-    for old, new in ((first, -1), (second, first), (-1, second)):  # and their links with them: the order is sealed too
+    for old, new in ((first, -1), (second, first), (-1, second)):  # swap their links too: the order is sealed as well
         tamper("UPDATE audit_link SET entry_id = %s WHERE entry_id = %s", new, old)
     found = chain.verify()
     assert (found.sealed, found.broken) == (2, f"Entry {second} is not what was sealed.")
 
 
-def test_what_was_sealed_before_there_were_tickets_stays_good():
+def test_entries_sealed_before_there_were_tickets_stay_valid():
     at = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
     old = Entry(pk=7, at=at, kind="number.changed", object_type="number", object_id="phnum_1", object_name="+1",
                 before={"label": "Main"}, after={"label": "Café"}, actor_name="ada", cause="operation", cause_id="3",
@@ -133,37 +133,37 @@ def test_what_was_sealed_before_there_were_tickets_stays_good():
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL keeps times only")
 @pytest.mark.parametrize("value", ["'x' || sealed_at", "'2026-13-41 00:00:00'", "x'00'"])
-def test_a_time_of_sealing_that_is_none_any_more_is_named_too(value, told):
-    entries = told(5)
+def test_an_invalid_time_of_sealing_is_named_too(value, record_entries):
+    entries = record_entries(5)
     chain.seal()
     tamper(f"UPDATE audit_link SET sealed_at = {value} WHERE entry_id = %s", entries[3].pk)
     found = chain.verify()
     assert (found.sealed, found.entry_id) == (3, entries[3].pk)
 
 
-def test_what_was_sealed_before_its_time_was_stays_good_and_the_chain_goes_on(told):
+def test_links_without_a_sealed_time_stay_valid_and_the_chain_continues(record_entries):
     digest = ""
-    for position, entry in enumerate(told(3), 1):
+    for position, entry in enumerate(record_entries(3), 1):
         digest = chain.digest_of(digest, Entry.objects.get(pk=entry.pk))
         Link.objects.create(position=position, entry_id=entry.pk, digest=digest)
-    told(2)
+    record_entries(2)
     chain.seal()
     found = chain.verify()
     assert (found.sealed, found.broken) == (5, "")
     for position in (2, 4):
         tamper("UPDATE audit_link SET sealed_at = '2026-01-01 00:00:00+00:00' WHERE position = %s", position)
-    assert chain.verify().position == 3, "the time of the fourth is sealed, that of the second never was"
+    assert chain.verify().position == 3, "the time of the fourth link is sealed, that of the second is not"
 
 
-def test_links_that_were_removed_are_missed(told):
-    entries = told(6)
+def test_removed_links_are_noticed(record_entries):
+    entries = record_entries(6)
     chain.seal()
     tamper("DELETE FROM audit_link WHERE entry_id IN (%s, %s)", entries[2].pk, entries[3].pk)
     assert chain.verify().broken == "Links 3 to 4 of the chain are missing."
 
 
-def test_the_beginning_and_the_end_cannot_be_cut_off_unseen(told):
-    entries = told(6)
+def test_a_removed_start_or_end_is_noticed(record_entries):
+    entries = record_entries(6)
     chain.seal()
     head = chain.verify().head
     tamper("DELETE FROM audit_link WHERE entry_id = %s", entries[0].pk)
@@ -175,9 +175,9 @@ def test_the_beginning_and_the_end_cannot_be_cut_off_unseen(told):
 
 
 @pytest.mark.parametrize("also", ["", "UPDATE audit_entry SET actor_name = 'eve' WHERE id = %s"])
-def test_an_end_that_was_cut_off_is_missed_by_who_noted_the_digest(also, told, capsys):
-    """Taken away whole, or changed and sealed anew: what is left is a good chain. Only the noted digest tells."""
-    entries = told(6)
+def test_a_removed_end_is_noticed_with_a_noted_digest(also, record_entries, capsys):
+    """After a removal, or a change with new seals, the chain is valid. Only the noted digest shows it."""
+    entries = record_entries(6)
     call_command("verify_history", "--json")
     head = json.loads(capsys.readouterr().out)["head"]
     for entry in entries[4:]:
@@ -190,8 +190,8 @@ def test_an_end_that_was_cut_off_is_missed_by_who_noted_the_digest(also, told, c
     assert caught.value.returncode == 3
 
 
-def test_an_entry_that_comes_late_is_sealed_too(told, monkeypatch):
-    entries = told(4)
+def test_an_entry_that_comes_late_is_sealed_too(record_entries, monkeypatch):
+    entries = record_entries(4)
     monkeypatch.setattr(chain, "LOOK_BACK_ROWS", 1)
     late = entries[1].pk
     position, digest = 0, ""
@@ -205,22 +205,22 @@ def test_an_entry_that_comes_late_is_sealed_too(told, monkeypatch):
     assert chain.verify().broken == ""
 
 
-def test_two_who_seal_at_once(told, monkeypatch):
-    entries = told(3)
+def test_two_processes_that_seal_at_once(record_entries, monkeypatch):
+    entries = record_entries(3)
     real = chain.digest_of
 
-    def another_is_quicker(*said):
+    def another_is_faster(*args):
         monkeypatch.undo()
         assert chain.seal() == 3
-        return real(*said)
+        return real(*args)
 
-    monkeypatch.setattr(chain, "digest_of", another_is_quicker)
+    monkeypatch.setattr(chain, "digest_of", another_is_faster)
     assert chain.seal() == 0
     assert list(Link.objects.values_list("position", "entry_id")) == [(at, one.pk) for at, one in enumerate(entries, 1)]
     assert chain.verify().broken == ""
 
 
-def test_history_is_kept_for_ever_unless_somebody_says_how_long(settings):
+def test_history_is_kept_for_ever_unless_a_period_is_set(settings):
     settings.HISTORY_KEPT = None
     with pytest.raises(CommandError, match="kept for ever"):
         call_command("prune_history", "--yes")

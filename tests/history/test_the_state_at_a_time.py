@@ -1,4 +1,4 @@
-"""What was bound to what at a moment: told by the entries alone, whoever made the changes."""
+"""Which number was assigned to which agent at a given time, derived from the entries alone."""
 
 from datetime import datetime
 
@@ -58,15 +58,15 @@ def test_a_number_that_is_moved_changed_outside_and_removed(clock):
     assert [one.is_gone for one in known] == [False] * 4 + [True]
     assert state_at("agent", before, ["name"]).keys() == {day.remote_id, night.remote_id}
 
-    first, second, nobody, gone = bindings_of(line.remote_id)
-    assert [(one.agent_id, one.is_gone) for one in (nobody, gone)] == [("", False), ("", True)]
+    first, second, unassigned, gone = bindings_of(line.remote_id)
+    assert [(one.agent_id, one.is_gone) for one in (unassigned, gone)] == [("", False), ("", True)]
     assert (first.cause, second.cause, second.actor_name) == ("sync", "operation", "system")
     assert (first.agent_id, second.agent_id) == (day.remote_id, night.remote_id)
     assert first.begins < moments[0] < first.ends == second.begins < moments[1]
     assert moments[2] < second.ends < moments[3]
 
 
-def test_a_binding_that_still_stands_has_no_end(clock):
+def test_a_current_binding_has_no_end(clock):
     day = agent(clock, "Day Desk")
     clock.remote.console("add_number", phone_number=LINE, agent_id=day.remote_id)
     clock.passes(10)

@@ -1,4 +1,4 @@
-"""The history is read by a worker: asked for or once a day, from where another one died, and what it finds is told."""
+"""A worker verifies the history on request or once a day, continues where another one died, and records problems."""
 
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.django_db
 State = Verification.State
 
 
-def test_asked_twice_it_is_read_once(told):
-    told(3)
+def test_two_requests_cause_one_verification(record_entries):
+    record_entries(3)
     first = verification.request("ada")
     assert verification.request("bob") == first
     done = verification.run_due()
@@ -24,17 +24,17 @@ def test_asked_twice_it_is_read_once(told):
     assert verification.run_due() is None  # not again before tomorrow
 
 
-def test_once_a_day_without_anybody(told):
-    told(1)
+def test_once_a_day_without_a_request(record_entries):
+    record_entries(1)
     assert verification.run_due().asked_by_name == "system"
     Verification.objects.update(asked_at=timezone.now() - timedelta(days=1, seconds=1))
     assert verification.run_due().state == State.WHOLE
     assert Verification.objects.count() == 2
 
 
-def test_another_worker_goes_on_where_one_died(told, monkeypatch):
+def test_another_worker_goes_on_where_one_died(record_entries, monkeypatch):
     monkeypatch.setattr(chain, "BATCH_ROWS", 2)
-    told(7)
+    record_entries(7)
     one = verification.request("ada")
     real, read = chain.digest_of, []
 
@@ -50,17 +50,17 @@ def test_another_worker_goes_on_where_one_died(told, monkeypatch):
         verification.run_due()
     one.refresh_from_db()
     assert (one.state, one.sealed, one.due) == (State.OPEN, 4, 7)
-    assert verification.run_due() is None  # its claim still stands
+    assert verification.run_due() is None  # the claim of the dead worker is still valid
     Verification.objects.update(claimed_until=timezone.now())
     assert verification.run_due().sealed == 7
-    assert read == [*read[:5], *read[4:5], *read[6:]]  # nothing was read twice but where it died
+    assert read == [*read[:5], *read[4:5], *read[6:]]  # only the entry at which it died is read twice
     assert len(read) == 8
 
 
-def test_a_long_one_is_left_to_the_next_wake_up(told, monkeypatch):
+def test_a_long_one_is_left_to_the_next_wake_up(record_entries, monkeypatch):
     monkeypatch.setattr(chain, "BATCH_ROWS", 2)
     monkeypatch.setattr(verification, "MAX_RUNTIME_S", -1.0)
-    told(4)
+    record_entries(4)
     for sealed in (2, 4):
         left = verification.run_due()
         assert (left.state, left.sealed) == (State.OPEN, sealed)
@@ -68,8 +68,8 @@ def test_a_long_one_is_left_to_the_next_wake_up(told, monkeypatch):
     assert verification.run_due().state == State.WHOLE
 
 
-def test_what_is_broken_is_told_in_the_history_once(told):
-    entries = told(4)
+def test_a_broken_chain_is_recorded_once(record_entries):
+    entries = record_entries(4)
     chain.seal()
     tamper("UPDATE audit_entry SET reason = 'x' WHERE id = %s", entries[2].pk)
     for _ in range(2):
@@ -81,9 +81,9 @@ def test_what_is_broken_is_told_in_the_history_once(told):
 
 
 @pytest.mark.parametrize("way", ["dropped", "switched off", "made harmless"])
-def test_a_record_that_is_not_protected_is_no_good_one(way, told):
-    told(1)
-    connection.check_constraints()  # what PostgreSQL checks at the end of a transaction would be in the way
+def test_a_history_without_its_trigger_is_not_verified(way, record_entries):
+    record_entries(1)
+    connection.check_constraints()  # deferred checks of PostgreSQL would block the changes below
     table = " ON audit_entry" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         if way == "switched off" and connection.vendor == "postgresql":

@@ -1,4 +1,4 @@
-"""A file of the history is read in pieces: nothing is held between them, and what is hostile reads back exactly."""
+"""An export of the history is read in batches without a lock between them, and hostile texts are read back exactly."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def hostile(db) -> list[Entry]:
     return list(Entry.objects.order_by("at", "pk"))
 
 
-def test_forty_hostile_strings_read_back_exactly_and_none_runs(hostile):
+def test_forty_hostile_strings_are_read_back_exactly_and_none_is_a_formula(hostile):
     assert len(set(HOSTILE)) >= 40
     text = "".join(export.csv_lines(Entry.objects.all()))
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
@@ -50,22 +50,22 @@ def test_forty_hostile_strings_read_back_exactly_and_none_runs(hostile):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_no_entry_is_left_out_or_doubled_where_pieces_meet(size, told, db, monkeypatch):
+def test_no_entry_is_missing_or_repeated_between_batches(size, record_entries, db, monkeypatch):
     monkeypatch.setattr(export, "BATCH_ROWS", size)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("django.utils.timezone.now", lambda: moment)  # all in one moment
-        told(4)
-    told(3)
+        patch.setattr("django.utils.timezone.now", lambda: moment)  # all at the same time
+        record_entries(4)
+    record_entries(3)
     rows = [json.loads(line)["id"] for line in export.json_lines(Entry.objects.all())]
     assert rows == [entry.pk for entry in Entry.objects.order_by("at", "pk")]
     assert len(rows) == 7
 
 
 @pytest.mark.django_db(transaction=True)
-def test_others_write_while_a_file_is_taken_slowly(told, monkeypatch):
+def test_others_can_write_during_a_slow_export(record_entries, monkeypatch):
     monkeypatch.setattr(export, "BATCH_ROWS", 2)
-    told(5)
+    record_entries(5)
     lines = export.json_lines(Entry.objects.filter(pk__lte=Entry.objects.latest("pk").pk))
     assert json.loads(next(lines))
     assert not connection.in_atomic_block
@@ -83,5 +83,5 @@ def test_others_write_while_a_file_is_taken_slowly(told, monkeypatch):
             cursor.execute("ROLLBACK")
     finally:
         other.close()
-    told(1)
+    record_entries(1)
     assert len(list(lines)) == 4

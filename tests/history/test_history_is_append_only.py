@@ -1,4 +1,4 @@
-"""The database refuses to change or remove what was written, whoever asks and however."""
+"""The database rejects every change and deletion of the history, whatever statement is used."""
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -29,7 +29,7 @@ WAYS = {
     "update_or_create": lambda entry: Entry.objects.update_or_create({"reason": "x"}, pk=entry.pk),
     "delete many": lambda _: Entry.objects.all().delete(),
     "raw delete": lambda _: Entry.objects.all()._raw_delete("default"),
-    "SQL update": lambda _: run("UPDATE audit_entry SET actor_name = 'somebody else'"),
+    "SQL update": lambda _: run("UPDATE audit_entry SET actor_name = 'eve'"),
     "SQL delete": lambda _: run("DELETE FROM audit_entry"),
     "SQL update of a link": lambda _: run("UPDATE audit_link SET digest = ''"),
     "SQL delete of a link": lambda _: run("DELETE FROM audit_link"),
@@ -37,7 +37,7 @@ WAYS = {
         [entry], update_conflicts=True, unique_fields=["id"], update_fields=["reason"]
     ),
     "SQL upsert": lambda _: run(UPSERT),
-    "SQL update that looks away": lambda _: run(
+    "SQL update that ignores conflicts": lambda _: run(
         f"UPDATE {'OR IGNORE ' if connection.vendor == 'sqlite' else ''}audit_entry SET id = id + 1000"
     ),
     "SQL replace of an entry": lambda _: run(f"REPLACE {AGAIN}" if connection.vendor == "sqlite" else UPSERT),
@@ -47,7 +47,7 @@ WAYS = {
         else f"INSERT INTO audit_link SELECT position, {entry.pk}, digest, sealed_at FROM audit_link "
         "ON CONFLICT (position) DO UPDATE SET digest = ''"
     ),
-    "SQL delete beside": lambda _: run(
+    "SQL delete with a join": lambda _: run(
         "DELETE FROM audit_entry USING audit_link WHERE audit_link.entry_id = audit_entry.id"
         if connection.vendor == "postgresql"
         else "DELETE FROM audit_entry WHERE rowid IN (SELECT entry_id FROM audit_link)"
@@ -55,7 +55,7 @@ WAYS = {
     "truncate of the links": lambda _: run(
         "TRUNCATE audit_link" if connection.vendor == "postgresql" else "DELETE FROM audit_link WHERE 1"
     ),
-    "truncate of the people": lambda _: run(  # takes along what points at them
+    "truncate of the people": lambda _: run(  # it cascades to the rows that reference them
         TRUNCATE.replace("audit_entry", "auth_user") if connection.vendor == "postgresql" else "DELETE FROM audit_entry"
     ),
     "truncate": lambda _: run(TRUNCATE if connection.vendor == "postgresql" else "DELETE FROM audit_entry WHERE 1"),
@@ -68,8 +68,8 @@ def run(sql: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_refused(way, told):
-    (entry,) = told(1)
+def test_it_is_refused(way, record_entries):
+    (entry,) = record_entries(1)
     chain.seal()
     before = list(Entry.objects.values()), list(Link.objects.values())
     with pytest.raises(Error, match=REFUSED), transaction.atomic():
@@ -79,19 +79,19 @@ def test_it_is_refused(way, told):
 
 @pytest.fixture
 def ada(db) -> User:
-    """Somebody who stands in the history."""
+    """A user with an entry in the history."""
     ada = User.objects.create_user("ada")
     with transaction.atomic():
         ledger.record(ledger.entry("a", "number", "1", "", cause=ledger.Cause(Entry.Cause.OPERATION, "1", ada, "ada")))
     return ada
 
 
-def test_a_person_who_stands_in_it_cannot_be_deleted(ada):
+def test_a_user_with_entries_cannot_be_deleted(ada):
     with pytest.raises(models.ProtectedError):
         ada.delete()
     with transaction.atomic():
-        run(f"DELETE FROM auth_user WHERE id = {ada.pk}")  # past the models
-        with pytest.raises(IntegrityError):  # as at the commit
+        run(f"DELETE FROM auth_user WHERE id = {ada.pk}")  # bypasses the models
+        with pytest.raises(IntegrityError):  # checked as it would be at the commit
             connection.check_constraints()
         transaction.set_rollback(True)
     ada.is_active = False
@@ -99,8 +99,8 @@ def test_a_person_who_stands_in_it_cannot_be_deleted(ada):
     assert Entry.objects.get(kind="a").actor == ada
 
 
-def test_it_outlives_what_it_tells_of(remote, ada):
-    """Whatever can be deleted may go: not a row of the history goes or changes with it, and nothing takes it along."""
+def test_it_outlives_the_objects_that_it_is_about(remote, ada):
+    """Deleting other objects neither deletes nor changes any row of the history."""
     agent = remote.create_agent("Support Bot")
     number = remote.import_number("+15550100001", "Main", agent_id=agent)
     remote.advance(10)
@@ -112,8 +112,8 @@ def test_it_outlives_what_it_tells_of(remote, ada):
     assert OutsideChange.objects.exists()
     chain.seal()
     before, links = list(Entry.objects.values()), list(Link.objects.values())
-    told = {row["kind"] for row in before}
-    assert {"operation.done", "number.added", "number.changed", "agent.added"} <= told
+    kinds = {row["kind"] for row in before}
+    assert {"operation.done", "number.added", "number.changed", "agent.added"} <= kinds
     for model in (OutsideChange, Operation, ChangeSet, Hold, SyncRun, PhoneNumber, Agent, Group):
         model._default_manager.all().delete()
         assert not model._default_manager.exists()
@@ -125,25 +125,25 @@ def test_it_outlives_what_it_tells_of(remote, ada):
     assert chain.verify().broken == ""
 
 
-def test_an_entry_that_will_not_go_keeps_what_hangs_on_it(told):
-    (entry,) = told(1)
+def test_a_rejected_deletion_keeps_the_rows_that_reference_the_entry(record_entries):
+    (entry,) = record_entries(1)
     change = OutsideChange.objects.create(entry=entry, object_type="number", object_id=entry.object_id)
     with pytest.raises(Error, match=REFUSED), transaction.atomic():
-        Entry.objects.all().delete()  # would take the change along
+        Entry.objects.all().delete()  # would cascade to the change
     assert OutsideChange.objects.get() == change
 
 
-def test_no_page_of_the_admin_changes_it(told, admin_client, admin_user):
-    """Not for a superuser either: the forms that Django would take, and the bulk action that every admin site has."""
-    (entry,) = told(1)
+def test_no_page_of_the_admin_changes_it(record_entries, admin_client, admin_user):
+    """Not even a superuser can, neither with the forms of the admin nor with its bulk action."""
+    (entry,) = record_entries(1)
     chain.seal()
     before = list(Entry.objects.order_by("id").values()), list(Link.objects.values())
     form = {"reason": "x", "actor_name": "x", "kind": "x", "object_type": "x", "_save": "Save", "post": "yes"}
     many = {"action": "delete_selected", "_selected_action": entry.pk, "post": "yes", "index": "0"}
     edited = {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": entry.pk, "form-0-reason": "x", "_save": "1"}
     page = "/admin/audit/entry/"
-    asked = [("add/", form), (f"{entry.pk}/change/", form), (f"{entry.pk}/delete/", form), ("", many), ("", edited)]
-    for path, data in asked:
+    posts = [("add/", form), (f"{entry.pk}/change/", form), (f"{entry.pk}/delete/", form), ("", many), ("", edited)]
+    for path, data in posts:
         answer = admin_client.post(f"{page}{path}", data)
         assert answer.status_code in (200, 403), path
         assert (list(Entry.objects.order_by("id").values()), list(Link.objects.values())) == before, path
@@ -153,7 +153,7 @@ def test_no_page_of_the_admin_changes_it(told, admin_client, admin_user):
     assert (list(Entry.objects.order_by("id").values()), list(Link.objects.values())) == before
 
 
-def test_the_guard_is_missed_when_it_is_gone():
+def test_a_missing_trigger_is_noticed():
     assert triggers.is_installed()
     run("DROP TRIGGER audit_entry_no_update" + (" ON audit_entry" if connection.vendor == "postgresql" else ""))
     assert not triggers.is_installed()
@@ -161,8 +161,8 @@ def test_the_guard_is_missed_when_it_is_gone():
     assert triggers.is_installed()
 
 
-def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
-    told(1)
+def test_a_disabled_trigger_is_noticed_and_migrate_restores_it(record_entries, capsys):
+    record_entries(1)
     call_command("verify_history")
     if connection.vendor == "postgresql":
         run("SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_no_update")
@@ -173,7 +173,7 @@ def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
     with pytest.raises(CommandError, match="not all there") as caught:
         call_command("verify_history")
     assert caught.value.returncode == 4
-    run("UPDATE audit_entry SET reason = 'x'")  # it is as bad as it looks, and the chain shows it
+    run("UPDATE audit_entry SET reason = 'x'")  # the history can now be changed, and the chain shows that it was
     with pytest.raises(CommandError, match="is not what was sealed") as caught:
         call_command("verify_history")
     assert caught.value.returncode == 3
@@ -184,7 +184,7 @@ def test_a_guard_that_sleeps_is_none_and_migrate_wakes_it(told, capsys):
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
-def test_a_guard_whose_words_were_taken_away_is_none():
+def test_a_trigger_with_an_empty_function_is_noticed():
     run("CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
     assert not triggers.is_installed()
     triggers.install(connection)

@@ -1,4 +1,4 @@
-"""Who signed in, who failed to, and who was given which role: in the history, by every way there is."""
+"""Sign-ins, failed sign-ins and changes of roles are recorded, whichever way they are made."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -15,7 +15,7 @@ def ada() -> User:
     return User.objects.create_user("ada", password=PASSWORD, is_staff=True)
 
 
-def told(**about: str) -> list[tuple[str, str, str]]:
+def recorded(**about: str) -> list[tuple[str, str, str]]:
     return [(one.actor_name, one.object_name, one.words) for one in Entry.objects.filter(**about).order_by("pk")]
 
 
@@ -25,14 +25,14 @@ def test_sign_ins_and_failed_ones(ada):
     client.post("/admin/login/", sign_in)
     client.post("/admin/login/", sign_in | {"password": PASSWORD})
     client.post("/admin/logout/")
-    assert told(object_type="person")[1:] == [
+    assert recorded(object_type="person")[1:] == [
         ("system", "ada", "failed to sign in from 192.0.2.7"),
         ("ada", "ada", "signed in from 192.0.2.7"),
         ("ada", "ada", "signed out"),
     ]
 
 
-def test_a_name_that_nobody_has_may_be_a_password_and_is_not_kept():
+def test_an_unknown_name_may_be_a_password_and_is_not_stored():
     Client().post("/admin/login/", {"username": PASSWORD, "password": "x"})
     (entry,) = Entry.objects.filter(kind="person.failed")
     assert entry.object_name == "an unknown user name"
@@ -45,7 +45,7 @@ def test_what_happens_to_a_person(ada, admin_client):
     form = {"username": "ada", "is_staff": "on", "groups": operators.pk}
     assert admin_client.post(change, form | {"is_active": "on"}).status_code == 302
     assert admin_client.post(change, form | {"groups": []}).status_code == 302
-    assert told(object_name="ada", actor_name="admin") == [
+    assert recorded(object_name="ada", actor_name="admin") == [
         ("admin", "ada", "was given the role Operators"),
         ("admin", "ada", "is not active any more"),
         ("admin", "ada", "lost the role Operators"),
@@ -62,7 +62,7 @@ def test_by_a_shell_too(ada):
     role = Group.objects.create(name="Night shift")
     role.permissions.add(right)
     role.user_set.add(ada)
-    words = [entry[2] for entry in told(object_type="person", object_name="ada")]
+    words = [entry[2] for entry in recorded(object_type="person", object_name="ada")]
     assert words == [
         "was added",
         "was given the right view_entry",
@@ -71,9 +71,9 @@ def test_by_a_shell_too(ada):
         "lost the right view_entry",
         "was given Night shift",
     ]
-    assert told(object_type="role") == [("system", "Night shift", "was given the right view_entry")]
+    assert recorded(object_type="role") == [("system", "Night shift", "was given the right view_entry")]
     role.delete()
-    assert told(kind="role.deleted") == [("system", "Night shift", "was deleted")]
+    assert recorded(kind="role.deleted") == [("system", "Night shift", "was deleted")]
 
 
 def test_a_sign_in_is_nothing_else(ada):
