@@ -1,7 +1,7 @@
-"""The time budget of the gate: a run of it fails when all its tests, or one of them, have become too slow.
+"""The time budget of the gate: a run fails if all tests together, or a single one, have become too slow.
 
-Loaded by `make test` with `-p tests.budget --budget SECONDS`. Seconds are divided by how much slower this machine is at
-this moment than the one that the budget was set on, so that a busy or an old machine does not fail the gate.
+Loaded by `make test` with `-p tests.budget --budget SECONDS`. Seconds are divided by how much slower this machine
+currently is than the one that the budget was set on, so that a busy or an old machine does not fail the gate.
 """
 
 import ast
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-TEST_LIMIT_S = 2.0  # of a test that starts no process and no browser
-TOLERANCE = 2.5  # one measurement on a shared machine may be that far off
+TEST_LIMIT_S = 2.0  # the limit of a test that starts no process and no browser
+TOLERANCE = 2.5  # the error of one measurement on a shared machine
 SAMPLE_EVERY_S = 2.0
 SAMPLES = 5
-REFERENCE_S = 0.005  # what parsing WORK took on a quiet core of the machine that the budget was set on
+REFERENCE_S = 0.005  # the time to parse WORK on an idle core of the machine that the budget was set on
 WORK = "\n".join(
     f"def f{n}(a, b=({n}, 'x')):\n    return [a + {n} * i for i in range(b[0]) if i % {n + 1}]" for n in range(60)
 )
@@ -28,7 +28,7 @@ def work_seconds() -> float:
 
 
 class Slowness:
-    """How many times slower than the reference this process runs now: the median of the last few samples."""
+    """How many times slower than the reference this process currently runs: the median of the last few samples."""
 
     def __init__(self) -> None:
         self.samples: list[float] = []
@@ -42,7 +42,7 @@ class Slowness:
 
 
 class Budget:
-    """Lives in the process that prints the summary; with xdist that is not one of those that run tests."""
+    """Runs in the process that prints the summary; with xdist, that process runs no tests."""
 
     def __init__(self, limit_s: float, test_limit_s: float) -> None:
         self.limit_s = limit_s
@@ -87,7 +87,7 @@ class Budget:
                 f"{took:.1f} s, over {self.limits.get(test, self.test_limit_s):g} s: {test}", red=True
             )
         if self.exceeded:
-            terminalreporter.line("The time budget is exceeded: docs/testing.md says what to do.", red=True)
+            terminalreporter.line("The time budget is exceeded: docs/testing.md explains what to do.", red=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

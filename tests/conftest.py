@@ -1,4 +1,4 @@
-"""What every test gets: a remote that is emptied before each test, and the marks of its tier."""
+"""For every test: a remote that is emptied before it, and the marks of its tier."""
 
 import gc
 import os
@@ -17,12 +17,12 @@ from django.db.models.signals import post_migrate
 from controlplane.audit import triggers
 from tests.sandbox_in_process import SandboxInProcess
 from tests.sandbox_process import Sandbox
-from tests.storm.figures import pytest_terminal_summary  # with xdist, only this file is loaded where it prints
+from tests.storm.figures import pytest_terminal_summary  # with xdist, the printing process loads only this file
 
 __all__ = ["pytest_terminal_summary"]
 
 TESTS = Path(__file__).parent
-# What depends on the database or the broker, by the start of its path: CI runs these on PostgreSQL and Redis too.
+# Tests that depend on the database or the broker, by path prefix. CI runs these on PostgreSQL and Redis too.
 SERVERS = (
     *("operations/", "outside/", "mirror/", "traffic/", "history/", "numbers/", "sign_in/", "storm/"),
     *("agents/test_finding_agents", "api/test_idempotency_keys", "api/test_lists", "api/test_tokens"),
@@ -38,21 +38,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(TESTS).as_posix()
         if path.startswith(SERVERS):
             item.add_marker("servers")
-        # A file stays in one process, so its fixtures are built once; so does browser/, so one site is started.
+        # The tests of a file run in one process, so its fixtures are built once. All of browser/ shares one site.
         item.add_marker(pytest.mark.xdist_group("browser" if path.startswith("browser/") else path))
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector away from modules and tests: looking through them again and again took a tenth of the time."""
+    """Exclude modules and tests from garbage collection: scanning them repeatedly took a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def a_flush_lifts_the_guard() -> Iterator[None]:
-    """Between two tests the tables are emptied, which the triggers of the history refuse to anybody else. The roles,
-    which a migration made, are put back: a worker may take over tests that need them from another."""
+def flush_without_triggers() -> Iterator[None]:
+    """Remove the triggers of the history while tables are emptied between tests. The roles that a migration created are
+    restored, because later tests in the same process may need them."""
     roles: dict[str, set[tuple[str, str]]] = {}
 
     def flush(self: Any, sql_list: Any) -> None:
@@ -67,8 +67,8 @@ def a_flush_lifts_the_guard() -> Iterator[None]:
         finally:
             triggers.install(self.connection)
 
-    def give(**more: Any) -> None:
-        """Past the signals, which would tell of it in the history."""
+    def restore_roles(**more: Any) -> None:
+        """Without signals, which would record it in the history."""
         rights = {
             (one.content_type.app_label, one.codename): one for one in Permission.objects.select_related("content_type")
         }
@@ -77,12 +77,12 @@ def a_flush_lifts_the_guard() -> Iterator[None]:
             through = Group.permissions.through
             through.objects.bulk_create(through(group=group, permission=rights[right]) for right in roles[name])
 
-    last = list(apps.get_app_configs())[-1]  # by then the rights of every app are there again
-    post_migrate.connect(give, sender=last, weak=False)
+    last = list(apps.get_app_configs())[-1]  # by then the permissions of every app exist again
+    post_migrate.connect(restore_roles, sender=last, weak=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(connection.ops), "execute_sql_flush", flush)
         yield
-    post_migrate.disconnect(give, sender=last)
+    post_migrate.disconnect(restore_roles, sender=last)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,7 @@ def sandbox_in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[San
 
 @pytest.fixture
 def remote(sandbox_in_process: SandboxInProcess, settings, monkeypatch) -> Sandbox:
-    """The sandbox, empty, and this process pointed at it."""
+    """The empty sandbox, to which this process is connected."""
     sandbox_in_process.serve_clients(monkeypatch)
     return pointed_at(sandbox_in_process, settings)
 
@@ -109,7 +109,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 @pytest.fixture
 def remote_process(sandbox_process: Sandbox, settings) -> Sandbox:
-    """As `remote`, in a process of its own, which a test may kill and start again."""
+    """Like `remote`, but in a separate process that a test may kill and restart."""
     return pointed_at(sandbox_process, settings)
 
 

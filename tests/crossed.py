@@ -1,4 +1,4 @@
-"""Cross products of which the gate runs a part: one case for each class of outcome."""
+"""Cross products of which the gate runs only some cases, one for each class of outcome."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,10 +7,10 @@ import pytest
 
 
 def cases(every: Iterable[Any], gate: Iterable[Any]) -> list[Any]:
-    """For `parametrize`: all of them, slow where they are not in `gate`."""
+    """All cases for `parametrize`. Those that are not in `gate` are marked as slow."""
     every, gate = list(every), list(gate)
     unknown = [case for case in gate if case not in every]
-    assert not unknown, unknown  # a case that was renamed would leave the gate unseen
+    assert not unknown, unknown  # a renamed case would silently drop out of the gate
     return [
         pytest.param(*(case if isinstance(case, tuple) else [case]), marks=[] if case in gate else pytest.mark.slow)
         for case in every

@@ -1,4 +1,4 @@
-"""Text that tries to be something else than text, and its harmless twins of the same shape."""
+"""Hostile texts that try to be interpreted as code or markup, and harmless texts of the same shape."""
 
 STRINGS = [
     "<script>alert('a')</script>",
@@ -42,7 +42,7 @@ STRINGS = [
     "first line\nsecond <b>line</b>\r\n=third\n\n\tfifth",
     "<b>" + "very long " * 400 + "</b>" + "W" * 3000,
 ]  # fmt: skip
-# All of it at once, for whatever a page shows of one thing only; of a name it is the beginning that is kept.
+# All of them combined, for pages that show only one object. Only the start of a name is stored.
 WORST = (
     "\"'><b id=x onclick=alert(1)>`</textarea></script></style></title></option></select><svg/onload=alert(1)>"
     "{{ 7|add:7 }}{% now 'Y' %}<!--<img src=x onerror='alert(2)'>--><a href=javascript:alert(3)>&lt;i&gt;&#60;u>\\"
@@ -51,5 +51,5 @@ WHOLE = " ".join([WORST, *STRINGS])
 
 
 def twin(text: str) -> str:
-    """As long, with its blanks and line ends where they were, and nothing but letters."""
+    """A text of the same length and with the same white space, but only letters."""
     return "".join(char if char in " \n\r\t" else "x" for char in text)

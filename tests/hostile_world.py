@@ -1,4 +1,4 @@
-"""A workspace in which every text that somebody else can choose is one of these; built the same way for any texts."""
+"""A workspace in which every text that outsiders can set is one of the given texts."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,13 +21,13 @@ from tests import agent_writes as agents
 from tests import number_writes as services
 from tests.sandbox_process import Sandbox
 
-NAME = 290  # a name or a label may be a little longer; what is longer is left out by a sync
-SHORT = 39  # what was sent and is longer is not repeated from an answer
-Rows = dict[str, object]  # {beginning of a route: the key of the row that its address names}
+NAME = 290  # close to the longest name or label; a sync leaves out objects with longer ones
+SHORT = 39  # longer texts are left out when an answer repeats what was sent
+Rows = dict[str, object]  # {prefix of a route: the key of the row in its URL}
 
 
 def build(remote: Sandbox, texts: Sequence[str]) -> list[Rows]:
-    """One of each thing for each text; the rows of the last text come last."""
+    """Create one object of each kind for each text. The rows of the last text come last."""
     people = [User.objects.create_user(text[:150], first_name=text[:150], is_staff=True) for text in texts]
     found = [(remote.create_agent(text[:NAME], **config_of(text)), text) for text in texts]
     lines = [
@@ -36,7 +36,7 @@ def build(remote: Sandbox, texts: Sequence[str]) -> list[Rows]:
     ]
     remote.advance(10)
     synced()
-    for (agent_id, text), line in zip(found, lines, strict=True):  # from one such text to another, in the console
+    for (agent_id, text), line in zip(found, lines, strict=True):  # the console changes one such text to another
         remote.console("patch_number", number=line, patch={"label": f"{text[:NAME]}!"})
         remote.console(
             "patch_agent",
@@ -51,8 +51,8 @@ def build(remote: Sandbox, texts: Sequence[str]) -> list[Rows]:
     ]
 
 
-def told(text: str) -> dict[str, object]:
-    """A report of the lifecycle in which each text is this one."""
+def report_of(text: str) -> dict[str, object]:
+    """The data of a report of the API check in which every text is this one."""
     step = {"name": text, "title": text, "way": text, "expected": text, "found": text, "body": text, "trace_id": text}
     numbers = {"status": 400, "milliseconds": 1, "took": 1, "requests": 1, "writes": 1, "operation": None}
     line = {"number": 1, "assumed": text, "confirmed_by": text, "part": True, "evidence": text}
@@ -99,8 +99,8 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
     assert done.state == State.DONE, done.message
     Operation.objects.filter(pk__in=[op.pk, done.pk]).update(trace_id=text[:80], evidence=text, not_kept=[text])
     ended = {"actor": person, "actor_name": text, "state": ChangeSet.State.STOPPED, "ended_at": timezone.now()}
-    said = {"title": text, "problem": text, "reason": why.reason, "ticket": why.ticket}
-    change_set = ChangeSet.objects.create(key=line, fingerprint="", **said, **ended)
+    texts = {"title": text, "problem": text, "reason": why.reason, "ticket": why.ticket}
+    change_set = ChangeSet.objects.create(key=line, fingerprint="", **texts, **ended)
     Operation.objects.filter(pk=op.pk).update(change_set=change_set)
     run = SyncRun.objects.create(
         state=SyncRun.State.PARTIAL,
@@ -137,7 +137,11 @@ def rows_of(remote: Sandbox, text: str, agent_id: str, line: str, person: User) 
         "admin/audit/entry/answered/": line,
         "admin/audit/entry/then/": ("agent", agent_id),
         "admin/lifecycle/report/": Report.objects.create(
-            state=Report.State.BROKEN_OFF, base_url=text[:200], workspace=text[:64], actor_name=text, data=told(text)
+            state=Report.State.BROKEN_OFF,
+            base_url=text[:200],
+            workspace=text[:64],
+            actor_name=text,
+            data=report_of(text),
         ).pk,
         "admin/auth/user/": person.pk,
         "admin/auth/group/": Group.objects.create(name=text[:150]).pk,

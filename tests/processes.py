@@ -1,4 +1,4 @@
-"""Other processes of the project, on the database, the folder and the remote of the test that starts them."""
+"""Other processes of the project, with the database, data folder and remote of the test that starts them."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ sys.stdin.readline()
 
 @contextmanager
 def children(remote: Sandbox, scripts: list[str], *, at_once: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """One process for each script, each set up and let go at the same moment. None is left behind."""
+    """One process for each script. All start their work at the same moment, and all are ended afterwards."""
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": database_url()}
     running = [
         subprocess.Popen(
@@ -56,7 +56,7 @@ def children(remote: Sandbox, scripts: list[str], *, at_once: int) -> Iterator[l
 
 
 def outcome(child: subprocess.Popen[str]) -> Any:
-    """What a script printed before it ended well."""
-    said, _ = child.communicate(timeout=120)
+    """The output of a script, which must end successfully."""
+    output, _ = child.communicate(timeout=120)
     assert child.returncode == 0
-    return said.split()
+    return output.split()

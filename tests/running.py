@@ -1,4 +1,4 @@
-"""A real process of the project, whose lines can be waited for. Used by every test-suite that starts some."""
+"""A real process of the project whose output can be waited for."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = Path(sys.executable).parent
-PATIENCE = 60  # seconds; what takes longer has failed, on a busy machine too
+PATIENCE = 60  # seconds; whatever takes longer has failed, even on a busy machine
 
 Environment = dict[str, str]
 
@@ -24,7 +24,7 @@ def free_port() -> int:
 
 
 def database_url() -> str:
-    """Of the database that this test uses."""
+    """The URL of the database that this test uses."""
     found = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{found['NAME']}"
@@ -32,7 +32,7 @@ def database_url() -> str:
 
 
 class Running:
-    """A process in a session of its own."""
+    """A process with its own session."""
 
     def __init__(self, command: list[str], environment: Environment) -> None:
         self.lines: list[str] = []
@@ -65,7 +65,7 @@ class Running:
         return "\n".join(self.lines)
 
     def wait_for(self, text: str) -> str:
-        """The first line with this text."""
+        """Wait for a line with this text, and return it."""
 
         def found() -> str | None:
             return next((line for line in self.lines if text in line), None)
@@ -73,21 +73,21 @@ class Running:
         with self.news:
             self.news.wait_for(lambda: found() or self.ended, PATIENCE)
             line = found()
-        assert line, f"{text!r} was never said. Said was:\n{self.output}"
+        assert line, f"{text!r} was never printed. The output was:\n{self.output}"
         return line
 
     def interrupt(self) -> int:
-        """As the terminal does at Ctrl-C: the whole group gets the signal."""
+        """Send SIGINT to the whole group, like a terminal at Ctrl-C."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.wait()
 
     def kill(self) -> int:
-        """The whole group at once, as when a container is killed or the power fails."""
+        """Kill the whole group at once, like a killed container or a power failure."""
         os.killpg(self.process.pid, signal.SIGKILL)
         return self.wait()
 
     def stop(self) -> int:
-        """As Docker does: the first process gets the signal."""
+        """Send SIGTERM to the first process only, like Docker."""
         self.process.terminate()
         return self.wait()
 

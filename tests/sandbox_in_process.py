@@ -1,8 +1,8 @@
-"""The sandbox within the test process: the same application, with no second process and no socket between.
+"""The sandbox in the test process: the same application without a second process or a socket.
 
-A call goes straight to the application and its answer straight back. Only while a fault is scripted or latency is set
-do calls take the wire, to a server of this process on the same state: what a fault looks like there is the sandbox's
-own code. Other processes reach that server by its URL, as they would a sandbox of its own.
+Calls go directly to the application. Only while a fault is scripted or latency is set do they use HTTP, to a server in
+this process with the same state, so that the sandbox's own code produces the faults. Other processes reach that server
+by its URL, like a separate sandbox.
 """
 
 import threading
@@ -28,7 +28,7 @@ from tests.sandbox_process import Sandbox
 
 
 def real_time() -> float:
-    """A test may move the clock of its own process; the sandbox's is moved by `advance` alone."""
+    """Tests may move the clock of this process, but only `advance` moves the sandbox's clock."""
     return time_machine.escape_hatch.time.time() if time_machine.escape_hatch.is_travelling() else time.time()
 
 
@@ -43,7 +43,7 @@ class RealClockHandler(http_server.Handler):
 
 
 class InProcess(HTTPAdapter):
-    """Answers what it is asked to send."""
+    """An adapter that passes requests to the application in this process."""
 
     def __init__(self, world: SandboxState) -> None:
         super().__init__()
@@ -61,33 +61,33 @@ class InProcess(HTTPAdapter):
         body = request.body or b""
         if isinstance(body, str):
             body = body.encode()
-        asked = Request(
+        parsed = Request(
             request.method or "", parts.path, query, request.headers, body, base_url=f"{parts.scheme}://{parts.netloc}"
         )
         if (flight := connection._here.flight) is not None:
             flight.engaged = flight.sent = True
         delayed_writes.apply_due(self.world)
         if parts.path.startswith("/_sandbox/"):
-            return self.response(request, asked, app.answer(self.world, asked))
-        arrival = self.world.calls.arrived(asked.method, asked.path, asked.query_text, asked.trace_id)
+            return self.response(request, parsed, app.answer(self.world, parsed))
+        arrival = self.world.calls.arrived(parsed.method, parsed.path, parsed.query_text, parsed.trace_id)
         answer = None
         try:
-            answer = app.answer(self.world, asked)
+            answer = app.answer(self.world, parsed)
         finally:
             self.world.calls.ended(arrival, answer.status if answer else 0)
-        return self.response(request, asked, answer)
+        return self.response(request, parsed, answer)
 
-    def response(self, request: requests.PreparedRequest, asked: Request, answer: Any) -> requests.Response:
+    def response(self, request: requests.PreparedRequest, parsed: Request, answer: Any) -> requests.Response:
         payload = answer.payload()
         headers: Mapping[str, str] = {
             "content-type": answer.content_type,
             "content-length": str(len(payload)),
             "date": formatdate(real_time(), usegmt=True),
-            "x-trace-id": asked.trace_id,
+            "x-trace-id": parsed.trace_id,
             **answer.headers,
         }
         raw = HTTPResponse(
-            BytesIO(payload), headers=headers, status=answer.status, preload_content=False, request_method=asked.method
+            BytesIO(payload), headers=headers, status=answer.status, preload_content=False, request_method=parsed.method
         )
         return self.build_response(request, raw)
 
@@ -108,7 +108,7 @@ class SandboxInProcess(Sandbox):
         return self
 
     def serve_clients(self, patch: pytest.MonkeyPatch) -> None:
-        """From now on the product's client reaches this sandbox without a socket, and any other URL as before."""
+        """Connect the product's client to this sandbox without a socket. Other URLs are not affected."""
         send = connection.Adapter.send
         prefix, adapter = self.url + "/", self.adapter
 

@@ -1,5 +1,4 @@
-"""The sandbox as a process of its own, and its control surface as methods. Used by every test-suite that needs a
-remote."""
+"""The sandbox as a separate process, with its control API as methods."""
 
 import base64
 import json
@@ -33,7 +32,7 @@ class Sandbox:
 
     # --- the process ---------------------------------------------------------------------------------------------
     def start(self, state: Path, *args: str) -> Self:
-        """Returns once it is ready, on a port of its own unless `args` names one. Its log is at `<state>.log`."""
+        """Start it and wait until it is ready, on a free port unless `args` names one. The log is at `<state>.log`."""
         if "--port" not in args:
             args = ("--port", "0", *args)
         log = state.with_name(state.name + ".log")
@@ -63,7 +62,7 @@ class Sandbox:
         return self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """On the same state and port, as long as nobody else has taken the port meanwhile."""
+        """Start it again with the same state and port."""
         assert self.started is not None
         state, args = self.started
         port = self.url.rpartition(":")[2]
@@ -78,7 +77,7 @@ class Sandbox:
         self.process.stdout.close()
         return code
 
-    # --- the API, for a test that wants to look for itself -----------------------------------------------------------
+    # --- the API, for direct calls by tests --------------------------------------------------------------------------
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         options.setdefault("timeout", 60)
         return self.session.request(method, self.url + path, **options)
@@ -102,19 +101,19 @@ class Sandbox:
         }
         return self._ok("POST", "/v1/convai/phone-numbers", {**body, **more})["phone_number_id"]
 
-    # --- the control surface: docs/sandbox.md -------------------------------------------------------------------------
+    # --- the control API: docs/sandbox.md -----------------------------------------------------------------------------
     def _ok(self, method: str, path: str, body: Any = None) -> Any:
         response = self.call(method, path, json=body)
         assert response.ok, (response.status_code, response.text[:2000])
         return response.json()
 
     def reset(self, agents: int = 0, numbers: int = 0) -> None:
-        """Everything empty, the switches as at the start, the clock right, no faults, no ledger."""
+        """Reset everything: objects, settings, clock, faults and ledger."""
         self._ok("POST", "/_sandbox/reset", {"agents": agents, "numbers": numbers})
 
     def fault(self, method: str, path: str, fault: str, **more: Any) -> None:
         """One scripted fault: `fault("PATCH", "/v1/convai/agents/*", "status", status=500, when="after")`."""
-        if isinstance(more.get("raw"), bytes):  # a body that is no JSON
+        if isinstance(more.get("raw"), bytes):  # a body that is not JSON
             more["raw"] = base64.b64encode(more["raw"]).decode()
         self.faults([{"method": method, "path": path, "fault": fault, **more}])
 
@@ -122,7 +121,7 @@ class Sandbox:
         self._ok("POST", "/_sandbox/faults", script)
 
     def clear_faults(self) -> None:
-        """Forgets the script and lets go of every call that hangs, pauses or drips."""
+        """Remove all scripted faults and release every call that hangs, pauses or drips."""
         self._ok("DELETE", "/_sandbox/faults")
 
     def waiting_faults(self) -> list[dict[str, Any]]:
@@ -141,7 +140,7 @@ class Sandbox:
     def wait_for_call(
         self, method: str = "*", path: str = "*", since: int = 0, *, answered: bool = False, seconds: float = 30
     ) -> dict[str, Any]:
-        """The first call after `since` that fits, as soon as it arrives (or, with `answered`, was answered)."""
+        """Wait for the first matching call after `since` to arrive or, with `answered`, to be answered."""
         calls = self.call_report(since, method, path, wait=seconds, answered=answered)["calls"]
         assert calls, f"no {method} {path} within {seconds} s"
         return calls[0]
@@ -150,9 +149,9 @@ class Sandbox:
         return self._ok("PATCH", "/_sandbox/settings", changes) if changes else self._ok("GET", "/_sandbox/settings")
 
     def console(self, action: str, **details: Any) -> dict[str, Any]:
-        """Somebody does something in the ElevenLabs console: `console("assign", number=..., agent_id=...)`."""
+        """Do something in the ElevenLabs console: `console("assign", number=..., agent_id=...)`."""
         if action == "overlay" and details.get("set") is not None:
-            details["set"] = json.dumps(details["set"])  # as text, because it may hold what no request body may
+            details["set"] = json.dumps(details["set"])  # as text, because JSON libraries refuse some of the values
         return self._ok("POST", "/_sandbox/console", {"action": action, **details})
 
     def advance(self, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Every address, verb and bulk action of the site, as the URL resolver and the admin's registry know them."""
+"""Every URL, API method and bulk action of the site, from the URL resolver and the registry of the admin."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ GROUP = re.compile(r"\(\?P<\w+>([^)]*)\)")  # "(?P<app_label>agents|numbers)"
 
 
 def routes() -> list[str]:
-    """ "admin/agents/agent/<path:object_id>/change/" and all others, but for those of the API."""
+    """ "admin/agents/agent/<path:object_id>/change/" and all others, except those of the API."""
     return sorted({route for route, pattern in _walk(get_resolver().url_patterns, "") if not _methods(pattern)})
 
 
 def verbs() -> list[str]:
-    """ "PATCH api/agents/<agent_id>" and all others of the API: there each verb asks for a right of its own."""
+    """ "PATCH api/agents/<agent_id>" and all others of the API, where each method requires its own permission."""
     places = _walk(get_resolver().url_patterns, "")
     return sorted({f"{method} {route}" for route, pattern in places for method in _methods(pattern)})
 
 
 def _methods(pattern: URLPattern) -> list[str]:
-    """The verbs of an address whose verbs are answered by functions of their own."""
+    """The methods of a URL whose methods have separate functions."""
     view = getclosurevars(pattern.callback).nonlocals.get("self") if isfunction(pattern.callback) else None
     return [one for operation in view.operations for one in operation.methods] if isinstance(view, PathView) else []
 
@@ -40,7 +40,7 @@ def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[tup
 
 
 def _plain(route: str) -> Iterator[str]:
-    """A regular expression with a choice in it is as many addresses; any text at all is one more place to fill."""
+    """Expand a regular expression to one route for each of its choices. `.*` becomes a placeholder."""
     choices = [["<url>"] if text == ".*" else text.split("|") for text in GROUP.findall(route)]
     for chosen in product(*choices):
         filled = iter(chosen)
@@ -48,15 +48,15 @@ def _plain(route: str) -> Iterator[str]:
 
 
 def filled(route: str, rows: Mapping[str, object]) -> str:
-    """The address of a row that is there: `rows` says which, by the longest beginning of a route that fits."""
+    """The URL with the key of an existing row, which `rows` holds for the longest matching prefix of the route."""
     begins = max((begin for begin in rows if route.startswith(begin)), key=len, default="")
-    said = rows.get(begins)
-    parts = iter(said) if isinstance(said, tuple) else repeat(said)
+    key = rows.get(begins)
+    parts = iter(key) if isinstance(key, tuple) else repeat(key)
     return "/" + PLACE.sub(lambda _: str(next(parts)), route)
 
 
 def actions() -> list[str]:
-    """ "admin/mirror/outsidechange/ adopt": also what the site offers for every list, whether or not it is shown."""
+    """ "admin/mirror/outsidechange/ adopt": and all others, including those that the site offers for every list."""
     return sorted(
         f"admin/{model._meta.app_label}/{model._meta.model_name}/ {name}"
         for model, page in admin.site._registry.items()

@@ -1,4 +1,4 @@
-"""The budget fails a run that is too slow, and only such a run."""
+"""The budget fails a run only if it is too slow."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Many new rows are written as one by one: by COPY on PostgreSQL, which knows nothing of Django."""
+"""Rows written in bulk equal rows written one by one, although PostgreSQL uses COPY, which bypasses Django."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -44,16 +44,16 @@ def test_what_is_written_is_read_back_in_every_column():
     for row in rows:
         assert not row._state.adding
         found = stored[row.pk]
-        assert found.topic == "number"  # the database's own
+        assert found.topic == "number"  # set by the database
         assert abs(timezone.now() - found.at).total_seconds() < 60
         for field in Entry._meta.concrete_fields:
             if not field.generated:
                 assert getattr(found, field.attname) == getattr(row, field.attname), field.name
     one = Entry.objects.create(kind="number.gone", object_type="number", actor_name="", cause=Entry.Cause.SYNC)
-    assert one.pk > max(stored)  # the ids were taken from the table's own sequence
+    assert one.pk > max(stored)  # the ids come from the sequence of the table
 
 
-def test_many_are_given_to_postgresql_by_copy(monkeypatch):
+def test_many_rows_are_written_to_postgresql_by_copy(monkeypatch):
     copied = []
     write = bulk_insert._copy
     monkeypatch.setattr(bulk_insert, "_copy", lambda rows: (copied.append(len(rows)), write(rows)))

@@ -1,4 +1,4 @@
-"""Each decision record says when it was made and whether it holds, and the index lists it."""
+"""Each decision record has a date and a status, and is listed in the index."""
 
 import re
 from pathlib import Path

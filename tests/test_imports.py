@@ -1,4 +1,4 @@
-"""What import-linter cannot express: who calls ElevenLabs, and that actions know no pages."""
+"""Import rules that import-linter cannot express: who calls ElevenLabs, and that actions import no pages."""
 
 import ast
 from pathlib import Path
@@ -45,7 +45,7 @@ def files(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("app", ["agents", "numbers"])
-def test_services_know_no_pages_and_no_tasks(app):
+def test_services_import_no_pages_and_no_tasks(app):
     wrong = [
         f"{file} imports {module}"
         for name in SERVICE_LAYER
@@ -57,8 +57,8 @@ def test_services_know_no_pages_and_no_tasks(app):
     assert wrong == []
 
 
-# Who calls ElevenLabs: the kinds of write, the syncs and what looks after a write or for an orphan, all behind services
-# and tasks; of the pages, the lists of voices and models of a form, and "check again" of an operation.
+# The callers of ElevenLabs: actions, syncs, polling and the release of orphans. Of the pages, only the lists of voices
+# and models in a form, and "check again" of an operation.
 CLIENT = {"connect", "ElevenLabs", "client", "transport", "connection", "paging", "*"}
 ACTIONS = ("assign", "base", "import_number", "remove", "set_label")
 CALLERS = {
@@ -75,7 +75,7 @@ CALLERS = {
 
 
 def taken_from_elevenlabs(file: Path) -> set[str]:
-    """The names that a module imports of the package; `*` for the package itself, through which all of it is there."""
+    """The names that a module imports from the package, and `*` for the package itself."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):

@@ -12,7 +12,7 @@ def test_the_table_is_up_to_date():
     assert page == WRITER["with_table"](page), "run `make docs`"
 
 
-def test_every_module_says_what_it_holds_in_one_sentence():
+def test_every_module_has_a_docstring_of_one_sentence():
     found = [(package, name, sentence) for package, name, sentence in WRITER["modules"]()]
     assert len(found) > 150
     assert not [module for module in found if not module[2].endswith((".", ")"))]
