@@ -1,12 +1,13 @@
 """The list of API check reports."""
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from unfold.decorators import display
 
-from controlplane.lifecycle import views
-from controlplane.lifecycle.assumptions import REFUTED
-from controlplane.lifecycle.chart import chart, in_words
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.report import REFUTED, chart, hot_swap, listed_after, report_context
+from controlplane.lookups import get_row_or_404
+from controlplane.pages import render_page
 from controlplane.readonly_admin import ReadOnlyAdmin
 from controlplane.templatetags.when import ago
 
@@ -25,12 +26,17 @@ class ReportAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request, extra_context=None):
         newest = Report.objects.exclude(state=Report.State.RUNNING).first()
-        figures = (newest.data if newest else {}).get("latencies", [])
-        more = {"newest": newest, "chart": chart(figures) if figures else None}
+        more = {"newest": newest, "chart": chart(newest.data if newest else {})}
         return super().changelist_view(request, {"title": "API check reports", **more, **(extra_context or {})})
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        return views.report(request, object_id)
+        if not request.user.has_perm("lifecycle.view_report"):
+            raise PermissionDenied
+        report = get_row_or_404(Report, object_id)
+        shown = report_context(report.data) if report.data else {"data": {}}  # it may have ended without any
+        forgotten = list(report.asked.exclude(forgotten_at=None))
+        shown |= {"title": str(report), "report": report, "forgotten": forgotten}
+        return render_page(request, "lifecycle/report.html", shown)
 
     @display(description="Run", ordering="id")
     def when(self, report: Report) -> str:
@@ -50,13 +56,11 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @display(description="Hot-swap")
     def swap(self, report: Report) -> str:
-        requests = report.data.get("hot_swap")
-        return "–" if not requests else "1 request" if requests == 1 else f"{requests} requests"
+        return hot_swap(report.data) or "–"
 
     @display(description="Listed after")
     def listed(self, report: Report) -> str:
-        found = [one for one in report.data.get("latencies", []) if one["name"] == "listed"]
-        return in_words(found[0]["p50"]) if found else "–"
+        return listed_after(report.data).get("p50", "–")
 
     @display(description="Refuted")
     def refuted(self, report: Report) -> str:

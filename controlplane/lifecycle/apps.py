@@ -6,4 +6,4 @@ class LifecycleConfig(AppConfig):
     verbose_name = "API check reports"
 
     def ready(self) -> None:
-        from controlplane.lifecycle import probes  # noqa: F401 - registers the kinds of write
+        from controlplane.lifecycle import probes  # noqa: F401 - registers them

@@ -33,6 +33,10 @@ class Report(models.Model):
     def __str__(self) -> str:
         return f"Lifecycle of {self.started_at:%d %b %Y, %H:%M} UTC"
 
+    def to_remove(self) -> models.QuerySet[Asked]:
+        """The requests whose object, if one was created, is still to be removed."""
+        return self.asked.filter(removed_at=None, forgotten_at=None).exclude(makes="")
+
 
 class Asked(models.Model):
     """The idempotency key under which a run requests one write, committed before the operation. No one else knows the

@@ -7,12 +7,11 @@ from controlplane.audit.justification import NO_JUSTIFICATION
 from controlplane.audit.models import Entry
 from controlplane.elevenlabs import connect
 from controlplane.lifecycle import cleanup, exclusive_run
-from controlplane.lifecycle.assumptions import judged
-from controlplane.lifecycle.experiment import CannotGoOn, Experiment
+from controlplane.lifecycle.experiment import CannotGoOn, Experiment, Step
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.report import judged
 from controlplane.lifecycle.runner import Runner
-from controlplane.lifecycle.step import Step
-from controlplane.lifecycle.steps import SALES, SUPPORT, body_of
+from controlplane.lifecycle.steps import LABEL, SALES, SUPPORT, body_of
 from numbers.actions.import_number import TwilioCredentials
 from numbers.models import PhoneNumber
 from numbers.sync import sync_all
@@ -20,8 +19,8 @@ from tests.lifecycle.conftest import SID, TOKEN
 from tests.operations.consistency_checks import violations
 from tests.sandbox_process import Sandbox
 
-NUMBER, LABEL = "+14155550123", "Lifecycle"
-PLANS = {plan.name: plan for plan in reversed(exclusive_run.FIRST)}  # of two with one name the first
+NUMBER = "+14155550123"
+PLANS = {plan.name: plan for plan in reversed(exclusive_run.FIRST)}  # the first of two with the same name
 ON_NOTHING = ("create", "wrong credentials", "malformed SID", "key SID alone", "not in the account", "import")
 # Who answers the number before these steps; before all others it is Sales.
 ANSWERED_BY = {"assign": None, "swap": SUPPORT, "delete": SUPPORT}
@@ -32,7 +31,7 @@ class Bench:
         self.remote = remote
         self.report = Report.objects.create(base_url=remote.url, actor_name="system")
         runner = Runner(self.report, connect(), actor=None, justification=NO_JUSTIFICATION, stopping=stopping())
-        self.x = Experiment(runner, NUMBER, LABEL, TwilioCredentials(sid=SID, token=TOKEN))
+        self.x = Experiment(runner, NUMBER, TwilioCredentials(sid=SID, token=TOKEN))
         self.since = self.history_since = 0
         self.shows_what_it_did = True  # False where the remote answers what it did not do: then nothing can agree
 
@@ -43,7 +42,7 @@ class Bench:
         self.remote.import_number(NUMBER, LABEL, agent_id=made.get(ANSWERED_BY.get(name, SALES)))
         self.remote.advance(10)
         assert sync_all() is not None
-        self.x.support, self.x.sales = (Agent.objects.get(name=bot) for bot in (SUPPORT, SALES))
+        self.x.agents = {bot: Agent.objects.get(name=bot) for bot in (SUPPORT, SALES)}
         self.x.line = PhoneNumber.objects.get()
         self.since, self.history_since = self.remote.ledger()[-1]["id"], Entry.objects.latest("pk").pk
 

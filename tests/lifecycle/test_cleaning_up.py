@@ -26,14 +26,14 @@ FORBIDDEN = {"detail": {"type": "authorization_error", "code": "forbidden", "mes
 def test_one_that_comes_as_the_clean_up_begins_names_it_too(remote):
     report = Report.objects.create(base_url=remote.url, actor_name="system")
     runner = Runner(report, connect(), actor=None, justification=NO_JUSTIFICATION, stopping=Event())
-    made = runner.ask(CreateAgent.of("Support Bot", {"conversation_config": {}}), makes="agent", name="Support Bot")
+    made = runner.request(CreateAgent.of("Support Bot", {"conversation_config": {}}))
 
     def print_line(words: str) -> None:
         if words.startswith("Cleaning up"):
             raise KeyboardInterrupt
 
     (left,) = cleanup.end(runner, print_line)
-    assert (left.name, left.object_id) == ("Support Bot", made.object_id)
+    assert (left.asked.name, left.object_id) == ("Support Bot", made.object_id)
 
 
 @pytest.mark.parametrize(

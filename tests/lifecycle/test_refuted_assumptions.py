@@ -163,7 +163,7 @@ def test_a_swap_that_takes_two_requests_is_told_as_two(bench, remote):
 
 def test_wrong_credentials_that_are_taken_are_removed_before_the_real_import(bench, monkeypatch):
     """The remote does not ask Twilio: it takes any token."""
-    monkeypatch.setattr("controlplane.lifecycle.refused_imports.WRONG_TOKEN", "a-token-that-the-sandbox-takes")
+    monkeypatch.setattr("controlplane.lifecycle.edge_cases.WRONG_TOKEN", "a-token-that-the-sandbox-takes")
     done = bench.run("wrong credentials", "import")
     assert bench.refuted() == {1}
     assert done["import"].outcome == "as assumed"

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from controlplane.lifecycle import exclusive_run
-from controlplane.lifecycle.experiment import Experiment, Plan
+from controlplane.lifecycle.experiment import Experiment, Plan, Step
 from controlplane.lifecycle.models import Report
-from controlplane.lifecycle.step import Step
 from tests.lifecycle.conftest import newest, nothing_is_left, step, verdicts
 from tests.lifecycle.test_refuted_assumptions import (
     ARCHIVED_OTHERWISE,
@@ -47,7 +46,7 @@ def test_by_a_switch_of_the_sandbox(switches, steps, line, lifecycle, remote):
     status, printed = lifecycle()
     assert status == 3, printed
     assert refuted() == {line}
-    assert printed.endswith("1 step went otherwise than expected.\n")
+    assert printed.endswith("1 step with an unexpected result.\n")
     assert newest().state == Report.State.OTHERWISE
     assert nothing_is_left(remote)
     if line == 9:
@@ -125,7 +124,7 @@ def test_a_swap_that_takes_two_requests_is_told_as_two(lifecycle, remote):
 
 def test_wrong_credentials_that_are_taken_are_removed_before_the_real_import(lifecycle, remote, monkeypatch):
     """The remote does not ask Twilio: it takes any token."""
-    monkeypatch.setattr("controlplane.lifecycle.refused_imports.WRONG_TOKEN", "a-token-that-the-sandbox-takes")
+    monkeypatch.setattr("controlplane.lifecycle.edge_cases.WRONG_TOKEN", "a-token-that-the-sandbox-takes")
     status, printed = lifecycle()
     assert status == 3, printed
     assert verdicts()[1] == "refuted"

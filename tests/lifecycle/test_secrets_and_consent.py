@@ -181,7 +181,7 @@ def test_a_folder_that_has_one_where_the_report_goes(lifecycle, remote, tmp_path
 def test_a_folder_that_goes_away_meanwhile(only, lifecycle, remote, tmp_path, monkeypatch):
     """A run on a real account is not made for nothing, and a script that wants the files is told."""
     only("create", "import")
-    monkeypatch.setattr("controlplane.lifecycle.files.trouble_with", lambda _: "")
+    monkeypatch.setattr("controlplane.lifecycle.report.folder_problem", lambda _: "")
     status, printed = lifecycle("--report", str(tmp_path / "gone"))
     assert status == 7
     assert "could not be written to" in printed

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from controlplane.audit.models import Entry
-from controlplane.lifecycle import steps
-from controlplane.lifecycle.assumptions import Finding, judged, numbered
+from controlplane.lifecycle import exclusive_run, steps
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.report import Finding, judged, numbered
 from controlplane.operations.models import Operation
 from numbers.sync import sync_all
 from tests.lifecycle.conftest import (
@@ -171,7 +171,7 @@ def test_a_finding_about_a_line_that_does_not_exist_is_an_error_of_ours():
 def test_rounds_give_percentiles(only, lifecycle, monkeypatch):
     """Of the first round and of the shorter ones after it."""
     only("create", "import", "listed")
-    monkeypatch.setattr(steps, "AGAIN", [steps.CREATE_SUPPORT, steps.DELETE_SUPPORT])
+    monkeypatch.setattr(exclusive_run, "LATER", [steps.create(steps.SUPPORT), steps.delete(steps.SUPPORT)])
     status, printed = lifecycle("--repeat", "3")
     assert status == 0, printed
     figures = {one["name"]: one for one in newest().data["latencies"]}

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from controlplane.lifecycle.chart import chart, in_words
 from controlplane.lifecycle.models import Report
+from controlplane.lifecycle.report import chart, duration
 from tests.lifecycle.conftest import newest
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def test_a_run_is_on_the_list_and_on_a_page_of_its_own(only, lifecycle, remote, 
     remote.settings(after_delete="null")
     assert lifecycle()[0] == 3
     listed = text_of(auditor, LIST)
-    for words in ("API check reports", "unexpected", "Sandbox", "1 request", "on the sandbox", "Full report"):
+    for words in ("API check reports", "unexpected", "Sandbox", "one request", "on the sandbox", "Full report"):
         assert words in listed
     assert re.search(r'class="[^"]*field-refuted[^"]*"[^>]*>\s*9\s*<', listed)
     page = text_of(auditor, f"{LIST}{newest().pk}/change/")
@@ -50,7 +50,7 @@ def test_a_run_is_on_the_list_and_on_a_page_of_its_own(only, lifecycle, remote, 
     )
     for figure in newest().data["latencies"]:
         row = rf'<th scope="row">{figure["words"]}</th><td class="cp-num">{figure["count"]}</td>'
-        assert f'{row}<td class="cp-num">{in_words(figure["p50"])}</td>' in page
+        assert f'{row}<td class="cp-num">{duration(figure["p50"])}</td>' in page
     operation = newest().data["steps"][0]["operation"]
     assert f"/admin/operations/operation/{operation}/change/" in page
 
@@ -105,9 +105,9 @@ def figure(p50: int, p95: int) -> dict:
     ],
 )
 def test_the_scale(p50, p95, ticks, at50, at95):
-    drawn = chart([figure(p50, p95)])
-    assert [words for _, words in drawn.ticks] == ticks
-    assert (drawn.rows[0].at50, drawn.rows[0].at95) == (at50, at95)
+    drawn = chart({"latencies": [figure(p50, p95)]})
+    assert [words for _, words in drawn["ticks"]] == ticks
+    assert (drawn["rows"][0]["at50"], drawn["rows"][0]["at95"]) == (at50, at95)
 
 
 def test_what_is_kept_is_told(auditor):

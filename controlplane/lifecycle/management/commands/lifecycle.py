@@ -1,8 +1,10 @@
 """`manage.py lifecycle`: checks the remote's behaviour by a whole lifecycle of agents and numbers."""
 
 import getpass
+import random
 import signal
 import sys
+import uuid
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,35 +12,35 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import environ
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from controlplane.audit.justification import Justification, ReasonRequired, require_justification
 from controlplane.audit.ledger import actor_label
 from controlplane.elevenlabs import ElevenLabs, ElevenLabsError, connect, is_sandbox, secrets_in_memory
-from controlplane.lifecycle import cleanup, exclusive_run, files
-from controlplane.lifecycle.credentials import Wanted, ask_for
+from controlplane.lifecycle import cleanup, exclusive_run, report
 from controlplane.lifecycle.experiment import Experiment
-from controlplane.lifecycle.markdown import markdown, verdict
 from controlplane.lifecycle.models import Report
-from controlplane.lifecycle.removal import Leftover
 from controlplane.lifecycle.runner import Runner
 from controlplane.operations.execute import CLICK_PATIENCE_S
+from numbers import e164
+from numbers.actions.import_number import TwilioCredentials
 
-OTHERWISE, LEFT, STOPPED, BUSY, UNTOLD = 3, 4, 5, 6, 7
-MOST_ROUNDS = 100
-LONGEST_WAIT = 3600  # seconds
+UNEXPECTED, LEFT_OVER, ABORTED, BUSY, NOT_WRITTEN = 3, 4, 5, 6, 7  # exit status
+MAX_ROUNDS = 100
+MAX_WAIT_S = 3600
 STATUS = """exit status:
   0  everything as expected, and everything that was created is removed
-  1  it did not begin: something is missing or wrong, or you said no
+  1  it did not start: something is missing or wrong, or you did not agree
   3  unexpected: an assumption was refuted, or a step had an unexpected result
-  4  something that was made could not be removed; it is named (this goes before 3 and 5)
+  4  something that was made could not be removed; it is listed (this goes before 3 and 5)
   5  aborted before its end (Ctrl-C, an error), and cleaned up
   6  another run is under way
   7  the report could not be written to its folder any more, and was printed (this goes before 3)
 
 environment: TWILIO_SID, TWILIO_TOKEN, TWILIO_PHONE_NUMBER and, for a key's SID, TWILIO_ACCOUNT_AUTH_TOKEN.
-What is not set is asked on the terminal. On the sandbox made-up ones will do, so nothing is asked there.
+What is not set is prompted for on the terminal. On the sandbox made-up ones will do, so it does not prompt.
 """
 ON_A_REAL_ACCOUNT = """This writes to a real account: {remote}, workspace {workspace}.
   - It first removes what earlier runs left behind there, if they did.
@@ -47,7 +49,7 @@ ON_A_REAL_ACCOUNT = """This writes to a real account: {remote}, workspace {works
     webhook at Twilio, which may still point there afterwards. Use a number that receives no calls.
   - It tries what should be refused: wrong credentials, a malformed SID, a number that is not yours, an agent that
     does not exist, and the deletion of an agent that answers the number.
-  - Whatever it made it removes, also after Ctrl-C; after a crash `manage.py lifecycle --clean-up` does.
+  - It removes everything it created, also after Ctrl-C; after a crash `manage.py lifecycle --clean-up` does.
 """
 
 
@@ -60,28 +62,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--yes", action="store_true", help="do not ask before writing to a real account")
         parser.add_argument("--repeat", type=int, default=1, metavar="N", help="rounds, for p50 and p95; default 1")
-        parser.add_argument(
-            "--report", type=Path, metavar="DIR", help="write findings.md and findings.json there, over older ones"
-        )
+        parser.add_argument("--report", type=Path, metavar="DIR", help="write findings.md and findings.json there")
         parser.add_argument("--clean-up", action="store_true", help="only remove what earlier runs left behind")
-        parser.add_argument(
-            "--forget",
-            action="store_true",
-            help="with --clean-up: name what stands at another remote or workspace for the last time; it stays there",
-        )
-        parser.add_argument("--user", metavar="NAME", help="who answers for it; else the system")
+        forget = "with --clean-up: list what is left at another remote or workspace for the last time; it stays there"
+        parser.add_argument("--forget", action="store_true", help=forget)
+        parser.add_argument("--user", metavar="NAME", help="the user who is responsible for it; default: the system")
         parser.add_argument("--ticket", default="", help="for the history")
         parser.add_argument("--listed-within", type=float, default=120, metavar="S", help="for an import; default 120")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not 1 <= options["repeat"] <= MOST_ROUNDS:
-            raise CommandError(f"--repeat takes a number from 1 to {MOST_ROUNDS}.")
-        if not 0 < options["listed_within"] <= LONGEST_WAIT:
-            raise CommandError(f"--listed-within takes seconds, {LONGEST_WAIT} at most.")
+        if not 1 <= options["repeat"] <= MAX_ROUNDS:
+            raise CommandError(f"--repeat takes a number from 1 to {MAX_ROUNDS}.")
+        if not 0 < options["listed_within"] <= MAX_WAIT_S:
+            raise CommandError(f"--listed-within takes seconds, {MAX_WAIT_S} at most.")
         if options["forget"] and not options["clean_up"]:
             raise CommandError("--forget goes with --clean-up.")
-        if options["report"] is not None and (trouble := files.trouble_with(options["report"])):
-            raise CommandError(trouble)
+        if options["report"] is not None and (problem := report.folder_problem(options["report"])):
+            raise CommandError(problem)
         try:
             client = connect(patience=CLICK_PATIENCE_S, urgent=True)
         except ValueError as error:
@@ -92,50 +89,50 @@ class Command(BaseCommand):
         except exclusive_run.Busy:
             raise CommandError("Another run is under way; nothing was done.", returncode=BUSY) from None
         except KeyboardInterrupt:  # before the run started, or while earlier runs are cleaned up
-            raise CommandError(
-                "Stopped. What earlier runs left behind, --clean-up removes.", returncode=STOPPED
-            ) from None
+            message = "Stopped. What earlier runs left behind, --clean-up removes."
+            raise CommandError(message, returncode=ABORTED) from None
         if status:
             sys.exit(status)
 
-    def _run(self, client: ElevenLabs, options: dict[str, Any]) -> int:
-        """Returns the exit status."""
-        workspace = self._workspace(client)
-        wanted = ask_for(sandbox=is_sandbox(client.base_url))
-        with secrets_in_memory(*wanted.secrets):
-            runner = self._new_runner(client, workspace, options)
-            self._consent(client, workspace, wanted, options)
-            self._name(
-                cleanup.clean_up_before(runner, self._print_line)
-            )  # the number left behind may be the requested one
-            self._free(client, wanted)
-            runner.report.save()
-            cleanup.delete_old_reports()
-            x = Experiment(runner, wanted.phone_number, "Lifecycle", wanted.credentials, options["listed_within"])
-            x.print_line = self._print_line
-            with _interrupts(runner.stopping, self._print_line):
-                data = exclusive_run.run(x, options["repeat"])
-        is_written = self._report(data, options["report"])
-        if data["left"]:
-            return LEFT
-        if data["broken_off"]:
-            return STOPPED
-        if not is_written:
-            return UNTOLD
-        return 0 if runner.report.state == Report.State.AS_ASSUMED else OTHERWISE
-
     def _clean_up(self, client: ElevenLabs, options: dict[str, Any]) -> int:
-        runner = self._new_runner(client, self._workspace(client), options)
-        left = cleanup.clean_up_before(runner, self._print_line, forget=options["forget"])
-        if left:
-            self._name(left)
-            return LEFT
+        """Returns the exit status."""
+        if self._clean_up_before(self._new_runner(client, options), forget=options["forget"]):
+            return LEFT_OVER
         self._print_line("Nothing is left of earlier runs.")
         return 0
 
-    def _new_runner(self, client: ElevenLabs, workspace: str, options: dict[str, Any]) -> Runner:
+    def _run(self, client: ElevenLabs, options: dict[str, Any]) -> int:
+        """Returns the exit status."""
+        runner = self._new_runner(client, options)
+        number, credentials = _read_number_and_credentials(sandbox=is_sandbox(client.base_url))
+        with secrets_in_memory(*vars(credentials).values()):
+            self._consent(runner.report, number, options)
+            self._clean_up_before(runner)  # the number left behind may be the requested one
+            if any(row.get("phone_number") == number for row in client.all_numbers(phone_number=number)):
+                raise CommandError(
+                    f"{number} is in this workspace already, and is left as it is. Choose another number."
+                )
+            runner.report.save()
+            cleanup.delete_old_reports()
+            experiment = Experiment(runner, number, credentials, options["listed_within"], self._print_line)
+            with _interrupts(runner.stopping, self._print_line):
+                data = exclusive_run.run(experiment, options["repeat"])
+        is_written = self._write_report(data, options["report"])
+        if data["left"]:
+            return LEFT_OVER
+        if data["broken_off"]:
+            return ABORTED
+        if not is_written:
+            return NOT_WRITTEN
+        return 0 if report.is_as_expected(data) else UNEXPECTED
+
+    def _new_runner(self, client: ElevenLabs, options: dict[str, Any]) -> Runner:
         """A runner whose report is not saved yet."""
-        actor = User.objects.filter(username=options["user"], is_active=True).first() if options["user"] else None
+        try:
+            client.list_agents(page_size=1)
+        except ElevenLabsError as error:
+            raise CommandError(f"{error} Nothing was done. manage.py live_check shows more.") from None
+        actor = User.objects.filter(username=options["user"], is_active=True).first()
         if options["user"] and actor is None:
             raise CommandError(f"There is no active user {options['user']}.")
         justification = Justification(f"manage.py lifecycle, run by {getpass.getuser()}", options["ticket"])
@@ -143,76 +140,88 @@ class Command(BaseCommand):
             require_justification(justification, actor)
         except ReasonRequired as missing:
             raise CommandError(f"{missing} Give --ticket.") from None
-        report = Report(base_url=client.base_url, workspace=workspace, actor_name=actor_label(actor))
-        return Runner(report, client, actor=actor, justification=justification, stopping=Event())
+        workspace = ""
+        with suppress(ElevenLabsError):  # the key may not read it
+            workspace = (client.get_user().workspace_id or "")[:64]
+        unsaved = Report(base_url=client.base_url, workspace=workspace, actor_name=actor_label(actor))
+        return Runner(unsaved, client, actor, justification, Event())
 
-    def _workspace(self, client: ElevenLabs) -> str:
-        try:
-            client.list_agents(page_size=1)
-        except ElevenLabsError as error:
-            raise CommandError(f"{error} Nothing was begun. manage.py live_check shows more.") from None
-        return exclusive_run.workspace_of(client)
-
-    def _free(self, client: ElevenLabs, wanted: Wanted) -> None:
-        rows = list(client.all_numbers(phone_number=wanted.phone_number))
-        if any(row.get("phone_number") == wanted.phone_number for row in rows):
-            raise CommandError(
-                f"{wanted.phone_number} is in this workspace already, and what is there is not touched. Take another "
-                "number."
-            )
-
-    def _consent(self, client: ElevenLabs, workspace: str, wanted: Wanted, options: dict[str, Any]) -> None:
-        if is_sandbox(client.base_url):
-            self._print_line(f"On the sandbox at {client.base_url}, with {wanted.phone_number}.")
+    def _consent(self, of: Report, number: str, options: dict[str, Any]) -> None:
+        if is_sandbox(of.base_url):
+            self._print_line(f"On the sandbox at {of.base_url}, with {number}.")
             return
-        values = {"remote": client.base_url, "workspace": workspace or "unknown", "number": wanted.phone_number}
+        values = {"remote": of.base_url, "workspace": of.workspace or "unknown", "number": number}
         self._print_line(ON_A_REAL_ACCOUNT.format(rounds=options["repeat"], **values))
-        if options["yes"]:
-            return
-        answer = ""
+        answer = "yes" if options["yes"] else ""
         with suppress(EOFError):
-            answer = input("Go on? Type yes: ")
+            answer = answer or input("Go on? Type yes: ")
         if answer != "yes":
             raise CommandError("Nothing was done.")
 
-    def _report(self, data: dict[str, Any], folder: Path | None) -> bool:
-        """Write the report and return whether it was written to the folder. If that fails it is printed, so that the
-        run was not in vain."""
-        is_written = True
-        try:
-            if folder is not None:
-                files.write(folder, data)
-                self._print_line(f"The report is in {' and '.join(str(folder / name) for name in files.NAMES)}.")
-        except OSError as error:
-            is_written = False
-            self._print_line(f"The report could not be written to {folder} ({error.strerror}). Here it is:")
-        if folder is None or not is_written:
-            self._print_line(markdown(data))
-        self._print_line(verdict(data))
-        for one in data["left"]:
-            self._print_line(f"Left over: {one}")
-        if data["left"]:
-            self._print_line("manage.py lifecycle --clean-up tries again.")
-        return is_written
-
-    def _name(self, left: list[Leftover]) -> None:
+    def _clean_up_before(self, runner: Runner, *, forget: bool = False) -> list[cleanup.Leftover]:
+        left = cleanup.clean_up_before(runner, self._print_line, forget=forget)
         for one in left:
             self._print_line(f"Left over from an earlier run: {one}")
         if any(one.elsewhere for one in left):
             self._print_line(
-                "What stands in another workspace is removed by --clean-up with that one's key and address; --clean-up "
-                "--forget leaves it there, and names it no more."
+                "What is left in another workspace is removed by --clean-up with the key and URL of that workspace; "
+                "--clean-up --forget leaves it there, and does not list it again."
             )
+        return left
 
-    def _print_line(self, words: str) -> None:
+    def _write_report(self, data: dict[str, Any], folder: Path | None) -> bool:
+        """Write the report and return whether it was written to the folder. If that fails it is printed, so that the
+        run was not in vain."""
+        problem = report.write_files(folder, data) if folder is not None else ""
+        if problem:
+            self._print_line(f"The report could not be written to {folder} ({problem}). Here it is:")
+        if problem or folder is None:
+            self._print_line(report.markdown(data))
+        else:
+            self._print_line(f"The report is in {' and '.join(str(folder / name) for name in report.FILE_NAMES)}.")
+        self._print_line(report.verdict(data))
+        for one in data["left"]:
+            self._print_line(f"Left over: {one}")
+        if data["left"]:
+            self._print_line("manage.py lifecycle --clean-up tries again.")
+        return not problem
+
+    def _print_line(self, text: str) -> None:
         """A closed terminal or pipe must not keep a run from cleaning up."""
         with suppress(OSError):
-            self.stdout.write(words)
+            self.stdout.write(text)
             self.stdout.flush()
 
 
+def _read_number_and_credentials(*, sandbox: bool) -> tuple[str, TwilioCredentials]:
+    """From the environment or the terminal, never from the command line. The number is E.164.
+
+    Raises CommandError if a value is missing and there is no terminal to prompt on.
+    """
+    number, sid, token, auth_token = (
+        str(environ.FileAwareEnv().str(name, default="")).strip()
+        for name in ("TWILIO_PHONE_NUMBER", "TWILIO_SID", "TWILIO_TOKEN", "TWILIO_ACCOUNT_AUTH_TOKEN")
+    )
+    if sandbox and not sid:  # which accepts made-up ones; two runs should not collide
+        number = number or f"+1415555{random.randint(1000, 9999)}"  # noqa: S311 - no secret
+        sid, token = f"AC{uuid.uuid4().hex}", uuid.uuid4().hex
+    try:
+        phone_number = e164.parse(number or input("Twilio number to import: "))
+        sid = sid or input("Twilio SID (AC… or SK…): ").strip()
+        token = token or getpass.getpass("Twilio token (is not shown): ").strip()
+        if sid.startswith("SK") and not auth_token:
+            auth_token = getpass.getpass("The account's auth token, which a key's SID needs (is not shown): ")
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    except EOFError:
+        raise CommandError("Set TWILIO_SID, TWILIO_TOKEN and TWILIO_PHONE_NUMBER, or run it on a terminal.") from None
+    if not sid or not token:
+        raise CommandError("SID and token are needed for the import.")
+    return phone_number, TwilioCredentials(sid=sid, token=token, account_auth_token=auth_token)
+
+
 @contextmanager
-def _interrupts(stopping: Event, print_line: Any) -> Iterator[None]:
+def _interrupts(stopping: Event, print_line: cleanup.Print) -> Iterator[None]:
     """The first Ctrl-C (SIGTERM, a closed terminal) lets the request in progress finish, so that its result is known; a
     second one stops at once."""
 

@@ -23,10 +23,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the checks as JSON")
 
-    def handle(self, *args: Any, json: bool, **options: Any) -> None:
-        checks = _checks()
-        if json:
-            self.stdout.write(_as_json(checks))
+    def handle(self, *args: Any, **options: Any) -> None:
+        checks = _run_checks()
+        if options["json"]:
+            # `says` is the former name of `message`, kept for one more release.
+            rows = [asdict(check) | {"says": check.message} for check in checks]
+            scrubbed = [{name: scrub(value) for name, value in row.items()} for row in rows]
+            self.stdout.write(json.dumps(scrubbed, indent=2, ensure_ascii=False))
         else:
             for check in checks:
                 self.stdout.write(scrub(f"{check.level:<4}  {check.name}: {check.message}"))
@@ -36,17 +39,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _checks() -> list[Check]:
+def _run_checks() -> list[Check]:
     try:
         client = connect(patience=CLICK_PATIENCE_S, urgent=True)
     except ValueError as error:
-        mend = "Look at ELEVENLABS_BASE_URL and ELEVENLABS_API_KEY: a key belongs to one address."
+        mend = "Look at ELEVENLABS_BASE_URL and ELEVENLABS_API_KEY: a key belongs to one URL."
         return [Check("address", "fail", str(error), mend)]
     return run_checks(client)[0]
-
-
-def _as_json(checks: list[Check]) -> str:
-    # `says` is the former name of `message`, kept for one more release.
-    rows = [asdict(check) | {"says": check.message} for check in checks]
-    scrubbed = [{name: scrub(value) for name, value in row.items()} for row in rows]
-    return json.dumps(scrubbed, indent=2, ensure_ascii=False)
