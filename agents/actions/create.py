@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Self
 
-from agents import mirror, workflow
+from agents import comparison, mirror, workflow
 from agents.actions.base import existing_agent, get_agent, refuse_workflow
 from agents.models import SETTINGS, Agent
 from controlplane.audit.ledger import Cause
@@ -83,7 +83,7 @@ class NewAgentAction(Action):
 
     def _not_kept(self, agent: RemoteAgent) -> list[str]:
         wanted = flatten(self.body)
-        return [path for path, value in wanted.items() if not workflow.has_value(agent.raw, path, value)]
+        return [path for path, value in wanted.items() if not comparison.has_value(agent.raw, path, value)]
 
     def reconcile(self, attempt: Attempt, observed: RemoteAgent | Candidates | None) -> Verdict:
         if observed is None:
@@ -97,7 +97,7 @@ class NewAgentAction(Action):
                 "of them, if any, this request made. Compare them before you create another.",
             )
         not_kept = [short_name(path) for path in self._not_kept(observed)]
-        return Verdict(State.DONE, "" if self.object_id else RECOGNIZED_BY_NAME, not_kept)
+        return Verdict(State.DONE, "" if self.object_id else RECOGNIZED_BY_NAME, not_kept=not_kept)
 
     def matches(self, attempt: Attempt, object_id: str, observed: RemoteAgent | None) -> bool:
         if self.object_id:  # the response contained the id
@@ -137,7 +137,7 @@ class CreateAgent(NewAgentAction):
     def title(self) -> str:
         return f"Create the agent {self.new_name}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"Created the agent {self.new_name}."
 
     def precheck(self, client: ElevenLabs) -> Attempt:
@@ -174,7 +174,7 @@ class DuplicateAgent(NewAgentAction):
     def title(self) -> str:
         return f"Duplicate {self.display_names['source']} as {self.new_name}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"Duplicated {self.display_names['source']} as {self.new_name}. Its numbers stay with the original."
 
     def precheck(self, client: ElevenLabs) -> Attempt:

@@ -37,7 +37,7 @@ class DeleteAgent(AgentAction):
     def title(self) -> str:
         return f"Delete the agent {self.object_name}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"Deleted the agent {self.object_name}."
 
     def precheck(self, client: ElevenLabs) -> Attempt:

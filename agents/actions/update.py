@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from agents import workflow
+from agents import comparison, workflow
 from agents.actions.base import AgentAction, existing_agent, refuse_workflow
+from agents.comparison import Found, compare, shown
 from agents.mirror import ARCHIVED
 from agents.models import Agent
 from agents.unrequested_changes import describe_unrequested
 from controlplane.elevenlabs import Agent as RemoteAgent
 from controlplane.elevenlabs import ElevenLabs, Remote
-from controlplane.mirror.json_paths import get, is_same, nest
+from controlplane.mirror.json_paths import get, nest
 from controlplane.operations.actions import (
     Attempt,
     NothingToDo,
@@ -44,8 +45,9 @@ class UpdateAgent(AgentAction):
     def title(self) -> str:
         return f"Change {self.object_name}: {', '.join(map(short_name, self.values))}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
-        return f"Saved {self.object_name}: {', '.join(map(short_name, self._changing(attempt)))}."
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
+        saved = [name for name in map(short_name, self._changing(attempt)) if name not in without]
+        return f"Saved {self.object_name}: {', '.join(saved)}."
 
     def precheck(self, client: ElevenLabs) -> Attempt:
         agent = existing_agent(client, self.object_id, self.object_name)
@@ -92,26 +94,46 @@ class UpdateAgent(AgentAction):
 
     def _missing(self, agent: Remote) -> list[str]:
         """The requested paths at which the agent has another value."""
-        return [path for path, value in self.values.items() if not workflow.has_value(agent.raw, path, value)]
+        return [path for path, value in self.values.items() if not comparison.has_value(agent.raw, path, value)]
 
     def _changing(self, attempt: Attempt) -> dict[str, Any]:
-        return {path: value for path, value in self.values.items() if not is_same(attempt.before.get(path), value)}
+        before = attempt.before
+        return {path: value for path, value in self.values.items() if not comparison.includes(before.get(path), value)}
 
     def reconcile(self, attempt: Attempt, observed: RemoteAgent | None) -> Verdict:
         if observed is None:
             return Verdict(State.OVERTAKEN, "The agent was deleted meanwhile.")
-        now, missing, changing = self.summarize(observed), self._missing(observed), self._changing(attempt)
-        overtaken = [path for path in changing if path in missing and now[path] != attempt.before.get(path)]
-        kept = [path for path in changing if path not in missing]
-        if overtaken and not kept:
-            named = ", ".join(map(short_name, overtaken))
+        by_result: dict[Found, list[str]] = {result: [] for result in Found}
+        for path, value in self._changing(attempt).items():
+            before = attempt.before.get(path)
+            by_result[compare(observed.raw, path, value, before, is_reply=attempt.is_reply)].append(path)
+        notes = [*self._rewritten(observed, by_result[Found.REWRITTEN]), *_unknown(by_result[Found.UNKNOWN])]
+        if by_result[Found.KEPT] or by_result[Found.REWRITTEN]:
+            not_kept = [short_name(path) for result in (Found.BEFORE, Found.OTHER) for path in by_result[result]]
+            if attempt.found is not None:
+                notes.append(describe_unrequested(attempt.found.raw, observed.raw, self.values))
+            unknown = [short_name(path) for path in by_result[Found.UNKNOWN]]
+            return Verdict(State.DONE, " ".join(filter(None, notes)), not_kept=not_kept, unknown=unknown)
+        if by_result[Found.OTHER]:
+            named = ", ".join(map(short_name, by_result[Found.OTHER]))
             return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
-        if not kept:
-            return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
-        not_kept = [short_name(path) for path in changing if path not in kept]
-        found = attempt.found
-        unrequested = "" if found is None else describe_unrequested(found.raw, observed.raw, self.values)
-        return Verdict(State.DONE, unrequested, not_kept)
+        if by_result[Found.UNKNOWN] and not by_result[Found.BEFORE]:
+            return Verdict(State.NOT_APPLIED, " ".join(notes), is_final=True)
+        if attempt.http_status is not None and attempt.http_status < 300:
+            named = ", ".join(map(short_name, by_result[Found.BEFORE]))
+            return Verdict(
+                State.NOT_APPLIED,
+                f"ElevenLabs accepted the request, but left these as they were: {named}. It may not allow to change "
+                "them for this agent.",
+            )
+        return Verdict(State.NOT_APPLIED, "Read back: nothing changed. It is safe to save again.")
+
+    def _rewritten(self, observed: RemoteAgent, paths: list[str]) -> list[str]:
+        return [
+            f"ElevenLabs kept {shown(get(observed.raw, path))} instead of {shown(self.values[path])} "
+            f"({short_name(path)})."
+            for path in paths
+        ]
 
     def summarize(self, observed: RemoteAgent) -> dict[str, Any]:
         return {path: get(observed.raw, path) for path in self.values}
@@ -133,7 +155,7 @@ class ArchiveAgent(UpdateAgent):
     def title(self) -> str:
         return f"{'Archive' if self._archives else 'Restore'} {self.object_name}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         if self._archives:
             return f"Archived {self.object_name}. Numbers bound to it stay bound."
         return f"Restored {self.object_name}."
@@ -146,3 +168,10 @@ class ArchiveAgent(UpdateAgent):
     @property
     def _archives(self) -> bool:
         return bool(self.values[ARCHIVED])
+
+
+def _unknown(paths: list[str]) -> list[str]:
+    if not paths:
+        return []
+    what = "it was" if len(paths) == 1 else "they were"
+    return [f"ElevenLabs does not know {', '.join(f'“{path}”' for path in paths)}; {what} not stored."]

@@ -39,7 +39,7 @@ class NumberProbe(Probe, NumberAction):
 
     is_offered = False
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"ElevenLabs accepted it without our own check: {self.request.format(**self.display_names)}."
 
     def reconcile(self, attempt: Attempt, observed: RemoteNumber | None) -> Verdict:

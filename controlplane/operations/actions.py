@@ -49,6 +49,7 @@ class Attempt:
     before: Mapping[str, Any]
     found: Remote | None = None
     http_status: int | None = None
+    is_reply: bool = False  # what is reconciled is the reply to the write itself
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ class Verdict:
 
     state: State
     message: str = ""
+    is_final: bool = False  # "not applied" is certain at once: the reply to the write shows why
     not_kept: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # parts of the request that the remote does not know
     error_fields: list[str] = field(default_factory=list)  # the fields to correct, the most specific name first
 
 
@@ -125,8 +128,9 @@ class Action:
         """The request as a sentence without a full stop: "Move +1 … from A to B"."""
         raise NotImplementedError
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
-        """The same in the past tense, with a full stop and what it means for callers."""
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
+        """The same in the past tense, with a full stop and what it means for callers. `without`: the parts of the
+        request that did not take effect."""
         raise NotImplementedError
 
     def precheck(self, client: ElevenLabs) -> Attempt:

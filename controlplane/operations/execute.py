@@ -239,7 +239,7 @@ def _end_after_reply(
     if reply.object_id and not op.object_id:
         outcome.store_id(op, reply.object_id)
         action = action.with_id(reply.object_id)
-    attempt = replace(attempt, http_status=op.http_status)
+    attempt = replace(attempt, http_status=op.http_status, is_reply=observed is not None)
     if observed is None and not action.removes:
         reading = op.reading()
         try:
@@ -248,7 +248,7 @@ def _end_after_reply(
             observed = None  # the write was confirmed; the next sync reads the object
     # Without the object there is only the response to the write, which confirmed it.
     verdict = Verdict(State.DONE) if observed is None else action.reconcile(attempt, observed)
-    if verdict.state == State.NOT_APPLIED:
+    if verdict.state == State.NOT_APPLIED and not verdict.is_final:
         return outcome.leave_unconfirmed(
             op, "ElevenLabs took the request, but its answer shows what was before. It is read back until that is sure."
         )

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -154,8 +155,9 @@ def with_success_message(action: Action, attempt: Attempt, verdict: Verdict) -> 
     if verdict.state != State.DONE:
         return verdict
     not_kept = f"ElevenLabs did not keep: {', '.join(verdict.not_kept)}." if verdict.not_kept else ""
-    parts = (action.success_message(attempt, verdict.not_kept), verdict.message, not_kept)
-    return Verdict(State.DONE, " ".join(part for part in parts if part), verdict.not_kept)
+    without = [*verdict.not_kept, *verdict.unknown]
+    parts = (action.success_message(attempt, without), verdict.message, not_kept)
+    return replace(verdict, message=" ".join(part for part in parts if part))
 
 
 def storable(text: str) -> str:

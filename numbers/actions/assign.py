@@ -72,7 +72,7 @@ class AssignNumber(NumberAction):
             return f"Set the {self._given_labels} of {number}, which {new} answers"
         return f"Move {number} from {old} to {new}" if self.shown else f"Assign {number} to {new}"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         number, old, new = self.object_name, self.display_names["from"], self.display_names["to"]
         if self.agent_id is None:
             return f"Unassigned {number} from {old}. Calls to this number will not be answered by an agent."
@@ -148,7 +148,7 @@ class AssignNumber(NumberAction):
             notes.append(f"ElevenLabs shows the branch {now['branch_id']} for it, which was not requested.")
         if now["environment"] and "environment" not in self._given:
             notes.append(f"It uses the environment {now['environment']}.")
-        return Verdict(State.DONE, " ".join(notes), not_kept)
+        return Verdict(State.DONE, " ".join(notes), not_kept=not_kept)
 
     def _clears_branch(self, attempt: Attempt) -> bool:
         moves = attempt.before.get("agent_id") != self.agent_id

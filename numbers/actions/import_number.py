@@ -87,11 +87,11 @@ class ImportNumber(Action):
     def title(self) -> str:
         return f"Import {self.object_name} from Twilio"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         number, to = self.object_name, self.display_names["to"]
         if not self.agent_id:
             return f"Imported {number}. Usually it is listed within 5 seconds; it can be assigned then."
-        assigned = "" if "agent" in not_kept else f" Assigned to {to} when it was imported."
+        assigned = "" if "agent" in without else f" Assigned to {to} when it was imported."
         return f"Imported {number}.{assigned} Usually it is listed within 5 seconds."
 
     def precheck(self, client: ElevenLabs) -> Attempt:

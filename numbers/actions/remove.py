@@ -39,7 +39,7 @@ class RemoveNumber(NumberAction):
     def title(self) -> str:
         return f"Remove {self.object_name} from ElevenLabs"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return (
             f"Removed {self.object_name} from ElevenLabs. It stays yours at Twilio, where its webhook may still point "
             "to ElevenLabs."

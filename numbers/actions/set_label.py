@@ -44,7 +44,7 @@ class SetLabel(NumberAction):
     def title(self) -> str:
         return f"Label {self.object_name} “{self.label}”"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"Labelled {self.object_name} “{self.label}”."
 
     def precheck(self, client: ElevenLabs) -> Attempt:

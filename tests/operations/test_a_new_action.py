@@ -67,7 +67,7 @@ class UpperCaseLabel(NumberAction):
     def title(self) -> str:
         return f"Put the label of {self.object_name} in upper case"
 
-    def success_message(self, attempt: Attempt, not_kept: list[str]) -> str:
+    def success_message(self, attempt: Attempt, without: list[str]) -> str:
         return f"The label of {self.object_name} is in upper case."
 
     def precheck(self, client: ElevenLabs) -> Attempt:
