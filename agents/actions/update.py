@@ -54,7 +54,7 @@ class UpdateAgent(AgentAction):
         attempt, missing = Attempt(self.summarize(agent), agent), self._missing(agent)
         if not missing:
             raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", observed=agent)
-        stale = [path for path in missing if attempt.before[path] != self.shown.get(path)]
+        stale = [path for path in missing if not self._is_as_shown(path, attempt.before[path])]
         if stale:
             named = ", ".join(map(short_name, stale))
             raise PreconditionFailed(
@@ -65,6 +65,9 @@ class UpdateAgent(AgentAction):
         if any(workflow.is_in_workflow(path) for path in missing):
             self._check_workflow(agent)
         return attempt
+
+    def _is_as_shown(self, path: str, now: Any) -> bool:
+        return bool(now == self.shown.get(path))
 
     def _check_workflow(self, agent: RemoteAgent) -> None:
         current = agent.raw.get(workflow.PART)
@@ -164,6 +167,10 @@ class ArchiveAgent(UpdateAgent):
         if self._archives:
             self.refuse_while_assigning()
         return super().precheck(client)
+
+    def _is_as_shown(self, path: str, now: Any) -> bool:
+        """An agent whose settings do not contain this one is not archived."""
+        return bool(now) == bool(self.shown.get(path))
 
     @property
     def _archives(self) -> bool:

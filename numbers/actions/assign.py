@@ -70,7 +70,8 @@ class AssignNumber(NumberAction):
             return f"Unassign {number} from {old}"
         if self._keeps_agent:
             return f"Set the {self._given_labels} of {number}, which {new} answers"
-        return f"Move {number} from {old} to {new}" if self.shown else f"Assign {number} to {new}"
+        moves = self.shown not in (None, self.agent_id)
+        return f"Move {number} from {old} to {new}" if moves else f"Assign {number} to {new}"
 
     def success_message(self, attempt: Attempt, without: list[str]) -> str:
         number, old, new = self.object_name, self.display_names["from"], self.display_names["to"]

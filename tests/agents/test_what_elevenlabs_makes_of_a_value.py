@@ -127,3 +127,12 @@ def test_what_is_not_there_is_included_in_nothing():
 def test_values_are_shown_as_json_and_short():
     assert (shown(None), shown(False), shown({"a": 1}), shown("x")) == ("nothing", "false", '{"a": 1}', "“x”")
     assert len(shown("x" * 500)) == 60
+
+
+def test_an_agent_whose_settings_do_not_say_so_is_not_archived(clock):
+    agent = mirrored(clock.remote)
+    config = at_remote(clock.remote, agent)["platform_settings"]
+    del config["archived"]
+    clock.remote.fault("GET", f"/v1/convai/agents/{agent.remote_id}", "edit", body={"platform_settings": config})
+    assert agents.archive(agent, archived=True, key="key", actor=None).state == State.DONE
+    assert at_remote(clock.remote, agent)["platform_settings"]["archived"] is True
