@@ -6,7 +6,7 @@ from typing import Any
 from agents import workflow
 from agents.models import SETTINGS
 from controlplane.mirror.json_paths import flatten
-from controlplane.setting_names import short_name
+from controlplane.setting_names import setting_name
 
 MAX_NAMED = 5
 
@@ -28,7 +28,7 @@ def describe_unrequested(found: Mapping[str, Any], seen: Mapping[str, Any], requ
 
 def _object_name(path: str) -> str:
     """For anything inside a node or an edge of the workflow, the name of that node or edge."""
-    return short_name(".".join(path.split(".")[:3]) if workflow.is_in_workflow(path) else path)
+    return setting_name(".".join(path.split(".")[:3]) if workflow.is_in_workflow(path) else path)
 
 
 def unrequested(changed: Iterable[str], requested: Iterable[str]) -> list[str]:

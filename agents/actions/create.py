@@ -25,7 +25,7 @@ from controlplane.operations.actions import (
     register,
 )
 from controlplane.operations.models import State
-from controlplane.setting_names import short_name
+from controlplane.setting_names import setting_name
 
 RECOGNIZED_BY_NAME = (
     "The answer was lost; it was found as the only new agent with that name and the requested settings."
@@ -96,7 +96,7 @@ class NewAgentAction(Action):
                 f"Agents of this name appeared meanwhile ({', '.join(observed.candidates)}), and it is not known which "
                 "of them, if any, this request made. Compare them before you create another.",
             )
-        not_kept = [short_name(path) for path in self._not_kept(observed)]
+        not_kept = [setting_name(path) for path in self._not_kept(observed)]
         return Verdict(State.DONE, "" if self.object_id else RECOGNIZED_BY_NAME, not_kept=not_kept)
 
     def matches(self, attempt: Attempt, object_id: str, observed: RemoteAgent | None) -> bool:

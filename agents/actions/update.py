@@ -23,7 +23,7 @@ from controlplane.operations.actions import (
     register,
 )
 from controlplane.operations.models import State
-from controlplane.setting_names import short_name
+from controlplane.setting_names import setting_name
 
 
 @register
@@ -43,10 +43,10 @@ class UpdateAgent(AgentAction):
         return cls(object_id=agent.remote_id, display_names={"object": str(agent)}, values=values, shown=shown)
 
     def title(self) -> str:
-        return f"Change {self.object_name}: {', '.join(map(short_name, self.values))}"
+        return f"Change {self.object_name}: {', '.join(map(setting_name, self.values))}"
 
     def success_message(self, attempt: Attempt, without: list[str]) -> str:
-        saved = [name for name in map(short_name, self._changing(attempt)) if name not in without]
+        saved = [name for name in map(setting_name, self._changing(attempt)) if name not in without]
         return f"Saved {self.object_name}: {', '.join(saved)}."
 
     def precheck(self, client: ElevenLabs) -> Attempt:
@@ -56,7 +56,7 @@ class UpdateAgent(AgentAction):
             raise NothingToDo("Nothing was sent: ElevenLabs already has these settings.", observed=agent)
         stale = [path for path in missing if not self._is_as_shown(path, attempt.before[path])]
         if stale:
-            named = ", ".join(map(short_name, stale))
+            named = ", ".join(map(setting_name, stale))
             raise PreconditionFailed(
                 f"{self.object_name} was changed meanwhile, outside this page: {named}. "
                 "Check the current settings, then save again.",
@@ -112,18 +112,18 @@ class UpdateAgent(AgentAction):
             by_result[compare(observed.raw, path, value, before, is_reply=attempt.is_reply)].append(path)
         notes = [*self._rewritten(observed, by_result[Found.REWRITTEN]), *_unknown(by_result[Found.UNKNOWN])]
         if by_result[Found.KEPT] or by_result[Found.REWRITTEN]:
-            not_kept = [short_name(path) for result in (Found.BEFORE, Found.OTHER) for path in by_result[result]]
+            not_kept = [setting_name(path) for result in (Found.BEFORE, Found.OTHER) for path in by_result[result]]
             if attempt.found is not None:
                 notes.append(describe_unrequested(attempt.found.raw, observed.raw, self.values))
-            unknown = [short_name(path) for path in by_result[Found.UNKNOWN]]
+            unknown = [setting_name(path) for path in by_result[Found.UNKNOWN]]
             return Verdict(State.DONE, " ".join(filter(None, notes)), not_kept=not_kept, unknown=unknown)
         if by_result[Found.OTHER]:
-            named = ", ".join(map(short_name, by_result[Found.OTHER]))
+            named = ", ".join(map(setting_name, by_result[Found.OTHER]))
             return Verdict(State.OVERTAKEN, f"Read back, these are something else now: {named}.")
         if by_result[Found.UNKNOWN] and not by_result[Found.BEFORE]:
             return Verdict(State.NOT_APPLIED, " ".join(notes), is_final=True)
         if attempt.http_status is not None and attempt.http_status < 300:
-            named = ", ".join(map(short_name, by_result[Found.BEFORE]))
+            named = ", ".join(map(setting_name, by_result[Found.BEFORE]))
             return Verdict(
                 State.NOT_APPLIED,
                 f"ElevenLabs accepted the request, but left these as they were: {named}. It may not allow to change "
@@ -134,7 +134,7 @@ class UpdateAgent(AgentAction):
     def _rewritten(self, observed: RemoteAgent, paths: list[str]) -> list[str]:
         return [
             f"ElevenLabs kept {shown(get(observed.raw, path))} instead of {shown(self.values[path])} "
-            f"({short_name(path)})."
+            f"({setting_name(path)})."
             for path in paths
         ]
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Concat, StrIndex, Substr
 from django.utils import timezone
 
-from controlplane.setting_names import short_name
+from controlplane.setting_names import setting_name
 
 SHORT = 60  # characters of a value in a one-line change
 DECISIONS = {"adopted": "accepted", "ignored": "dismissed"}  # as stored -> as shown
@@ -115,7 +115,7 @@ class Entry(models.Model):
             return "gone at ElevenLabs"
         if self.kind.endswith(".back"):
             return "there again at ElevenLabs"
-        names = {path: short_name(path) for path in {**self.before, **self.after}}
+        names = {path: setting_name(path) for path in {**self.before, **self.after}}
         if "agent_name" in names:  # the readable form of agent_id
             names["agent_name"] = "agent"
             names.pop("agent_id", None)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from controlplane.setting_names import short_name
+from controlplane.setting_names import setting_name
 
 LABELS = {"enable_sms": "SMS", "llm": "LLM", "phone_number_id": "Number id"}
 
@@ -19,7 +19,7 @@ def labels(paths: Iterable[str]) -> dict[str, str]:
 
 def _label(path: str, *, whole: bool = False) -> str:
     *parents, last = path.split(".")
-    words = LABELS.get(last) or short_name(path)
+    words = LABELS.get(last) or setting_name(path)
     words = words[:1].upper() + words[1:]
     return f"{words} ({' › '.join(parents).replace('_', ' ')})" if whole and parents else words
 

@@ -108,12 +108,15 @@ def test_the_same_key_with_other_values_is_refused(remote, operator):
     assert at_remote(remote, agent)["name"] == "First"
 
 
-def test_what_elevenlabs_did_not_keep_is_named(remote, operator, save):
+def test_what_elevenlabs_does_not_know_is_named(remote, operator, save):
     agent = mirrored(remote, **CONFIG)
     typed = {"conversation_config": {"agent": {"no_such_setting": True}, "turn": {"turn_timeout": 11}}}
     response = save(agent, patch=json.dumps(typed))
     assert response.status_code == 302
-    assert "ElevenLabs did not keep: no such setting." in texts(operator.get(response.url))[0]
+    path = "conversation_config.agent.no_such_setting"
+    text = texts(operator.get(response.url))[0]
+    assert "turn timeout. ElevenLabs does not know" in text
+    assert f"does not know “{path}”; it was not stored." in text
 
 
 def test_an_answer_that_never_came_leads_to_the_operation(remote, operator, save):

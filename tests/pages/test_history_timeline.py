@@ -172,7 +172,7 @@ def test_nothing_counts_each_choice_of_a_filter(auditor, entries):
 
 def test_a_change_of_a_long_text_is_shown_from_where_it_begins(entries):
     old = "You are kind. " * 20
-    entry = Entry(kind="agent.changed", before={"a.prompt": old + "Old."}, after={"a.prompt": old + "New."})
+    entry = Entry(kind="agent.changed", before={"prompt": old + "Old."}, after={"prompt": old + "New."})
     assert entry.words == "prompt: …kind. You are kind. Old. → …kind. You are kind. New."
 
 
