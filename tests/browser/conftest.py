@@ -20,21 +20,24 @@ SWITCHES = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-# The elements that are wider than the rendered page; empty once everything fits. Text has other widths until the fonts
-# are loaded, and elements have no width until Alpine has started (`x-cloak`).
+# The elements that are wider than the rendered page and the buttons narrower than their text; empty once everything
+# fits. Text has other widths until the fonts are loaded, and elements have no width until Alpine has started
+# (`x-cloak`).
 TOO_WIDE = """async (patience) => {
     const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const root = document.documentElement;
+    const buttons = document.getElementsByClassName("cp-button");
+    const tight = () => [...buttons].filter((one) => one.scrollWidth > one.clientWidth + 1);
     const ends = performance.now() + patience;
     do {
         await drawn();
         await document.fonts.ready;
-        if (!root.hasAttribute("x-cloak") && root.scrollWidth <= window.innerWidth) return [];
+        if (!root.hasAttribute("x-cloak") && root.scrollWidth <= window.innerWidth && !tight().length) return [];
     } while (performance.now() < ends);
     const found = [...document.querySelectorAll("body *")].filter((one) => {
         const box = one.getBoundingClientRect();
         return box.width && box.right > window.innerWidth + 0.5;
-    });
+    }).concat(tight());
     const named = (one) => `<${one.localName} id="${one.id}" class="${one.className}"> ends at `
         + `${Math.round(one.getBoundingClientRect().right)}: ${(one.textContent || "").trim().slice(0, 60)}`;
     return [`${root.scrollWidth} pixels in a window of ${window.innerWidth}`, ...found.slice(0, 20).map(named)];

@@ -139,4 +139,5 @@ def test_an_auditor_finds_the_answers(auditor: Page, site: Site) -> None:
     expect(page.get_by_text("All sealed entries verified")).to_be_visible(timeout=60_000)
     screenshot(page, "history-whole")
     page.get_by_role("link", name="Data retention").click()
+    expect(page.get_by_role("heading", name="Data retention", level=2)).to_be_visible()
     screenshot(page, "history-kept")

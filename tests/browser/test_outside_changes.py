@@ -36,6 +36,7 @@ def test_a_console_change_is_found_shown_and_put_back(staff: Page, site: Site, b
     expect(page.locator("#result_list tbody tr")).to_have_count(4)
     page.locator("#result_list tr", has_text="+1 555 010 0124").get_by_role("link", name="first seen").click()
     expect(page.get_by_text("Remove it from ElevenLabs instead.")).to_be_visible()
+    assert_fits(page)
     screenshot(page, "outside-change-added")
     page.goto("/admin/agents/agent/")
     expect(page.get_by_role("link", name="made outside")).to_have_count(2)
