@@ -166,11 +166,24 @@ class ArchiveAgent(UpdateAgent):
     def precheck(self, client: ElevenLabs) -> Attempt:
         if self._archives:
             self.refuse_while_assigning()
-        return super().precheck(client)
+        attempt = super().precheck(client)
+        if attempt.found is not None and not attempt.found.raw.get("platform_settings"):
+            raise PreconditionFailed(
+                f"ElevenLabs shows no settings of {self.object_name}, so it is not known whether it is archived.",
+                observed=attempt.found,
+            )
+        return attempt
 
     def _is_as_shown(self, path: str, now: Any) -> bool:
         """An agent whose settings do not contain this one is not archived."""
-        return bool(now) == bool(self.shown.get(path))
+        return super()._is_as_shown(path, False if now is None else now)
+
+    def reconcile(self, attempt: Attempt, observed: RemoteAgent | None) -> Verdict:
+        was_absent = attempt.before.get(ARCHIVED) is None
+        if observed is not None and was_absent and not get(observed.raw, ARCHIVED):
+            # Absent and false are the same. Not final: ElevenLabs knows this setting, even if it does not show it.
+            return Verdict(State.NOT_APPLIED, "Read back: it is not archived. It is safe to do it again.")
+        return super().reconcile(attempt, observed)
 
     @property
     def _archives(self) -> bool:

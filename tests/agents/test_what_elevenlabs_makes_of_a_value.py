@@ -136,3 +136,28 @@ def test_an_agent_whose_settings_do_not_say_so_is_not_archived(clock):
     clock.remote.fault("GET", f"/v1/convai/agents/{agent.remote_id}", "edit", body={"platform_settings": config})
     assert agents.archive(agent, archived=True, key="key", actor=None).state == State.DONE
     assert at_remote(clock.remote, agent)["platform_settings"]["archived"] is True
+
+
+@pytest.mark.parametrize(("archived", "config"), [(True, {}), (False, {"archived": "x"})])
+def test_what_cannot_be_read_is_neither_archived_nor_restored(clock, archived, config):
+    agent = mirrored(clock.remote)
+    path = f"/v1/convai/agents/{agent.remote_id}"
+    clock.remote.fault("GET", path, "edit", body={"platform_settings": config})
+    assert agents.archive(agent, archived=archived, key="key", actor=None).state == State.NOT_SENT
+    assert clock.remote.calls(method="PATCH", path=path) == []
+
+
+@pytest.mark.parametrize(("when", "state"), [("after", State.DONE), ("before", State.NOT_APPLIED)])
+def test_archiving_that_the_reply_does_not_show_is_unconfirmed(clock, when, state):
+    """`when` the fault occurs: after or before the effect of the request."""
+    agent = mirrored(clock.remote)
+    config = at_remote(clock.remote, agent)["platform_settings"]
+    del config["archived"]
+    clock.remote.fault("GET", f"/v1/convai/agents/{agent.remote_id}", "edit", body={"platform_settings": config})
+    clock.remote.fault(*PATCH, "edit", when=when, body={"platform_settings": config})
+    op = agents.archive(agent, archived=True, key="key", actor=None)
+    assert op.state == State.SENT
+    clock.passes(120)
+    settle_due()
+    op.refresh_from_db()
+    assert op.state == state
